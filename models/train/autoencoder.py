@@ -1,0 +1,155 @@
+"""Trains the autoencoder on 64 x 64 crops, and measures it on held-out pictures.
+
+Loss: L1, L1 of horizontal and vertical differences, L1 of the 4x-pooled picture; a little noise on the
+latents, and a weak pull of their mean square to 1, so that they need no scaling factor.
+"""
+
+import sys
+import time
+
+import cv2
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from architecture import make_autoencoder
+from icons import render_all
+from photos import load_photos
+from settings import AUTOENCODER_MINUTES, DEVICE, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
+
+CHECKPOINT = WORK / "autoencoder.pt"
+BATCH, CROP, RATE = 32, 64, 1e-3
+HELD_OUT = 20
+
+
+class Crops:
+    """Random crops of objects on random grounds, composed scenes (where there are any yet) and photos."""
+
+    def __init__(self, seed):
+        self.random = np.random.default_rng(seed)
+        _, icons = render_all()
+        self.icons = np.asarray(icons)
+        self.photos = [photo for index, photo in enumerate(load_photos()) if index % HELD_OUT]
+        scenes = WORK / "scenes.npy"
+        self.scenes = np.load(scenes, mmap_mode="r") if scenes.exists() else None
+
+    def one(self):
+        kind = self.random.random()
+        if self.scenes is not None and kind < 0.35:
+            return self.cut(self.scenes[self.train_index(len(self.scenes))])
+        if kind < 0.75:
+            icon = self.cut(self.icons[self.train_index(len(self.icons))])
+            ground = np.full((1, 1, 3), 255) if self.random.random() < 0.4 else self.random.integers(0, 256, (1, 1, 3))
+            alpha = icon[..., 3:].astype(np.float32) / 255
+            return (icon[..., :3] * alpha + ground * (1 - alpha)).astype(np.uint8)
+        return self.cut(self.photos[self.random.integers(len(self.photos))])
+
+    def train_index(self, count):
+        """A random index that is not held out."""
+        index = self.random.integers(count)
+        return index if index % HELD_OUT else self.train_index(count)
+
+    def cut(self, image):
+        side = CROP * 2 if self.random.random() < 0.3 else CROP
+        top = self.random.integers(image.shape[0] - side + 1)
+        left = self.random.integers(image.shape[1] - side + 1)
+        piece = image[top : top + side, left : left + side]
+        if side != CROP:
+            piece = cv2.resize(np.ascontiguousarray(piece), (CROP, CROP), interpolation=cv2.INTER_AREA)
+        return piece[:, ::-1] if self.random.random() < 0.5 else piece
+
+    def batch(self):
+        pixels = np.stack([self.one() for _ in range(BATCH)])
+        return to_tensor(pixels)
+
+
+def to_tensor(pixels):
+    """Bytes (N, H, W, 3) to a tensor (N, 3, H, W) in -1 to 1."""
+    tensor = torch.from_numpy(np.ascontiguousarray(pixels)).to(DEVICE).permute(0, 3, 1, 2)
+    return (tensor.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def reconstruction_loss(made, wanted):
+    """How far the picture is off, in itself, in its edges and in its broad colours."""
+    difference = made - wanted
+    loss = difference.abs().mean()
+    loss = loss + difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
+    return loss + F.avg_pool2d(difference, 4).abs().mean()
+
+
+def train(minutes):
+    state = load_checkpoint(CHECKPOINT) or {"seconds": 0.0, "step": 0}
+    network = make_autoencoder().to(DEVICE, memory_format=torch.channels_last)
+    optimizer = torch.optim.Adam(network.parameters(), RATE)
+    if state["step"]:
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+    average = state.get("average") or {name: value.clone() for name, value in network.state_dict().items()}
+    seconds, step, crops, stop = state["seconds"], state["step"], Crops(state["step"]), StopFlag()
+    last, saved, loss_mean = time.time(), time.time(), 1.0
+    done = seconds >= minutes * 60
+    while not done:
+        rate = RATE * min(1, (step + 1) / 100) * max(0.0, 1 - seconds / (minutes * 60))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        pixels = crops.batch()
+        with torch.autocast(DEVICE.type, torch.bfloat16):
+            latents = network.encode(pixels).latents
+            made = network.decode(latents + 0.03 * torch.randn_like(latents)).sample
+        loss = reconstruction_loss(made.float(), pixels)
+        square = latents.float().square().mean(dim=(0, 2, 3))
+        loss_all = loss + 0.01 * (square - 1).square().mean()
+        optimizer.zero_grad()
+        loss_all.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        for name, value in network.state_dict().items():
+            average[name].lerp_(value, 0.005 if step > 500 else 0.05)
+        loss_mean += 0.02 * (float(loss) - loss_mean)
+        now = time.time()
+        seconds, last = seconds + min(now - last, 5.0), now
+        done = bool(stop) or seconds >= minutes * 60
+        if step % 100 == 0:
+            print(f"step {step} {seconds / 60:.1f} min loss {loss_mean:.4f} deviation {float(square.mean()) ** 0.5:.2f} rate {rate:.1e}")
+        if done or now - saved > 60:
+            save_checkpoint(CHECKPOINT, network=network.state_dict(), optimizer=optimizer.state_dict(), average=average, step=step, seconds=seconds)
+            saved = now
+
+
+def load_autoencoder():
+    """The trained autoencoder (averaged weights), frozen."""
+    network = make_autoencoder().to(DEVICE, memory_format=torch.channels_last).eval().requires_grad_(False)
+    network.load_state_dict(load_checkpoint(CHECKPOINT)["average"])
+    return network
+
+
+@torch.no_grad()
+def measure():
+    """Prints the PSNR on pictures that no crop came from."""
+    network, crops = load_autoencoder(), Crops(0)
+    icons = crops.icons[::HELD_OUT].astype(np.float32)
+    alpha = icons[..., 3:] / 255
+    sets = {"objects on white": (icons[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)}
+    held = [photo for index, photo in enumerate(load_photos()) if index % HELD_OUT == 0]
+    sets["photos"] = np.stack([photo[:256, :256] for photo in held])
+    if crops.scenes is not None:
+        sets["scenes"] = crops.scenes[::HELD_OUT]
+    for name, pixels in sets.items():
+        errors, squares = [], []
+        for start in range(0, min(len(pixels), 160), 8):
+            batch = to_tensor(pixels[start : start + 8])
+            latents = network.encode(batch).latents
+            squares.append(float(latents.square().mean()))
+            made = network.decode(latents).sample.clamp(-1, 1)
+            errors += ((made - batch) / 2).square().mean(dim=(1, 2, 3)).tolist()
+        errors = np.maximum(errors, 1e-6)
+        print(f"{name}: {np.mean(-10 * np.log10(errors)):.1f} dB over {len(errors)} (pooled {-10 * np.log10(np.mean(errors)):.1f}), "
+              f"latents' deviation {np.mean(squares) ** 0.5:.2f}")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["measure"]:
+        claim_pid()
+        train(AUTOENCODER_MINUTES)
+    measure()

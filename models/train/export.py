@@ -1,0 +1,76 @@
+"""Writes the diffusers folder from the newest checkpoints, in half precision, file by file in one step each."""
+
+import argparse
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from architecture import make_autoencoder, make_scheduler, make_text_encoder, make_unet
+from settings import MODEL, WORK, load_checkpoint
+from tokenizer import load_tokenizer
+
+INDEX = {
+    "_class_name": "StableDiffusionPipeline",
+    "_diffusers_version": "0.42.1",
+    "feature_extractor": [None, None],
+    "image_encoder": [None, None],
+    "requires_safety_checker": False,
+    "safety_checker": [None, None],
+    "scheduler": ["diffusers", "LCMScheduler"],
+    "text_encoder": ["transformers", "CLIPTextModel"],
+    "tokenizer": ["transformers", "CLIPTokenizer"],
+    "unet": ["diffusers", "UNet2DConditionModel"],
+    "vae": ["diffusers", "AutoencoderTiny"],
+}
+CHECKPOINTS = {"vae": "autoencoder.pt", "text_encoder": "text_encoder.pt", "unet": "unet.pt"}
+
+
+def load_parts():
+    """The three networks with the newest averaged weights; random ones where nothing was trained yet."""
+    torch.manual_seed(0)
+    parts = {"vae": make_autoencoder(), "text_encoder": make_text_encoder(), "unet": make_unet()}
+    for name, file in CHECKPOINTS.items():
+        state = load_checkpoint(WORK / file)
+        if state is not None:
+            parts[name].load_state_dict(state["average"])
+        print(name, "trained" if state is not None else "random", sum(p.numel() for p in parts[name].parameters()))
+    return parts
+
+
+def name_as_on_the_hub(path):
+    """Puts the `text_model.` before each name, which published CLIP text encoders have and transformers 5 leaves out."""
+    tensors = {name if name.startswith("text_model.") else f"text_model.{name}": tensor for name, tensor in load_file(path).items()}
+    save_file(tensors, path, metadata={"format": "pt"})
+
+
+def export(folder):
+    """Writes the whole folder beside `folder` and renames its files into place."""
+    folder.mkdir(parents=True, exist_ok=True)
+    fresh = Path(tempfile.mkdtemp(prefix=".export-", dir=folder.parent))
+    try:
+        for name, part in load_parts().items():
+            part.half().save_pretrained(fresh / name, safe_serialization=True)
+        name_as_on_the_hub(fresh / "text_encoder" / "model.safetensors")
+        make_scheduler().save_pretrained(fresh / "scheduler")
+        load_tokenizer()
+        shutil.copytree(WORK / "tokenizer", fresh / "tokenizer")
+        (fresh / "model_index.json").write_text(json.dumps(INDEX, indent=2) + "\n")
+        for path in sorted(fresh.rglob("*")):
+            if path.is_file():
+                target = folder / path.relative_to(fresh)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                path.chmod(0o644)
+                os.replace(path, target)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", nargs="?", type=Path, default=MODEL)
+    export(parser.parse_args().folder)

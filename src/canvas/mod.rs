@@ -1,0 +1,1 @@
+//! Pixels without a model: strokes, masks, layers, windows, image codecs.

@@ -1,0 +1,1 @@
+//! Device threads: admission, step-level batches, cancel, latent residency.

@@ -1,0 +1,1 @@
+//! The op log and snapshots of a room, behind one trait.

@@ -1,0 +1,1 @@
+//! The operations that networks are made of, fast on the CPU.

@@ -1,0 +1,1 @@
+//! What one edit is: window, encode, noise, steps, blend, decode.

@@ -1,0 +1,24 @@
+//! The wire protocol, version 1, sans-IO: message types, the binary frame
+//! codec and the limits that every message is held to.
+//!
+//! `docs/protocol.md` is the written form that other clients rely on; the
+//! TypeScript types in `web/src/protocol` are generated from this module.
+
+mod client;
+mod frame;
+mod geometry;
+mod limits;
+mod op;
+mod server;
+
+pub use client::*;
+pub use frame::*;
+pub use geometry::*;
+pub use limits::*;
+pub use op::*;
+pub use server::*;
+
+/// The protocol version spoken by this build.
+pub const PROTOCOL_VERSION: u32 = 1;
+/// The websocket subprotocol name.
+pub const SUBPROTOCOL: &str = "impasto.v1";

@@ -1,0 +1,209 @@
+//! Ops: accepted changes, in the one order that a room gives them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use uuid::Uuid;
+
+use super::Rect;
+
+/// What a stroke does to the sketch and to the mask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum Tool {
+    /// Paints colour on the sketch and lets the model repaint there.
+    Brush,
+    /// Lets the model repaint there, without painting.
+    Mask,
+    /// Takes paint away, down to the base image, and the mask with it.
+    Erase,
+    /// Takes the mask away and keeps the paint: the model no longer changes these pixels.
+    Restore,
+}
+
+/// How a stroke is drawn. Stands in the first message of a stroke.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Brush {
+    /// What the stroke does.
+    pub tool: Tool,
+    /// Diameter in canvas pixels at pressure 1.
+    pub size: f32,
+    /// 0 (soft to the centre) … 1 (hard edge).
+    pub hardness: f32,
+    /// 0 … 1, the most that the whole stroke covers.
+    pub opacity: f32,
+    /// `#rrggbb`.
+    pub color: String,
+    /// What this stroke should become, instead of the room's prompt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub prompt: Option<String>,
+}
+
+/// A point of a stroke: `[x, y, pressure]`, canvas pixels and 0 … 1.
+pub type StrokePoint = [f32; 3];
+
+/// One message of a stroke.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct StrokeChunk {
+    /// The client's id of the whole stroke.
+    pub id: String,
+    /// The brush; required in the first chunk of a stroke, left out in later ones.
+    #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
+    #[ts(flatten)]
+    pub brush: Option<Brush>,
+    /// New points since the last chunk.
+    pub points: Vec<StrokePoint>,
+    /// True in the last chunk.
+    #[serde(default)]
+    pub done: bool,
+}
+
+/// Settings that a client wants changed; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct SettingsPatch {
+    /// What the picture should show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// What it should not show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_prompt: Option<String>,
+    /// Classifier-free guidance scale, 0 … 30; 1 or less runs without guidance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance_scale: Option<f64>,
+    /// Sampling steps, 1 … the model's `max_steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+    /// 0 … 1: how far from the sketch the model may go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f64>,
+    /// Seed of the room's noise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number")]
+    pub seed: Option<u64>,
+    /// One of the names in the model's `samplers`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampler: Option<String>,
+    /// Canvas pixels beyond the strokes that the model may repaint, 0 … 256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<u32>,
+    /// Whether strokes are rendered while they are painted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<bool>,
+}
+
+/// The room's settings in full.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Settings {
+    /// What the picture should show.
+    pub prompt: String,
+    /// What it should not show.
+    pub negative_prompt: String,
+    /// Classifier-free guidance scale.
+    pub guidance_scale: f64,
+    /// Sampling steps.
+    pub steps: u32,
+    /// 0 … 1: how far from the sketch the model may go.
+    pub strength: f64,
+    /// Seed of the room's noise; below 2^53, so that every client can hold it.
+    #[ts(type = "number")]
+    pub seed: u64,
+    /// Sampler name.
+    pub sampler: String,
+    /// Canvas pixels beyond the strokes that the model may repaint.
+    pub spread: u32,
+    /// Whether strokes are rendered while they are painted.
+    pub live: bool,
+}
+
+impl Settings {
+    /// These settings with a patch's fields laid over them.
+    pub fn patched(&self, patch: &SettingsPatch) -> Settings {
+        let mut settings = self.clone();
+        if let Some(prompt) = &patch.prompt {
+            settings.prompt.clone_from(prompt);
+        }
+        if let Some(negative_prompt) = &patch.negative_prompt {
+            settings.negative_prompt.clone_from(negative_prompt);
+        }
+        if let Some(sampler) = &patch.sampler {
+            settings.sampler.clone_from(sampler);
+        }
+        settings.guidance_scale = patch.guidance_scale.unwrap_or(settings.guidance_scale);
+        settings.steps = patch.steps.unwrap_or(settings.steps);
+        settings.strength = patch.strength.unwrap_or(settings.strength);
+        settings.seed = patch.seed.unwrap_or(settings.seed);
+        settings.spread = patch.spread.unwrap_or(settings.spread);
+        settings.live = patch.live.unwrap_or(settings.live);
+        settings
+    }
+}
+
+/// How a placed image becomes the base.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum PlaceMode {
+    /// The pixels, as they are.
+    Plain,
+    /// The pixels, and their inverted noise for editing.
+    Invert,
+}
+
+/// One accepted change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum Op {
+    /// A chunk of a stroke.
+    Stroke(StrokeChunk),
+    /// A change of settings.
+    Settings(SettingsPatch),
+    /// An uploaded image became the base.
+    Place {
+        /// The image's id, as the upload answered it.
+        image: String,
+        /// How it was placed.
+        mode: PlaceMode,
+    },
+    /// The result was flattened into the sketch.
+    Apply {},
+    /// A stroke, placement or apply was taken back.
+    Undo {
+        /// `seq` of the first op of what was taken back.
+        #[ts(type = "number")]
+        target: u64,
+    },
+    /// Something taken back was done again.
+    Redo {
+        /// `seq` of the first op of what was done again.
+        #[ts(type = "number")]
+        target: u64,
+    },
+}
+
+/// An op with its place in the room's order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct SequencedOp {
+    /// Place in the order: 1, 2, 3…
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// Who did it.
+    #[ts(type = "string")]
+    pub client: Uuid,
+    /// What was done.
+    pub op: Op,
+}
+
+/// What a member asks to be rendered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct RenderWish {
+    /// Where; left out: everything that the mask covers, or the whole canvas where there is no mask.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rect: Option<Rect>,
+    /// Steps for this render alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+}

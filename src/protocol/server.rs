@@ -1,0 +1,206 @@
+//! Messages from server to client.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+use uuid::Uuid;
+
+use super::{Presence, Rect, SequencedOp, Settings};
+
+/// What a member may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Sees the picture.
+    Viewer,
+    /// Paints.
+    Editor,
+    /// Paints, and decides about the room.
+    Owner,
+}
+
+/// The model that a server paints with; also the body of `GET /v1/model`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct ModelInfo {
+    /// The folder's name.
+    pub id: String,
+    /// `sketch` (sees the sketch), `sd`, `lcm`, `turbo`, `sdxl`…
+    pub family: String,
+    /// The side of a window that the model was trained for, in pixels.
+    pub native_size: u32,
+    /// `cpu`, `cuda:0`, `metal`.
+    pub device: String,
+    /// `f32`, `f16`, `bf16`.
+    pub dtype: String,
+    /// The most steps that a client may ask for.
+    pub max_steps: u32,
+    /// Sampler names, the default first.
+    pub samplers: Vec<String>,
+}
+
+/// A member of a room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct MemberInfo {
+    /// The member's id.
+    #[ts(type = "string")]
+    pub client: Uuid,
+    /// The name to show.
+    pub name: String,
+    /// What the member may do.
+    pub role: Role,
+}
+
+/// Width and height of the canvas, in pixels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct CanvasSize {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+/// The answer to `hello`; the picture follows as frames.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Welcome {
+    /// [`super::PROTOCOL_VERSION`].
+    pub protocol: u32,
+    /// The room's name.
+    pub room: String,
+    /// The client's id.
+    #[ts(type = "string")]
+    pub client: Uuid,
+    /// What the client may do.
+    pub role: Role,
+    /// `seq` of the last op.
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// Size of the canvas.
+    pub canvas: CanvasSize,
+    /// The room's settings.
+    pub settings: Settings,
+    /// The model.
+    pub model: ModelInfo,
+    /// Who is there, the client included.
+    pub members: Vec<MemberInfo>,
+}
+
+/// Where a render stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum RenderState {
+    /// The device began.
+    Started,
+    /// Its frames were sent.
+    Done,
+    /// A newer render took its place.
+    Superseded,
+    /// It failed; `message` says why.
+    Failed,
+}
+
+/// Milliseconds by stage: `queue`, `text`, `encode`, `denoise`, `decode`, `codec`, `total`.
+pub type TimingsMs = BTreeMap<String, f64>;
+
+/// News of a render.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[ts(optional_fields)]
+pub struct RenderNews {
+    /// Where it stands.
+    pub state: RenderState,
+    /// `seq` of the last op that it includes.
+    #[ts(type = "number")]
+    pub rev: u64,
+    /// The region that it may change.
+    pub rect: Rect,
+    /// Sampling steps.
+    pub steps: u32,
+    /// How long each stage took, when done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "Record<string, number>")]
+    pub timings_ms: Option<TimingsMs>,
+    /// What went wrong, when failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// News of a member.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(tag = "event", rename_all = "lowercase")]
+pub enum MemberNews {
+    /// Somebody came.
+    Joined(MemberInfo),
+    /// Somebody went.
+    Left {
+        /// Who.
+        #[ts(type = "string")]
+        client: Uuid,
+    },
+    /// Somebody's pointer moved.
+    Presence {
+        /// Who.
+        #[ts(type = "string")]
+        client: Uuid,
+        /// Where.
+        #[serde(flatten)]
+        presence: Presence,
+    },
+}
+
+/// A refusal, with a stable `code`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[ts(optional_fields)]
+pub struct ErrorMessage {
+    /// One of [`super::ErrorCode`].
+    pub code: super::ErrorCode,
+    /// One sentence that says what to do.
+    pub message: String,
+    /// The stroke that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// When to try again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number")]
+    pub retry_after_ms: Option<u64>,
+}
+
+/// A text frame from server to client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(tag = "type", rename_all = "lowercase")]
+#[ts(export)]
+pub enum ServerMessage {
+    /// The answer to `hello`.
+    Welcome(Box<Welcome>),
+    /// The op is accepted.
+    Ack {
+        /// The stroke's id, for strokes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        id: Option<String>,
+        /// Its place in the order.
+        #[ts(type = "number")]
+        seq: u64,
+    },
+    /// An accepted op, to every member, in order.
+    Op(SequencedOp),
+    /// News of a render.
+    Render(RenderNews),
+    /// News of a member.
+    Member(MemberNews),
+    /// A refusal.
+    Error(ErrorMessage),
+    /// The answer to `ping`.
+    Pong {
+        /// As it was sent.
+        t: f64,
+    },
+    /// The server is about to close.
+    Goaway {
+        /// Why.
+        reason: String,
+        /// When to come back.
+        #[ts(type = "number")]
+        retry_after_ms: u64,
+    },
+}

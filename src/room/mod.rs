@@ -1,0 +1,1 @@
+//! The room: op order, members, undo, journal, what to render next.

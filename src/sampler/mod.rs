@@ -1,0 +1,1 @@
+//! Samplers as plain arithmetic: timetables of affine steps, and seeded noise.

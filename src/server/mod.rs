@@ -1,0 +1,1 @@
+//! axum routes, the websocket connection, limits, metrics, shutdown.
