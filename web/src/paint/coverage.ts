@@ -59,17 +59,16 @@ export class Coverage {
     const capsule = capsuleBetween(from, to, brush.size);
     for (const tile of tilesIn(reach, this.#width, this.#height)) {
       if (missesTile(capsule, tile.rect)) continue;
-      let bytes = this.tiles.get(tile.index);
-      if (!bytes) {
-        bytes = new Uint8Array(TILE * TILE);
-        this.tiles.set(tile.index, bytes);
-      }
-      sweepTile(bytes, tile.rect, intersect(tile.rect, reach), capsule, brush.hardness);
+      const known = this.tiles.get(tile.index);
+      const bytes = known ?? new Uint8Array(TILE * TILE);
+      const any = sweepTile(bytes, tile.rect, intersect(tile.rect, reach), capsule, brush.hardness);
+      // A tile that was only grazed would wait for pixels that never come.
+      if (any && !known) this.tiles.set(tile.index, bytes);
     }
     return reach;
   }
 
-  /** Clears a rectangle and drops the tiles that are wholly inside it. */
+  /** Clears a rectangle and drops the tiles that are empty then. */
   clear(rect: Rect): void {
     for (const tile of tilesIn(rect, this.#width, this.#height)) {
       const bytes = this.tiles.get(tile.index);
@@ -83,6 +82,7 @@ export class Coverage {
         const start = (y - tile.rect[1]) * TILE + inside[0] - tile.rect[0];
         bytes.fill(0, start, start + inside[2]);
       }
+      if (bytes.every((byte) => byte === 0)) this.tiles.delete(tile.index);
     }
   }
 
@@ -151,7 +151,8 @@ function missesTile(capsule: Capsule, tile: Rect): boolean {
   return distance > largest + 1 + Math.hypot(tile[2], tile[3]) / 2;
 }
 
-function sweepTile(bytes: Uint8Array, tile: Rect, part: Rect, capsule: Capsule, hardness: number): void {
+function sweepTile(bytes: Uint8Array, tile: Rect, part: Rect, capsule: Capsule, hardness: number): boolean {
+  let any = false;
   const { dx, dy, inverse, radius, radiusChange } = capsule;
   for (let y = part[1]; y < part[1] + part[3]; y += 1) {
     const py = y + 0.5 - capsule.y;
@@ -166,7 +167,10 @@ function sweepTile(bytes: Uint8Array, tile: Rect, part: Rect, capsule: Capsule, 
       const squared = ex * ex + ey * ey;
       if (squared >= (reach + 0.5) * (reach + 0.5)) continue;
       const covered = Math.round(255 * dabCoverage(Math.sqrt(squared), reach, hardness));
-      if (covered > (bytes[at] ?? 0)) bytes[at] = covered;
+      if (covered <= (bytes[at] ?? 0)) continue;
+      bytes[at] = covered;
+      any = true;
     }
   }
+  return any;
 }

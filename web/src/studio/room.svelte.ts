@@ -52,6 +52,8 @@ export interface RoomOptions {
 const RENDER_FORGOTTEN_MS = 30_000;
 /** How long ink may wait for pixels of a finished render that changed nothing under it. */
 const UNCHANGED_MS = 600;
+/** When nothing is rendered any more, ink outside the rendered regions goes too. */
+const RESTING_MS = 2500;
 
 /** One room as this member sees it: the picture, the people, the order of things. */
 export class Room {
@@ -249,11 +251,16 @@ export class Room {
     }
     if (news.state !== "done") return;
     // Frames come where pixels changed; where none did, the ink goes a little later.
-    this.#options.clock.after(UNCHANGED_MS, () =>
-      this.#frames.then(() => {
-        if (this.picture) this.refreshInk(this.picture.ink.resultShown(news.rect, news.rev));
-      }),
-    );
+    this.#options.clock.after(UNCHANGED_MS, () => this.#retire(news.rect, news.rev));
+    this.#options.clock.after(RESTING_MS, () => {
+      if (this.picture && this.busy.length === 0) this.#retire(this.picture.bounds, news.rev);
+    });
+  }
+
+  #retire(rect: Rect, rev: number): void {
+    this.#frames.then(() => {
+      if (this.picture) this.refreshInk(this.picture.ink.resultShown(rect, rev));
+    });
   }
 
   #idle(key: string): void {
