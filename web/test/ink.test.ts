@@ -57,7 +57,7 @@ test("a result takes away only the ink under it", () => {
   twoChunks();
   ink.acknowledge("me/a", 1);
   ink.acknowledge("me/a", 2);
-  expect(ink.resultShown([0, 0, 64, 64], 2)).toEqual([20, 29, 44, 22]);
+  expect(ink.resultShown([0, 0, 64, 64], 2)).toEqual([19, 29, 45, 22]);
   expect(paintedAt(40, 40)[3]).toBe(0);
   expect(paintedAt(100, 40)[3]).toBe(255);
   ink.resultShown([64, 0, 192, 64], 2);

@@ -20,10 +20,11 @@ test("an older frame is drawn only where nothing newer is shown", () => {
 test("every pixel shows the newest revision that was offered for it, whatever the order", () => {
   const random = seeded(21);
   const number = (most: number): number => Math.floor(random() * most);
-  for (let round = 0; round < 40; round += 1) {
+  for (let round = 0; round < 15; round += 1) {
     const revisions = new Revisions(160, 130);
     const shown = new Map<string, number>();
-    for (let frame = 0; frame < 20; frame += 1) {
+    let wrong = 0;
+    for (let frame = 0; frame < 14; frame += 1) {
       const rect: Rect = [number(140), number(110), 1 + number(120), 1 + number(120)];
       const rev = number(12);
       const drawn = new Set<string>();
@@ -36,11 +37,12 @@ test("every pixel shows the newest revision that was offered for it, whatever th
         for (let column = rect[0]; column < Math.min(160, rect[0] + rect[2]); column += 1) {
           const key = `${column},${row}`;
           const newest = shown.get(key) ?? -1;
-          expect(drawn.has(key)).toBe(rev >= newest);
+          if (drawn.has(key) !== rev >= newest) wrong += 1;
           shown.set(key, Math.max(newest, rev));
         }
       }
     }
+    expect(wrong).toBe(0);
     expect(revisions.at(80, 70)).toBe(Math.max(0, shown.get("80,70") ?? 0));
   }
 });
