@@ -55,6 +55,12 @@ impl NoiseLevel {
         1.0 / self.signal.hypot(self.noise)
     }
 
+    /// The noise of this level once the sample has unit variance, 0 to 1: `√(1 − ᾱ)` of the
+    /// variance-preserving sample with the same signal-to-noise ratio.
+    pub fn variance_preserving_sigma(&self) -> f64 {
+        self.noise * self.to_unit_variance()
+    }
+
     /// `x_t` of an image and unit noise.
     pub fn mix(&self, image: f64, noise: f64) -> f64 {
         self.signal * image + self.noise * noise
