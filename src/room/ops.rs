@@ -339,11 +339,12 @@ fn mask_chunk(id: String, rect: &Rect, canvas: &Rect) -> StrokeChunk {
         rect.height as f32 / 450.0,
     );
     let half = size / 2.0;
-    let edge = |at: u32, end: u32, inside: f32| if at == end { 2.0 * inside.abs() } else { -inside };
-    let left = rect.x as f32 - edge(rect.x, canvas.x, half);
-    let right = rect.right() as f32 + edge(rect.right(), canvas.right(), half);
-    let top = rect.y as f32 - edge(rect.y, canvas.y, half);
-    let bottom = rect.bottom() as f32 + edge(rect.bottom(), canvas.bottom(), half);
+    // Half a pixel more than the radius: a smooth edge may not reach over the rectangle's.
+    let outwards = |edge: u32, end: u32| if edge == end { size } else { -half - 0.5 };
+    let left = rect.x as f32 - outwards(rect.x, canvas.x);
+    let right = rect.right() as f32 + outwards(rect.right(), canvas.right());
+    let top = rect.y as f32 - outwards(rect.y, canvas.y);
+    let bottom = rect.bottom() as f32 + outwards(rect.bottom(), canvas.bottom());
     let rows = ((bottom - top) / half).ceil().max(1.0);
     let points = (0..=rows as u32)
         .flat_map(|row| {
