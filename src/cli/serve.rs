@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
 use super::{Failure, ServeFlags, ServeSettings, default_model_folder, spinner, telemetry};
 use crate::engine::{Engine, EngineOptions};
-use crate::room::RoomRegistry;
+use crate::room::{RegistryLimits, RoomOptions, RoomRegistry};
 use crate::server::{Server, ServerOptions, Switch, stop_signal};
 
 /// How long blocking work may hold up the end of the process.
@@ -70,13 +71,16 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
         }
     };
     let info = engine.handle().model_info().clone();
-    switch.open(RoomRegistry::new(Arc::new(engine.handle())));
+    let mut options = RoomOptions::for_model(&info);
+    options.settings.clone_from(engine.handle().default_settings());
+    let limits = RegistryLimits { create_on_join: true, ..RegistryLimits::default() };
+    let renderer = Arc::new(engine.handle());
+    switch.open(RoomRegistry::new(renderer, options, limits, CancellationToken::new()), info.clone());
+    let door = switch.door(address).map_err(|error| Failure::broken(error.message()))?;
     tracing::info!(model = info.id, device = info.device, elapsed = ?started.elapsed(), "ready");
     println!(
-        "Impasto is at {} (model {}, device {})",
-        switch.door(address),
-        info.id,
-        info.device
+        "Impasto is at {door} (model {}, device {})",
+        info.id, info.device
     );
 
     let result = tokio::select! {

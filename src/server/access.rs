@@ -4,7 +4,7 @@ use dashmap::DashMap;
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::protocol::{ErrorCode, Role};
+use crate::protocol::{CanvasSize, ErrorCode, Role};
 
 /// The three tokens of a room, each a random text of 122 bits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -60,17 +60,30 @@ impl AccessError {
     }
 }
 
-/// The invites of all rooms.
+/// What was agreed on when a room was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Agreement {
+    /// The room's tokens.
+    pub invites: Invites,
+    /// Its canvas.
+    pub canvas: CanvasSize,
+}
+
+/// The invites of all rooms. They outlive a room that was dropped because
+/// nobody was in it, so that its links still work.
 #[derive(Debug)]
 pub struct Access {
     required: bool,
-    invites: DashMap<String, Invites>,
+    agreements: DashMap<String, Agreement>,
 }
+
+/// The most rooms whose invites are kept.
+const AGREEMENTS: usize = 4096;
 
 impl Access {
     /// With `required`, nobody enters a room without one of its tokens.
     pub fn new(required: bool) -> Self {
-        Self { required, invites: DashMap::new() }
+        Self { required, agreements: DashMap::new() }
     }
 
     /// Whether tokens are required.
@@ -78,14 +91,26 @@ impl Access {
         self.required
     }
 
-    /// The room's invites, made when it has none.
-    pub fn invite(&self, room: &str) -> Invites {
-        self.invites.entry(room.to_owned()).or_insert_with(Invites::random).clone()
+    /// Makes invites for a new room, and forgets those of rooms that are gone
+    /// when there are too many of them; `alive` says which rooms are not.
+    pub fn agree(&self, room: &str, canvas: CanvasSize, alive: impl Fn(&str) -> bool) -> Invites {
+        if self.agreements.len() >= AGREEMENTS {
+            self.agreements.retain(|room, _| alive(room));
+        }
+        let invites = Invites::random();
+        let agreement = Agreement { invites: invites.clone(), canvas };
+        self.agreements.insert(room.to_owned(), agreement);
+        invites
     }
 
-    /// Forgets the invites of rooms that are gone.
-    pub fn keep_only(&self, mut exists: impl FnMut(&str) -> bool) {
-        self.invites.retain(|room, _| exists(room));
+    /// Whether the room was made, and its invites are still kept.
+    pub fn knows(&self, room: &str) -> bool {
+        self.agreements.contains_key(room)
+    }
+
+    /// The canvas of a room that was made with invites.
+    pub fn canvas(&self, room: &str) -> Option<CanvasSize> {
+        self.agreements.get(room).map(|agreement| agreement.canvas)
     }
 
     /// What the bearer of `token` may do in `room`. Where no token is required,
@@ -95,11 +120,13 @@ impl Access {
     /// [`AccessError`] when the token is not one of the room's, or is required
     /// and missing.
     pub fn role(&self, room: &str, token: Option<&str>) -> Result<Role, AccessError> {
-        let invites = self.invites.get(room);
-        match (token, invites) {
+        let agreement = self.agreements.get(room);
+        match (token, agreement) {
             (None, _) if !self.required => Ok(Role::Owner),
             (_, None) if self.required => Err(AccessError::UnknownRoom),
-            (Some(token), Some(invites)) => invites.role(token).ok_or(AccessError::InvalidToken),
+            (Some(token), Some(agreement)) => {
+                agreement.invites.role(token).ok_or(AccessError::InvalidToken)
+            }
             _ => Err(AccessError::InvalidToken),
         }
     }
@@ -109,11 +136,13 @@ impl Access {
 mod tests {
     use super::*;
 
+    const CANVAS: CanvasSize = CanvasSize { width: 512, height: 512 };
+
     #[test]
     fn each_invite_gives_its_role_in_its_room_alone() {
         let access = Access::new(true);
-        let invites = access.invite("one");
-        access.invite("two");
+        let invites = access.agree("one", CANVAS, |_| true);
+        access.agree("two", CANVAS, |_| true);
         assert_eq!(access.role("one", Some(&invites.owner)), Ok(Role::Owner));
         assert_eq!(access.role("one", Some(&invites.editor)), Ok(Role::Editor));
         assert_eq!(access.role("one", Some(&invites.viewer)), Ok(Role::Viewer));
@@ -128,16 +157,19 @@ mod tests {
         let access = Access::new(false);
         assert_eq!(access.role("studio", None), Ok(Role::Owner));
         assert_eq!(access.role("studio", Some("guess")), Err(AccessError::InvalidToken));
-        let viewer = access.invite("studio").viewer;
+        let viewer = access.agree("studio", CANVAS, |_| true).viewer;
         assert_eq!(access.role("studio", Some(&viewer)), Ok(Role::Viewer));
     }
 
     #[test]
-    fn invites_stay_the_same_until_the_room_is_gone() {
+    fn invites_of_living_rooms_outlast_a_flood_of_others() {
         let access = Access::new(true);
-        let first = access.invite("studio");
-        assert_eq!(access.invite("studio"), first);
-        access.keep_only(|room| room != "studio");
-        assert_ne!(access.invite("studio"), first);
+        let owner = access.agree("studio", CANVAS, |_| true).owner;
+        for room in 0..2 * AGREEMENTS {
+            access.agree(&format!("room-{room}"), CANVAS, |room| room == "studio");
+        }
+        assert!(access.agreements.len() <= AGREEMENTS);
+        assert_eq!(access.role("studio", Some(&owner)), Ok(Role::Owner));
+        assert_eq!(access.canvas("studio"), Some(CANVAS));
     }
 }

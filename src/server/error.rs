@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::protocol::ErrorCode;
+use crate::room::RoomError;
 
 /// Why a server could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -116,6 +117,36 @@ impl ApiError {
     pub fn status(&self) -> StatusCode {
         self.status
     }
+
+    /// What went wrong and what to do.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// With a capital letter and a full stop, as people read it.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    match letters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
+        None => String::new(),
+    }
+}
+
+impl From<RoomError> for ApiError {
+    fn from(error: RoomError) -> Self {
+        if matches!(error, RoomError::NameTaken) {
+            return Self::http(StatusCode::CONFLICT, HttpOnlyCode::RoomExists, error.to_string());
+        }
+        let status = match error.code() {
+            ErrorCode::UnknownRoom => StatusCode::NOT_FOUND,
+            ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::Unavailable | ErrorCode::RoomFull => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.code(), error.to_string())
+    }
 }
 
 impl IntoResponse for ApiError {
@@ -129,7 +160,8 @@ impl IntoResponse for ApiError {
             code: HttpErrorCode,
             message: String,
         }
-        let body = Body { error: Inner { code: self.code, message: self.message } };
+        let message = sentence(&self.message);
+        let body = Body { error: Inner { code: self.code, message } };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

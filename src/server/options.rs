@@ -3,8 +3,6 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::protocol::CanvasSize;
-
 /// What a server is started with.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -17,8 +15,6 @@ pub struct ServerOptions {
     /// The address under which browsers reach this server, where it is not the
     /// one that they send as `Host` (`https://paint.example`).
     pub public_url: Option<String>,
-    /// The canvas of a room for which nobody asked a size.
-    pub canvas: CanvasSize,
     /// What clients are held to.
     pub limits: ServerLimits,
 }
@@ -31,7 +27,6 @@ impl ServerOptions {
             auth: !listen.ip().is_loopback(),
             allowed_origins: Vec::new(),
             public_url: None,
-            canvas: CanvasSize { width: 512, height: 512 },
             limits: ServerLimits::default(),
         }
     }
@@ -78,7 +73,7 @@ impl Default for ServerLimits {
             write_timeout: Duration::from_secs(10),
             ping_interval: Duration::from_secs(15),
             idle_timeout: Duration::from_secs(45),
-            message_burst: 240,
+            message_burst: 600,
             messages_per_second: 120,
             refusals: 20,
             refusal_window: Duration::from_secs(10),

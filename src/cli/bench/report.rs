@@ -61,10 +61,10 @@ pub struct StrokeReport {
     pub bench: &'static str,
     /// Version of the measuring program.
     pub version: &'static str,
-    /// Milliseconds from sending a stroke's last chunk to the first result
-    /// frame that includes it.
+    /// Milliseconds from sending a stroke's last chunk to the arrival of the
+    /// first frame that the model made with that chunk in sight.
     pub stroke_to_pixel_ms: Option<Spread>,
-    /// The same from the stroke's first chunk to the first result frame that includes that.
+    /// The same for the stroke's first chunk.
     pub first_chunk_to_pixel_ms: Option<Spread>,
     /// Milliseconds from joining the room to its first picture.
     pub first_frame_ms: f64,

@@ -37,7 +37,9 @@ impl StrokeWatch {
                 self.acknowledged.push(*seq);
             }
             Heard::Frame(header, _)
+                // Step 0 is paint that no model has seen yet.
                 if header.layer == Layer::Result
+                    && header.step > 0
                     && !header.rect.intersect(&self.footprint).is_empty() =>
             {
                 self.frames.push((now, header.rev));
@@ -133,6 +135,13 @@ mod tests {
         Heard::Frame(FrameHeader { rev, rect, step: 2, steps: 2, is_final: true, format, layer }, 9)
     }
 
+    fn ink(rev: u64, rect: Rect) -> Heard {
+        match frame(rev, rect, Layer::Result) {
+            Heard::Frame(header, bytes) => Heard::Frame(FrameHeader { step: 0, ..header }, bytes),
+            message => message,
+        }
+    }
+
     fn ack(id: &str, seq: u64) -> Heard {
         Heard::Message(ServerMessage::Ack { id: Some(id.to_owned()), seq })
     }
@@ -151,6 +160,7 @@ mod tests {
         watch.hear(&frame(4, here, Layer::Result), at(50));
         watch.hear(&frame(6, here, Layer::Sketch), at(60));
         watch.hear(&frame(6, Rect::new(200, 200, 64, 64), Layer::Result), at(70));
+        watch.hear(&ink(6, here), at(80));
         assert!(!watch.answered());
         watch.hear(&frame(5, here, Layer::Result), at(90));
         assert_eq!(watch.answer_ms(0), Some(90.0));
