@@ -18,7 +18,7 @@ from photos import load_photos
 from settings import AUTOENCODER_MINUTES, DEVICE, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
 
 CHECKPOINT = WORK / "autoencoder.pt"
-BATCH, CROP, RATE = 32, 64, 1e-3
+BATCH, CROP, RATE = 24, 64, 1e-3
 HELD_OUT = 20
 
 
@@ -106,12 +106,12 @@ def train(minutes):
         step += 1
         for name, value in network.state_dict().items():
             average[name].lerp_(value, 0.005 if step > 500 else 0.05)
-        loss_mean += 0.02 * (float(loss) - loss_mean)
+        loss_mean += 0.02 * (loss.item() - loss_mean)
         now = time.time()
         seconds, last = seconds + min(now - last, 5.0), now
         done = bool(stop) or seconds >= minutes * 60
-        if step % 100 == 0:
-            print(f"step {step} {seconds / 60:.1f} min loss {loss_mean:.4f} deviation {float(square.mean()) ** 0.5:.2f} rate {rate:.1e}")
+        if step % 50 == 0:
+            print(f"step {step} {seconds / 60:.1f} min loss {loss_mean:.4f} deviation {square.mean().item() ** 0.5:.2f} rate {rate:.1e}")
         if done or now - saved > 60:
             save_checkpoint(CHECKPOINT, network=network.state_dict(), optimizer=optimizer.state_dict(), average=average, step=step, seconds=seconds)
             saved = now
