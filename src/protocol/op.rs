@@ -40,6 +40,19 @@ pub struct Brush {
     pub prompt: Option<String>,
 }
 
+/// How TypeScript sees the brush fields of a chunk: all there or none.
+#[derive(TS)]
+#[ts(optional_fields)]
+#[expect(dead_code, reason = "describes the wire to TypeScript; never made")]
+struct PartialBrush {
+    tool: Option<Tool>,
+    size: Option<f32>,
+    hardness: Option<f32>,
+    opacity: Option<f32>,
+    color: Option<String>,
+    prompt: Option<String>,
+}
+
 /// A point of a stroke: `[x, y, pressure]`, canvas pixels and 0 … 1.
 pub type StrokePoint = [f32; 3];
 
@@ -50,7 +63,7 @@ pub struct StrokeChunk {
     pub id: String,
     /// The brush; required in the first chunk of a stroke, left out in later ones.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
-    #[ts(flatten)]
+    #[ts(flatten, as = "PartialBrush")]
     pub brush: Option<Brush>,
     /// New points since the last chunk.
     pub points: Vec<StrokePoint>,
@@ -190,6 +203,7 @@ pub struct SequencedOp {
     pub seq: u64,
     /// Who did it.
     #[ts(type = "string")]
+    #[schemars(with = "String")]
     pub client: Uuid,
     /// What was done.
     pub op: Op,
