@@ -60,7 +60,8 @@ impl Admission {
     }
 
     pub fn submit(&self, request: RenderRequest) -> Result<(), EngineError> {
-        let mut state = self.lock();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         if state.closed {
             return Err(EngineError::Stopped);
         }
@@ -69,18 +70,18 @@ impl Admission {
             let running = state.running.iter().filter(|run| (run.room, run.member) == key);
             running.for_each(|run| run.superseded.store(true, Ordering::Relaxed));
         }
-        let same = |waiting: &&mut Waiting| (waiting.request.room, waiting.request.member) == key;
         let since = Instant::now();
-        match state.waiting.iter_mut().find(same) {
-            Some(waiting) => {
-                let replaced = std::mem::replace(&mut waiting.request, request);
-                waiting.since = since;
+        let same = |waiting: &Waiting| (waiting.request.room, waiting.request.member) == key;
+        match state.waiting.iter().position(same) {
+            Some(index) => {
+                let newest = Waiting { request, since };
+                let replaced = std::mem::replace(&mut state.waiting[index], newest).request;
                 tell(&replaced, RenderEvent::Superseded { ticket: replaced.ticket });
             }
             None if state.waiting.len() >= self.capacity => return Err(EngineError::Overloaded),
             None => state.waiting.push_back(Waiting { request, since }),
         }
-        drop(state);
+        drop(guard);
         self.changed.notify_one();
         Ok(())
     }

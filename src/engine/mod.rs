@@ -22,7 +22,7 @@ use std::thread::JoinHandle;
 use candle_core::DType;
 
 use crate::canvas::WindowRules;
-use crate::model::{LoadOptions, LoraChoice, Model};
+use crate::model::{Family, LoadOptions, LoraChoice, Model};
 use crate::pipeline::Pipeline;
 use crate::protocol::{ModelInfo, Settings};
 use crate::sampler::sampler_names;
@@ -175,9 +175,8 @@ struct Description {
 fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError> {
     let device = device_from_name(&options.device)?;
     let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
-    let mut load_options = LoadOptions::new(device);
-    load_options.dtype = dtype;
-    load_options.loras.clone_from(&options.loras);
+    let load_options =
+        LoadOptions { device, dtype, loras: options.loras.clone(), painting_unet: None };
     let model = Model::load(&options.model, &load_options)?;
     let description = describe(&model, &options.device);
     let mut pipeline = Pipeline::new(model, options.text_entries)?;
@@ -186,7 +185,7 @@ fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError>
 }
 
 fn describe(model: &Model, device: &str) -> Description {
-    let native_size = model.native_size();
+    let native_size = model.native_side();
     let sketch_input = model.sketch_input;
     let defaults = Settings {
         prompt: String::new(),
@@ -195,20 +194,19 @@ fn describe(model: &Model, device: &str) -> Description {
         steps: 2,
         strength: if sketch_input { 1.0 } else { 0.7 },
         seed: 0,
-        sampler: model.default_sampler().to_owned(),
+        sampler: default_sampler(model.family).to_owned(),
         spread: 16,
         live: true,
     };
     let mut samplers = vec![defaults.sampler.clone()];
     samplers.extend(
         sampler_names()
-            .iter()
-            .filter(|name| **name != defaults.sampler && paints(name))
-            .map(|name| (*name).to_owned()),
+            .filter(|name| *name != defaults.sampler && paints(name))
+            .map(str::to_owned),
     );
     let info = ModelInfo {
         id: model.name.clone(),
-        family: model.family().to_owned(),
+        family: family_name(model.family).to_owned(),
         native_size,
         device: device.to_owned(),
         dtype: if model.dtype == DType::F32 { "f32" } else { "f16" }.to_owned(),
@@ -223,6 +221,27 @@ fn describe(model: &Model, device: &str) -> Description {
         maximum: native_size.max(grid),
     };
     Description { info, rules, defaults }
+}
+
+/// What few steps look best with.
+fn default_sampler(family: Family) -> &'static str {
+    match family {
+        Family::Turbo => "turbo",
+        Family::Sketch | Family::Lcm => "lcm",
+        Family::Sd | Family::Sdxl | Family::Inpainting | Family::InstructPix2Pix => "dpm-solver++",
+    }
+}
+
+fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::Sketch => "sketch",
+        Family::Sd => "sd",
+        Family::Lcm => "lcm",
+        Family::Turbo => "turbo",
+        Family::Sdxl => "sdxl",
+        Family::Inpainting => "inpainting",
+        Family::InstructPix2Pix => "instruct-pix2pix",
+    }
 }
 
 /// Inversion turns pictures into noise, not the other way round.

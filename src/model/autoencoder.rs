@@ -4,8 +4,7 @@ use candle_core::{DType, Result, Tensor};
 
 use super::autoencoder_kl::AutoencoderKl;
 use super::autoencoder_tiny::AutoencoderTiny;
-use super::folder::Component;
-use super::{ModelError, Weights};
+use super::{ConfigFile, ModelError, Weights};
 
 /// An autoencoder of any supported class.
 pub enum Autoencoder {
@@ -19,24 +18,40 @@ impl Autoencoder {
     /// The classes that [`Autoencoder::load`] can read.
     pub const CLASSES: [&'static str; 2] = ["AutoencoderTiny", "AutoencoderKL"];
 
-    /// Reads the component, which `class` says is one of [`Autoencoder::CLASSES`].
+    /// Builds the network of this class from its configuration and weights.
     ///
     /// # Errors
-    /// When the configuration or the weights are not what the class calls for.
+    /// When the configuration or the weights are not what the class calls for, or the class is
+    /// none of [`Autoencoder::CLASSES`].
     pub fn load(
-        component: &Component,
         class: &str,
-        weights: impl Fn(DType) -> std::result::Result<Weights, ModelError>,
-        dtype: DType,
+        config: &ConfigFile,
+        weights: &Weights,
     ) -> std::result::Result<Self, ModelError> {
-        let config = component.config_of(class)?;
-        if class == "AutoencoderTiny" {
-            return Ok(Self::Tiny(AutoencoderTiny::load(&config, &weights(dtype)?)?));
+        match class {
+            "AutoencoderTiny" => Ok(Self::Tiny(AutoencoderTiny::load(config, weights)?)),
+            "AutoencoderKL" => Ok(Self::Kl(AutoencoderKl::load(config, weights)?)),
+            other => Err(ModelError::UnknownClass {
+                path: config.path().to_owned(),
+                component: "vae".to_owned(),
+                class: other.to_owned(),
+                supported: Self::CLASSES.join(" or "),
+            }),
         }
-        // These overflow half precision: the file says so, and diffusers computes them in f32.
-        let upcast = config.or("force_upcast", true)? && dtype == DType::F16;
-        let dtype = if upcast { DType::F32 } else { dtype };
-        Ok(Self::Kl(AutoencoderKl::load(&config, &weights(dtype)?)?))
+    }
+
+    /// The number format to load the weights in when the rest of the model is in `dtype`: f32
+    /// where half precision would overflow, as `force_upcast` says of Stable Diffusion's.
+    ///
+    /// # Errors
+    /// `Config` when the field is not a flag.
+    pub fn dtype(
+        class: &str,
+        config: &ConfigFile,
+        dtype: DType,
+    ) -> std::result::Result<DType, ModelError> {
+        let overflows = class == "AutoencoderKL" && config.or("force_upcast", true)?;
+        Ok(if overflows && dtype == DType::F16 { DType::F32 } else { dtype })
     }
 
     /// `[batch, 3, height, width]` in −1…1 to latents `[batch, latent_channels, height/scale,

@@ -29,6 +29,8 @@ struct Store {
     dtype: DType,
     adapters: Adapters,
     taken: Mutex<HashSet<String>>,
+    /// Where inspection notes what is wrong instead of stopping; none when loading.
+    problems: Option<Mutex<Vec<String>>>,
 }
 
 impl Weights {
@@ -49,8 +51,35 @@ impl Weights {
             dtype,
             adapters: Adapters::new(),
             taken: Mutex::default(),
+            problems: None,
         };
         Self { store: Arc::new(store), prefix: String::new() }
+    }
+
+    /// The same files for [`super::inspect`]: every tensor that a network asks for is compared
+    /// with the header and given as zeros, and what is wrong is noted instead of stopping there.
+    pub(super) fn for_inspection(&self) -> Self {
+        let store = Store {
+            label: self.store.label.clone(),
+            files: Arc::clone(&self.store.files),
+            file_of: Arc::clone(&self.store.file_of),
+            device: Device::Cpu,
+            // A format that no kernel repacks: the zeros are then never touched, and cost nothing.
+            dtype: DType::F16,
+            adapters: Adapters::new(),
+            taken: Mutex::default(),
+            problems: Some(Mutex::default()),
+        };
+        Self { store: Arc::new(store), prefix: String::new() }
+    }
+
+    /// What an inspection found wrong, in the order in which the network asked.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let problems = self.store.problems.as_ref();
+        let lock = |problems: &Mutex<Vec<String>>| {
+            problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        problems.map(lock).unwrap_or_default()
     }
 
     /// The same files with low-rank changes added to the tensors they name.
@@ -63,6 +92,7 @@ impl Weights {
             dtype: self.store.dtype,
             adapters,
             taken: Mutex::default(),
+            problems: None,
         };
         Self { store: Arc::new(store), prefix: self.prefix.clone() }
     }
@@ -123,32 +153,45 @@ impl Weights {
     /// `MissingTensor`, `WrongShape`, or the file's own troubles.
     pub fn tensor_of_any(&self, name: &str, shapes: &[&[usize]]) -> Result<Tensor, ModelError> {
         let full_name = self.full_name(name);
+        let wanted = shapes.first().copied().unwrap_or_default();
+        let file = self.find(&full_name, shapes);
+        let mut taken = self.store.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.insert(full_name.clone());
+        drop(taken);
+        if let Some(problems) = &self.store.problems {
+            if let Err(error) = file {
+                let mut problems = problems.lock().unwrap_or_else(PoisonError::into_inner);
+                problems.push(error.to_string());
+            }
+            return self.prepared(Tensor::zeros(wanted, self.store.dtype, &self.store.device));
+        }
+        let file = file?;
+        let stored = file.read(&full_name)?;
+        self.finish(&full_name, &stored, wanted).map_err(|source| ModelError::Prepare {
+            path: file.path().to_owned(),
+            tensor: full_name,
+            source,
+        })
+    }
+
+    /// The file with this tensor in one of these shapes.
+    fn find(&self, full_name: &str, shapes: &[&[usize]]) -> Result<&SafetensorsFile, ModelError> {
         let missing = || ModelError::MissingTensor {
             path: self.store.label.clone(),
-            tensor: full_name.clone(),
+            tensor: full_name.to_owned(),
         };
-        let number = *self.store.file_of.get(&full_name).ok_or_else(missing)?;
+        let number = *self.store.file_of.get(full_name).ok_or_else(missing)?;
         let file = self.store.files.get(number).ok_or_else(missing)?;
-        let found = &file.info(&full_name).ok_or_else(missing)?.shape;
-        let wanted = shapes.first().copied().unwrap_or_default();
-        if !shapes.iter().any(|shape| *shape == found.as_slice()) {
-            return Err(ModelError::WrongShape {
-                path: file.path().to_owned(),
-                tensor: full_name,
-                expected: wanted.to_vec(),
-                found: found.clone(),
-            });
+        let found = &file.info(full_name).ok_or_else(missing)?.shape;
+        if shapes.iter().any(|shape| *shape == found.as_slice()) {
+            return Ok(file);
         }
-        let stored = file.read(&full_name)?;
-        let tensor = self.finish(&full_name, &stored, wanted);
-        let tensor = tensor.map_err(|source| ModelError::Prepare {
+        Err(ModelError::WrongShape {
             path: file.path().to_owned(),
-            tensor: full_name.clone(),
-            source,
-        })?;
-        let mut taken = self.store.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        taken.insert(full_name);
-        Ok(tensor)
+            tensor: full_name.to_owned(),
+            expected: shapes.first().copied().unwrap_or_default().to_vec(),
+            found: found.clone(),
+        })
     }
 
     /// The names that have not been read since these weights were opened, sorted: tensors that

@@ -8,6 +8,7 @@
 mod edit;
 mod error;
 mod generate;
+mod guidance;
 mod inputs;
 mod render;
 mod text;
@@ -130,7 +131,7 @@ impl Pipeline {
         let mut timings = Timings::default();
         let stage = timings.start(Stage::Text);
         let prompt = self.text.embed(&self.model, &settings.prompt)?;
-        let guided = settings.guidance_scale > 1.0 && !self.model.embeds_guidance();
+        let guided = settings.guidance_scale > 1.0 && !guidance::embeds_guidance(&self.model);
         let negative = match guided {
             true => Some(self.text.embed(&self.model, &settings.negative_prompt)?),
             false => None,

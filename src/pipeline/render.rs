@@ -5,6 +5,7 @@ use candle_core::{DType, Tensor};
 
 use super::text::TextEmbedding;
 use super::timings::{Stage, Timings};
+use super::guidance::guidance_embedding;
 use super::{PipelineError, RenderSettings, noise_tensor};
 use crate::model::{AddedConditioning, Model};
 use crate::sampler::{LatentRect, Step, Timetable};
@@ -169,6 +170,9 @@ impl Render {
         if let (true, Some(previous)) = (next.previous_denoised != 0.0, &self.previous_denoised) {
             sample = (sample + (previous * next.previous_denoised)?)?;
         }
+        if next.output != 0.0 {
+            sample = (sample + (output * next.output)?)?;
+        }
         if next.noise != 0.0 {
             let (_, channels, _, _) = sample.dims4()?;
             let draw = self.next_step as u32 + 1;
@@ -218,7 +222,10 @@ pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(
     let sample = Tensor::cat(&samples, 0)?.to_dtype(model.dtype)?;
     let timesteps = Tensor::new(timesteps, &model.device)?;
     let text = Tensor::cat(&texts, 0)?;
-    let added = AddedConditioning { timestep_cond: model.guidance_embedding(&scales)? };
+    let added = AddedConditioning {
+        timestep_cond: guidance_embedding(model, &scales)?,
+        ..AddedConditioning::default()
+    };
     let output = model.unet().forward(&sample, &timesteps, &text, &added)?.to_dtype(DType::F32)?;
     let mut row = 0;
     for render in renders.iter_mut() {
