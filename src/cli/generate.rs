@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Failure, bar, default_model_folder, spinner};
 use crate::canvas::{ImageLimits, Mask, Pixels, decode_image, encode_image, fit_to};
-use crate::engine::device_from_name;
+use crate::engine::{default_sampler, device_from_name};
 use crate::model::{LoadOptions, Model};
 use crate::pipeline::{GenerateRequest, Pipeline, RenderSettings};
 use crate::protocol::{CanvasSize, FrameFormat, TimingsMs};
@@ -109,18 +109,18 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let loading = spinner(format!("loading {}", folder.display()));
     let device = device_from_name(&args.device).map_err(Failure::usage)?;
     let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
-    let mut options = LoadOptions::new(device.clone());
-    options.dtype = dtype;
+    let options =
+        LoadOptions { device: device.clone(), dtype, loras: Vec::new(), painting_unet: None };
     let model = Model::load(&folder, &options).map_err(Failure::usage)?;
     loading.finish_and_clear();
     let load_ms = started.elapsed().as_secs_f64() * 1000.0;
 
     let image = args.image.as_deref().map(read_image).transpose()?;
-    let size = picture_size(&args, image.as_ref(), model.native_size(), model.window_grid());
+    let size = picture_size(&args, image.as_ref(), model.native_side(), model.window_grid());
     let (width, height) = size;
     let fit = |picture: Pixels| fit_to(&picture, CanvasSize { width, height });
     let mask = args.mask.as_deref().map(read_image).transpose()?;
-    let sampler = args.sampler.clone().unwrap_or_else(|| model.default_sampler().to_owned());
+    let sampler = args.sampler.clone().unwrap_or_else(|| default_sampler(model.family).to_owned());
     let name = model.name.clone();
     let request = GenerateRequest {
         settings: RenderSettings {

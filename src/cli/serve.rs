@@ -71,8 +71,7 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
         }
     };
     let info = engine.handle().model_info().clone();
-    let mut options = RoomOptions::for_model(&info);
-    options.settings.clone_from(engine.handle().default_settings());
+    let options = RoomOptions::new(engine.handle().default_settings().clone());
     let limits = RegistryLimits { create_on_join: true, ..RegistryLimits::default() };
     let renderer = Arc::new(engine.handle());
     switch.open(RoomRegistry::new(renderer, options, limits, CancellationToken::new()), info.clone());

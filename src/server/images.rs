@@ -50,7 +50,7 @@ pub async fn read_body(state: &AppState, body: Body) -> Result<Bytes, ApiError> 
                 ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidImage, message)
             })?;
             if whole.len() + part.len() > limits.image_bytes {
-                return Ok(false);
+                return Ok::<bool, ApiError>(false);
             }
             whole.extend_from_slice(&part);
         }
