@@ -223,8 +223,8 @@ fn describe(model: &Model, device: &str) -> Description {
     Description { info, rules, defaults }
 }
 
-/// What few steps look best with.
-fn default_sampler(family: Family) -> &'static str {
+/// The sampler that few steps look best with.
+pub fn default_sampler(family: Family) -> &'static str {
     match family {
         Family::Turbo => "turbo",
         Family::Sketch | Family::Lcm => "lcm",
