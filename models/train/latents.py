@@ -59,6 +59,6 @@ if __name__ == "__main__":
     encode_captions()
     network = load_autoencoder()
     for size in sys.argv[1:] or ["small", "large"]:
-        for path in chunk_paths(size)[: LARGE_CHUNKS if size == "large" else None]:
+        for path in chunk_paths(size)[1 : LARGE_CHUNKS if size == "large" else None]:
             if encode_chunk(network, path):
                 print("encoded", path.stem, flush=True)

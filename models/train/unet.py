@@ -35,9 +35,9 @@ class Pairs:
 
     def look(self):
         """Takes in chunks that appeared since; chunk 0 is held out."""
-        for path in sorted(FOLDER.glob(f"latents-{self.size}-*.npy"))[1:]:
+        for path in sorted(FOLDER.glob(f"latents-{self.size}-*.npy")):
             number = path.stem.split("-")[-1]
-            if number not in self.chunks and (FOLDER / f"words-{number}.npy").exists():
+            if number != "000" and number not in self.chunks and (FOLDER / f"words-{number}.npy").exists():
                 self.chunks[number] = (np.load(path), np.load(FOLDER / f"words-{number}.npy"))
 
     def batch(self, count):
