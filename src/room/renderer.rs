@@ -2,7 +2,7 @@
 
 use crate::{
     canvas::WindowRules,
-    engine::{RenderRequest, RoomKey},
+    engine::{EngineHandle, RenderRequest, RoomKey},
     protocol::{ModelInfo, Settings},
 };
 
@@ -33,4 +33,26 @@ pub trait Renderer: Send + Sync + 'static {
 
     /// The room has ended: its waiting renders and its latents can go.
     fn forget_room(&self, room: RoomKey);
+}
+
+impl Renderer for EngineHandle {
+    fn model_info(&self) -> &ModelInfo {
+        EngineHandle::model_info(self)
+    }
+
+    fn default_settings(&self) -> &Settings {
+        EngineHandle::default_settings(self)
+    }
+
+    fn window_rules(&self) -> WindowRules {
+        EngineHandle::window_rules(self)
+    }
+
+    fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
+        EngineHandle::submit(self, request).map_err(|error| RenderRefused(error.to_string()))
+    }
+
+    fn forget_room(&self, room: RoomKey) {
+        EngineHandle::forget_room(self, room);
+    }
 }
