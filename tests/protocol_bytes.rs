@@ -40,17 +40,24 @@ fn every_client_message_is_read_and_written_the_same() {
     for message in messages {
         let read = decoded(message.clone());
         assert_eq!(serde_json::to_value(&read).unwrap(), message);
-        assert_eq!(serde_json::from_value::<ClientMessage>(message).unwrap(), read);
+        assert_eq!(
+            serde_json::from_value::<ClientMessage>(message).unwrap(),
+            read
+        );
     }
 }
 
 #[test]
 fn a_stroke_may_leave_done_out() {
-    let ClientMessage::Stroke(chunk) = decoded(json!({"type":"stroke","id":"a","points":[[0,0,1]]}))
+    let ClientMessage::Stroke(chunk) =
+        decoded(json!({"type":"stroke","id":"a","points":[[0,0,1]]}))
     else {
         panic!("another message");
     };
-    assert_eq!((chunk.done, chunk.brush, chunk.points), (false, None, vec![[0.0, 0.0, 1.0]]));
+    assert_eq!(
+        (chunk.done, chunk.brush, chunk.points),
+        (false, None, vec![[0.0, 0.0, 1.0]])
+    );
 }
 
 #[test]
@@ -76,19 +83,30 @@ fn server_messages_are_written_exactly_so() {
         max_steps: 50,
         samplers: vec!["lcm".to_owned()],
     };
-    let ada = MemberInfo { client, name: "Ada".to_owned(), role: Role::Owner };
+    let ada = MemberInfo {
+        client,
+        name: "Ada".to_owned(),
+        role: Role::Owner,
+    };
     let welcome = Welcome {
         protocol: 1,
         room: "studio".to_owned(),
         client,
         role: Role::Editor,
         seq: 4,
-        canvas: CanvasSize { width: 512, height: 256 },
+        canvas: CanvasSize {
+            width: 512,
+            height: 256,
+        },
         settings,
         model,
         members: vec![ada.clone()],
     };
-    let undo = SequencedOp { seq: 7, client, op: Op::Undo { target: 5 } };
+    let undo = SequencedOp {
+        seq: 7,
+        client,
+        op: Op::Undo { target: 5 },
+    };
     let news = RenderNews {
         state: RenderState::Done,
         rev: 6,
@@ -97,7 +115,11 @@ fn server_messages_are_written_exactly_so() {
         timings_ms: Some([("total".to_owned(), 1.5)].into()),
         message: None,
     };
-    let presence = Presence { x: 1.0, y: 2.0, tool: Some(Tool::Mask) };
+    let presence = Presence {
+        x: 1.0,
+        y: 2.0,
+        tool: Some(Tool::Mask),
+    };
     let cases = [
         (
             ServerMessage::Welcome(Box::new(welcome)),
@@ -110,10 +132,16 @@ fn server_messages_are_written_exactly_so() {
                 "members":[{"client":CLIENT,"name":"Ada","role":"owner"}]}),
         ),
         (
-            ServerMessage::Ack { id: Some("s1".to_owned()), seq: 7 },
+            ServerMessage::Ack {
+                id: Some("s1".to_owned()),
+                seq: 7,
+            },
             json!({"type":"ack","id":"s1","seq":7}),
         ),
-        (ServerMessage::Ack { id: None, seq: 7 }, json!({"type":"ack","seq":7})),
+        (
+            ServerMessage::Ack { id: None, seq: 7 },
+            json!({"type":"ack","seq":7}),
+        ),
         (
             ServerMessage::Op(undo),
             json!({"type":"op","seq":7,"client":CLIENT,"op":{"type":"undo","target":5}}),
@@ -140,15 +168,24 @@ fn server_messages_are_written_exactly_so() {
             ServerMessage::Error(ErrorMessage::new(ErrorCode::UnknownStroke, "m").about("s1")),
             json!({"type":"error","code":"unknown_stroke","message":"m","id":"s1"}),
         ),
-        (ServerMessage::Pong { t: 2.5 }, json!({"type":"pong","t":2.5})),
         (
-            ServerMessage::Goaway { reason: "r".to_owned(), retry_after_ms: 9 },
+            ServerMessage::Pong { t: 2.5 },
+            json!({"type":"pong","t":2.5}),
+        ),
+        (
+            ServerMessage::Goaway {
+                reason: "r".to_owned(),
+                retry_after_ms: 9,
+            },
             json!({"type":"goaway","reason":"r","retry_after_ms":9}),
         ),
     ];
     for (message, wanted) in cases {
         assert_eq!(serde_json::to_value(&message).unwrap(), wanted);
-        assert_eq!(serde_json::from_value::<ServerMessage>(wanted).unwrap(), message);
+        assert_eq!(
+            serde_json::from_value::<ServerMessage>(wanted).unwrap(),
+            message
+        );
     }
 }
 
@@ -176,10 +213,16 @@ fn a_frame_is_its_length_its_header_and_its_image() {
 fn what_is_no_frame_is_an_error() {
     let truncated: [&'static [u8]; 4] = [b"", b"\x01\0", b"\x08\0\0\0{}", b"\xff\xff\xff\xff{}"];
     for bytes in truncated {
-        assert!(matches!(decode_frame(&Bytes::from_static(bytes)), Err(FrameError::Truncated)));
+        assert!(matches!(
+            decode_frame(&Bytes::from_static(bytes)),
+            Err(FrameError::Truncated)
+        ));
     }
     let no_header = Bytes::from_static(b"\x02\0\0\0{}");
-    assert!(matches!(decode_frame(&no_header), Err(FrameError::Header(_))));
+    assert!(matches!(
+        decode_frame(&no_header),
+        Err(FrameError::Header(_))
+    ));
 }
 
 #[test]
@@ -277,7 +320,10 @@ fn values_out_of_range() {
         r#"{"type":"place","image":"","mode":"plain"}"#.to_owned(),
         r#"{"type":"place","image":"a","mode":"sideways"}"#.to_owned(),
         r#"{"type":"hello","protocol":1,"client":"me"}"#.to_owned(),
-        format!(r#"{{"type":"hello","protocol":1,"client":"{CLIENT}","name":{}}}"#, long(65)),
+        format!(
+            r#"{{"type":"hello","protocol":1,"client":"{CLIENT}","name":{}}}"#,
+            long(65)
+        ),
     ];
     for text in cases {
         assert_eq!(refused(&text), ErrorCode::InvalidValue, "{text:.200}");
@@ -288,8 +334,10 @@ fn values_out_of_range() {
 fn the_limits_themselves_are_fine() {
     let many = vec![json!([-100_000, 100_000, 0]); MAX_POINTS];
     decoded(json!({"type":"stroke","id":"é".repeat(64),"points":many}));
-    decoded(json!({"type":"settings","prompt":"é".repeat(1000),"steps":1000,"guidance_scale":30,
-        "strength":0.01,"seed":0,"spread":256}));
+    decoded(
+        json!({"type":"settings","prompt":"é".repeat(1000),"steps":1000,"guidance_scale":30,
+        "strength":0.01,"seed":0,"spread":256}),
+    );
 }
 
 #[test]
@@ -302,6 +350,9 @@ fn an_error_about_a_stroke_names_it() {
 
 #[test]
 fn an_oversized_message_is_too_large() {
-    let text = format!(r#"{{"type":"settings","prompt":"{}"}}"#, "x".repeat(MAX_TEXT_BYTES));
+    let text = format!(
+        r#"{{"type":"settings","prompt":"{}"}}"#,
+        "x".repeat(MAX_TEXT_BYTES)
+    );
     assert_eq!(refused(&text), ErrorCode::TooLarge);
 }

@@ -1,3 +1,7 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vitest/config";
 
-export default defineConfig({ test: { include: ["test/**/*.test.ts"], environment: "node" } });
+export default defineConfig({
+  plugins: [svelte()],
+  test: { include: ["test/**/*.test.ts"], environment: "node" },
+});

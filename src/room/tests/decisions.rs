@@ -54,10 +54,17 @@ fn a_new_prompt_supersedes_and_covers_what_was_painted() {
     let last = world.submitted.last().unwrap().1.clone();
     assert!(last.supersede && last.prompt == "sea");
     world.come_to_rest();
-    let covered = world.submitted[1..].iter().filter(|(_, seen)| seen.prompt == "sea");
+    let covered = world.submitted[1..]
+        .iter()
+        .filter(|(_, seen)| seen.prompt == "sea");
     let covered = covered.fold(Rect::default(), |all, (_, seen)| all.union(&seen.window));
     assert!(covered.contains(&Rect::new(10, 10, 175, 105)));
-    assert!(world.news.iter().any(|news| news.state == RenderState::Superseded));
+    assert!(
+        world
+            .news
+            .iter()
+            .any(|news| news.state == RenderState::Superseded)
+    );
 }
 
 #[test]
@@ -82,7 +89,13 @@ fn nothing_is_rendered_while_live_is_off_except_by_wish() {
     world.send(me, dab("a", 20.0, 20.0));
     world.come_to_rest();
     assert!(world.submitted.is_empty());
-    world.send(me, RoomCommand::Render(RenderWish { rect: None, steps: Some(8) }));
+    world.send(
+        me,
+        RoomCommand::Render(RenderWish {
+            rect: None,
+            steps: Some(8),
+        }),
+    );
     assert_eq!(world.submitted[0].1.steps, 8);
     world.come_to_rest();
     assert_eq!(world.submitted.len(), 1);
@@ -96,9 +109,19 @@ fn a_wish_on_white_paper_covers_the_whole_canvas_and_can_be_undone() {
     let mask = world.core.canvas.repaint_mask(&world.core.canvas.bounds());
     assert!(mask.data().iter().all(|value| *value == 255));
     let result = world.core.layer(Layer::Result);
-    assert!(result.data().iter().all(|value| *value < 3), "white paper, as the model paints it");
+    assert!(
+        result.data().iter().all(|value| *value < 3),
+        "white paper, as the model paints it"
+    );
     world.send(me, RoomCommand::Undo);
-    assert!(world.core.layer(Layer::Result).data().iter().all(|value| *value == 255));
+    assert!(
+        world
+            .core
+            .layer(Layer::Result)
+            .data()
+            .iter()
+            .all(|value| *value == 255)
+    );
 }
 
 #[test]
@@ -106,7 +129,13 @@ fn a_wish_for_a_rectangle_stays_inside_it() {
     let (mut world, me) = (world(), client(1));
     world.send(me, patch(|patch| patch.spread = Some(0)));
     let rect = Rect::new(40, 30, 70, 50);
-    world.send(me, RoomCommand::Render(RenderWish { rect: Some(rect), steps: None }));
+    world.send(
+        me,
+        RoomCommand::Render(RenderWish {
+            rect: Some(rect),
+            steps: None,
+        }),
+    );
     world.come_to_rest();
     let result = world.core.layer(Layer::Result);
     for y in 0..SIZE.height {
@@ -133,7 +162,10 @@ fn a_failed_render_is_told_and_waits_for_the_next_op() {
     world.send(me, dab("b", 120.0, 20.0));
     world.come_to_rest();
     let result = world.core.layer(Layer::Result);
-    assert_ne!(result.pixel(20, 20), world.core.layer(Layer::Sketch).pixel(20, 20));
+    assert_ne!(
+        result.pixel(20, 20),
+        world.core.layer(Layer::Sketch).pixel(20, 20)
+    );
 }
 
 #[test]
@@ -161,13 +193,22 @@ fn an_undone_stroke_does_not_come_back_with_an_old_render() {
     world.move_job(0, false);
     world.send(me, RoomCommand::Undo);
     world.come_to_rest();
-    assert!(world.core.layer(Layer::Result).data().iter().all(|value| *value == 255));
+    assert!(
+        world
+            .core
+            .layer(Layer::Result)
+            .data()
+            .iter()
+            .all(|value| *value == 255)
+    );
 }
 
 #[test]
 fn a_stroke_with_its_own_prompt_is_painted_with_it() {
     let (mut world, me) = (world(), client(1));
-    let RoomCommand::Stroke(mut stroke) = dab("a", 20.0, 20.0) else { unreachable!() };
+    let RoomCommand::Stroke(mut stroke) = dab("a", 20.0, 20.0) else {
+        unreachable!()
+    };
     stroke.brush.as_mut().unwrap().prompt = Some("a boat".to_owned());
     world.send(me, RoomCommand::Stroke(stroke));
     assert_eq!(world.submitted[0].1.prompt, "a boat");
@@ -184,20 +225,41 @@ fn refusals_have_their_codes_and_change_nothing() {
     world.send(me, patch(|patch| patch.steps = Some(9)));
     world.send(me, patch(|patch| patch.sampler = Some("magic".to_owned())));
     world.send(me, RoomCommand::Undo);
-    world.send(me, RoomCommand::Place { image: "x".to_owned(), mode: PlaceMode::Plain });
-    world.send(me, RoomCommand::Place { image: "x".to_owned(), mode: PlaceMode::Invert });
+    world.send(
+        me,
+        RoomCommand::Place {
+            image: "x".to_owned(),
+            mode: PlaceMode::Plain,
+        },
+    );
+    world.send(
+        me,
+        RoomCommand::Place {
+            image: "x".to_owned(),
+            mode: PlaceMode::Invert,
+        },
+    );
     let outside = Some(Rect::new(5000, 0, 10, 10));
-    world.send(me, RoomCommand::Render(RenderWish { rect: outside, steps: None }));
+    world.send(
+        me,
+        RoomCommand::Render(RenderWish {
+            rect: outside,
+            steps: None,
+        }),
+    );
     world.send(viewer, dab("a", 1.0, 1.0));
-    assert_eq!(world.errors(me), [
-        ErrorCode::UnknownStroke,
-        ErrorCode::InvalidValue,
-        ErrorCode::UnknownSampler,
-        ErrorCode::NothingToUndo,
-        ErrorCode::UnknownImage,
-        ErrorCode::InvalidValue,
-        ErrorCode::InvalidValue,
-    ]);
+    assert_eq!(
+        world.errors(me),
+        [
+            ErrorCode::UnknownStroke,
+            ErrorCode::InvalidValue,
+            ErrorCode::UnknownSampler,
+            ErrorCode::NothingToUndo,
+            ErrorCode::UnknownImage,
+            ErrorCode::InvalidValue,
+            ErrorCode::InvalidValue,
+        ]
+    );
     assert_eq!(world.errors(viewer), [ErrorCode::Forbidden]);
     assert_eq!((world.core.seq, world.ops.len()), (0, 0));
 }
@@ -214,7 +276,10 @@ fn a_member_who_comes_back_gets_what_it_missed_and_doubles_nothing() {
     assert_eq!(seqs, [2]);
     world.send(me, chunk("a", true, &[[20.0, 20.0, 1.0]], false));
     assert_eq!(world.core.seq, 2, "resent: acknowledged, not painted again");
-    assert!(world.eyes[&me].texts.contains(&ServerMessage::Ack { id: Some("a".to_owned()), seq: 1 }));
+    assert!(world.eyes[&me].texts.contains(&ServerMessage::Ack {
+        id: Some("a".to_owned()),
+        seq: 1
+    }));
     world.send(me, chunk("a", false, &[[40.0, 20.0, 1.0]], true));
     assert_eq!(world.core.seq, 3, "the stroke goes on");
 }
@@ -227,7 +292,10 @@ fn what_a_leaving_member_painted_is_still_rendered() {
     world.send(me, dab("b", 120.0, 100.0));
     world.leave(me);
     world.come_to_rest();
-    let (result, sketch) = (world.core.layer(Layer::Result), world.core.layer(Layer::Sketch));
+    let (result, sketch) = (
+        world.core.layer(Layer::Result),
+        world.core.layer(Layer::Sketch),
+    );
     assert_ne!(result.pixel(120, 100), sketch.pixel(120, 100));
     assert_ne!(result.pixel(20, 20), sketch.pixel(20, 20));
 }

@@ -19,7 +19,10 @@ use crate::{
     },
 };
 
-pub(super) const SIZE: CanvasSize = CanvasSize { width: 192, height: 128 };
+pub(super) const SIZE: CanvasSize = CanvasSize {
+    width: 192,
+    height: 128,
+};
 
 pub(super) fn settings() -> Settings {
     Settings {
@@ -47,11 +50,18 @@ pub(super) fn model() -> ModelInfo {
     }
 }
 
-pub(super) const RULES: WindowRules =
-    WindowRules { grid: 32, context: 16, minimum: 64, maximum: 128 };
+pub(super) const RULES: WindowRules = WindowRules {
+    grid: 32,
+    context: 16,
+    minimum: 64,
+    maximum: 128,
+};
 
 pub(super) fn options() -> RoomOptions {
-    RoomOptions { size: SIZE, ..RoomOptions::new(settings()) }
+    RoomOptions {
+        size: SIZE,
+        ..RoomOptions::new(settings())
+    }
 }
 
 pub(super) fn client(number: u128) -> Uuid {
@@ -67,13 +77,21 @@ pub(super) fn chunk(id: &str, first: bool, points: &[StrokePoint], done: bool) -
         color: "#c01020".to_owned(),
         prompt: None,
     });
-    RoomCommand::Stroke(StrokeChunk { id: id.to_owned(), brush, points: points.to_vec(), done })
+    RoomCommand::Stroke(StrokeChunk {
+        id: id.to_owned(),
+        brush,
+        points: points.to_vec(),
+        done,
+    })
 }
 
 /// What the simulated model makes of a window.
 pub(super) fn painted(sketch: &Pixels) -> Pixels {
     let mut pixels = sketch.clone();
-    pixels.data_mut().iter_mut().for_each(|value| *value = 255 - *value);
+    pixels
+        .data_mut()
+        .iter_mut()
+        .for_each(|value| *value = 255 - *value);
     pixels
 }
 
@@ -138,18 +156,26 @@ impl World {
     }
 
     pub(super) fn join_as(&mut self, client: Uuid, role: Role, last_seq: Option<u64>) -> Welcome {
-        let arrival = Arrival { client, name: None, role, last_seq };
+        let arrival = Arrival {
+            client,
+            name: None,
+            role,
+            last_seq,
+        };
         let welcome = self.core.join(arrival, self.now).unwrap();
         let blank = Pixels::new(SIZE.width, SIZE.height, [9, 9, 9]);
         let tiles = (SIZE.width.div_ceil(TILE) * SIZE.height.div_ceil(TILE)) as usize;
-        self.eyes.insert(client, Eyes {
-            joined_at: last_seq.unwrap_or(welcome.seq),
-            ops: Vec::new(),
-            texts: Vec::new(),
-            layers: [blank.clone(), blank],
-            revs: [vec![0; tiles], vec![0; tiles]],
-            lossy: [vec![false; tiles], vec![false; tiles]],
-        });
+        self.eyes.insert(
+            client,
+            Eyes {
+                joined_at: last_seq.unwrap_or(welcome.seq),
+                ops: Vec::new(),
+                texts: Vec::new(),
+                layers: [blank.clone(), blank],
+                revs: [vec![0; tiles], vec![0; tiles]],
+                lossy: [vec![false; tiles], vec![false; tiles]],
+            },
+        );
         self.drain();
         welcome
     }
@@ -216,25 +242,40 @@ impl World {
 
     /// As the engine does: one runs, one waits, the newest of a member wins.
     fn admit(&mut self, submission: Submission) {
-        self.submitted.push((submission.member, RenderSettingsSeen {
-            window: submission.edit.window,
-            steps: submission.edit.settings.steps,
-            seed: submission.edit.settings.seed,
-            prompt: submission.edit.settings.prompt.clone(),
-            supersede: submission.supersede,
-        }));
+        self.submitted.push((
+            submission.member,
+            RenderSettingsSeen {
+                window: submission.edit.window,
+                steps: submission.edit.settings.steps,
+                seed: submission.edit.settings.seed,
+                prompt: submission.edit.settings.prompt.clone(),
+                supersede: submission.supersede,
+            },
+        ));
         let member = submission.member;
         if submission.supersede {
-            let of_member = self.jobs.iter_mut().filter(|job| job.submission.member == member);
-            of_member.filter(|job| job.running).for_each(|job| job.superseded = true);
+            let of_member = self
+                .jobs
+                .iter_mut()
+                .filter(|job| job.submission.member == member);
+            of_member
+                .filter(|job| job.running)
+                .for_each(|job| job.superseded = true);
         }
-        let waiting =
-            self.jobs.iter().position(|job| job.submission.member == member && !job.running);
+        let waiting = self
+            .jobs
+            .iter()
+            .position(|job| job.submission.member == member && !job.running);
         let replaced = waiting.map(|place| self.jobs.remove(place));
-        self.jobs.push(Job { submission, running: false, superseded: false });
+        self.jobs.push(Job {
+            submission,
+            running: false,
+            superseded: false,
+        });
         if let Some(replaced) = replaced {
             let ticket = replaced.submission.ticket;
-            self.core.render_event(RenderEvent::Superseded { ticket }, self.now);
+            self.core
+                .render_event(RenderEvent::Superseded { ticket }, self.now);
         }
     }
 
@@ -251,11 +292,15 @@ impl World {
         let place = place % self.jobs.len();
         let member = self.jobs[place].submission.member;
         let ticket = self.jobs[place].submission.ticket;
-        let busy = self.jobs.iter().any(|job| job.submission.member == member && job.running);
+        let busy = self
+            .jobs
+            .iter()
+            .any(|job| job.submission.member == member && job.running);
         if !self.jobs[place].running {
             if !busy {
                 self.jobs[place].running = true;
-                self.core.render_event(RenderEvent::Started { ticket }, self.now);
+                self.core
+                    .render_event(RenderEvent::Started { ticket }, self.now);
             }
             return self.drain();
         }
@@ -263,10 +308,17 @@ impl World {
         let event = if job.superseded {
             RenderEvent::Superseded { ticket }
         } else if fails {
-            RenderEvent::Failed { ticket, message: "out of memory".to_owned() }
+            RenderEvent::Failed {
+                ticket,
+                message: "out of memory".to_owned(),
+            }
         } else {
             let pixels = painted(&job.submission.edit.sketch);
-            RenderEvent::Done { ticket, pixels, timings: TimingsMs::new() }
+            RenderEvent::Done {
+                ticket,
+                pixels,
+                timings: TimingsMs::new(),
+            }
         };
         self.core.render_event(event, self.now);
         self.drain();
@@ -289,7 +341,9 @@ impl World {
 
     /// One frame for a member; false when none waits.
     pub(super) fn pull(&mut self, client: Uuid) -> bool {
-        let Some(plan) = self.core.next_frame(&client) else { return false };
+        let Some(plan) = self.core.next_frame(&client) else {
+            return false;
+        };
         let pixels = self.core.layer(plan.layer).crop(&plan.rect);
         let eyes = self.eyes.get_mut(&client).unwrap();
         let slot = usize::from(plan.layer == Layer::Sketch);
@@ -319,9 +373,18 @@ impl World {
     /// Panics unless the member sees exactly what the room has.
     pub(super) fn assert_sees_everything(&self, client: Uuid) {
         let eyes = &self.eyes[&client];
-        assert!(eyes.layers[0] == *self.core.layer(Layer::Result), "another result");
-        assert!(eyes.layers[1] == *self.core.layer(Layer::Sketch), "another sketch");
-        assert!(!eyes.lossy.iter().flatten().any(|lossy| *lossy), "a lossy tile is left");
+        assert!(
+            eyes.layers[0] == *self.core.layer(Layer::Result),
+            "another result"
+        );
+        assert!(
+            eyes.layers[1] == *self.core.layer(Layer::Sketch),
+            "another sketch"
+        );
+        assert!(
+            !eyes.lossy.iter().flatten().any(|lossy| *lossy),
+            "a lossy tile is left"
+        );
     }
 }
 

@@ -24,7 +24,13 @@ impl Dice {
     }
 
     fn brush(&mut self) -> Brush {
-        let tools = [Tool::Brush, Tool::Brush, Tool::Mask, Tool::Erase, Tool::Restore];
+        let tools = [
+            Tool::Brush,
+            Tool::Brush,
+            Tool::Mask,
+            Tool::Erase,
+            Tool::Restore,
+        ];
         Brush {
             tool: tools[self.roll(5) as usize],
             size: 4.0 + self.roll(40) as f32,
@@ -50,11 +56,22 @@ fn paint(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand) {
         Some(id) => (id, None),
         None => {
             hand.strokes += 1;
-            (format!("{}-{}", who.as_u128(), hand.strokes), Some(dice.brush()))
+            (
+                format!("{}-{}", who.as_u128(), hand.strokes),
+                Some(dice.brush()),
+            )
         }
     };
     hand.open = (!done).then(|| id.clone());
-    world.send(who, RoomCommand::Stroke(StrokeChunk { id, brush, points, done }));
+    world.send(
+        who,
+        RoomCommand::Stroke(StrokeChunk {
+            id,
+            brush,
+            points,
+            done,
+        }),
+    );
 }
 
 fn change(dice: &mut Dice) -> RoomCommand {
@@ -123,12 +140,24 @@ fn simulate(seed: u64, may_apply: bool) {
         let who = [fast, slow, guest][dice.roll(3) as usize];
         if who == guest && !world.eyes.contains_key(&guest) {
             world.join(guest, None);
-            hands.insert(guest, Hand { open: None, strokes: guest_strokes });
+            hands.insert(
+                guest,
+                Hand {
+                    open: None,
+                    strokes: guest_strokes,
+                },
+            );
         } else if who == guest && dice.roll(8) == 0 {
             guest_strokes = hands.get(&guest).map_or(0, |hand| hand.strokes);
             world.leave(guest);
         } else {
-            act(&mut world, &mut dice, who, hands.entry(who).or_default(), may_apply);
+            act(
+                &mut world,
+                &mut dice,
+                who,
+                hands.entry(who).or_default(),
+                may_apply,
+            );
         }
         for _ in 0..dice.roll(4) {
             let (place, fails) = (dice.roll(8) as usize, dice.roll(25) == 0);
@@ -148,7 +177,10 @@ fn simulate(seed: u64, may_apply: bool) {
             world.send(*who, chunk(&id, false, &[], true));
         }
     }
-    let live = SettingsPatch { live: Some(true), ..SettingsPatch::default() };
+    let live = SettingsPatch {
+        live: Some(true),
+        ..SettingsPatch::default()
+    };
     for who in world.eyes.keys().copied().collect::<Vec<_>>() {
         world.send(who, RoomCommand::Settings(live.clone()));
     }
@@ -165,14 +197,21 @@ fn simulate(seed: u64, may_apply: bool) {
     assert_eq!(seqs, (1..=world.ops.len() as u64).collect::<Vec<_>>());
     if !may_apply {
         let canvas = replayed(&world.ops);
-        assert!(*canvas.sketch() == *world.core.layer(Layer::Sketch), "the sketch is a replay");
+        assert!(
+            *canvas.sketch() == *world.core.layer(Layer::Sketch),
+            "the sketch is a replay"
+        );
     }
     let mask = world.core.canvas.repaint_mask(&world.core.canvas.bounds());
     for y in 0..SIZE.height {
         for x in 0..SIZE.width {
             if mask.value(x, y) == 0 {
                 let (result, sketch) = (world.core.canvas.result(), world.core.canvas.sketch());
-                assert_eq!(result.pixel(x, y), sketch.pixel(x, y), "outside the mask at {x}, {y}");
+                assert_eq!(
+                    result.pixel(x, y),
+                    sketch.pixel(x, y),
+                    "outside the mask at {x}, {y}"
+                );
             }
         }
     }
@@ -213,17 +252,35 @@ fn undo_of_everything_is_white_paper_and_redo_brings_it_back() {
         for _ in 0..hand.strokes {
             world.send(me, RoomCommand::Undo);
         }
-        assert!(world.core.layer(Layer::Sketch).data().iter().all(|value| *value == 255));
+        assert!(
+            world
+                .core
+                .layer(Layer::Sketch)
+                .data()
+                .iter()
+                .all(|value| *value == 255)
+        );
         world.come_to_rest();
-        assert!(world.core.layer(Layer::Result).data().iter().all(|value| *value == 255));
+        assert!(
+            world
+                .core
+                .layer(Layer::Result)
+                .data()
+                .iter()
+                .all(|value| *value == 255)
+        );
         for _ in 0..hand.strokes {
             world.send(me, RoomCommand::Redo);
         }
         assert!(*world.core.layer(Layer::Sketch) == sketch);
         world.come_to_rest();
         let after = world.core.layer(Layer::Result);
-        let differ = before.data().iter().zip(after.data()).filter(|(a, b)| a.abs_diff(**b) > 2);
-        // Feathered edges of other windows may leave a trace; the picture is the same.
-        assert!(differ.count() * 20 < before.data().len());
+        let pairs = before.data().iter().zip(after.data());
+        let differ = pairs.filter(|(a, b)| a.abs_diff(**b) > 8).count();
+        // Soft edges are rounded at every render; the picture is the same.
+        assert!(
+            differ * 50 < before.data().len(),
+            "seed {seed}: {differ} values differ"
+        );
     }
 }

@@ -34,9 +34,16 @@ impl Renderer for Quick {
     fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
         let ticket = request.ticket;
         let pixels = painted(&request.edit.sketch);
-        let done = RenderEvent::Done { ticket, pixels, timings: TimingsMs::new() };
+        let done = RenderEvent::Done {
+            ticket,
+            pixels,
+            timings: TimingsMs::new(),
+        };
         for event in [RenderEvent::Started { ticket }, done] {
-            request.events.try_send(event).map_err(|error| RenderRefused(error.to_string()))?;
+            request
+                .events
+                .try_send(event)
+                .map_err(|error| RenderRefused(error.to_string()))?;
         }
         Ok(())
     }
@@ -46,9 +53,15 @@ impl Renderer for Quick {
 
 fn registry_with(change: impl FnOnce(&mut RoomOptions, &mut RegistryLimits)) -> RoomRegistry {
     let mut limits = RegistryLimits::default();
-    let mut options = RoomOptions { rest: Duration::from_millis(5), ..options() };
+    let mut options = RoomOptions {
+        rest: Duration::from_millis(5),
+        ..options()
+    };
     change(&mut options, &mut limits);
-    let renderer = Arc::new(Quick { model: model(), settings: settings() });
+    let renderer = Arc::new(Quick {
+        model: model(),
+        settings: settings(),
+    });
     RoomRegistry::new(renderer, options, limits, CancellationToken::new())
 }
 
@@ -60,7 +73,10 @@ fn hello(number: u128) -> JoinRequest {
         name: Some("Ada".to_owned()),
         last_seq: None,
     };
-    JoinRequest { hello, role: Role::Editor }
+    JoinRequest {
+        hello,
+        role: Role::Editor,
+    }
 }
 
 /// Reads until `enough` says so, keeping the pictures that the frames make.
@@ -115,7 +131,13 @@ async fn two_members_see_the_same_bytes_as_the_room() {
         })
         .await;
     }
-    assert_eq!(registry.counts(), RegistryCounts { rooms: 1, members: 2 });
+    assert_eq!(
+        registry.counts(),
+        RegistryCounts {
+            rooms: 1,
+            members: 2
+        }
+    );
     registry.shut_down().await;
     assert_eq!(registry.counts(), RegistryCounts::default());
 }
@@ -125,9 +147,14 @@ async fn a_member_who_does_not_read_is_sent_away_and_the_room_goes_on() {
     let registry = registry_with(|_, _| {});
     let (room, mut fast) = registry.join("studio", hello(1)).await.unwrap();
     let (_, mut stuck) = registry.join("studio", hello(2)).await.unwrap();
-    let live = SettingsPatch { live: Some(false), ..SettingsPatch::default() };
+    let live = SettingsPatch {
+        live: Some(false),
+        ..SettingsPatch::default()
+    };
     for _ in 0..2000 {
-        room.send(fast.member, RoomCommand::Settings(live.clone())).await.unwrap();
+        room.send(fast.member, RoomCommand::Settings(live.clone()))
+            .await
+            .unwrap();
         let mut acknowledged = false;
         watch(&mut fast.outbox, &mut blank(), |message, _| {
             acknowledged |= matches!(message, ServerMessage::Ack { .. });
@@ -135,7 +162,10 @@ async fn a_member_who_does_not_read_is_sent_away_and_the_room_goes_on() {
         })
         .await;
     }
-    assert_eq!(stuck.outbox.next().await, Some(Outgoing::Goaway(Farewell::TooSlow)));
+    assert_eq!(
+        stuck.outbox.next().await,
+        Some(Outgoing::Goaway(Farewell::TooSlow))
+    );
     assert_eq!(stuck.outbox.next().await, None);
     assert_eq!(room.members(), 1);
 }
@@ -145,10 +175,17 @@ async fn a_client_that_comes_in_again_replaces_itself() {
     let registry = registry_with(|_, _| {});
     let (room, mut older) = registry.join("studio", hello(1)).await.unwrap();
     let (_, newer) = registry.join("studio", hello(1)).await.unwrap();
-    assert_eq!(older.outbox.next().await, Some(Outgoing::Goaway(Farewell::Replaced)));
+    assert_eq!(
+        older.outbox.next().await,
+        Some(Outgoing::Goaway(Farewell::Replaced))
+    );
     room.leave(older.member).await;
     room.image(Layer::Result).await.unwrap();
-    assert_eq!(room.members(), 1, "the older connection cannot throw the newer one out");
+    assert_eq!(
+        room.members(),
+        1,
+        "the older connection cannot throw the newer one out"
+    );
     drop(newer);
     room.image(Layer::Result).await.unwrap();
     room.image(Layer::Result).await.unwrap();
@@ -174,12 +211,30 @@ async fn limits_are_answered_with_their_codes() {
     old.hello.protocol = 2;
     let version = registry.join("studio", old).await.err().map(code);
     assert_eq!(version, Some(ErrorCode::UnsupportedProtocol));
-    let image = room.store_image(Pixels::new(64, 64, [0; 3])).await.err().map(code);
+    let image = room
+        .store_image(Pixels::new(64, 64, [0; 3]))
+        .await
+        .err()
+        .map(code);
     assert_eq!(image, Some(ErrorCode::TooLarge));
     let options = registry.options().clone();
-    assert!(matches!(registry.create("studio", options), Err(RoomError::NameTaken)));
-    let size = registry.options().clone().with_size(100, 4096).unwrap().size;
-    assert_eq!(size, CanvasSize { width: 128, height: 4096 });
+    assert!(matches!(
+        registry.create("studio", options),
+        Err(RoomError::NameTaken)
+    ));
+    let size = registry
+        .options()
+        .clone()
+        .with_size(100, 4096)
+        .unwrap()
+        .size;
+    assert_eq!(
+        size,
+        CanvasSize {
+            width: 128,
+            height: 4096
+        }
+    );
     assert!(registry.options().clone().with_size(0, 64).is_err());
     assert!(registry.options().clone().with_size(64, 4097).is_err());
 }
@@ -187,9 +242,15 @@ async fn limits_are_answered_with_their_codes() {
 #[tokio::test]
 async fn without_create_on_join_a_room_is_made_first() {
     let registry = registry_with(|_, limits| limits.create_on_join = false);
-    let unknown = registry.join("studio", hello(1)).await.err().map(|error| error.code());
+    let unknown = registry
+        .join("studio", hello(1))
+        .await
+        .err()
+        .map(|error| error.code());
     assert_eq!(unknown, Some(ErrorCode::UnknownRoom));
-    registry.create("studio", registry.options().clone()).unwrap();
+    registry
+        .create("studio", registry.options().clone())
+        .unwrap();
     assert!(registry.join("studio", hello(1)).await.is_ok());
 }
 
@@ -214,8 +275,14 @@ async fn an_empty_room_ends_and_its_place_is_free_again() {
 async fn a_placed_image_is_what_everybody_sees() {
     let registry = registry_with(|_, _| {});
     let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
-    let image = room.store_image(Pixels::new(300, 200, [10, 200, 30])).await.unwrap();
-    let place = RoomCommand::Place { image, mode: PlaceMode::Plain };
+    let image = room
+        .store_image(Pixels::new(300, 200, [10, 200, 30]))
+        .await
+        .unwrap();
+    let place = RoomCommand::Place {
+        image,
+        mode: PlaceMode::Plain,
+    };
     room.send(joined.member, place).await.unwrap();
     let wanted = Pixels::new(SIZE.width, SIZE.height, [10, 200, 30]);
     watch(&mut joined.outbox, &mut blank(), |_, layers| {
@@ -235,6 +302,9 @@ async fn shutdown_sends_everybody_away() {
         last = Some(outgoing);
     }
     assert_eq!(last, Some(Outgoing::Goaway(Farewell::ShuttingDown)));
-    assert!(matches!(room.image(Layer::Result).await, Err(RoomError::Closed)));
+    assert!(matches!(
+        room.image(Layer::Result).await,
+        Err(RoomError::Closed)
+    ));
     assert!(registry.join("studio", hello(1)).await.is_err());
 }

@@ -45,7 +45,7 @@ export class Revisions {
       const state = this.#tiles.get(tile.index);
       if (!state) return 0;
       const covering = state.newer.filter((part) => !isEmpty(intersect(part.rect, [x, y, 1, 1])));
-      return Math.max(state.rev, ...covering.map((part) => part.rev));
+      return Math.max(0, state.rev, ...covering.map((part) => part.rev));
     }
     return 0;
   }

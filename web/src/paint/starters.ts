@@ -41,13 +41,13 @@ export const STARTERS: readonly Starter[] = [
     name: "House at sunset",
     prompt: "a house on a green hill under a sunset sky",
     strokes: [
-      ...band("#f6b26b", 0.17, 0.3, 0.66),
+      ...band("#f6b26b", 0.19, 0.3, 0.9),
       ...band("#d9658b", 0.17, 0, 0.32),
       stroke("#ffe08a", 0.15, arc(0.76, 0.42, 0.01, 0, 360)),
       stroke("#4e8f3a", 0.3, [[0, 0.94], [0.2, 0.83], [0.45, 0.79], [0.7, 0.82], [1, 0.95]]),
       stroke("#3f7a31", 0.2, [[0, 1], [0.5, 0.97], [1, 1]]),
       stroke("#efe3cd", 0.13, [[0.37, 0.55], [0.37, 0.65], [0.48, 0.65], [0.48, 0.55], [0.37, 0.55]]),
-      stroke("#9c3b2b", 0.06, [[0.3, 0.49], [0.425, 0.37], [0.55, 0.49], [0.35, 0.48], [0.42, 0.42], [0.48, 0.47]]),
+      stroke("#9c3b2b", 0.06, [[0.3, 0.49], [0.425, 0.37], [0.55, 0.49], [0.35, 0.48], [0.425, 0.41], [0.5, 0.47], [0.4, 0.45], [0.45, 0.44]]),
       stroke("#5a3b28", 0.05, [[0.44, 0.64], [0.44, 0.69]]),
     ],
   },
@@ -129,13 +129,14 @@ function arc(x: number, y: number, radius: number, from: number, to: number): [n
   });
 }
 
-/** A disc, painted from its rim inwards. */
+/** A disc, painted once around its rim and then inwards. */
 function spiral(x: number, y: number, radius: number): [number, number][] {
-  const turns = 2.2;
-  const pieces = 56;
+  const turns = 2.75;
+  const rim = 0.4;
+  const pieces = 160;
   return Array.from({ length: pieces + 1 }, (_, piece) => {
     const part = piece / pieces;
-    const reach = radius * Math.min(1, 1.25 - part * 1.25);
+    const reach = radius * Math.min(1, (1 - part) / (1 - rim));
     const angle = part * turns * 2 * Math.PI - Math.PI / 2;
     return [x + Math.cos(angle) * reach, y + Math.sin(angle) * reach];
   });

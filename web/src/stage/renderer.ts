@@ -9,28 +9,53 @@ export type ViewMode = "result" | "sketch" | "both";
 /** A part of the stage that shows one layer, in CSS pixels. */
 export interface Pane {
   layer: Layer;
+  /** What of the stage it covers. */
   rect: Rect;
+  /** Where the view's origin lies on the stage. */
+  origin: Point;
 }
+
+/** Between two pictures side by side, in CSS pixels. */
+const GAP = 24;
 
 /** From this many device pixels per canvas pixel on, pixels are shown as squares. */
 const PIXELATED_FROM = 3;
 
-/** The panes of a view mode on a stage of the given size. */
-export function panesOf(mode: ViewMode, before: boolean, stage: Point): Pane[] {
-  if (mode !== "both") {
-    return [{ layer: before ? "sketch" : mode, rect: [0, 0, stage.x, stage.y] }];
+/**
+ * The panes of a view mode. Two of them share the room that the panels leave
+ * free, along the stage's longer side.
+ */
+export function panesOf(mode: ViewMode, before: boolean, stage: Point, insets: Insets): Pane[] {
+  const whole: Rect = [0, 0, stage.x, stage.y];
+  const none = { x: 0, y: 0 };
+  if (mode !== "both") return [{ layer: before ? "sketch" : mode, rect: whole, origin: none }];
+  const second = before ? "sketch" : "result";
+  if (stage.x >= stage.y) {
+    const shift = halfOf(stage.x, insets.left + insets.right) + GAP;
+    const edge = Math.round(insets.left + shift - GAP / 2);
+    return [
+      { layer: "sketch", rect: [0, 0, edge, stage.y], origin: none },
+      { layer: second, rect: [edge, 0, stage.x - edge, stage.y], origin: { x: shift, y: 0 } },
+    ];
   }
-  const across = stage.x >= stage.y;
-  const half = across ? Math.floor(stage.x / 2) : Math.floor(stage.y / 2);
-  return across
-    ? [
-        { layer: "sketch", rect: [0, 0, half, stage.y] },
-        { layer: before ? "sketch" : "result", rect: [half, 0, stage.x - half, stage.y] },
-      ]
-    : [
-        { layer: "sketch", rect: [0, 0, stage.x, half] },
-        { layer: before ? "sketch" : "result", rect: [0, half, stage.x, stage.y - half] },
-      ];
+  const shift = halfOf(stage.y, insets.top + insets.bottom) + GAP;
+  const edge = Math.round(insets.top + shift - GAP / 2);
+  return [
+    { layer: "sketch", rect: [0, 0, stage.x, edge], origin: none },
+    { layer: second, rect: [0, edge, stage.x, stage.y - edge], origin: { x: 0, y: shift } },
+  ];
+}
+
+/** The stage as one picture has it: what the other one takes is cut off. */
+export function stageOfOne(mode: ViewMode, stage: Point, insets: Insets): Point {
+  if (mode !== "both") return stage;
+  return stage.x >= stage.y
+    ? { x: stage.x - halfOf(stage.x, insets.left + insets.right) - GAP, y: stage.y }
+    : { x: stage.x, y: stage.y - halfOf(stage.y, insets.top + insets.bottom) - GAP };
+}
+
+function halfOf(length: number, taken: number): number {
+  return Math.max(32, (length - taken - GAP) / 2);
 }
 
 /** Which pane a point of the stage is in. */
@@ -41,17 +66,6 @@ export function paneAt(panes: readonly Pane[], point: Point): Pane | undefined {
         point.x >= rect[0] && point.x < rect[0] + rect[2] && point.y >= rect[1] && point.y < rect[1] + rect[3],
     ) ?? panes[0]
   );
-}
-
-/** Panels that float over a pane's edges; the inner edge of a pair has none. */
-export function insetsOf(pane: Pane, stage: Point, insets: Insets): Insets {
-  const [x, y, width, height] = pane.rect;
-  return {
-    left: x <= 0 ? insets.left : 16,
-    top: y <= 0 ? insets.top : 16,
-    right: x + width >= stage.x ? insets.right : 16,
-    bottom: y + height >= stage.y ? insets.bottom : 16,
-  };
 }
 
 /** Draws the picture on the visible canvas, and no more of it than changed. */
@@ -90,7 +104,7 @@ export class Renderer {
     this.#invalidateAll();
   }
 
-  /** Moves, zooms, or shows other layers. `view` is relative to each pane. */
+  /** Moves, zooms, or shows other layers. `view` is relative to each pane's origin. */
   arrange(view: View, panes: Pane[]): void {
     this.#view = view;
     this.#panes = panes;
@@ -126,8 +140,8 @@ export class Renderer {
     const context = this.#context;
     const ratio = this.#ratio;
     const scale = this.#view.scale * ratio;
-    const left = Math.round((this.#view.x + pane.rect[0]) * ratio);
-    const top = Math.round((this.#view.y + pane.rect[1]) * ratio);
+    const left = Math.round((this.#view.x + pane.origin.x) * ratio);
+    const top = Math.round((this.#view.y + pane.origin.y) * ratio);
     const whole = dirty === "all" ? picture.bounds : intersect(grown(dirty, Math.ceil(2 / scale) + 1), picture.bounds);
     if (isEmpty(whole)) return;
     const onScreen = rectToScreen({ scale, x: left, y: top }, whole);

@@ -2,7 +2,7 @@ import type { StrokePoint } from "../paint/brush";
 import { browserClock } from "../paint/chunker";
 import type { StrokeInHand } from "../paint/painter";
 import type { Sample } from "../stage/gestures";
-import { insetsOf, paneAt, panesOf, Renderer, type Pane, type ViewMode } from "../stage/renderer";
+import { paneAt, panesOf, Renderer, stageOfOne, type Pane, type ViewMode } from "../stage/renderer";
 import {
   centred,
   fitted,
@@ -76,7 +76,12 @@ export class Studio {
 
   /** The parts of the stage and what each shows. */
   get panes(): Pane[] {
-    return panesOf(this.mode, this.before, this.stage);
+    return panesOf(this.mode, this.before, this.stage, this.insets);
+  }
+
+  /** A phone, or a window as narrow as one. */
+  get narrow(): boolean {
+    return this.stage.x <= 720;
   }
 
   /** The visible canvas is there. */
@@ -100,21 +105,17 @@ export class Studio {
   fit(): void {
     this.#fitWanted = true;
     const { picture } = this.room;
-    const [pane] = this.panes;
-    if (!picture || !pane) return;
-    const size = { x: pane.rect[2], y: pane.rect[3] };
-    this.view = fitted(picture, size, insetsOf(pane, this.stage, this.insets));
+    if (!picture) return;
+    this.view = fitted(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets);
     this.#arrange();
   }
 
   /** One canvas pixel is one screen pixel. */
   actualSize(): void {
     const { picture } = this.room;
-    const [pane] = this.panes;
-    if (!picture || !pane) return;
+    if (!picture) return;
     this.#fitWanted = false;
-    const size = { x: pane.rect[2], y: pane.rect[3] };
-    this.#look(centred(picture, size, insetsOf(pane, this.stage, this.insets), 1));
+    this.#look(centred(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets, 1));
   }
 
   /** Scales around a point of the stage; around its middle where there is none. */
@@ -133,7 +134,7 @@ export class Studio {
     this.#fitWanted = false;
     const inPane = (pair: [Point, Point]): [Point, Point] => {
       const pane = paneAt(this.panes, before[0]);
-      const shift = (point: Point): Point => ({ x: point.x - (pane?.rect[0] ?? 0), y: point.y - (pane?.rect[1] ?? 0) });
+      const shift = (point: Point): Point => ({ x: point.x - (pane?.origin.x ?? 0), y: point.y - (pane?.origin.y ?? 0) });
       return [shift(pair[0]), shift(pair[1])];
     };
     this.#look(pinched(this.view, inPane(before), inPane(after)));
@@ -163,7 +164,7 @@ export class Studio {
   stagePoint(point: Point): Point {
     const pane = this.panes.at(-1);
     const { x, y } = toScreen(this.view, point);
-    return { x: x + (pane?.rect[0] ?? 0), y: y + (pane?.rect[1] ?? 0) };
+    return { x: x + (pane?.origin.x ?? 0), y: y + (pane?.origin.y ?? 0) };
   }
 
   strokeBegin(sample: Sample, held: boolean): void {
@@ -282,8 +283,7 @@ export class Studio {
 
   #look(view: View): void {
     const { picture } = this.room;
-    const [pane] = this.panes;
-    this.view = picture && pane ? keptInSight(view, picture, { x: pane.rect[2], y: pane.rect[3] }) : view;
+    this.view = picture ? keptInSight(view, picture, stageOfOne(this.mode, this.stage, this.insets)) : view;
     this.#arrange();
   }
 
@@ -293,11 +293,11 @@ export class Studio {
 
   #inPane(point: Point): Point {
     const pane = paneAt(this.panes, point);
-    return { x: point.x - (pane?.rect[0] ?? 0), y: point.y - (pane?.rect[1] ?? 0) };
+    return { x: point.x - (pane?.origin.x ?? 0), y: point.y - (pane?.origin.y ?? 0) };
   }
 
   #point(sample: Sample, pane: Pane): StrokePoint {
-    const { x, y } = toCanvas(this.view, { x: sample.x - pane.rect[0], y: sample.y - pane.rect[1] });
+    const { x, y } = toCanvas(this.view, { x: sample.x - pane.origin.x, y: sample.y - pane.origin.y });
     return [x, y, sample.pressure];
   }
 }
