@@ -40,6 +40,10 @@ impl Renderer for EngineHandle {
         EngineHandle::model_info(self)
     }
 
+    fn default_settings(&self) -> &Settings {
+        EngineHandle::default_settings(self)
+    }
+
     fn window_rules(&self) -> WindowRules {
         EngineHandle::window_rules(self)
     }
