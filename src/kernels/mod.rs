@@ -1,1 +1,31 @@
 //! The operations that networks are made of, fast on the CPU.
+//!
+//! Every operation takes and returns candle tensors. `f32` tensors on the CPU go through this
+//! floor's own kernels; every other device and dtype goes through candle's operations, which
+//! [`stock`] composes. None of them tracks gradients on the CPU.
+//!
+//! # Threads
+//!
+//! Work is split over the rayon pool of the calling thread. A network is a few hundred short
+//! operations, so whoever runs one should already be on a worker of that pool: wrap the whole
+//! forward pass in [`candle_core::Device::with_context`] and candle's own parallel sections
+//! share the same workers. candle's elementwise operations also own a second pool, whose workers
+//! spin between operations; `CANDLE_NUM_THREADS=1` in the environment keeps that pool empty and
+//! leaves the cores to the server (these kernels do not read that variable).
+
+mod activation;
+mod attention;
+mod conv;
+mod elementwise;
+mod linear;
+mod norm;
+mod reshape;
+pub mod stock;
+
+pub use activation::{geglu, gelu, quick_gelu, relu, silu};
+pub use attention::attention;
+pub use conv::{Conv2d, Fused, Padding};
+pub use elementwise::{add, add_per_channel, scale};
+pub use linear::Linear;
+pub use norm::{GroupNorm, LayerNorm};
+pub use reshape::{image_from_tokens, tokens_from_image, upsample_nearest_2x};

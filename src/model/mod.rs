@@ -1,1 +1,48 @@
 //! Networks read from diffusers folders.
+//!
+//! [`Model::load`] reads a folder as Python's diffusers writes it: `model_index.json`, and for
+//! each component a `config.json` and safetensors. The networks have the names, shapes and
+//! arithmetic of diffusers' classes, over the operations of [`crate::kernels`];
+//! `tests/model_parity.rs` compares them number by number. Nothing here knows about samplers.
+
+mod autoencoder;
+mod autoencoder_kl;
+mod autoencoder_tiny;
+mod clip;
+mod config_file;
+mod embeddings;
+mod error;
+mod family;
+mod folder;
+mod inspect;
+mod layers;
+mod load;
+mod lora;
+mod lora_names;
+mod lora_scale;
+mod resnet;
+mod safetensors_file;
+mod tokenizer;
+mod transformer;
+mod unet;
+mod unet_blocks;
+mod unet_config;
+mod weights;
+
+pub use autoencoder::Autoencoder;
+pub use autoencoder_kl::AutoencoderKl;
+pub use autoencoder_tiny::AutoencoderTiny;
+pub use clip::{ClipTextConfig, ClipTextModel, ClipTextOutput};
+pub use config_file::{ConfigFile, PerBlock};
+pub use error::ModelError;
+pub use family::Family;
+pub use folder::{Component, ModelFolder};
+pub use inspect::{ComponentReport, ModelReport, inspect};
+pub use load::{LoadOptions, Model};
+pub use lora::{Lora, LoraChoice, LowRank};
+pub use lora_names::Target;
+pub use safetensors_file::SafetensorsFile;
+pub use tokenizer::ClipTokenizer;
+pub use unet::{AddedConditioning, UNet2DConditionModel};
+pub use unet_config::{TextTime, UNetConfig};
+pub use weights::{Adapters, Weights};

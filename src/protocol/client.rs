@@ -15,6 +15,7 @@ pub struct Hello {
     pub protocol: u32,
     /// The client's own id, kept over reconnects.
     #[ts(type = "string")]
+    #[schemars(with = "String")]
     pub client: Uuid,
     /// An invite; may be left out where the server runs without auth.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -44,7 +45,6 @@ pub struct Presence {
 /// A text frame from client to server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(tag = "type", rename_all = "lowercase")]
-#[ts(export)]
 pub enum ClientMessage {
     /// Says who is there.
     Hello(Hello),

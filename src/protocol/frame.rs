@@ -32,7 +32,6 @@ pub enum Layer {
 /// The header of a binary frame; `type` is always `frame`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(tag = "type", rename = "frame")]
-#[ts(export)]
 pub struct FrameHeader {
     /// `seq` of the last op that the image includes.
     #[ts(type = "number")]

@@ -4,6 +4,35 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+/// The longest text message, in bytes.
+pub const MAX_TEXT_BYTES: usize = 256 * 1024;
+/// The most points in one message of a stroke.
+pub const MAX_POINTS: usize = 2000;
+/// The most points of one stroke, over all its messages.
+pub const MAX_STROKE_POINTS: usize = 200_000;
+/// The longest stroke or image id, in characters.
+pub const MAX_ID_CHARS: usize = 64;
+/// The longest member or sampler name, in characters.
+pub const MAX_NAME_CHARS: usize = 64;
+/// The longest prompt, in characters.
+pub const MAX_PROMPT_CHARS: usize = 1000;
+/// The longest token, in characters.
+pub const MAX_TOKEN_CHARS: usize = 1024;
+/// The farthest that a coordinate may lie from the origin, in canvas pixels.
+pub const MAX_COORDINATE: f32 = 100_000.0;
+/// The smallest brush diameter, in canvas pixels.
+pub const MIN_BRUSH_SIZE: f32 = 0.5;
+/// The largest brush diameter, in canvas pixels.
+pub const MAX_BRUSH_SIZE: f32 = 2048.0;
+/// The highest guidance scale.
+pub const MAX_GUIDANCE_SCALE: f64 = 30.0;
+/// The lowest strength.
+pub const MIN_STRENGTH: f64 = 0.01;
+/// The largest spread, in canvas pixels.
+pub const MAX_SPREAD: u32 = 256;
+/// Seeds are below this: the integers that a JSON number holds exactly.
+pub const SEED_LIMIT: u64 = 1 << 53;
+
 /// Stable codes of refusals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "snake_case")]

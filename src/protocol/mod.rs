@@ -5,18 +5,24 @@
 //! TypeScript types in `web/src/protocol` are generated from this module.
 
 mod client;
+mod decode;
 mod frame;
+#[cfg(test)]
+mod generated;
 mod geometry;
 mod limits;
 mod op;
 mod server;
+mod validate;
 
 pub use client::*;
+pub use decode::*;
 pub use frame::*;
 pub use geometry::*;
 pub use limits::*;
 pub use op::*;
 pub use server::*;
+pub use validate::*;
 
 /// The protocol version spoken by this build.
 pub const PROTOCOL_VERSION: u32 = 1;

@@ -10,7 +10,9 @@ use uuid::Uuid;
 use super::{Presence, Rect, SequencedOp, Settings};
 
 /// What a member may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, TS)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, TS,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Sees the picture.
@@ -45,6 +47,7 @@ pub struct ModelInfo {
 pub struct MemberInfo {
     /// The member's id.
     #[ts(type = "string")]
+    #[schemars(with = "String")]
     pub client: Uuid,
     /// The name to show.
     pub name: String,
@@ -70,6 +73,7 @@ pub struct Welcome {
     pub room: String,
     /// The client's id.
     #[ts(type = "string")]
+    #[schemars(with = "String")]
     pub client: Uuid,
     /// What the client may do.
     pub role: Role,
@@ -92,7 +96,7 @@ pub struct Welcome {
 pub enum RenderState {
     /// The device began.
     Started,
-    /// Its frames were sent.
+    /// It is in the picture; its frames go out now.
     Done,
     /// A newer render took its place.
     Superseded,
@@ -135,12 +139,14 @@ pub enum MemberNews {
     Left {
         /// Who.
         #[ts(type = "string")]
+        #[schemars(with = "String")]
         client: Uuid,
     },
     /// Somebody's pointer moved.
     Presence {
         /// Who.
         #[ts(type = "string")]
+        #[schemars(with = "String")]
         client: Uuid,
         /// Where.
         #[serde(flatten)]
@@ -165,10 +171,28 @@ pub struct ErrorMessage {
     pub retry_after_ms: Option<u64>,
 }
 
+impl ErrorMessage {
+    /// A refusal with a code and a sentence, about no stroke in particular.
+    pub fn new(code: super::ErrorCode, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            id: None,
+            retry_after_ms: None,
+        }
+    }
+
+    /// The same refusal, about the stroke `id`.
+    #[must_use]
+    pub fn about(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+}
+
 /// A text frame from server to client.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(tag = "type", rename_all = "lowercase")]
-#[ts(export)]
 pub enum ServerMessage {
     /// The answer to `hello`.
     Welcome(Box<Welcome>),

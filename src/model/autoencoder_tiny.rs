@@ -1,0 +1,226 @@
+//! The small autoencoder (`diffusers.AutoencoderTiny`, after Ollin Boer Bohan's TAESD).
+
+use candle_core::{DType, Result, Tensor};
+
+use super::layers::{ConvShape, conv2d};
+use super::{ConfigFile, ModelError, Weights};
+use crate::kernels::{Conv2d, Fused, add, gelu, relu, silu};
+
+/// Convolutions only, without normalisation: cheap enough to run at every stroke.
+pub struct AutoencoderTiny {
+    encoder: Vec<Layer>,
+    decoder: Vec<Layer>,
+    activation: Activation,
+    dtype: DType,
+    latent_channels: usize,
+    scale: usize,
+    scaling_factor: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Activation {
+    Relu,
+    Silu,
+    Gelu,
+}
+
+impl Activation {
+    fn forward(self, input: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Relu => relu(input),
+            Self::Silu => silu(input),
+            Self::Gelu => gelu(input),
+        }
+    }
+}
+
+enum Layer {
+    Conv(Conv2d),
+    /// Pixels doubled, then a convolution: two entries of diffusers' list.
+    Upsample(Conv2d),
+    Activation,
+    Block([Conv2d; 3]),
+}
+
+impl AutoencoderTiny {
+    /// Builds the network from its configuration and weights.
+    ///
+    /// # Errors
+    /// `Config` for what is not supported; a tensor that is missing or has another shape.
+    pub fn load(config: &ConfigFile, weights: &Weights) -> std::result::Result<Self, ModelError> {
+        config.only("in_channels", 3)?;
+        config.only("out_channels", 3)?;
+        config.only("upsample_fn", "nearest")?;
+        config.only("upsampling_scaling_factor", 2)?;
+        let activation: String = config.or("act_fn", "relu".to_owned())?;
+        let activation = match activation.as_str() {
+            "relu" => Activation::Relu,
+            "silu" | "swish" => Activation::Silu,
+            "gelu" => Activation::Gelu,
+            other => {
+                return Err(config.refuse(
+                    "act_fn",
+                    format!("is {other:?}, which is not supported: use relu, silu or gelu"),
+                ));
+            }
+        };
+        let latent_channels = config.or("latent_channels", 4)?;
+        let encoder = stages(config, "encoder", [1, 3, 3, 3])?;
+        let decoder = stages(config, "decoder", [3, 3, 3, 1])?;
+        if encoder.len() != decoder.len() {
+            return Err(config.refuse(
+                "num_decoder_blocks",
+                format!("must list as many stages as num_encoder_blocks, {}", encoder.len()),
+            ));
+        }
+        let scale = 1 << (encoder.len() - 1);
+        let layers = weights.scope("encoder.layers");
+        let encoder = load_encoder(&layers, &encoder, latent_channels)?;
+        let layers = weights.scope("decoder.layers");
+        let decoder = load_decoder(&layers, &decoder, latent_channels)?;
+        Ok(Self {
+            encoder,
+            decoder,
+            activation,
+            dtype: weights.dtype(),
+            latent_channels,
+            scale,
+            scaling_factor: config.or("scaling_factor", 1.0)?,
+        })
+    }
+
+    /// An image in −1…1 to scaled latents.
+    pub(super) fn encode(&self, image: &Tensor) -> Result<Tensor> {
+        // The layers were trained on images in 0…1.
+        let hidden = image.to_dtype(self.dtype)?.affine(0.5, 0.5)?;
+        let latents = self.run(&self.encoder, hidden)?;
+        self.scaled(latents, self.scaling_factor)?.to_dtype(image.dtype())
+    }
+
+    /// Scaled latents to an image in −1…1.
+    pub(super) fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        let unscaled = self.scaled(latents.to_dtype(self.dtype)?, 1.0 / self.scaling_factor)?;
+        // A soft clamp to −3…3, which the decoder was trained with.
+        let clamped = unscaled.affine(1.0 / 3.0, 0.0)?.tanh()?.affine(3.0, 0.0)?;
+        self.run(&self.decoder, clamped)?.affine(2.0, -1.0)?.to_dtype(latents.dtype())
+    }
+
+    pub(super) fn latent_channels(&self) -> usize {
+        self.latent_channels
+    }
+
+    pub(super) fn scale(&self) -> usize {
+        self.scale
+    }
+
+    fn scaled(&self, tensor: Tensor, factor: f64) -> Result<Tensor> {
+        if factor == 1.0 { Ok(tensor) } else { tensor.affine(factor, 0.0) }
+    }
+
+    fn run(&self, layers: &[Layer], input: Tensor) -> Result<Tensor> {
+        let mut hidden = input;
+        for layer in layers {
+            hidden = match layer {
+                Layer::Conv(conv) => conv.forward(&hidden)?,
+                Layer::Upsample(conv) => conv.forward_upsampled(&hidden, Fused::default())?,
+                Layer::Activation => self.activation.forward(&hidden)?,
+                Layer::Block(convs) => self.block(convs, &hidden)?,
+            };
+        }
+        Ok(hidden)
+    }
+
+    fn block(&self, [first, second, third]: &[Conv2d; 3], input: &Tensor) -> Result<Tensor> {
+        if self.activation == Activation::Relu {
+            let active = Fused { relu: true, ..Fused::default() };
+            let hidden = first.forward_fused(input, active)?;
+            let hidden = second.forward_fused(&hidden, active)?;
+            let last = Fused { residual: Some(input), relu: true, ..Fused::default() };
+            return third.forward_fused(&hidden, last);
+        }
+        let hidden = self.activation.forward(&first.forward(input)?)?;
+        let hidden = self.activation.forward(&second.forward(&hidden)?)?;
+        relu(&add(&third.forward(&hidden)?, input)?)
+    }
+}
+
+/// One stage: how many blocks, and their channels.
+type Stage = (usize, usize);
+
+fn stages(
+    config: &ConfigFile,
+    side: &str,
+    usual: [usize; 4],
+) -> std::result::Result<Vec<Stage>, ModelError> {
+    let channels_field = format!("{side}_block_out_channels");
+    let blocks_field = format!("num_{side}_blocks");
+    let channels: Vec<usize> = config.or(&channels_field, vec![64; 4])?;
+    let blocks: Vec<usize> = config.or(&blocks_field, usual.to_vec())?;
+    if blocks.is_empty() || blocks.len() != channels.len() {
+        return Err(config.refuse(
+            &blocks_field,
+            format!("must list as many stages as {channels_field}, {}, and at least one", channels.len()),
+        ));
+    }
+    if channels.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(config.refuse(&channels_field, "must be the same for all stages"));
+    }
+    Ok(blocks.into_iter().zip(channels).collect())
+}
+
+fn block(weights: &Weights, channels: usize) -> std::result::Result<Layer, ModelError> {
+    let shape = ConvShape::same(channels, channels, 3);
+    let conv = |number: usize| conv2d(&weights.scope("conv").scope(number), shape);
+    Ok(Layer::Block([conv(0)?, conv(2)?, conv(4)?]))
+}
+
+fn load_encoder(
+    weights: &Weights,
+    stages: &[Stage],
+    latent_channels: usize,
+) -> std::result::Result<Vec<Layer>, ModelError> {
+    let mut layers = Vec::new();
+    let mut width = 3;
+    for (number, &(blocks, channels)) in stages.iter().enumerate() {
+        let shape = if number == 0 {
+            ConvShape::same(width, channels, 3)
+        } else {
+            ConvShape::same(width, channels, 3).stride(2).bias(false)
+        };
+        layers.push(Layer::Conv(conv2d(&weights.scope(layers.len()), shape)?));
+        for _ in 0..blocks {
+            layers.push(block(&weights.scope(layers.len()), channels)?);
+        }
+        width = channels;
+    }
+    let shape = ConvShape::same(width, latent_channels, 3);
+    layers.push(Layer::Conv(conv2d(&weights.scope(layers.len()), shape)?));
+    Ok(layers)
+}
+
+fn load_decoder(
+    weights: &Weights,
+    stages: &[Stage],
+    latent_channels: usize,
+) -> std::result::Result<Vec<Layer>, ModelError> {
+    let width = stages.first().map_or(0, |stage| stage.1);
+    let enter = ConvShape::same(latent_channels, width, 3);
+    let mut layers = vec![Layer::Conv(conv2d(&weights.scope(0), enter)?), Layer::Activation];
+    // diffusers numbers the upsampling as a layer of its own.
+    let mut place = layers.len();
+    for (number, &(blocks, channels)) in stages.iter().enumerate() {
+        for _ in 0..blocks {
+            layers.push(block(&weights.scope(place), channels)?);
+            place += 1;
+        }
+        if number + 1 < stages.len() {
+            let shape = ConvShape::same(channels, channels, 3).bias(false);
+            layers.push(Layer::Upsample(conv2d(&weights.scope(place + 1), shape)?));
+            place += 2;
+        } else {
+            let shape = ConvShape::same(channels, 3, 3);
+            layers.push(Layer::Conv(conv2d(&weights.scope(place), shape)?));
+        }
+    }
+    Ok(layers)
+}

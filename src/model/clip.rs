@@ -1,0 +1,263 @@
+//! The network that reads prompts (`transformers.CLIPTextModel` and
+//! `CLIPTextModelWithProjection`).
+
+use candle_core::{DType, Result, Tensor};
+
+use super::layers::{layer_norm, linear};
+use super::{ConfigFile, ModelError, Weights};
+use crate::kernels::{LayerNorm, Linear, add, attention, gelu, quick_gelu};
+
+/// A CLIP text encoder's configuration, with transformers' names and defaults.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ClipTextConfig {
+    /// Tokens in the vocabulary.
+    pub vocab_size: usize,
+    /// Width of the hidden states.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward layers.
+    pub intermediate_size: usize,
+    /// Width of the pooled, projected embedding.
+    pub projection_dim: usize,
+    /// Transformer layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
+    /// Longest prompt in tokens, first and last token included.
+    pub max_position_embeddings: usize,
+    /// True for the exact GELU, false for CLIP's quick one.
+    pub exact_gelu: bool,
+    /// Added to the normalisations' variance.
+    pub layer_norm_eps: f64,
+    /// The token that ends a prompt: the pooled embedding is taken there.
+    pub eos_token_id: u32,
+}
+
+impl ClipTextConfig {
+    /// Reads the configuration and refuses what is not supported.
+    ///
+    /// # Errors
+    /// `Config`, with the field's name.
+    pub fn read(file: &ConfigFile) -> std::result::Result<Self, ModelError> {
+        let act: String = file.or("hidden_act", "quick_gelu".to_owned())?;
+        let exact_gelu = match act.as_str() {
+            "quick_gelu" => false,
+            "gelu" => true,
+            other => {
+                return Err(file.refuse(
+                    "hidden_act",
+                    format!("is {other:?}, which is not supported: use quick_gelu or gelu"),
+                ));
+            }
+        };
+        let config = Self {
+            vocab_size: file.or("vocab_size", 49408)?,
+            hidden_size: file.or("hidden_size", 512)?,
+            intermediate_size: file.or("intermediate_size", 2048)?,
+            projection_dim: file.or("projection_dim", 512)?,
+            num_hidden_layers: file.or("num_hidden_layers", 12)?,
+            num_attention_heads: file.or("num_attention_heads", 8)?,
+            max_position_embeddings: file.or("max_position_embeddings", 77)?,
+            exact_gelu,
+            layer_norm_eps: file.or("layer_norm_eps", 1e-5)?,
+            eos_token_id: file.or("eos_token_id", 49407)?,
+        };
+        if config.num_attention_heads == 0
+            || config.hidden_size % config.num_attention_heads != 0
+        {
+            let reason = format!("does not divide hidden_size, {}", config.hidden_size);
+            return Err(file.refuse("num_attention_heads", reason));
+        }
+        Ok(config)
+    }
+}
+
+/// Everything that pipelines take from the text encoder.
+#[derive(Debug, Clone)]
+pub struct ClipTextOutput {
+    /// After the last layer and the final normalisation, `[batch, tokens, hidden_size]`: what
+    /// Stable Diffusion 1 and 2 are conditioned on.
+    pub last_hidden_state: Tensor,
+    /// Before the last layer, not normalised, `[batch, tokens, hidden_size]`: what SDXL is
+    /// conditioned on.
+    pub penultimate_hidden_state: Tensor,
+    /// The projected state of the token that ends the prompt, `[batch, projection_dim]`; only
+    /// where the class is `CLIPTextModelWithProjection`.
+    pub text_embeds: Option<Tensor>,
+}
+
+/// A causal transformer over the prompt's tokens.
+pub struct ClipTextModel {
+    config: ClipTextConfig,
+    token_embedding: Tensor,
+    position_embedding: Tensor,
+    layers: Vec<Layer>,
+    final_layer_norm: LayerNorm,
+    text_projection: Option<Linear>,
+}
+
+struct Layer {
+    layer_norm1: LayerNorm,
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    out_proj: Linear,
+    layer_norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl ClipTextModel {
+    /// The classes that [`ClipTextModel::load`] can read.
+    pub const CLASSES: [&'static str; 2] = ["CLIPTextModel", "CLIPTextModelWithProjection"];
+
+    /// Builds the network from a checked configuration and its weights. The projection is read
+    /// when `with_projection` says so.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape.
+    pub fn load(
+        config: &ClipTextConfig,
+        weights: &Weights,
+        with_projection: bool,
+    ) -> std::result::Result<Self, ModelError> {
+        let width = config.hidden_size;
+        let text_projection = with_projection
+            .then(|| linear(&weights.scope("text_projection"), width, config.projection_dim, false))
+            .transpose()?;
+        // Files written by transformers 5.0 to 5.2 lack the outer module's name.
+        let inner = match weights.has("embeddings.token_embedding.weight") {
+            true => weights.clone(),
+            false => weights.scope("text_model"),
+        };
+        let embedding = |name: &str, rows: usize| {
+            inner.scope("embeddings").scope(name).tensor("weight", &[rows, width])
+        };
+        Ok(Self {
+            token_embedding: embedding("token_embedding", config.vocab_size)?,
+            position_embedding: embedding("position_embedding", config.max_position_embeddings)?,
+            layers: (0..config.num_hidden_layers)
+                .map(|number| Layer::load(&inner.scope("encoder.layers").scope(number), config))
+                .collect::<std::result::Result<_, _>>()?,
+            final_layer_norm: layer_norm(
+                &inner.scope("final_layer_norm"),
+                width,
+                config.layer_norm_eps,
+            )?,
+            text_projection,
+            config: config.clone(),
+        })
+    }
+
+    /// The configuration that the network was built from.
+    pub fn config(&self) -> &ClipTextConfig {
+        &self.config
+    }
+
+    /// Token ids `[batch, tokens]` (u32) to embeddings `[batch, tokens, hidden_size]`: the last
+    /// hidden state. Padding is seen like any other token, as Stable Diffusion was trained.
+    ///
+    /// # Errors
+    /// When there are more tokens than positions, or an id is not in the vocabulary.
+    pub fn forward(&self, ids: &Tensor) -> Result<Tensor> {
+        Ok(self.forward_all(ids)?.last_hidden_state)
+    }
+
+    /// Token ids `[batch, tokens]` (u32) to everything that pipelines ask for.
+    ///
+    /// # Errors
+    /// When there are more tokens than positions, or an id is not in the vocabulary.
+    pub fn forward_all(&self, ids: &Tensor) -> Result<ClipTextOutput> {
+        let (batch, tokens) = ids.dims2()?;
+        if tokens > self.config.max_position_embeddings {
+            candle_core::bail!(
+                "{tokens} tokens are more than the text encoder's {} positions",
+                self.config.max_position_embeddings
+            );
+        }
+        let ids = ids.to_device(self.token_embedding.device())?;
+        let embedded = self.token_embedding.index_select(&ids.flatten_all()?, 0)?;
+        let embedded = embedded.reshape((batch, tokens, self.config.hidden_size))?;
+        let positions = self.position_embedding.narrow(0, 0, tokens)?;
+        let mut hidden = embedded.broadcast_add(&positions)?;
+        let mask = self.causal_mask(tokens)?;
+        let mut penultimate_hidden_state = hidden.clone();
+        for layer in &self.layers {
+            penultimate_hidden_state = hidden;
+            hidden = layer.forward(&penultimate_hidden_state, &self.config, &mask)?;
+        }
+        let last_hidden_state = self.final_layer_norm.forward(&hidden)?;
+        let text_embeds = match &self.text_projection {
+            Some(projection) => {
+                Some(projection.forward(&self.pooled(&last_hidden_state, &ids)?)?)
+            }
+            None => None,
+        };
+        Ok(ClipTextOutput { last_hidden_state, penultimate_hidden_state, text_embeds })
+    }
+
+    /// Each row's state at the token that ends the prompt, `[batch, hidden_size]`.
+    fn pooled(&self, states: &Tensor, ids: &Tensor) -> Result<Tensor> {
+        let mut rows = Vec::new();
+        for (row, ids) in ids.to_vec2::<u32>()?.iter().enumerate() {
+            // Old configurations say 2 whatever the vocabulary; transformers then takes the
+            // highest id, which is the end in CLIP's own vocabulary.
+            let end = match self.config.eos_token_id {
+                2 => ids.iter().max().and_then(|end| ids.iter().position(|id| id == end)),
+                end => ids.iter().position(|id| *id == end),
+            };
+            rows.push(states.get(row)?.get(end.unwrap_or(0))?);
+        }
+        Tensor::stack(&rows, 0)
+    }
+
+    /// −∞ where a token would see a later one, `[1, 1, tokens, tokens]`.
+    fn causal_mask(&self, tokens: usize) -> Result<Tensor> {
+        let mask: Vec<f32> = (0..tokens)
+            .flat_map(|query| {
+                (0..tokens).map(move |key| if key > query { f32::NEG_INFINITY } else { 0.0 })
+            })
+            .collect();
+        Tensor::from_vec(mask, (1, 1, tokens, tokens), self.token_embedding.device())?
+            .to_dtype(self.dtype())
+    }
+
+    /// The number format that the network computes in, and answers in.
+    pub fn dtype(&self) -> DType {
+        self.token_embedding.dtype()
+    }
+}
+
+impl Layer {
+    fn load(weights: &Weights, config: &ClipTextConfig) -> std::result::Result<Self, ModelError> {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
+        let dense = |name: &str, input, output| linear(&weights.scope(name), input, output, true);
+        let norm = |name: &str| layer_norm(&weights.scope(name), width, config.layer_norm_eps);
+        Ok(Self {
+            layer_norm1: norm("layer_norm1")?,
+            q_proj: dense("self_attn.q_proj", width, width)?,
+            k_proj: dense("self_attn.k_proj", width, width)?,
+            v_proj: dense("self_attn.v_proj", width, width)?,
+            out_proj: dense("self_attn.out_proj", width, width)?,
+            layer_norm2: norm("layer_norm2")?,
+            fc1: dense("mlp.fc1", width, inner)?,
+            fc2: dense("mlp.fc2", inner, width)?,
+        })
+    }
+
+    fn forward(&self, tokens: &Tensor, config: &ClipTextConfig, mask: &Tensor) -> Result<Tensor> {
+        let normed = self.layer_norm1.forward(tokens)?;
+        let heads = config.num_attention_heads;
+        let mixed = attention(
+            &self.q_proj.forward(&normed)?,
+            &self.k_proj.forward(&normed)?,
+            &self.v_proj.forward(&normed)?,
+            heads,
+            1.0 / ((config.hidden_size / heads) as f64).sqrt(),
+            Some(mask),
+        )?;
+        let tokens = add(&self.out_proj.forward(&mixed)?, tokens)?;
+        let hidden = self.fc1.forward(&self.layer_norm2.forward(&tokens)?)?;
+        let hidden = if config.exact_gelu { gelu(&hidden)? } else { quick_gelu(&hidden)? };
+        add(&self.fc2.forward(&hidden)?, &tokens)
+    }
+}

@@ -1,0 +1,132 @@
+//! A component's `config.json`, read field by field so that every complaint names the field.
+
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::ModelError;
+
+/// A JSON object in a file. Fields that nobody asks for are ignored.
+#[derive(Debug, Clone)]
+pub struct ConfigFile {
+    path: PathBuf,
+    fields: Map<String, Value>,
+}
+
+/// A number (or flag) for all blocks, or a list with one for each.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub enum PerBlock<T> {
+    /// One for each block, in order. First, because `T` may itself accept a list.
+    Each(Vec<T>),
+    /// The same for every block.
+    Same(T),
+}
+
+impl ConfigFile {
+    /// Reads a file that must hold one JSON object.
+    ///
+    /// # Errors
+    /// `Missing`, `Unreadable` or `Json`.
+    pub fn read(path: &Path) -> Result<Self, ModelError> {
+        let text = read_text(path)?;
+        let json = |reason: String| ModelError::Json { path: path.to_owned(), reason };
+        match serde_json::from_str(&text).map_err(|error| json(error.to_string()))? {
+            Value::Object(fields) => Ok(Self { path: path.to_owned(), fields }),
+            _ => Err(json("it should be an object, { … }".to_owned())),
+        }
+    }
+
+    /// Where the file is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// All fields, in the file's order.
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.fields
+    }
+
+    /// A field's value; none when it is absent or null.
+    ///
+    /// # Errors
+    /// `Config` when the value is of another type.
+    pub fn optional<T: DeserializeOwned>(&self, field: &str) -> Result<Option<T>, ModelError> {
+        match self.fields.get(field) {
+            None | Some(Value::Null) => Ok(None),
+            Some(value) => T::deserialize(value)
+                .map(Some)
+                .map_err(|_| self.refuse(field, format!("has a value of the wrong type, {value}"))),
+        }
+    }
+
+    /// A field's value, or what it is when the file does not say.
+    ///
+    /// # Errors
+    /// `Config` when the value is of another type.
+    pub fn or<T: DeserializeOwned>(&self, field: &str, default: T) -> Result<T, ModelError> {
+        Ok(self.optional(field)?.unwrap_or(default))
+    }
+
+    /// A field that has one value, or a list with one for each of `blocks` blocks.
+    ///
+    /// # Errors
+    /// `Config` when the value is of another type or the list has another length.
+    pub fn per_block<T: DeserializeOwned + Clone>(
+        &self,
+        field: &str,
+        blocks: usize,
+        default: T,
+    ) -> Result<Vec<T>, ModelError> {
+        match self.or(field, PerBlock::Same(default))? {
+            PerBlock::Same(value) => Ok(vec![value; blocks]),
+            PerBlock::Each(values) if values.len() == blocks => Ok(values),
+            PerBlock::Each(values) => Err(self.refuse(
+                field,
+                format!("lists {} values, but there are {blocks} blocks", values.len()),
+            )),
+        }
+    }
+
+    /// Refuses a field that says something other than what is supported here.
+    ///
+    /// # Errors
+    /// `Config` when the field is neither absent, null nor equal to `supported`.
+    pub fn only(&self, field: &str, supported: impl Into<Value>) -> Result<(), ModelError> {
+        let supported = supported.into();
+        match self.fields.get(field) {
+            None | Some(Value::Null) => Ok(()),
+            Some(value) if *value == supported => Ok(()),
+            Some(value) if supported.is_null() => {
+                Err(self.refuse(field, format!("is {value}, which is not supported: it must be null")))
+            }
+            Some(value) => Err(self
+                .refuse(field, format!("is {value}, which is not supported: it must be {supported}"))),
+        }
+    }
+
+    /// An error about a field of this file.
+    pub fn refuse(&self, field: &str, reason: impl Into<String>) -> ModelError {
+        ModelError::Config {
+            path: self.path.clone(),
+            field: field.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
+/// A text file's contents.
+///
+/// # Errors
+/// `Missing` or `Unreadable`.
+pub fn read_text(path: &Path) -> Result<String, ModelError> {
+    std::fs::read_to_string(path).map_err(|source| match source.kind() {
+        std::io::ErrorKind::NotFound => ModelError::Missing {
+            path: path.to_owned(),
+            hint: "the folder is not a complete diffusers model".to_owned(),
+        },
+        _ => ModelError::Unreadable { path: path.to_owned(), source },
+    })
+}

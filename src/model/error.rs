@@ -1,0 +1,133 @@
+//! What can be wrong with a model folder, each as one sentence that names the file and, where
+//! there is one, the tensor or the field.
+
+use std::path::PathBuf;
+
+/// A model folder that cannot be used, and what to do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A file or folder that should be there is not.
+    #[error("{} is missing: {hint}", path.display())]
+    Missing {
+        /// What was looked for.
+        path: PathBuf,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A file is there but cannot be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+    /// A JSON file has a field that is absent, of the wrong type, or not supported.
+    #[error("{}: field `{field}` {reason}", path.display())]
+    Config {
+        /// The JSON file.
+        path: PathBuf,
+        /// The field's name.
+        field: String,
+        /// What is wrong with it, and what is supported.
+        reason: String,
+    },
+    /// A file that is not JSON, or not the JSON object that it should be.
+    #[error("{} is not valid JSON: {reason}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The parser's complaint.
+        reason: String,
+    },
+    /// A component is of a class that this program does not have.
+    #[error(
+        "{}: component `{component}` is a `{class}`, which is not supported: use {supported}",
+        path.display()
+    )]
+    UnknownClass {
+        /// The file that names the class.
+        path: PathBuf,
+        /// The component's folder, such as `unet`.
+        component: String,
+        /// The class that was found.
+        class: String,
+        /// The classes that would do.
+        supported: String,
+    },
+    /// A safetensors file is cut off, or its header makes no sense.
+    #[error("{} is damaged: {reason}; copy or download it again", path.display())]
+    Damaged {
+        /// The safetensors file.
+        path: PathBuf,
+        /// What is wrong, with the tensor's name where one is known.
+        reason: String,
+    },
+    /// A tensor that the configuration calls for is not in the weights.
+    #[error(
+        "{} has no tensor `{tensor}`: the weights do not belong to the config.json beside them",
+        path.display()
+    )]
+    MissingTensor {
+        /// The safetensors file, or the index of a sharded set.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+    },
+    /// A tensor is there with another shape than the configuration calls for.
+    #[error(
+        "{}: tensor `{tensor}` has shape {found:?}, but config.json calls for {expected:?}",
+        path.display()
+    )]
+    WrongShape {
+        /// The safetensors file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// The shape that the configuration calls for.
+        expected: Vec<usize>,
+        /// The shape in the file.
+        found: Vec<usize>,
+    },
+    /// A tensor is stored in a number format that cannot be read here.
+    #[error(
+        "{}: tensor `{tensor}` is stored as {found}, which is not supported: save it as float32, float16 or bfloat16",
+        path.display()
+    )]
+    WrongDType {
+        /// The safetensors file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// The format in the file.
+        found: String,
+    },
+    /// A LoRA file has a key that fits nothing in the model.
+    #[error("LoRA {}: `{key}` {reason}", path.display())]
+    Lora {
+        /// The LoRA file.
+        path: PathBuf,
+        /// The tensor in it.
+        key: String,
+        /// Why it cannot be merged.
+        reason: String,
+    },
+    /// A tokenizer's files do not make a tokenizer.
+    #[error("tokenizer {}: {reason}", path.display())]
+    Tokenizer {
+        /// The tokenizer's file or folder.
+        path: PathBuf,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The device refused an operation while a tensor was being prepared.
+    #[error("cannot prepare `{tensor}` of {}: {source}", path.display())]
+    Prepare {
+        /// The safetensors file.
+        path: PathBuf,
+        /// The tensor or layer.
+        tensor: String,
+        /// The tensor library's answer.
+        source: candle_core::Error,
+    },
+}

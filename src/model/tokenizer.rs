@@ -1,0 +1,196 @@
+//! Prompts to token ids (`transformers.CLIPTokenizer`, over Hugging Face's tokenizers).
+
+use std::path::Path;
+
+use serde_json::Value;
+use tokenizers::models::bpe::BPE;
+use tokenizers::normalizers::replace::ReplacePattern;
+use tokenizers::normalizers::{Lowercase, NFC, Replace, Sequence as Normalizers};
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{AddedToken, NormalizerWrapper, SplitDelimiterBehavior, Tokenizer};
+
+use super::{ConfigFile, ModelError};
+
+/// Words and the pieces around them, as CLIP's vocabulary was made.
+const WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+
+/// CLIP's byte-level BPE with its first, last and padding tokens.
+pub struct ClipTokenizer {
+    tokenizer: Tokenizer,
+    folder: std::path::PathBuf,
+    begin: u32,
+    end: u32,
+    padding: u32,
+    max_length: usize,
+}
+
+impl ClipTokenizer {
+    /// Reads a `tokenizer` folder: `tokenizer.json`, or `vocab.json` and `merges.txt`. Prompts
+    /// are at most `max_length` tokens long, first and last included: the text encoder's
+    /// `max_position_embeddings`, or less where `tokenizer_config.json` says so.
+    ///
+    /// # Errors
+    /// `Missing` when there are no such files, `Tokenizer` when they make no tokenizer.
+    pub fn load(folder: &Path, max_length: usize) -> Result<Self, ModelError> {
+        let names = SpecialNames::read(folder)?;
+        let json = folder.join("tokenizer.json");
+        let (tokenizer, path) = if json.is_file() {
+            let tokenizer = Tokenizer::from_file(&json)
+                .map_err(|error| refuse(&json, format!("cannot be read: {error}")))?;
+            (tokenizer, json)
+        } else {
+            let vocab = folder.join("vocab.json");
+            (tokenizer_from_vocab(folder, &names)?, vocab)
+        };
+        let id = |name: &str| {
+            tokenizer.token_to_id(name).ok_or_else(|| {
+                refuse(&path, format!("has no token {name:?}, which tokenizer_config.json names"))
+            })
+        };
+        let (begin, end, padding) = (id(&names.begin)?, id(&names.end)?, id(&names.padding)?);
+        // Some folders say 10^30, which is transformers' "unlimited".
+        let max_length = names.max_length.map_or(max_length, |own| max_length.min(own));
+        if max_length < 2 {
+            return Err(refuse(folder, "prompts must have room for two tokens".to_owned()));
+        }
+        let mut tokenizer = tokenizer;
+        // Length is this type's business; a file may carry its own.
+        tokenizer.with_padding(None);
+        tokenizer
+            .with_truncation(None)
+            .map_err(|error| refuse(&path, format!("cannot be set up: {error}")))?;
+        Ok(Self { tokenizer, folder: folder.to_owned(), begin, end, padding, max_length })
+    }
+
+    /// The prompt's ids: first token, words (as many as fit), last token, padding; always
+    /// [`ClipTokenizer::max_length`] in all.
+    ///
+    /// # Errors
+    /// `Tokenizer` when the text cannot be split; CLIP's byte-level vocabularies split any text.
+    pub fn encode(&self, prompt: &str) -> Result<Vec<u32>, ModelError> {
+        let mut words = self.words(prompt)?;
+        words.truncate(self.max_length - 2);
+        let mut ids = Vec::with_capacity(self.max_length);
+        ids.push(self.begin);
+        ids.append(&mut words);
+        ids.push(self.end);
+        ids.resize(self.max_length, self.padding);
+        Ok(ids)
+    }
+
+    /// The ids of the prompt's words alone, however many.
+    ///
+    /// # Errors
+    /// Those of [`ClipTokenizer::encode`].
+    pub fn words(&self, prompt: &str) -> Result<Vec<u32>, ModelError> {
+        let encoding = self
+            .tokenizer
+            .encode(prompt, false)
+            .map_err(|error| refuse(&self.folder, format!("cannot split the prompt: {error}")))?;
+        Ok(encoding.get_ids().to_vec())
+    }
+
+    /// Tokens in an encoded prompt.
+    pub fn max_length(&self) -> usize {
+        self.max_length
+    }
+
+    /// The largest id that [`ClipTokenizer::encode`] can give, plus one.
+    pub fn vocab_size(&self) -> usize {
+        self.tokenizer.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
+    }
+}
+
+/// The special tokens as text.
+struct SpecialNames {
+    begin: String,
+    end: String,
+    padding: String,
+    unknown: String,
+    max_length: Option<usize>,
+}
+
+impl SpecialNames {
+    fn read(folder: &Path) -> Result<Self, ModelError> {
+        let mut files = Vec::new();
+        for name in ["tokenizer_config.json", "special_tokens_map.json"] {
+            let path = folder.join(name);
+            if path.is_file() {
+                files.push(ConfigFile::read(&path)?);
+            }
+        }
+        let text = |field: &str, usual: &str| {
+            files
+                .iter()
+                .filter_map(|file| file.fields().get(field))
+                // Either the text itself or an added token with its text as `content`.
+                .find_map(|value| match value {
+                    Value::Object(token) => token.get("content").and_then(Value::as_str),
+                    value => value.as_str(),
+                })
+                .unwrap_or(usual)
+                .to_owned()
+        };
+        let max_length = files
+            .iter()
+            .filter_map(|file| file.fields().get("model_max_length")?.as_u64())
+            .map(|length| usize::try_from(length).unwrap_or(usize::MAX))
+            .next();
+        let end = text("eos_token", "<|endoftext|>");
+        Ok(Self {
+            begin: text("bos_token", "<|startoftext|>"),
+            padding: text("pad_token", &end),
+            unknown: text("unk_token", "<|endoftext|>"),
+            end,
+            max_length,
+        })
+    }
+}
+
+/// The tokenizer that transformers builds when there is no `tokenizer.json`.
+fn tokenizer_from_vocab(folder: &Path, names: &SpecialNames) -> Result<Tokenizer, ModelError> {
+    let (vocab, merges) = (folder.join("vocab.json"), folder.join("merges.txt"));
+    for path in [&vocab, &merges] {
+        if !path.is_file() {
+            return Err(ModelError::Missing {
+                path: path.clone(),
+                hint: "a tokenizer is tokenizer.json, or vocab.json and merges.txt".to_owned(),
+            });
+        }
+    }
+    let failed = |error: tokenizers::Error| refuse(&vocab, format!("cannot be read: {error}"));
+    let bpe = BPE::from_file(&vocab.to_string_lossy(), &merges.to_string_lossy())
+        .continuing_subword_prefix(String::new())
+        .end_of_word_suffix("</w>".to_owned())
+        .unk_token(names.unknown.clone())
+        .build()
+        .map_err(failed)?;
+    let mut tokenizer = Tokenizer::new(bpe);
+    let spaces = Replace::new(ReplacePattern::Regex(r"\s+".to_owned()), " ").map_err(failed)?;
+    tokenizer.with_normalizer(Some(Normalizers::new(vec![
+        NormalizerWrapper::NFC(NFC),
+        NormalizerWrapper::Replace(spaces),
+        NormalizerWrapper::Lowercase(Lowercase),
+    ])));
+    let words = SplitPattern::Regex(WORDS.to_owned());
+    let words = Split::new(words, SplitDelimiterBehavior::Removed, true).map_err(failed)?;
+    tokenizer.with_pre_tokenizer(Some(PreTokenizers::new(vec![
+        PreTokenizerWrapper::Split(words),
+        PreTokenizerWrapper::ByteLevel(ByteLevel::default().add_prefix_space(false)),
+    ])));
+    let mut special: Vec<&String> =
+        vec![&names.begin, &names.end, &names.padding, &names.unknown];
+    special.sort();
+    special.dedup();
+    let special: Vec<_> =
+        special.into_iter().map(|name| AddedToken::from(name.clone(), true)).collect();
+    tokenizer.add_special_tokens(special).map_err(failed)?;
+    Ok(tokenizer)
+}
+
+fn refuse(path: &Path, reason: String) -> ModelError {
+    ModelError::Tokenizer { path: path.to_owned(), reason }
+}

@@ -1,0 +1,187 @@
+//! The network that denoises (`diffusers.UNet2DConditionModel`).
+
+use candle_core::{DType, Result, Tensor};
+
+use super::embeddings::{TimestepEmbedding, Timesteps};
+use super::layers::{ConvShape, conv2d, group_norm};
+use super::transformer::Context;
+use super::unet_blocks::{DownBlock, MidBlock, UpBlock};
+use super::{ModelError, UNetConfig, Weights};
+use crate::kernels::{Conv2d, GroupNorm, silu};
+
+/// Predicts what a scheduler needs (noise, velocity or sample) from noisy latents, the timestep
+/// and the prompt.
+pub struct UNet2DConditionModel {
+    config: UNetConfig,
+    dtype: DType,
+    conv_in: Conv2d,
+    time_proj: Timesteps,
+    time_embedding: TimestepEmbedding,
+    added: Option<AddedEmbedding>,
+    down_blocks: Vec<DownBlock>,
+    mid_block: Option<MidBlock>,
+    up_blocks: Vec<UpBlock>,
+    conv_norm_out: GroupNorm,
+    conv_out: Conv2d,
+}
+
+struct AddedEmbedding {
+    time_proj: Timesteps,
+    embedding: TimestepEmbedding,
+}
+
+/// What some UNets want beside latents, timestep and prompt. The default is nothing.
+#[derive(Debug, Clone, Default)]
+pub struct AddedConditioning {
+    /// LCM's guidance embedding, `[batch, time_cond_proj_dim]`; left out, the UNet runs without,
+    /// as in diffusers.
+    pub timestep_cond: Option<Tensor>,
+    /// SDXL's pooled text embedding, `[batch, width]`.
+    pub text_embeds: Option<Tensor>,
+    /// SDXL's original size, crop and target size, `[batch, 6]`.
+    pub time_ids: Option<Tensor>,
+    /// Which of the prompt's tokens are seen, `[batch, tokens]`: 1 to see a token, 0 to ignore it.
+    pub encoder_attention_mask: Option<Tensor>,
+}
+
+impl UNet2DConditionModel {
+    /// Builds the network from a checked configuration and its weights.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape than the configuration calls for.
+    pub fn load(config: &UNetConfig, weights: &Weights) -> std::result::Result<Self, ModelError> {
+        let levels = config.block_out_channels.len();
+        let width = config.block_out_channels[0];
+        let timesteps = |channels: usize| {
+            let (flip, shift) = (config.flip_sin_to_cos, config.freq_shift);
+            weights.prepared(Timesteps::new(channels, flip, shift, weights.device()))
+        };
+        let time_width = config.time_embedding_dim;
+        let added = config.text_time.map(|shape| {
+            Ok(AddedEmbedding {
+                time_proj: timesteps(shape.addition_time_embed_dim)?,
+                embedding: TimestepEmbedding::load(
+                    &weights.scope("add_embedding"),
+                    shape.projection_class_embeddings_input_dim,
+                    time_width,
+                    None,
+                )?,
+            })
+        });
+        let enter = ConvShape::same(config.in_channels, width, config.conv_in_kernel);
+        let leave = ConvShape::same(width, config.out_channels, config.conv_out_kernel);
+        let (groups, eps) = (config.norm_num_groups, config.norm_eps);
+        Ok(Self {
+            dtype: weights.dtype(),
+            conv_in: conv2d(&weights.scope("conv_in"), enter)?,
+            time_proj: timesteps(width)?,
+            time_embedding: TimestepEmbedding::load(
+                &weights.scope("time_embedding"),
+                width,
+                time_width,
+                config.time_cond_proj_dim,
+            )?,
+            added: added.transpose()?,
+            down_blocks: (0..levels)
+                .map(|level| {
+                    DownBlock::load(&weights.scope("down_blocks").scope(level), config, level)
+                })
+                .collect::<std::result::Result<_, _>>()?,
+            mid_block: config
+                .mid_block
+                .then(|| MidBlock::load(&weights.scope("mid_block"), config))
+                .transpose()?,
+            up_blocks: (0..levels)
+                .map(|number| {
+                    UpBlock::load(&weights.scope("up_blocks").scope(number), config, number)
+                })
+                .collect::<std::result::Result<_, _>>()?,
+            conv_norm_out: group_norm(&weights.scope("conv_norm_out"), width, groups, eps)?,
+            conv_out: conv2d(&weights.scope("conv_out"), leave)?,
+            config: config.clone(),
+        })
+    }
+
+    /// The configuration that the network was built from.
+    pub fn config(&self) -> &UNetConfig {
+        &self.config
+    }
+
+    /// The number format that the network computes in.
+    pub fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// One prediction for each row of a batch, each row at its own timestep.
+    ///
+    /// `sample` is `[batch, in_channels, height, width]`, `timesteps` `[batch]` (or `[1]` for the
+    /// same in all rows; fractions are fine), `encoder_hidden_states` `[batch, tokens, width]`.
+    /// Returns `[batch, out_channels, height, width]`. Any number format goes in; the network
+    /// computes in its own and answers in the sample's.
+    ///
+    /// # Errors
+    /// When shapes disagree, or SDXL's conditioning is absent where the UNet needs it.
+    pub fn forward(
+        &self,
+        sample: &Tensor,
+        timesteps: &Tensor,
+        encoder_hidden_states: &Tensor,
+        added: &AddedConditioning,
+    ) -> Result<Tensor> {
+        let batch = sample.dim(0)?;
+        let encoder_hidden_states = encoder_hidden_states.to_dtype(self.dtype)?;
+        if encoder_hidden_states.dim(0)? != batch {
+            candle_core::bail!(
+                "the sample has {batch} rows, encoder_hidden_states {}",
+                encoder_hidden_states.dim(0)?
+            );
+        }
+        let bias = added.encoder_attention_mask.as_ref();
+        let bias = bias.map(|mask| self.attention_bias(mask)).transpose()?;
+        let context =
+            Context { encoder_hidden_states: &encoder_hidden_states, bias: bias.as_ref() };
+        let time = self.time(timesteps, batch, added)?;
+
+        let mut hidden = sample.to_dtype(self.dtype)?;
+        if self.config.center_input_sample {
+            hidden = hidden.affine(2.0, -1.0)?;
+        }
+        hidden = self.conv_in.forward(&hidden)?;
+        let mut skips = vec![hidden.clone()];
+        for block in &self.down_blocks {
+            hidden = block.forward(hidden, &time, context, &mut skips)?;
+        }
+        if let Some(block) = &self.mid_block {
+            hidden = block.forward(&hidden, &time, context)?;
+        }
+        for block in &self.up_blocks {
+            hidden = block.forward(hidden, &time, context, &mut skips)?;
+        }
+        let hidden = self.conv_out.forward(&self.conv_norm_out.forward_silu(&hidden)?)?;
+        hidden.to_dtype(sample.dtype())
+    }
+
+    /// The timestep and everything that is summed with it, `[batch, width]`, SiLU applied.
+    fn time(&self, timesteps: &Tensor, batch: usize, added: &AddedConditioning) -> Result<Tensor> {
+        let timesteps = timesteps.expand(batch)?;
+        let sinusoids = self.time_proj.forward(&timesteps)?.to_dtype(self.dtype)?;
+        let condition = added.timestep_cond.as_ref();
+        let condition = condition.map(|tensor| tensor.to_dtype(self.dtype)).transpose()?;
+        let mut time = self.time_embedding.forward(&sinusoids, condition.as_ref())?;
+        if let Some(layer) = &self.added {
+            let (Some(text), Some(ids)) = (&added.text_embeds, &added.time_ids) else {
+                candle_core::bail!("this UNet (SDXL) needs text_embeds and time_ids");
+            };
+            let sizes = layer.time_proj.forward(&ids.flatten_all()?)?.reshape((batch, ()))?;
+            let joined = Tensor::cat(&[&text.to_dtype(DType::F32)?, &sizes], 1)?;
+            time = (time + layer.embedding.forward(&joined.to_dtype(self.dtype)?, None)?)?;
+        }
+        silu(&time)
+    }
+
+    /// A mask of ones and zeros as what diffusers adds to the scores: 0 and −10,000.
+    fn attention_bias(&self, mask: &Tensor) -> Result<Tensor> {
+        let bias = mask.to_dtype(DType::F32)?.affine(10_000.0, -10_000.0)?;
+        bias.to_dtype(self.dtype)?.unsqueeze(1)?.unsqueeze(1)
+    }
+}

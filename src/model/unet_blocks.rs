@@ -1,0 +1,218 @@
+//! The UNet's blocks: down, bottom and up (`diffusers.models.unets.unet_2d_blocks`).
+
+use candle_core::{Result, Tensor};
+
+use super::resnet::{Downsample2D, ResnetBlock2D, ResnetShape, Upsample2D};
+use super::transformer::{Context, Transformer2DModel, TransformerShape};
+use super::{ModelError, UNetConfig, Weights};
+
+/// One residual block and the attention after it, where there is any.
+struct Layer {
+    resnet: ResnetBlock2D,
+    attention: Option<Transformer2DModel>,
+}
+
+impl Layer {
+    fn forward(&self, sample: &Tensor, time: &Tensor, context: Context) -> Result<Tensor> {
+        let sample = self.resnet.forward(sample, Some(time))?;
+        match &self.attention {
+            Some(attention) => attention.forward(&sample, context),
+            None => Ok(sample),
+        }
+    }
+}
+
+/// What a block's layers have in common.
+struct BlockShape {
+    resnet: ResnetShape,
+    transformer: Option<TransformerShape>,
+}
+
+impl BlockShape {
+    fn load(
+        &self,
+        weights: &Weights,
+        number: usize,
+        input: usize,
+        transformer_layers: usize,
+    ) -> std::result::Result<Layer, ModelError> {
+        let resnet = ResnetShape { input, ..self.resnet };
+        let attention = self.transformer.map(|shape| {
+            let shape = TransformerShape { layers: transformer_layers, ..shape };
+            Transformer2DModel::load(&weights.scope("attentions").scope(number), shape)
+        });
+        Ok(Layer {
+            resnet: ResnetBlock2D::load(&weights.scope("resnets").scope(number), resnet)?,
+            attention: attention.transpose()?,
+        })
+    }
+}
+
+fn block_shape(config: &UNetConfig, level: usize, attention: bool) -> BlockShape {
+    let channels = config.block_out_channels[level];
+    BlockShape {
+        resnet: ResnetShape {
+            input: channels,
+            output: channels,
+            time_embedding: Some(config.time_embedding_dim),
+            groups: config.norm_num_groups,
+            eps: config.norm_eps,
+            scale_shift: config.scale_shift,
+            output_scale_factor: 1.0,
+        },
+        transformer: attention.then(|| TransformerShape {
+            channels,
+            heads: config.num_attention_heads[level],
+            layers: 1,
+            cross_attention: config.cross_attention_dim[level],
+            groups: config.norm_num_groups,
+            only_cross_attention: config.only_cross_attention[level],
+            upcast_attention: config.upcast_attention,
+        }),
+    }
+}
+
+/// `DownBlock2D` and `CrossAttnDownBlock2D`.
+pub(super) struct DownBlock {
+    layers: Vec<Layer>,
+    downsampler: Option<Downsample2D>,
+}
+
+impl DownBlock {
+    /// The block at `level`, 0 for the largest image.
+    pub fn load(
+        weights: &Weights,
+        config: &UNetConfig,
+        level: usize,
+    ) -> std::result::Result<Self, ModelError> {
+        let shape = block_shape(config, level, config.down_attention[level]);
+        let input = config.block_out_channels[level.saturating_sub(1)];
+        let output = config.block_out_channels[level];
+        let layers = config.down_transformer_layers[level].iter().enumerate();
+        let last = level + 1 == config.block_out_channels.len();
+        Ok(Self {
+            layers: layers
+                .map(|(number, transformers)| {
+                    let input = if number == 0 { input } else { output };
+                    shape.load(weights, number, input, *transformers)
+                })
+                .collect::<std::result::Result<_, _>>()?,
+            downsampler: (!last)
+                .then(|| {
+                    let weights = weights.scope("downsamplers.0");
+                    Downsample2D::load(&weights, output, config.downsample_padding)
+                })
+                .transpose()?,
+        })
+    }
+
+    /// The block's output; what the way up will need is pushed on `skips`.
+    pub fn forward(
+        &self,
+        sample: Tensor,
+        time: &Tensor,
+        context: Context,
+        skips: &mut Vec<Tensor>,
+    ) -> Result<Tensor> {
+        let mut sample = sample;
+        for layer in &self.layers {
+            sample = layer.forward(&sample, time, context)?;
+            skips.push(sample.clone());
+        }
+        if let Some(downsampler) = &self.downsampler {
+            sample = downsampler.forward(&sample)?;
+            skips.push(sample.clone());
+        }
+        Ok(sample)
+    }
+}
+
+/// `UNetMidBlock2DCrossAttn`.
+pub(super) struct MidBlock {
+    first: Layer,
+    second: ResnetBlock2D,
+}
+
+impl MidBlock {
+    /// The block at the bottom.
+    pub fn load(weights: &Weights, config: &UNetConfig) -> std::result::Result<Self, ModelError> {
+        let level = config.block_out_channels.len() - 1;
+        let mut shape = block_shape(config, level, true);
+        shape.resnet.output_scale_factor = config.mid_block_scale_factor;
+        // diffusers does not hand `only_cross_attention` to this block.
+        if let Some(transformer) = &mut shape.transformer {
+            transformer.only_cross_attention = false;
+        }
+        let channels = config.block_out_channels[level];
+        Ok(Self {
+            first: shape.load(weights, 0, channels, config.mid_transformer_layers)?,
+            second: ResnetBlock2D::load(&weights.scope("resnets.1"), shape.resnet)?,
+        })
+    }
+
+    /// `sample` to the same shape.
+    pub fn forward(&self, sample: &Tensor, time: &Tensor, context: Context) -> Result<Tensor> {
+        self.second.forward(&self.first.forward(sample, time, context)?, Some(time))
+    }
+}
+
+/// `UpBlock2D` and `CrossAttnUpBlock2D`.
+pub(super) struct UpBlock {
+    layers: Vec<Layer>,
+    upsampler: Option<Upsample2D>,
+}
+
+impl UpBlock {
+    /// The block `number` steps up from the bottom.
+    pub fn load(
+        weights: &Weights,
+        config: &UNetConfig,
+        number: usize,
+    ) -> std::result::Result<Self, ModelError> {
+        let levels = config.block_out_channels.len();
+        let level = levels - 1 - number;
+        let shape = block_shape(config, level, config.up_attention[number]);
+        let output = config.block_out_channels[level];
+        let below = config.block_out_channels[(level + 1).min(levels - 1)];
+        let above = config.block_out_channels[level.saturating_sub(1)];
+        let counts = &config.up_transformer_layers[number];
+        let layers = counts.iter().enumerate();
+        Ok(Self {
+            layers: layers
+                .map(|(index, transformers)| {
+                    let hidden = if index == 0 { below } else { output };
+                    let skip = if index + 1 == counts.len() { above } else { output };
+                    shape.load(weights, index, hidden + skip, *transformers)
+                })
+                .collect::<std::result::Result<_, _>>()?,
+            upsampler: (level > 0)
+                .then(|| Upsample2D::load(&weights.scope("upsamplers.0"), output))
+                .transpose()?,
+        })
+    }
+
+    /// The block's output; takes from `skips` what the way down left there.
+    pub fn forward(
+        &self,
+        sample: Tensor,
+        time: &Tensor,
+        context: Context,
+        skips: &mut Vec<Tensor>,
+    ) -> Result<Tensor> {
+        let mut sample = sample;
+        for layer in &self.layers {
+            let Some(skip) = skips.pop() else {
+                candle_core::bail!("the UNet's way up has more layers than its way down");
+            };
+            sample = layer.forward(&Tensor::cat(&[&sample, &skip], 1)?, time, context)?;
+        }
+        match (&self.upsampler, skips.last()) {
+            (Some(upsampler), Some(skip)) => {
+                let (_, _, height, width) = skip.dims4()?;
+                upsampler.forward(&sample, Some((height, width)))
+            }
+            (Some(upsampler), None) => upsampler.forward(&sample, None),
+            (None, _) => Ok(sample),
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! A component's weights, whatever files they are in: looked up by name, checked against the
+//! shape that the configuration calls for, converted, and with LoRA added on the way.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use candle_core::{DType, Device, Tensor};
+
+use super::lora::LowRank;
+use super::{ModelError, SafetensorsFile};
+
+/// Low-rank changes by the name of the weight tensor that they are added to.
+pub type Adapters = HashMap<String, Vec<LowRank>>;
+
+/// The tensors of one component, or of one module inside it: `scope` narrows by name.
+#[derive(Clone)]
+pub struct Weights {
+    store: Arc<Store>,
+    prefix: String,
+}
+
+struct Store {
+    /// What errors name when a tensor is in none of the files.
+    label: PathBuf,
+    files: Arc<Vec<SafetensorsFile>>,
+    file_of: Arc<HashMap<String, usize>>,
+    device: Device,
+    dtype: DType,
+    adapters: Adapters,
+    taken: Mutex<HashSet<String>>,
+    /// Where inspection notes what is wrong instead of stopping; none when loading.
+    problems: Option<Mutex<Vec<String>>>,
+}
+
+impl Weights {
+    /// The union of some files. `label` is what errors call the whole: the file itself, or the
+    /// index of a sharded set. Floating-point tensors become `dtype` on `device` when read.
+    pub fn new(label: &Path, files: Vec<SafetensorsFile>, device: &Device, dtype: DType) -> Self {
+        let mut file_of = HashMap::new();
+        for (number, file) in files.iter().enumerate() {
+            for name in file.names() {
+                file_of.insert(name, number);
+            }
+        }
+        let store = Store {
+            label: label.to_owned(),
+            files: Arc::new(files),
+            file_of: Arc::new(file_of),
+            device: device.clone(),
+            dtype,
+            adapters: Adapters::new(),
+            taken: Mutex::default(),
+            problems: None,
+        };
+        Self { store: Arc::new(store), prefix: String::new() }
+    }
+
+    /// The same files for [`super::inspect`]: every tensor that a network asks for is compared
+    /// with the header and given as zeros, and what is wrong is noted instead of stopping there.
+    pub(super) fn for_inspection(&self) -> Self {
+        let store = Store {
+            label: self.store.label.clone(),
+            files: Arc::clone(&self.store.files),
+            file_of: Arc::clone(&self.store.file_of),
+            device: Device::Cpu,
+            // A format that no kernel repacks: the zeros are then never touched, and cost nothing.
+            dtype: DType::F16,
+            adapters: Adapters::new(),
+            taken: Mutex::default(),
+            problems: Some(Mutex::default()),
+        };
+        Self { store: Arc::new(store), prefix: String::new() }
+    }
+
+    /// What an inspection found wrong, in the order in which the network asked.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let problems = self.store.problems.as_ref();
+        let lock = |problems: &Mutex<Vec<String>>| {
+            problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        };
+        problems.map(lock).unwrap_or_default()
+    }
+
+    /// The same files with low-rank changes added to the tensors they name.
+    pub fn with_adapters(&self, adapters: Adapters) -> Self {
+        let store = Store {
+            label: self.store.label.clone(),
+            files: Arc::clone(&self.store.files),
+            file_of: Arc::clone(&self.store.file_of),
+            device: self.store.device.clone(),
+            dtype: self.store.dtype,
+            adapters,
+            taken: Mutex::default(),
+            problems: None,
+        };
+        Self { store: Arc::new(store), prefix: self.prefix.clone() }
+    }
+
+    /// The module `name` inside this one, such as `down_blocks.0`.
+    pub fn scope(&self, name: impl std::fmt::Display) -> Self {
+        Self { store: Arc::clone(&self.store), prefix: self.full_name(&name.to_string()) }
+    }
+
+    /// The device that tensors are read to.
+    pub fn device(&self) -> &Device {
+        &self.store.device
+    }
+
+    /// The number format that tensors are read as.
+    pub fn dtype(&self) -> DType {
+        self.store.dtype
+    }
+
+    /// What errors call the whole: the safetensors file or the index of a sharded set.
+    pub fn label(&self) -> &Path {
+        &self.store.label
+    }
+
+    /// True when `name` is a tensor of this module.
+    pub fn has(&self, name: &str) -> bool {
+        self.store.file_of.contains_key(&self.full_name(name))
+    }
+
+    /// The shape of a tensor as it is stored.
+    pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
+        let full_name = self.full_name(name);
+        let file = self.store.files.get(*self.store.file_of.get(&full_name)?)?;
+        Some(file.info(&full_name)?.shape.clone())
+    }
+
+    /// The full names of all tensors of the component.
+    pub fn names(&self) -> impl Iterator<Item = &String> {
+        self.store.file_of.keys()
+    }
+
+    /// The files that the tensors are in.
+    pub fn files(&self) -> &[SafetensorsFile] {
+        &self.store.files
+    }
+
+    /// Reads a tensor of exactly this shape.
+    ///
+    /// # Errors
+    /// `MissingTensor`, `WrongShape`, or the file's own troubles.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Tensor, ModelError> {
+        self.tensor_of_any(name, &[shape])
+    }
+
+    /// Reads a tensor that may be stored in any of these shapes, and gives it the first.
+    ///
+    /// # Errors
+    /// `MissingTensor`, `WrongShape`, or the file's own troubles.
+    pub fn tensor_of_any(&self, name: &str, shapes: &[&[usize]]) -> Result<Tensor, ModelError> {
+        let full_name = self.full_name(name);
+        let wanted = shapes.first().copied().unwrap_or_default();
+        let file = self.find(&full_name, shapes);
+        let mut taken = self.store.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.insert(full_name.clone());
+        drop(taken);
+        if let Some(problems) = &self.store.problems {
+            if let Err(error) = file {
+                let mut problems = problems.lock().unwrap_or_else(PoisonError::into_inner);
+                problems.push(error.to_string());
+            }
+            return self.prepared(Tensor::zeros(wanted, self.store.dtype, &self.store.device));
+        }
+        let file = file?;
+        let stored = file.read(&full_name)?;
+        self.finish(&full_name, &stored, wanted).map_err(|source| ModelError::Prepare {
+            path: file.path().to_owned(),
+            tensor: full_name,
+            source,
+        })
+    }
+
+    /// The file with this tensor in one of these shapes.
+    fn find(&self, full_name: &str, shapes: &[&[usize]]) -> Result<&SafetensorsFile, ModelError> {
+        let missing = || ModelError::MissingTensor {
+            path: self.store.label.clone(),
+            tensor: full_name.to_owned(),
+        };
+        let number = *self.store.file_of.get(full_name).ok_or_else(missing)?;
+        let file = self.store.files.get(number).ok_or_else(missing)?;
+        let found = &file.info(full_name).ok_or_else(missing)?.shape;
+        if shapes.iter().any(|shape| *shape == found.as_slice()) {
+            return Ok(file);
+        }
+        Err(ModelError::WrongShape {
+            path: file.path().to_owned(),
+            tensor: full_name.to_owned(),
+            expected: shapes.first().copied().unwrap_or_default().to_vec(),
+            found: found.clone(),
+        })
+    }
+
+    /// The names that have not been read since these weights were opened, sorted: tensors that
+    /// the configuration has no place for. Buffers that are no weights are left out.
+    pub fn untouched(&self) -> Vec<String> {
+        let taken = self.store.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names: Vec<_> = self
+            .names()
+            .filter(|name| !taken.contains(*name) && !name.ends_with("position_ids"))
+            .cloned()
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// Wraps an operation's failure with the name of the layer that was being made.
+    pub(super) fn prepared<T>(&self, result: candle_core::Result<T>) -> Result<T, ModelError> {
+        result.map_err(|source| ModelError::Prepare {
+            path: self.store.label.clone(),
+            tensor: self.prefix.clone(),
+            source,
+        })
+    }
+
+    fn finish(&self, name: &str, stored: &Tensor, shape: &[usize]) -> candle_core::Result<Tensor> {
+        let stored = stored.reshape(shape)?;
+        let stored = match self.store.adapters.get(name) {
+            None => stored,
+            // Summed in f32: a low-rank change is often smaller than half precision's step.
+            Some(changes) => {
+                let mut merged = stored.to_dtype(DType::F32)?;
+                for change in changes {
+                    merged = (merged + change.delta()?.reshape(shape)?)?;
+                }
+                merged
+            }
+        };
+        stored.to_dtype(self.store.dtype)?.to_device(&self.store.device)
+    }
+
+    fn full_name(&self, name: &str) -> String {
+        match (self.prefix.is_empty(), name.is_empty()) {
+            (true, _) => name.to_owned(),
+            (false, true) => self.prefix.clone(),
+            (false, false) => format!("{}.{name}", self.prefix),
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Text frames from clients, with a stable error code for each way to be wrong.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::{
+    Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, MAX_TEXT_BYTES, PlaceMode, Presence,
+    RenderWish, SettingsPatch, StrokeChunk, StrokePoint, validate_client_message,
+};
+
+/// The fields of a [`Brush`] that make a chunk the first of a stroke.
+const BRUSH_FIELDS: [&str; 5] = ["tool", "size", "hardness", "opacity", "color"];
+
+/// Reads and validates one text frame.
+///
+/// # Errors
+/// `too_large` over [`MAX_TEXT_BYTES`]; `malformed_message` when it is not a JSON object of the
+/// right shape; `unknown_type`; `invalid_value` when a number is not finite or out of its range,
+/// or a text is too long. An error about a stroke carries the stroke's id.
+pub fn decode_client_message(text: &str) -> Result<ClientMessage, ErrorMessage> {
+    if text.len() > MAX_TEXT_BYTES {
+        return Err(ErrorMessage::new(
+            ErrorCode::TooLarge,
+            format!("A message may have {MAX_TEXT_BYTES} bytes at most; send it in parts."),
+        ));
+    }
+    let mut fields = object_from_text(text)?;
+    let Some(Value::String(name)) = fields.remove("type") else {
+        return Err(malformed("The message needs a text field `type`."));
+    };
+    let message = message_from_fields(&name, fields)?;
+    validate_client_message(&message)?;
+    Ok(message)
+}
+
+fn object_from_text(text: &str) -> Result<Map<String, Value>, ErrorMessage> {
+    match serde_json::from_str(text) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err(malformed("A message is one JSON object.")),
+        // serde_json has no public kind for this one error.
+        Err(error) if error.to_string().starts_with("number out of range") => Err(invalid(
+            "A number in the message is too large to be finite.",
+        )),
+        Err(error) => Err(malformed(format!("The message is not JSON: {error}."))),
+    }
+}
+
+fn message_from_fields(
+    name: &str,
+    fields: Map<String, Value>,
+) -> Result<ClientMessage, ErrorMessage> {
+    Ok(match name {
+        "hello" => ClientMessage::Hello(from_fields::<Hello>(fields)?),
+        "stroke" => ClientMessage::Stroke(stroke_from_fields(fields)?),
+        "settings" => ClientMessage::Settings(from_fields::<SettingsPatch>(fields)?),
+        "render" => ClientMessage::Render(from_fields::<RenderWish>(fields)?),
+        "apply" => ClientMessage::Apply {},
+        "place" => ClientMessage::Place {
+            image: field::<String>(&fields, "image")?,
+            mode: field::<PlaceMode>(&fields, "mode")?,
+        },
+        "undo" => ClientMessage::Undo {},
+        "redo" => ClientMessage::Redo {},
+        "presence" => ClientMessage::Presence(from_fields::<Presence>(fields)?),
+        "ping" => ClientMessage::Ping {
+            t: field::<f64>(&fields, "t")?,
+        },
+        _ => {
+            let shown: String = name.chars().take(40).collect();
+            return Err(ErrorMessage::new(
+                ErrorCode::UnknownType,
+                format!("`{shown}` is not a message of protocol version 1; see docs/protocol.md."),
+            ));
+        }
+    })
+}
+
+/// A chunk by hand: serde's flattened `Option<Brush>` would turn a wrong brush into none.
+fn stroke_from_fields(fields: Map<String, Value>) -> Result<StrokeChunk, ErrorMessage> {
+    let id: String = field(&fields, "id")?;
+    let chunk = || -> Result<StrokeChunk, ErrorMessage> {
+        Ok(StrokeChunk {
+            id: id.clone(),
+            points: field::<Vec<StrokePoint>>(&fields, "points")?,
+            done: match fields.get("done") {
+                Some(_) => field::<bool>(&fields, "done")?,
+                None => false,
+            },
+            brush: if BRUSH_FIELDS.iter().any(|name| fields.contains_key(*name)) {
+                Some(from_fields::<Brush>(fields.clone())?)
+            } else {
+                None
+            },
+        })
+    };
+    chunk().map_err(|error| error.about(id.chars().take(super::MAX_ID_CHARS).collect::<String>()))
+}
+
+fn field<T: DeserializeOwned>(fields: &Map<String, Value>, name: &str) -> Result<T, ErrorMessage> {
+    let value = fields
+        .get(name)
+        .ok_or_else(|| malformed(format!("The field `{name}` is missing.")))?;
+    serde_json::from_value(value.clone())
+        .map_err(|error| refusal_from_serde(&error, &format!("The field `{name}` is wrong: ")))
+}
+
+fn from_fields<T: DeserializeOwned>(fields: Map<String, Value>) -> Result<T, ErrorMessage> {
+    serde_json::from_value(Value::Object(fields))
+        .map_err(|error| refusal_from_serde(&error, "The message is wrong: "))
+}
+
+/// A value of the right kind that is out of range (a negative size, `null` for a number: what
+/// JavaScript writes for NaN, an unknown tool) is `invalid_value`; another shape is malformed.
+fn refusal_from_serde(error: &serde_json::Error, before: &str) -> ErrorMessage {
+    let told = error.to_string();
+    let wrong_number = told.starts_with("invalid type: null")
+        || told.starts_with("invalid type: integer")
+        || told.starts_with("invalid type: floating point");
+    let number_expected = [
+        "expected f32",
+        "expected f64",
+        "expected u32",
+        "expected u64",
+    ]
+    .iter()
+    .any(|end| told.contains(end));
+    let out_of_range = told.starts_with("invalid value")
+        || told.starts_with("unknown variant")
+        || told.starts_with("UUID parsing failed")
+        || (wrong_number && number_expected);
+    let message = format!("{before}{told}.");
+    if out_of_range {
+        invalid(message)
+    } else {
+        malformed(message)
+    }
+}
+
+fn malformed(message: impl Into<String>) -> ErrorMessage {
+    ErrorMessage::new(ErrorCode::MalformedMessage, message)
+}
+
+fn invalid(message: impl Into<String>) -> ErrorMessage {
+    ErrorMessage::new(ErrorCode::InvalidValue, message)
+}

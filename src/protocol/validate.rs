@@ -1,0 +1,160 @@
+//! What every message is held to before the room sees it.
+
+use super::{
+    Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, MAX_BRUSH_SIZE, MAX_COORDINATE,
+    MAX_GUIDANCE_SCALE, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD,
+    MAX_TOKEN_CHARS, MIN_BRUSH_SIZE, MIN_STRENGTH, RenderWish, SEED_LIMIT, SettingsPatch,
+    StrokeChunk,
+};
+
+type Checked = Result<(), ErrorMessage>;
+
+/// Checks the ranges of a message's numbers and the lengths of its texts.
+///
+/// Points outside the canvas are fine: their paint is clipped. What depends on the model
+/// (`max_steps`, sampler names) is checked by the room.
+///
+/// # Errors
+/// `invalid_value` with one sentence that names the field and its range.
+pub fn validate_client_message(message: &ClientMessage) -> Checked {
+    match message {
+        ClientMessage::Hello(hello) => validate_hello(hello),
+        ClientMessage::Stroke(chunk) => {
+            let id: String = chunk.id.chars().take(MAX_ID_CHARS).collect();
+            validate_stroke(chunk).map_err(|error| error.about(id))
+        }
+        ClientMessage::Settings(patch) => validate_settings(patch),
+        ClientMessage::Render(wish) => validate_render(wish),
+        ClientMessage::Place { image, .. } => identifier("image", image),
+        ClientMessage::Presence(presence) => {
+            coordinate("x", presence.x)?;
+            coordinate("y", presence.y)
+        }
+        ClientMessage::Ping { t } => number("t", *t, f64::MIN, f64::MAX),
+        ClientMessage::Apply {} | ClientMessage::Undo {} | ClientMessage::Redo {} => Ok(()),
+    }
+}
+
+fn validate_hello(hello: &Hello) -> Checked {
+    if let Some(name) = &hello.name {
+        text("name", name, MAX_NAME_CHARS)?;
+    }
+    if let Some(token) = &hello.token {
+        text("token", token, MAX_TOKEN_CHARS)?;
+    }
+    Ok(())
+}
+
+fn validate_stroke(chunk: &StrokeChunk) -> Checked {
+    identifier("id", &chunk.id)?;
+    if let Some(brush) = &chunk.brush {
+        validate_brush(brush)?;
+    }
+    if chunk.points.len() > MAX_POINTS {
+        return refuse(format!(
+            "`points` may hold {MAX_POINTS} points at most; send more messages."
+        ));
+    }
+    if chunk.points.is_empty() && !chunk.done {
+        return refuse("`points` may be empty only in the message that is `done`.");
+    }
+    for [x, y, pressure] in &chunk.points {
+        coordinate("points: x", *x)?;
+        coordinate("points: y", *y)?;
+        number("points: pressure", f64::from(*pressure), 0.0, 1.0)?;
+    }
+    Ok(())
+}
+
+fn validate_brush(brush: &Brush) -> Checked {
+    let size = f64::from(brush.size);
+    number(
+        "size",
+        size,
+        f64::from(MIN_BRUSH_SIZE),
+        f64::from(MAX_BRUSH_SIZE),
+    )?;
+    number("hardness", f64::from(brush.hardness), 0.0, 1.0)?;
+    number("opacity", f64::from(brush.opacity), 0.0, 1.0)?;
+    let digits = brush.color.strip_prefix('#').unwrap_or_default();
+    if digits.len() != 6 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return refuse("`color` is `#` and six hexadecimal digits, as in `#e03020`.");
+    }
+    match &brush.prompt {
+        Some(prompt) => text("prompt", prompt, MAX_PROMPT_CHARS),
+        None => Ok(()),
+    }
+}
+
+fn validate_settings(patch: &SettingsPatch) -> Checked {
+    if let Some(prompt) = &patch.prompt {
+        text("prompt", prompt, MAX_PROMPT_CHARS)?;
+    }
+    if let Some(prompt) = &patch.negative_prompt {
+        text("negative_prompt", prompt, MAX_PROMPT_CHARS)?;
+    }
+    if let Some(scale) = patch.guidance_scale {
+        number("guidance_scale", scale, 0.0, MAX_GUIDANCE_SCALE)?;
+    }
+    if let Some(strength) = patch.strength {
+        number("strength", strength, MIN_STRENGTH, 1.0)?;
+    }
+    if patch.steps == Some(0) {
+        return refuse("`steps` is 1 or more.");
+    }
+    if patch.seed.is_some_and(|seed| seed >= SEED_LIMIT) {
+        return refuse("`seed` is a whole number below 2^53.");
+    }
+    if patch.spread.is_some_and(|spread| spread > MAX_SPREAD) {
+        return refuse(format!("`spread` is 0 to {MAX_SPREAD} canvas pixels."));
+    }
+    match &patch.sampler {
+        Some(sampler) => text("sampler", sampler, MAX_NAME_CHARS),
+        None => Ok(()),
+    }
+}
+
+fn validate_render(wish: &RenderWish) -> Checked {
+    if wish.rect.is_some_and(|rect| rect.is_empty()) {
+        return refuse("`rect` needs a width and a height of 1 or more.");
+    }
+    if wish.steps == Some(0) {
+        return refuse("`steps` is 1 or more.");
+    }
+    Ok(())
+}
+
+fn coordinate(name: &str, value: f32) -> Checked {
+    number(
+        name,
+        f64::from(value),
+        -f64::from(MAX_COORDINATE),
+        f64::from(MAX_COORDINATE),
+    )
+}
+
+fn number(name: &str, value: f64, least: f64, most: f64) -> Checked {
+    // A NaN is in no range, an infinity in no finite one.
+    if (least..=most).contains(&value) {
+        return Ok(());
+    }
+    refuse(format!("`{name}` is a number from {least} to {most}."))
+}
+
+fn text(name: &str, value: &str, most: usize) -> Checked {
+    if value.chars().count() <= most {
+        return Ok(());
+    }
+    refuse(format!("`{name}` may have {most} characters at most."))
+}
+
+fn identifier(name: &str, value: &str) -> Checked {
+    if value.is_empty() {
+        return refuse(format!("`{name}` may not be empty."));
+    }
+    text(name, value, MAX_ID_CHARS)
+}
+
+fn refuse(message: impl Into<String>) -> Checked {
+    Err(ErrorMessage::new(ErrorCode::InvalidValue, message))
+}
