@@ -39,7 +39,10 @@ pub fn run(args: ModelArgs) -> Result<(), Failure> {
     let report = inspect(&folder).map_err(Failure::usage)?;
     reading.finish_and_clear();
     if json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::broken)?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&report).map_err(Failure::broken)?
+        );
     } else {
         println!("{}", describe(&report));
     }
@@ -48,7 +51,9 @@ pub fn run(args: ModelArgs) -> Result<(), Failure> {
         Some(first) if report.problems.len() == 1 => Err(Failure::usage(first)),
         Some(first) => {
             let others = report.problems.len() - 1;
-            Err(Failure::usage(format!("{first} (and {others} more, see above)")))
+            Err(Failure::usage(format!(
+                "{first} (and {others} more, see above)"
+            )))
         }
     }
 }
@@ -68,13 +73,23 @@ fn describe(report: &ModelReport) -> String {
             component.name,
             component.class,
             component.parameters / 1_000_000,
-            component.dtypes.iter().cloned().collect::<Vec<_>>().join(" ")
+            component
+                .dtypes
+                .iter()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(" ")
         ));
     }
     if let Some((width, height)) = report.native_size {
         lines.push(format!("  trained at {width} x {height} pixels"));
     }
-    lines.extend(report.problems.iter().map(|problem| format!("  problem: {problem}")));
+    lines.extend(
+        report
+            .problems
+            .iter()
+            .map(|problem| format!("  problem: {problem}")),
+    );
     if report.usable {
         lines.push("  usable".to_owned());
     }

@@ -38,10 +38,15 @@ impl TestClient {
         let url = format!("ws://{address}/v1/rooms/{room}/ws");
         let mut request = url.into_client_request().unwrap();
         let subprotocol = "impasto.v1".parse().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", subprotocol);
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", subprotocol);
         let (socket, response) = connect_async(request).await.unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], "impasto.v1");
-        Self { id: Uuid::new_v4(), socket }
+        Self {
+            id: Uuid::new_v4(),
+            socket,
+        }
     }
 
     /// Says hello, with `fields` laid over the usual ones.
@@ -66,7 +71,9 @@ impl TestClient {
     /// The next thing that the server sends.
     pub async fn next(&mut self) -> Event {
         loop {
-            let message = timeout(PATIENCE, self.socket.next()).await.expect("nothing came");
+            let message = timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("nothing came");
             return match message {
                 None | Some(Err(_)) => Event::Closed(1006),
                 Some(Ok(Message::Close(None))) => Event::Closed(1005),
@@ -94,7 +101,10 @@ impl TestClient {
 
     /// The next error's code.
     pub async fn refusal(&mut self) -> String {
-        self.until("error").await["code"].as_str().unwrap().to_owned()
+        self.until("error").await["code"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Everything up to the close, and its code.
