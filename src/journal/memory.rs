@@ -16,14 +16,21 @@ pub struct MemoryJournal {
 impl MemoryJournal {
     /// An empty journal that keeps the newest `most` ops (at least one).
     pub fn new(most: usize) -> Self {
-        Self { ops: VecDeque::new(), last_seq: 0, most: most.max(1) }
+        Self {
+            ops: VecDeque::new(),
+            last_seq: 0,
+            most: most.max(1),
+        }
     }
 }
 
 impl Journal for MemoryJournal {
     fn append(&mut self, op: &SequencedOp) -> Result<(), JournalError> {
         if op.seq != self.last_seq + 1 {
-            return Err(JournalError::OutOfOrder { last: self.last_seq, found: op.seq });
+            return Err(JournalError::OutOfOrder {
+                last: self.last_seq,
+                found: op.seq,
+            });
         }
         if self.ops.len() == self.most {
             self.ops.pop_front();
@@ -54,7 +61,11 @@ mod tests {
     use crate::protocol::Op;
 
     fn op(seq: u64) -> SequencedOp {
-        SequencedOp { seq, client: Uuid::nil(), op: Op::Apply {} }
+        SequencedOp {
+            seq,
+            client: Uuid::nil(),
+            op: Op::Apply {},
+        }
     }
 
     fn journal(ops: u64, most: usize) -> MemoryJournal {
@@ -68,7 +79,12 @@ mod tests {
     #[test]
     fn reads_back_what_came_after() {
         let journal = journal(5, 10);
-        let seqs: Vec<u64> = journal.read_since(3).unwrap().iter().map(|op| op.seq).collect();
+        let seqs: Vec<u64> = journal
+            .read_since(3)
+            .unwrap()
+            .iter()
+            .map(|op| op.seq)
+            .collect();
         assert_eq!(seqs, [4, 5]);
         assert_eq!(journal.read_since(5).unwrap(), []);
         assert_eq!(journal.last_seq(), 5);
@@ -77,15 +93,24 @@ mod tests {
     #[test]
     fn says_when_history_is_gone() {
         let journal = journal(5, 2);
-        assert!(matches!(journal.read_since(2), Err(JournalError::HistoryGone { first: 4 })));
+        assert!(matches!(
+            journal.read_since(2),
+            Err(JournalError::HistoryGone { first: 4 })
+        ));
         assert_eq!(journal.read_since(3).unwrap().len(), 2);
     }
 
     #[test]
     fn refuses_gaps_and_repeats() {
         let mut journal = journal(2, 10);
-        assert!(matches!(journal.append(&op(2)), Err(JournalError::OutOfOrder { .. })));
-        assert!(matches!(journal.append(&op(4)), Err(JournalError::OutOfOrder { .. })));
+        assert!(matches!(
+            journal.append(&op(2)),
+            Err(JournalError::OutOfOrder { .. })
+        ));
+        assert!(matches!(
+            journal.append(&op(4)),
+            Err(JournalError::OutOfOrder { .. })
+        ));
         assert_eq!(journal.last_seq(), 2);
     }
 }

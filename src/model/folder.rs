@@ -111,18 +111,27 @@ impl ModelFolder {
     /// # Errors
     /// `Missing` when it is not there.
     pub fn component(&self, name: &str) -> Result<Component, ModelError> {
-        let path = self.path.join(name);
-        if path.is_dir() {
-            return Ok(Component { name: name.to_owned(), path });
-        }
-        Err(ModelError::Missing {
-            path,
-            hint: format!("copy the model's `{name}` folder there"),
-        })
+        Component::at(&self.path.join(name))
     }
 }
 
 impl Component {
+    /// A component's folder by its path, wherever it is.
+    ///
+    /// # Errors
+    /// `Missing` when it is not there.
+    pub fn at(path: &Path) -> Result<Self, ModelError> {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = name.unwrap_or_default();
+        if path.is_dir() {
+            return Ok(Self { name, path: path.to_owned() });
+        }
+        Err(ModelError::Missing {
+            path: path.to_owned(),
+            hint: format!("copy the model's `{name}` folder there"),
+        })
+    }
+
     /// The component's name, such as `unet`.
     pub fn name(&self) -> &str {
         &self.name

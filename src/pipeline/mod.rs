@@ -56,7 +56,7 @@ impl Pipeline {
     /// # Errors
     /// When the folder's scheduler settings cannot be used.
     pub fn new(model: Model, text_entries: usize) -> Result<Self, PipelineError> {
-        let scheduler = SchedulerConfig::from_json(&model.scheduler_config_json)?;
+        let scheduler = SchedulerConfig::from_json(&model.scheduler_config_json)?.for_stable_diffusion();
         Ok(Self { model, scheduler, text: TextCache::new(text_entries) })
     }
 

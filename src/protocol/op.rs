@@ -96,7 +96,7 @@ pub struct SettingsPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
     /// Seed of the room's noise.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(type = "number")]
     pub seed: Option<u64>,
     /// One of the names in the model's `samplers`.

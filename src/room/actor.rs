@@ -35,12 +35,29 @@ const IMAGES_KEPT: usize = 32;
 
 /// What a room is sent.
 pub(super) enum Mail {
-    Join { arrival: Arrival, reply: oneshot::Sender<Result<Joined, RoomError>> },
+    Join {
+        arrival: Arrival,
+        reply: oneshot::Sender<Result<Joined, RoomError>>,
+    },
     Leave(MemberId),
-    Command { member: MemberId, command: RoomCommand, arrived: Instant },
-    Pull { member: MemberId, reply: oneshot::Sender<Option<MemberFrame>> },
-    Image { layer: Layer, reply: oneshot::Sender<Pixels> },
-    StoreImage { id: String, image: Pixels, reply: oneshot::Sender<Result<(), RoomError>> },
+    Command {
+        member: MemberId,
+        command: RoomCommand,
+        arrived: Instant,
+    },
+    Pull {
+        member: MemberId,
+        reply: oneshot::Sender<Option<MemberFrame>>,
+    },
+    Image {
+        layer: Layer,
+        reply: oneshot::Sender<Pixels>,
+    },
+    StoreImage {
+        id: String,
+        image: Pixels,
+        reply: oneshot::Sender<Result<(), RoomError>>,
+    },
     Tell(ServerMessage),
 }
 
@@ -81,7 +98,12 @@ fn now() -> Instant {
 impl RoomActor {
     pub(super) fn new(parts: ActorParts) -> Self {
         // The engine never waits: three events for each of two renders of every member.
-        let room_for_events = parts.core.options.members_max.saturating_mul(8).clamp(64, 8192);
+        let room_for_events = parts
+            .core
+            .options
+            .members_max
+            .saturating_mul(8)
+            .clamp(64, 8192);
         let (events_sender, events) = mpsc::channel(room_for_events);
         Self {
             core: parts.core,
@@ -122,7 +144,10 @@ impl RoomActor {
     async fn serve(&mut self, lane: &mpsc::Sender<LaneItem>) -> Farewell {
         loop {
             let idle_at = self.empty_since + self.core.options.idle_after;
-            let settle_at = self.core.next_deadline().map(tokio::time::Instant::from_std);
+            let settle_at = self
+                .core
+                .next_deadline()
+                .map(tokio::time::Instant::from_std);
             let is_empty = self.connections.is_empty();
             tokio::select! {
                 biased;
@@ -135,7 +160,8 @@ impl RoomActor {
                 () = tokio::time::sleep_until(idle_at), if is_empty => return Farewell::RoomEnded,
             }
             self.perform(lane);
-            self.members.store(self.connections.len(), Ordering::Relaxed);
+            self.members
+                .store(self.connections.len(), Ordering::Relaxed);
         }
     }
 
@@ -147,14 +173,20 @@ impl RoomActor {
                     self.remove(member.client);
                 }
             }
-            Mail::Command { member, command, arrived } => {
+            Mail::Command {
+                member,
+                command,
+                arrived,
+            } => {
                 if self.is_current(member) {
                     self.core.handle(member.client, command, arrived);
                 }
             }
             Mail::Pull { member, reply } => {
                 let frame = if self.is_current(member) {
-                    self.core.next_frame(&member.client).map(|plan| self.frame(plan))
+                    self.core
+                        .next_frame(&member.client)
+                        .map(|plan| self.frame(plan))
                 } else {
                     None
                 };
@@ -178,15 +210,27 @@ impl RoomActor {
             Err(error) => return answer(reply, Err(error)),
         };
         self.connections_made += 1;
-        let member = MemberId { client, connection: self.connections_made };
+        let member = MemberId {
+            client,
+            connection: self.connections_made,
+        };
         let (inlet, outbox) = outbox(member, self.address.clone(), self.encoder.clone());
         self.connections.insert(client, inlet);
         // Where the connection is gone already, its outbox is dropped here and leaves.
-        answer(reply, Ok(Joined { welcome, member, outbox }));
+        answer(
+            reply,
+            Ok(Joined {
+                welcome,
+                member,
+                outbox,
+            }),
+        );
     }
 
     fn is_current(&self, member: MemberId) -> bool {
-        self.connections.get(&member.client).is_some_and(|inlet| inlet.member == member)
+        self.connections
+            .get(&member.client)
+            .is_some_and(|inlet| inlet.member == member)
     }
 
     fn remove(&mut self, client: Uuid) {
@@ -219,7 +263,10 @@ impl RoomActor {
             Effect::Broadcast { except, message } => self.broadcast(except, &message),
             Effect::Whisper { except, message } => {
                 if let Some(text) = text_from_message(&message) {
-                    let others = self.connections.values().filter(|to| to.member.client != except);
+                    let others = self
+                        .connections
+                        .values()
+                        .filter(|to| to.member.client != except);
                     others.for_each(|inlet| inlet.whisper(text.clone()));
                 }
             }
@@ -234,7 +281,9 @@ impl RoomActor {
     }
 
     fn write(&mut self, client: Uuid, text: Bytes) {
-        let Some(inlet) = self.connections.get(&client) else { return };
+        let Some(inlet) = self.connections.get(&client) else {
+            return;
+        };
         if !inlet.send(text) {
             inlet.close(Farewell::TooSlow);
             self.remove(client);
@@ -242,7 +291,9 @@ impl RoomActor {
     }
 
     fn broadcast(&mut self, except: Option<Uuid>, message: &ServerMessage) {
-        let Some(text) = text_from_message(message) else { return };
+        let Some(text) = text_from_message(message) else {
+            return;
+        };
         let clients: Vec<Uuid> = self.connections.keys().copied().collect();
         for client in clients.into_iter().filter(|client| Some(*client) != except) {
             self.write(client, text.clone());
@@ -250,7 +301,12 @@ impl RoomActor {
     }
 
     fn submit(&mut self, submission: Submission) {
-        let Submission { member, ticket, edit, supersede } = submission;
+        let Submission {
+            member,
+            ticket,
+            edit,
+            supersede,
+        } = submission;
         let request = RenderRequest {
             room: self.key,
             member,
@@ -261,13 +317,22 @@ impl RoomActor {
         };
         if let Err(refused) = self.renderer.submit(request) {
             let message = refused.to_string();
-            self.core.render_event(RenderEvent::Failed { ticket, message }, now());
+            self.core
+                .render_event(RenderEvent::Failed { ticket, message }, now());
         }
     }
 
     fn tell(&mut self, news: News, lane: &mpsc::Sender<LaneItem>) {
-        let frames = news.frames.into_iter().map(|plan| self.frame(plan)).collect();
-        let item = LaneItem { news: news.news, frames, arrived: news.arrived };
+        let frames = news
+            .frames
+            .into_iter()
+            .map(|plan| self.frame(plan))
+            .collect();
+        let item = LaneItem {
+            news: news.news,
+            frames,
+            arrived: news.arrived,
+        };
         if let Err(refused) = lane.try_send(item) {
             let (mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item)) =
                 refused;
@@ -276,9 +341,16 @@ impl RoomActor {
     }
 
     fn frame(&mut self, plan: FramePlan) -> MemberFrame {
-        let known = self.images.iter().find(|image| image.serves(&plan)).cloned();
+        let known = self
+            .images
+            .iter()
+            .find(|image| image.serves(&plan))
+            .cloned();
         let image = known.unwrap_or_else(|| {
-            let image = Arc::new(SharedImage::new(plan, self.core.layer(plan.layer).crop(&plan.rect)));
+            let image = Arc::new(SharedImage::new(
+                plan,
+                self.core.layer(plan.layer).crop(&plan.rect),
+            ));
             if self.images.len() == IMAGES_KEPT {
                 self.images.pop_front();
             }

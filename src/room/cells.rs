@@ -22,7 +22,14 @@ impl CellSet {
         let columns = size.width.div_ceil(side);
         let rows = size.height.div_ceil(side);
         let marked = vec![false; columns as usize * rows as usize];
-        Self { side, size, columns, rows, marked, count: 0 }
+        Self {
+            side,
+            size,
+            columns,
+            rows,
+            marked,
+            count: 0,
+        }
     }
 
     pub(super) fn columns(&self) -> u32 {
@@ -124,17 +131,27 @@ impl CellSet {
 
     /// True when a marked cell has its centre inside `rect`.
     pub(super) fn any_centred_in(&self, rect: &Rect) -> bool {
-        self.cells_touching(rect).any(|cell| self.contains(cell) && self.is_centred_in(cell, rect))
+        self.cells_touching(rect)
+            .any(|cell| self.contains(cell) && self.is_centred_in(cell, rect))
     }
 
     fn is_centred_in(&self, cell: Cell, rect: &Rect) -> bool {
         let pixels = self.cell_rect(cell);
-        rect.contains(&Rect::new(pixels.x + pixels.width / 2, pixels.y + pixels.height / 2, 1, 1))
+        rect.contains(&Rect::new(
+            pixels.x + pixels.width / 2,
+            pixels.y + pixels.height / 2,
+            1,
+            1,
+        ))
     }
 
     /// The marked cells.
     pub(super) fn cells(&self) -> impl Iterator<Item = Cell> + '_ {
-        self.marked.iter().enumerate().filter(|(_, marked)| **marked).map(|(i, _)| self.cell(i))
+        self.marked
+            .iter()
+            .enumerate()
+            .filter(|(_, marked)| **marked)
+            .map(|(i, _)| self.cell(i))
     }
 
     /// The rectangle around the marked cells that hang together (diagonals count) with the one
@@ -178,7 +195,10 @@ mod tests {
 
     use super::*;
 
-    const SIZE: CanvasSize = CanvasSize { width: 128, height: 192 };
+    const SIZE: CanvasSize = CanvasSize {
+        width: 128,
+        height: 192,
+    };
 
     #[test]
     fn finds_the_region_that_hangs_together() {
@@ -186,9 +206,15 @@ mod tests {
         cells.insert_rect(&Rect::new(0, 0, 20, 10));
         cells.insert_rect(&Rect::new(40, 30, 3, 3));
         cells.insert_rect(&Rect::new(100, 150, 28, 42));
-        assert_eq!(cells.region_nearest((120.0, 190.0)), Some(Rect::new(96, 144, 32, 48)));
+        assert_eq!(
+            cells.region_nearest((120.0, 190.0)),
+            Some(Rect::new(96, 144, 32, 48))
+        );
         // 0…32 × 0…16 touches 32…48 × 16…48 at a corner.
-        assert_eq!(cells.region_nearest((0.0, 0.0)), Some(Rect::new(0, 0, 48, 48)));
+        assert_eq!(
+            cells.region_nearest((0.0, 0.0)),
+            Some(Rect::new(0, 0, 48, 48))
+        );
         cells.clear();
         assert_eq!(cells.region_nearest((0.0, 0.0)), None);
     }

@@ -1,8 +1,6 @@
 //! What members ask of a room.
 
-use crate::protocol::{
-    ClientMessage, PlaceMode, Presence, RenderWish, SettingsPatch, StrokeChunk,
-};
+use crate::protocol::{ClientMessage, PlaceMode, Presence, RenderWish, SettingsPatch, StrokeChunk};
 
 /// A message of a member that the room answers.
 #[derive(Clone, Debug, PartialEq)]

@@ -36,9 +36,15 @@ pub(super) enum Effect {
     /// A message to one member.
     Send(Uuid, ServerMessage),
     /// A message to every member, or to every one but one.
-    Broadcast { except: Option<Uuid>, message: ServerMessage },
+    Broadcast {
+        except: Option<Uuid>,
+        message: ServerMessage,
+    },
     /// A message to every member but one, that may be lost where a member is slow.
-    Whisper { except: Uuid, message: ServerMessage },
+    Whisper {
+        except: Uuid,
+        message: ServerMessage,
+    },
     /// A member has frames to fetch.
     FramesReady(Uuid),
     /// A render for the engine.
@@ -156,7 +162,11 @@ impl RoomCore {
         if self.members.len() >= self.options.members_max {
             return Err(RoomError::Full(self.options.members_max));
         }
-        let name = arrival.name.as_deref().map(str::trim).filter(|name| !name.is_empty());
+        let name = arrival
+            .name
+            .as_deref()
+            .map(str::trim)
+            .filter(|name| !name.is_empty());
         let info = MemberInfo {
             client,
             name: name.unwrap_or("Guest").to_owned(),
@@ -169,7 +179,12 @@ impl RoomCore {
         });
         self.strokes.come_back(&client);
         let mut plan = RenderPlan::new(self.options.size, now);
-        let orphans: Vec<Uuid> = self.plans.keys().copied().filter(|id| !self.is_here(id)).collect();
+        let orphans: Vec<Uuid> = self
+            .plans
+            .keys()
+            .copied()
+            .filter(|id| !self.is_here(id))
+            .collect();
         for orphan in orphans {
             if let Some(old) = self.plans.get_mut(&orphan) {
                 plan.inherit(old);
@@ -185,7 +200,14 @@ impl RoomCore {
         self.effects.push(Effect::FramesReady(client));
         self.replay_missed(client, arrival.last_seq);
         let view = View::new(self.options.size);
-        self.members.insert(client, Member { info, view, told: true });
+        self.members.insert(
+            client,
+            Member {
+                info,
+                view,
+                told: true,
+            },
+        );
         let welcome = Welcome {
             protocol: PROTOCOL_VERSION,
             room: self.name.clone(),
@@ -195,7 +217,11 @@ impl RoomCore {
             canvas: self.options.size,
             settings: self.settings.clone(),
             model: self.model.clone(),
-            members: self.members.values().map(|member| member.info.clone()).collect(),
+            members: self
+                .members
+                .values()
+                .map(|member| member.info.clone())
+                .collect(),
         };
         self.pump(client, now, false);
         self.settle_down();
@@ -204,14 +230,17 @@ impl RoomCore {
 
     /// The ops that a client missed, where the journal has them and they are not too many.
     fn replay_missed(&mut self, client: Uuid, last_seq: Option<u64>) {
-        let Some(last_seq) = last_seq.filter(|seq| *seq < self.seq) else { return };
+        let Some(last_seq) = last_seq.filter(|seq| *seq < self.seq) else {
+            return;
+        };
         if self.seq - last_seq > REPLAY_MOST as u64 {
             return;
         }
         match self.journal.read_since(last_seq) {
             Ok(ops) => {
                 let messages = ops.into_iter().map(ServerMessage::Op);
-                self.effects.extend(messages.map(|message| Effect::Send(client, message)));
+                self.effects
+                    .extend(messages.map(|message| Effect::Send(client, message)));
             }
             Err(error) => tracing::debug!(%error, "the missed ops are not replayed"),
         }
@@ -306,7 +335,8 @@ impl RoomCore {
 
     /// When the room comes to rest, what was sent as a preview goes out as it is now.
     pub(super) fn settle_down(&mut self) {
-        self.plans.retain(|client, plan| self.members.contains_key(client) || !plan.is_idle());
+        self.plans
+            .retain(|client, plan| self.members.contains_key(client) || !plan.is_idle());
         let resting = self.is_resting();
         if resting && !self.was_resting {
             self.show_ink(&self.canvas.bounds());
@@ -321,8 +351,11 @@ impl RoomCore {
     /// Shows what strokes painted over the result inside `rect`, where no frame has yet.
     pub(super) fn show_ink(&mut self, rect: &Rect) {
         let resting = self.is_resting();
-        let inked: Vec<_> =
-            self.tiles.touching(rect).filter(|tile| self.inked.contains(*tile)).collect();
+        let inked: Vec<_> = self
+            .tiles
+            .touching(rect)
+            .filter(|tile| self.inked.contains(*tile))
+            .collect();
         for tile in inked {
             self.inked.remove(tile);
             if resting {
@@ -363,8 +396,12 @@ impl RoomCore {
             ));
         }
         self.seq = seq;
-        self.effects.push(Effect::Send(client, ServerMessage::Ack { id, seq }));
-        self.effects.push(Effect::Broadcast { except: None, message: ServerMessage::Op(op) });
+        self.effects
+            .push(Effect::Send(client, ServerMessage::Ack { id, seq }));
+        self.effects.push(Effect::Broadcast {
+            except: None,
+            message: ServerMessage::Op(op),
+        });
         Ok(seq)
     }
 }

@@ -22,7 +22,9 @@ pub(super) struct FrameEncoder {
 
 impl FrameEncoder {
     pub(super) fn new(at_once: usize) -> Self {
-        Self { at_once: Arc::new(Semaphore::new(at_once.max(1))) }
+        Self {
+            at_once: Arc::new(Semaphore::new(at_once.max(1))),
+        }
     }
 
     async fn encode(&self, pixels: Arc<Pixels>, format: FrameFormat) -> Option<Bytes> {
@@ -59,7 +61,11 @@ pub(super) struct SharedImage {
 
 impl SharedImage {
     pub(super) fn new(plan: FramePlan, pixels: Pixels) -> Self {
-        Self { plan, pixels: Arc::new(pixels), encoded: OnceCell::new() }
+        Self {
+            plan,
+            pixels: Arc::new(pixels),
+            encoded: OnceCell::new(),
+        }
     }
 
     /// True when a plan wants the same bytes.

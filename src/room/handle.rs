@@ -8,12 +8,7 @@ use std::sync::{
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{
-    RoomCommand, RoomError,
-    actor::Mail,
-    core::Arrival,
-    outbox::MemberOutbox,
-};
+use super::{RoomCommand, RoomError, actor::Mail, core::Arrival, outbox::MemberOutbox};
 use crate::{
     canvas::{Pixels, fit_to},
     engine::RoomKey,
@@ -71,7 +66,15 @@ impl RoomHandle {
         members: Arc<AtomicUsize>,
         mailbox: mpsc::Sender<Mail>,
     ) -> Self {
-        Self { shared: Arc::new(Shared { name, key, size, members, mailbox }) }
+        Self {
+            shared: Arc::new(Shared {
+                name,
+                key,
+                size,
+                members,
+                mailbox,
+            }),
+        }
     }
 
     /// The room's name.
@@ -103,8 +106,12 @@ impl RoomHandle {
         if hello.protocol != PROTOCOL_VERSION {
             return Err(RoomError::UnsupportedProtocol(hello.protocol));
         }
-        let arrival =
-            Arrival { client: hello.client, name: hello.name, role, last_seq: hello.last_seq };
+        let arrival = Arrival {
+            client: hello.client,
+            name: hello.name,
+            role,
+            last_seq: hello.last_seq,
+        };
         let (reply, answer) = oneshot::channel();
         self.post(Mail::Join { arrival, reply }).await?;
         answer.await.map_err(|_| RoomError::Closed)?
@@ -117,7 +124,12 @@ impl RoomHandle {
     /// [`RoomError::Closed`].
     pub async fn send(&self, member: MemberId, command: RoomCommand) -> Result<(), RoomError> {
         let arrived = tokio::time::Instant::now().into_std();
-        self.post(Mail::Command { member, command, arrived }).await
+        self.post(Mail::Command {
+            member,
+            command,
+            arrived,
+        })
+        .await
     }
 
     /// Leaves, as dropping the outbox does. A room that has ended is left already.
@@ -148,12 +160,21 @@ impl RoomHandle {
             .map_err(|_| RoomError::Closed)?;
         let id = Uuid::new_v4().to_string();
         let (reply, answer) = oneshot::channel();
-        self.post(Mail::StoreImage { id: id.clone(), image: fitted, reply }).await?;
+        self.post(Mail::StoreImage {
+            id: id.clone(),
+            image: fitted,
+            reply,
+        })
+        .await?;
         answer.await.map_err(|_| RoomError::Closed)??;
         Ok(id)
     }
 
     async fn post(&self, mail: Mail) -> Result<(), RoomError> {
-        self.shared.mailbox.send(mail).await.map_err(|_| RoomError::Closed)
+        self.shared
+            .mailbox
+            .send(mail)
+            .await
+            .map_err(|_| RoomError::Closed)
     }
 }

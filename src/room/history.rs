@@ -35,7 +35,8 @@ impl History {
                 stacks.done.retain(|entry| *entry != folded);
                 stacks.undone.retain(|entry| *entry != folded);
             }
-            self.stacks.retain(|_, stacks| !stacks.done.is_empty() || !stacks.undone.is_empty());
+            self.stacks
+                .retain(|_, stacks| !stacks.done.is_empty() || !stacks.undone.is_empty());
         }
     }
 

@@ -16,7 +16,11 @@ pub(super) struct ImageStore {
 impl ImageStore {
     /// An empty store for `most` images of `bytes_most` bytes together.
     pub(super) fn new(most: usize, bytes_most: usize) -> Self {
-        Self { images: VecDeque::new(), most: most.max(1), bytes_most }
+        Self {
+            images: VecDeque::new(),
+            most: most.max(1),
+            bytes_most,
+        }
     }
 
     /// Keeps an image under an id; the oldest make room.
@@ -29,7 +33,10 @@ impl ImageStore {
             return Err(RoomError::ImageTooLarge(self.bytes_most));
         }
         let bytes = |images: &VecDeque<(String, Pixels)>| {
-            images.iter().map(|(_, image)| image.data().len()).sum::<usize>()
+            images
+                .iter()
+                .map(|(_, image)| image.data().len())
+                .sum::<usize>()
         };
         while self.images.len() >= self.most || bytes(&self.images) + size > self.bytes_most {
             self.images.pop_front();
@@ -40,7 +47,10 @@ impl ImageStore {
 
     /// The image of an id.
     pub(super) fn get(&self, id: &str) -> Option<&Pixels> {
-        self.images.iter().find(|(known, _)| known == id).map(|(_, image)| image)
+        self.images
+            .iter()
+            .find(|(known, _)| known == id)
+            .map(|(_, image)| image)
     }
 }
 

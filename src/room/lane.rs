@@ -45,7 +45,11 @@ pub(super) async fn run_lane(
             metrics::histogram!("impasto_stroke_to_pixel_seconds")
                 .record(now.saturating_duration_since(arrived));
         }
-        if mailbox.send(Mail::Tell(ServerMessage::Render(item.news))).await.is_err() {
+        if mailbox
+            .send(Mail::Tell(ServerMessage::Render(item.news)))
+            .await
+            .is_err()
+        {
             return;
         }
     }

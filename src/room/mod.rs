@@ -23,6 +23,7 @@ mod render_plan;
 mod renderer;
 mod renders;
 mod settings;
+mod soft_edges;
 mod strokes;
 #[cfg(test)]
 mod tests;

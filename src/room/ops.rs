@@ -25,7 +25,9 @@ fn refuse(code: ErrorCode, message: impl Into<String>) -> Handled {
 impl RoomCore {
     /// Does what a member asks, or tells it why not. `now` is when the command came in.
     pub(super) fn handle(&mut self, client: Uuid, command: RoomCommand, now: Instant) {
-        let Some(member) = self.members.get(&client) else { return };
+        let Some(member) = self.members.get(&client) else {
+            return;
+        };
         let role = member.info.role;
         let stroke = match &command {
             RoomCommand::Stroke(chunk) => Some(chunk.id.clone()),
@@ -35,12 +37,16 @@ impl RoomCore {
             RoomCommand::Presence(presence) => {
                 let news = MemberNews::Presence { client, presence };
                 let message = ServerMessage::Member(news);
-                self.effects.push(Effect::Whisper { except: client, message });
+                self.effects.push(Effect::Whisper {
+                    except: client,
+                    message,
+                });
                 return;
             }
-            _ if role == Role::Viewer => {
-                refuse(ErrorCode::Forbidden, "A viewer cannot change the picture; ask for an invite.")
-            }
+            _ if role == Role::Viewer => refuse(
+                ErrorCode::Forbidden,
+                "A viewer cannot change the picture; ask for an invite.",
+            ),
             RoomCommand::Stroke(chunk) => self.stroke(client, chunk, now),
             RoomCommand::Settings(patch) => self.change_settings(client, patch, now),
             RoomCommand::Render(wish) => self.wish(client, wish, now),
@@ -51,7 +57,8 @@ impl RoomCore {
         };
         if let Err(mut error) = handled {
             error.id = error.id.or(stroke);
-            self.effects.push(Effect::Send(client, ServerMessage::Error(error)));
+            self.effects
+                .push(Effect::Send(client, ServerMessage::Error(error)));
         }
         self.settle_down();
     }
@@ -65,7 +72,10 @@ impl RoomCore {
     fn stroke(&mut self, client: Uuid, chunk: StrokeChunk, now: Instant) -> Handled {
         let entry = match self.strokes.judge(client, &chunk)? {
             Verdict::Repeated(seq) => {
-                let ack = ServerMessage::Ack { id: Some(chunk.id), seq };
+                let ack = ServerMessage::Ack {
+                    id: Some(chunk.id),
+                    seq,
+                };
                 self.effects.push(Effect::Send(client, ack));
                 return Ok(());
             }
@@ -86,7 +96,8 @@ impl RoomCore {
         self.strokes.accept(client, chunk, entry);
         self.history.push(client, entry);
         if let Some(brush) = &chunk.brush {
-            self.places.push(entry, EntryKind::Stroke(brush.prompt.clone()));
+            self.places
+                .push(entry, EntryKind::Stroke(brush.prompt.clone()));
             if let Err(error) = self.canvas.begin_stroke(entry, brush) {
                 // The brush was validated, and a seq is new.
                 tracing::error!(%error, "the canvas refused a stroke");
@@ -197,9 +208,15 @@ impl RoomCore {
             .filter_map(|tile| {
                 let tile = self.tiles.rect(tile);
                 let painted = footprint.crop(&tile).bounds();
-                let painted =
-                    Rect::new(tile.x + painted.x, tile.y + painted.y, painted.width, painted.height);
-                let masked = painted.inflate_within(spread, &self.canvas.bounds()).intersect(within);
+                let painted = Rect::new(
+                    tile.x + painted.x,
+                    tile.y + painted.y,
+                    painted.width,
+                    painted.height,
+                );
+                let masked = painted
+                    .inflate_within(spread, &self.canvas.bounds())
+                    .intersect(within);
                 (!masked.is_empty()).then_some(masked)
             })
             .collect()
@@ -279,7 +296,10 @@ impl RoomCore {
 
     fn undo(&mut self, client: Uuid, now: Instant) -> Handled {
         let Some(target) = self.history.undo_target(&client) else {
-            return refuse(ErrorCode::NothingToUndo, "Nothing of yours is left to undo.");
+            return refuse(
+                ErrorCode::NothingToUndo,
+                "Nothing of yours is left to undo.",
+            );
         };
         self.accept(client, Op::Undo { target })?;
         self.history.undo(&client);
@@ -290,7 +310,10 @@ impl RoomCore {
 
     fn redo(&mut self, client: Uuid, now: Instant) -> Handled {
         let Some(target) = self.history.redo_target(&client) else {
-            return refuse(ErrorCode::NothingToUndo, "Nothing of yours is left to redo.");
+            return refuse(
+                ErrorCode::NothingToUndo,
+                "Nothing of yours is left to redo.",
+            );
         };
         self.accept(client, Op::Redo { target })?;
         self.history.redo(&client);
@@ -306,7 +329,11 @@ impl RoomCore {
         self.show_now(&repaint);
         match kind {
             Some(EntryKind::Apply) => {
-                self.epoch = if active { self.epoch + 1 } else { self.epoch.saturating_sub(1) };
+                self.epoch = if active {
+                    self.epoch + 1
+                } else {
+                    self.epoch.saturating_sub(1)
+                };
                 self.start_over();
             }
             Some(EntryKind::Place) => self.start_over(),
@@ -334,21 +361,28 @@ impl RoomCore {
 /// A finished mask stroke over `rect`: rows of a hard brush, close enough to leave no gap. Where
 /// the rectangle ends with the canvas the rows run over its edge, so that corners are full.
 fn mask_chunk(id: String, rect: &Rect, canvas: &Rect) -> StrokeChunk {
-    let size = (rect.width.min(rect.height) as f32 / 16.0).clamp(1.0, 128.0).max(
-        // Two points a row, and at most 2000 of them.
-        rect.height as f32 / 450.0,
-    );
+    let size = (rect.width.min(rect.height) as f32 / 16.0)
+        .clamp(1.0, 128.0)
+        .max(
+            // Two points a row, and at most 2000 of them.
+            rect.height as f32 / 450.0,
+        );
     let half = size / 2.0;
-    let edge = |at: u32, end: u32, inside: f32| if at == end { 2.0 * inside.abs() } else { -inside };
-    let left = rect.x as f32 - edge(rect.x, canvas.x, half);
-    let right = rect.right() as f32 + edge(rect.right(), canvas.right(), half);
-    let top = rect.y as f32 - edge(rect.y, canvas.y, half);
-    let bottom = rect.bottom() as f32 + edge(rect.bottom(), canvas.bottom(), half);
+    // Half a pixel more than the radius: a smooth edge may not reach over the rectangle's.
+    let outwards = |edge: u32, end: u32| if edge == end { size } else { -half - 0.5 };
+    let left = rect.x as f32 - outwards(rect.x, canvas.x);
+    let right = rect.right() as f32 + outwards(rect.right(), canvas.right());
+    let top = rect.y as f32 - outwards(rect.y, canvas.y);
+    let bottom = rect.bottom() as f32 + outwards(rect.bottom(), canvas.bottom());
     let rows = ((bottom - top) / half).ceil().max(1.0);
     let points = (0..=rows as u32)
         .flat_map(|row| {
             let y = top + (bottom - top) * row as f32 / rows;
-            let (from, to) = if row % 2 == 0 { (left, right) } else { (right, left) };
+            let (from, to) = if row % 2 == 0 {
+                (left, right)
+            } else {
+                (right, left)
+            };
             [[from, y, 1.0], [to, y, 1.0]]
         })
         .collect();
@@ -360,5 +394,10 @@ fn mask_chunk(id: String, rect: &Rect, canvas: &Rect) -> StrokeChunk {
         color: "#000000".to_owned(),
         prompt: None,
     };
-    StrokeChunk { id, brush: Some(brush), points, done: true }
+    StrokeChunk {
+        id,
+        brush: Some(brush),
+        points,
+        done: true,
+    }
 }

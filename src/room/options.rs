@@ -35,7 +35,10 @@ impl RoomOptions {
     /// A canvas of 512 × 512 that begins with `settings`.
     pub fn new(settings: Settings) -> Self {
         Self {
-            size: CanvasSize { width: 512, height: 512 },
+            size: CanvasSize {
+                width: 512,
+                height: 512,
+            },
             settings,
             members_max: 32,
             images_max: 8,
@@ -74,6 +77,9 @@ pub struct RegistryLimits {
 
 impl Default for RegistryLimits {
     fn default() -> Self {
-        Self { rooms_max: 64, create_on_join: true }
+        Self {
+            rooms_max: 64,
+            create_on_join: true,
+        }
     }
 }

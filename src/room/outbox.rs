@@ -37,12 +37,18 @@ impl Farewell {
     /// The `goaway` to send before the close.
     pub fn to_message(self) -> ServerMessage {
         let (reason, retry_after_ms) = match self {
-            Self::TooSlow => ("The client reads too slowly; come back with last_seq.", 1000),
+            Self::TooSlow => (
+                "The client reads too slowly; come back with last_seq.",
+                1000,
+            ),
             Self::Replaced => ("The same client is connected from elsewhere.", 5000),
             Self::ShuttingDown => ("The server is restarting; come back with last_seq.", 2000),
             Self::RoomEnded => ("The room has ended; join again.", 1000),
         };
-        ServerMessage::Goaway { reason: reason.to_owned(), retry_after_ms }
+        ServerMessage::Goaway {
+            reason: reason.to_owned(),
+            retry_after_ms,
+        }
     }
 }
 
@@ -100,8 +106,23 @@ pub(super) fn outbox(
 ) -> (Inlet, MemberOutbox) {
     let (sender, texts) = mpsc::channel(TEXTS_MOST);
     let door = Arc::new(Door::default());
-    let inlet = Inlet { member, texts: sender, door: door.clone() };
-    (inlet, MemberOutbox { texts, door, mailbox, member, encoder, pull: None, ended: false })
+    let inlet = Inlet {
+        member,
+        texts: sender,
+        door: door.clone(),
+    };
+    (
+        inlet,
+        MemberOutbox {
+            texts,
+            door,
+            mailbox,
+            member,
+            encoder,
+            pull: None,
+            ended: false,
+        },
+    )
 }
 
 impl Inlet {
@@ -165,7 +186,13 @@ impl MemberOutbox {
 
     fn end(&mut self) -> Outgoing {
         self.ended = true;
-        Outgoing::Goaway(self.door.farewell.get().copied().unwrap_or(Farewell::RoomEnded))
+        Outgoing::Goaway(
+            self.door
+                .farewell
+                .get()
+                .copied()
+                .unwrap_or(Farewell::RoomEnded),
+        )
     }
 }
 

@@ -36,7 +36,12 @@ impl StrokePlaces {
         if self.entries.len() == UNDOABLE_MOST {
             self.entries.pop_front();
         }
-        self.entries.push_back(Entry { id, kind, rect: Rect::default(), active: true });
+        self.entries.push_back(Entry {
+            id,
+            kind,
+            rect: Rect::default(),
+            active: true,
+        });
     }
 
     /// An entry covers this rectangle too.
@@ -63,7 +68,11 @@ impl StrokePlaces {
                 && x < covered.right() + spread
                 && y < covered.bottom() + spread
         };
-        let top = self.entries.iter().rev().find(|entry| entry.active && covers(&entry.rect))?;
+        let top = self
+            .entries
+            .iter()
+            .rev()
+            .find(|entry| entry.active && covers(&entry.rect))?;
         match &top.kind {
             EntryKind::Stroke(prompt) => prompt.as_deref(),
             EntryKind::Place | EntryKind::Apply => None,

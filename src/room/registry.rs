@@ -90,10 +90,11 @@ impl RoomRegistry {
     /// [`RoomError::InvalidName`], [`RoomError::NameTaken`], [`RoomError::TooManyRooms`],
     /// [`RoomError::Closed`] while the server shuts down.
     pub fn create(&self, name: &str, options: RoomOptions) -> Result<RoomHandle, RoomError> {
-        self.enter(name, options).and_then(|(room, is_new)| match is_new {
-            true => Ok(room),
-            false => Err(RoomError::NameTaken),
-        })
+        self.enter(name, options)
+            .and_then(|(room, is_new)| match is_new {
+                true => Ok(room),
+                false => Err(RoomError::NameTaken),
+            })
     }
 
     /// Joins the room of a name, made on the first join where that is allowed.
@@ -173,8 +174,13 @@ impl RoomRegistry {
         let key = RoomKey(shared.keys.fetch_add(1, Ordering::Relaxed));
         let mailbox = mpsc::channel(MAILBOX_MOST);
         let members = Arc::new(AtomicUsize::new(0));
-        let handle =
-            RoomHandle::new(name.to_owned(), key, options.size, members.clone(), mailbox.0.clone());
+        let handle = RoomHandle::new(
+            name.to_owned(),
+            key,
+            options.size,
+            members.clone(),
+            mailbox.0.clone(),
+        );
         let journal = Box::new(MemoryJournal::new(options.history_max));
         let core = RoomCore::new(
             name.to_owned(),
@@ -204,7 +210,11 @@ impl RoomRegistry {
 
 impl Shared {
     fn remove(&self, name: &str, key: RoomKey) {
-        if self.rooms.remove_if(name, |_, room| room.key() == key).is_some() {
+        if self
+            .rooms
+            .remove_if(name, |_, room| room.key() == key)
+            .is_some()
+        {
             self.room_count.fetch_sub(1, Ordering::Relaxed);
         }
     }

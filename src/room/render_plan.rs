@@ -97,7 +97,11 @@ impl RenderPlan {
     pub(super) fn heard(&mut self, now: Instant) {
         self.last_op = now;
         self.stalled = false;
-        if self.flight.as_ref().is_some_and(|flight| now > flight.submitted + PATIENCE) {
+        if self
+            .flight
+            .as_ref()
+            .is_some_and(|flight| now > flight.submitted + PATIENCE)
+        {
             self.abandon();
         }
     }
@@ -167,12 +171,18 @@ impl RenderPlan {
 
     /// Gives up the render that counts: its pixels are dirty again.
     pub(super) fn abandon(&mut self) -> bool {
-        let Some(flight) = self.flight.take() else { return false };
+        let Some(flight) = self.flight.take() else {
+            return false;
+        };
         self.put_back(&flight, &flight.window.core);
         self.arrived = self.arrived.or(flight.arrived);
         self.abandoned.insert(
             flight.ticket,
-            Abandoned { rev: flight.rev, rect: flight.window.rect, steps: flight.steps },
+            Abandoned {
+                rev: flight.rev,
+                rect: flight.window.rect,
+                steps: flight.steps,
+            },
         );
         true
     }

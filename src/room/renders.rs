@@ -8,6 +8,7 @@ use super::{
     core::{Effect, News, RoomCore, Submission},
     render_plan::{Flight, Reason},
     settings::{seed_in_epoch, settle_steps},
+    soft_edges::pixels_to_paste,
     views::View,
 };
 use crate::{
@@ -23,7 +24,9 @@ impl RoomCore {
     pub(super) fn pump(&mut self, client: Uuid, now: Instant, supersede: bool) {
         let live = self.settings.live;
         loop {
-            let Some(plan) = self.plans.get_mut(&client) else { return };
+            let Some(plan) = self.plans.get_mut(&client) else {
+                return;
+            };
             if plan.flight.is_some() {
                 return;
             }
@@ -52,7 +55,9 @@ impl RoomCore {
             };
             self.tickets += 1;
             let ticket = self.tickets;
-            let Some(plan) = self.plans.get_mut(&client) else { return };
+            let Some(plan) = self.plans.get_mut(&client) else {
+                return;
+            };
             if !is_final {
                 plan.settle_later(&window.core);
             }
@@ -70,7 +75,12 @@ impl RoomCore {
                 },
                 submitted: now,
             });
-            self.effects.push(Effect::Submit(Submission { member: client, ticket, edit, supersede }));
+            self.effects.push(Effect::Submit(Submission {
+                member: client,
+                ticket,
+                edit,
+                supersede,
+            }));
             return;
         }
     }
@@ -94,7 +104,10 @@ impl RoomCore {
     pub(super) fn render_event(&mut self, event: RenderEvent, now: Instant) {
         let ticket = ticket_of(&event);
         let owner = self.plans.iter().find_map(|(client, plan)| {
-            let counts = plan.flight.as_ref().is_some_and(|flight| flight.ticket == ticket);
+            let counts = plan
+                .flight
+                .as_ref()
+                .is_some_and(|flight| flight.ticket == ticket);
             (counts || plan.abandoned.contains_key(&ticket)).then_some((*client, counts))
         });
         match owner {
@@ -106,7 +119,9 @@ impl RoomCore {
     }
 
     fn news_of_abandoned(&mut self, client: Uuid, event: RenderEvent) {
-        let Some(plan) = self.plans.get_mut(&client) else { return };
+        let Some(plan) = self.plans.get_mut(&client) else {
+            return;
+        };
         let state = match event {
             RenderEvent::Started { .. } => RenderState::Started,
             RenderEvent::Done { .. }
@@ -119,12 +134,21 @@ impl RoomCore {
         };
         if let Some(told) = told {
             let (rev, rect, steps) = (told.rev, told.rect, told.steps);
-            self.tell(RenderNews { state, rev, rect, steps, timings_ms: None, message: None });
+            self.tell(RenderNews {
+                state,
+                rev,
+                rect,
+                steps,
+                timings_ms: None,
+                message: None,
+            });
         }
     }
 
     fn news_of_flight(&mut self, client: Uuid, event: RenderEvent, now: Instant) {
-        let Some(plan) = self.plans.get_mut(&client) else { return };
+        let Some(plan) = self.plans.get_mut(&client) else {
+            return;
+        };
         if let RenderEvent::Started { .. } = event {
             if let Some(flight) = &plan.flight {
                 let news = news_from_flight(flight, RenderState::Started);
@@ -132,10 +156,14 @@ impl RoomCore {
             }
             return;
         }
-        let Some(flight) = plan.flight.take() else { return };
+        let Some(flight) = plan.flight.take() else {
+            return;
+        };
         match event {
             RenderEvent::Started { .. } => {}
-            RenderEvent::Done { pixels, timings, .. } if pixels.bounds() == flight.mask_bounds() => {
+            RenderEvent::Done {
+                pixels, timings, ..
+            } if pixels.bounds() == flight.mask_bounds() => {
                 self.show_render(client, &flight, &pixels, timings);
                 self.pump(client, now, false);
             }
@@ -164,7 +192,11 @@ impl RoomCore {
     }
 
     fn tell(&mut self, news: RenderNews) {
-        self.effects.push(Effect::News(Box::new(News { news, frames: Vec::new(), arrived: None })));
+        self.effects.push(Effect::News(Box::new(News {
+            news,
+            frames: Vec::new(),
+            arrived: None,
+        })));
     }
 
     fn show_render(&mut self, client: Uuid, flight: &Flight, pixels: &Pixels, timings: TimingsMs) {
@@ -173,7 +205,12 @@ impl RoomCore {
         let mut seen_through = Vec::new();
         for tile in self.tiles.touching(&window) {
             let part = self.tiles.rect(tile).intersect(&window);
-            let local = Rect::new(part.x - window.x, part.y - window.y, part.width, part.height);
+            let local = Rect::new(
+                part.x - window.x,
+                part.y - window.y,
+                part.width,
+                part.height,
+            );
             if mask.crop(&local).bounds().is_empty() {
                 continue;
             }
@@ -190,7 +227,9 @@ impl RoomCore {
             }
         }
         let before = self.canvas.result().crop(&window);
-        let pasted = self.canvas.paste_result(&window, pixels, &mask);
+        let known = self.canvas.known(&window, &mask);
+        let pixels = pixels_to_paste(&before, &known, pixels, &mask);
+        let pasted = self.canvas.paste_result(&window, &pixels, &mask);
         let mut alone = View::up_to_date(self.options.size);
         for tile in seen_through {
             let state = self.tiles.result_mut(tile);
@@ -200,7 +239,12 @@ impl RoomCore {
             state.steps = flight.steps;
             state.is_final = flight.is_final;
             let part = self.tiles.rect(tile).intersect(&window);
-            let local = Rect::new(part.x - window.x, part.y - window.y, part.width, part.height);
+            let local = Rect::new(
+                part.x - window.x,
+                part.y - window.y,
+                part.width,
+                part.height,
+            );
             let was_inked = self.inked.contains(tile);
             let changed = !part.intersect(&pasted).is_empty()
                 && before.crop(&local).data() != self.canvas.result().crop(&part).data();
@@ -221,7 +265,11 @@ impl RoomCore {
         let mut news = news_from_flight(flight, RenderState::Done);
         news.timings_ms = Some(timings);
         let arrived = flight.arrived;
-        self.effects.push(Effect::News(Box::new(News { news, frames, arrived })));
+        self.effects.push(Effect::News(Box::new(News {
+            news,
+            frames,
+            arrived,
+        })));
     }
 }
 

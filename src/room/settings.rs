@@ -16,7 +16,10 @@ pub(super) fn check_against_model(
     match &patch.sampler {
         Some(name) if !model.samplers.contains(name) => Err(ErrorMessage::new(
             ErrorCode::UnknownSampler,
-            format!("No sampler has that name; choose one of {}.", model.samplers.join(", ")),
+            format!(
+                "No sampler has that name; choose one of {}.",
+                model.samplers.join(", ")
+            ),
         )),
         _ => Ok(()),
     }
@@ -38,13 +41,21 @@ pub(super) fn check_steps(steps: u32, model: &ModelInfo) -> Result<(), ErrorMess
 
 /// True when everything under the mask looks different with the new settings.
 pub(super) fn changes_the_picture(old: &Settings, new: &Settings) -> bool {
-    let without_room = |settings: &Settings| Settings { spread: 0, live: false, ..settings.clone() };
+    let without_room = |settings: &Settings| Settings {
+        spread: 0,
+        live: false,
+        ..settings.clone()
+    };
     without_room(old) != without_room(new)
 }
 
 /// Steps of the render that settles a picture: twice as many, at least four, as the model allows.
 pub(super) fn settle_steps(steps: u32, model: &ModelInfo) -> u32 {
-    steps.saturating_mul(2).max(4).min(model.max_steps).max(steps)
+    steps
+        .saturating_mul(2)
+        .max(4)
+        .min(model.max_steps)
+        .max(steps)
 }
 
 /// The seed of an epoch: each apply moves the room on to new noise, and its undo moves it back.

@@ -63,7 +63,11 @@ impl StrokeBook {
     /// # Errors
     /// `unknown_stroke` for a later chunk of a stroke that is not open; `invalid_value` for a
     /// second stroke under a used id; `too_large` for a stroke of too many points.
-    pub(super) fn judge(&mut self, client: Uuid, chunk: &StrokeChunk) -> Result<Verdict, ErrorMessage> {
+    pub(super) fn judge(
+        &mut self,
+        client: Uuid,
+        chunk: &StrokeChunk,
+    ) -> Result<Verdict, ErrorMessage> {
         let refuse = |code, text: &str| Err(ErrorMessage::new(code, text).about(chunk.id.clone()));
         let strokes = &mut self.clients.entry(client).or_default().strokes;
         let Some(stroke) = strokes.iter_mut().find(|stroke| stroke.id == chunk.id) else {
@@ -86,7 +90,12 @@ impl StrokeBook {
             );
         }
         if let Some(from) = stroke.resent_from {
-            let found = stroke.chunks.iter().enumerate().skip(from).find(|(_, c)| c.0 == print);
+            let found = stroke
+                .chunks
+                .iter()
+                .enumerate()
+                .skip(from)
+                .find(|(_, c)| c.0 == print);
             if let Some((place, (_, seq))) = found {
                 let seq = *seq;
                 stroke.resent_from = Some(place + 1);
@@ -114,7 +123,9 @@ impl StrokeBook {
         let place = match strokes.iter().position(|stroke| stroke.id == chunk.id) {
             Some(place) => place,
             None => {
-                let Some(brush) = chunk.brush.clone() else { return };
+                let Some(brush) = chunk.brush.clone() else {
+                    return;
+                };
                 if strokes.len() == STROKES_MOST {
                     strokes.pop_front();
                 }
@@ -146,18 +157,27 @@ impl StrokeBook {
     /// The brush of a remembered stroke.
     pub(super) fn brush(&self, client: &Uuid, entry: u64) -> Option<&Brush> {
         let strokes = &self.clients.get(client)?.strokes;
-        strokes.iter().find(|stroke| stroke.entry == entry).map(|stroke| &stroke.brush)
+        strokes
+            .iter()
+            .find(|stroke| stroke.entry == entry)
+            .map(|stroke| &stroke.brush)
     }
 
     /// True while the client has a stroke that is not done.
     pub(super) fn any_open(&self, client: &Uuid) -> bool {
-        self.clients.get(client).is_some_and(|known| known.strokes.iter().any(|s| s.open))
+        self.clients
+            .get(client)
+            .is_some_and(|known| known.strokes.iter().any(|s| s.open))
     }
 
     /// Ends a stroke that was taken back while it was open.
     pub(super) fn end(&mut self, client: &Uuid, entry: u64) {
         if let Some(known) = self.clients.get_mut(client) {
-            for stroke in known.strokes.iter_mut().filter(|stroke| stroke.entry == entry) {
+            for stroke in known
+                .strokes
+                .iter_mut()
+                .filter(|stroke| stroke.entry == entry)
+            {
                 stroke.open = false;
                 stroke.cut_off = false;
             }
@@ -174,7 +194,10 @@ impl StrokeBook {
                 stroke.cut_off = true;
             }
         }
-        let gone = self.clients.iter().filter_map(|(id, known)| Some((known.left?, *id)));
+        let gone = self
+            .clients
+            .iter()
+            .filter_map(|(id, known)| Some((known.left?, *id)));
         if gone.clone().count() > CLIENTS_MOST
             && let Some((_, oldest)) = gone.min()
         {
@@ -219,7 +242,12 @@ mod tests {
             color: "#000000".to_owned(),
             prompt: None,
         });
-        StrokeChunk { id: "a".to_owned(), brush, points: points.to_vec(), done }
+        StrokeChunk {
+            id: "a".to_owned(),
+            brush,
+            points: points.to_vec(),
+            done,
+        }
     }
 
     fn painted(chunks: &[StrokeChunk]) -> StrokeBook {
@@ -235,7 +263,10 @@ mod tests {
     fn a_hand_that_comes_back_over_a_point_paints_it_again() {
         let point = [1.0, 2.0, 0.5];
         let mut book = painted(&[chunk(true, &[point], false), chunk(false, &[point], false)]);
-        assert_eq!(book.judge(ME, &chunk(false, &[point], false)), Ok(Verdict::Later(1)));
+        assert_eq!(
+            book.judge(ME, &chunk(false, &[point], false)),
+            Ok(Verdict::Later(1))
+        );
     }
 
     #[test]
@@ -259,9 +290,16 @@ mod tests {
     #[test]
     fn refuses_chunks_of_strokes_that_are_not_open() {
         let mut book = painted(&[chunk(true, &[[1.0, 1.0, 1.0]], true)]);
-        let later = book.judge(ME, &chunk(false, &[[2.0, 2.0, 1.0]], false)).unwrap_err();
-        assert_eq!((later.code, later.id.as_deref()), (ErrorCode::UnknownStroke, Some("a")));
-        let other = book.judge(ME, &chunk(true, &[[9.0, 9.0, 1.0]], false)).unwrap_err();
+        let later = book
+            .judge(ME, &chunk(false, &[[2.0, 2.0, 1.0]], false))
+            .unwrap_err();
+        assert_eq!(
+            (later.code, later.id.as_deref()),
+            (ErrorCode::UnknownStroke, Some("a"))
+        );
+        let other = book
+            .judge(ME, &chunk(true, &[[9.0, 9.0, 1.0]], false))
+            .unwrap_err();
         assert_eq!(other.code, ErrorCode::InvalidValue);
         let stranger = book.judge(Uuid::nil(), &chunk(false, &[[2.0, 2.0, 1.0]], false));
         assert_eq!(stranger.unwrap_err().code, ErrorCode::UnknownStroke);

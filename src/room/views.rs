@@ -80,7 +80,11 @@ impl Tiles {
     pub(super) fn new(size: CanvasSize) -> Self {
         let grid = CellSet::new(size, TILE);
         let tiles = grid.columns() as usize * grid.rows() as usize;
-        Self { grid, result: vec![ResultTile::default(); tiles], versions: [0; 2] }
+        Self {
+            grid,
+            result: vec![ResultTile::default(); tiles],
+            versions: [0; 2],
+        }
     }
 
     /// The tiles that share a pixel with `rect`.
@@ -111,7 +115,11 @@ impl Tiles {
         match layer {
             Layer::Result => *self.result(tile),
             // The sketch is a replay of every op, so the last one is always in it.
-            Layer::Sketch => ResultTile { rev: seq, is_final: true, ..ResultTile::default() },
+            Layer::Sketch => ResultTile {
+                rev: seq,
+                is_final: true,
+                ..ResultTile::default()
+            },
         }
     }
 }
@@ -158,7 +166,12 @@ impl View {
 
     /// The next frame, taken out of what is dirty. `seq` is the room's; `resting` says that no
     /// better picture is being made.
-    pub(super) fn next_frame(&mut self, tiles: &Tiles, seq: u64, resting: bool) -> Option<FramePlan> {
+    pub(super) fn next_frame(
+        &mut self,
+        tiles: &Tiles,
+        seq: u64,
+        resting: bool,
+    ) -> Option<FramePlan> {
         let layer = if self.dirty[slot(self.next_layer)].is_empty() {
             other(self.next_layer)
         } else {
@@ -194,7 +207,16 @@ impl View {
         self.cursor[slot] = tiles.grid.index(last) + 1;
         let version = tiles.versions[slot];
         let (step, steps) = (state.step, state.steps);
-        Some(FramePlan { layer, rect, rev, step, steps, is_final, format, version })
+        Some(FramePlan {
+            layer,
+            rect,
+            rev,
+            step,
+            steps,
+            is_final,
+            format,
+            version,
+        })
     }
 
     /// The next dirty tile after the last frame's, and the rectangle of dirty tiles from it that
@@ -211,14 +233,18 @@ impl View {
         let mut last = first;
         while last.0 + 1 < dirty.columns() && last.0 - first.0 + 1 < FRAME_TILES {
             let column = last.0 + 1;
-            let Some(wider) = group.with(self, tiles, layer, seq, [(column, first.1)]) else { break };
+            let Some(wider) = group.with(self, tiles, layer, seq, [(column, first.1)]) else {
+                break;
+            };
             group = wider;
             last.0 = column;
         }
         while last.1 + 1 < dirty.rows() && last.1 - first.1 + 1 < FRAME_TILES {
             let row = last.1 + 1;
             let cells = (first.0..=last.0).map(|column| (column, row));
-            let Some(taller) = group.with(self, tiles, layer, seq, cells) else { break };
+            let Some(taller) = group.with(self, tiles, layer, seq, cells) else {
+                break;
+            };
             group = taller;
             last.1 = row;
         }

@@ -221,7 +221,7 @@ def ddpm():
     base = {"_class_name": "DDPMScheduler", "clip_sample": False, **SCHEDULES[0]}
     for variance in ["fixed_small", "fixed_small_log", "fixed_large"]:
         cases.append(run("DDPMScheduler", {**base, "variance_type": variance}, 10, 1.0))
-    cases.append(run("DDPMScheduler", base, 1000, 1.0, every=50))
+    cases.append(run("DDPMScheduler", base, 1000, 1.0, every=10))
     return cases
 
 

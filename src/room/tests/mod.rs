@@ -1,1 +1,6 @@
-//! Tests of the room.
+//! The room by simulation and by its tasks.
+
+mod decisions;
+mod harness;
+mod simulation;
+mod tasks;
