@@ -1,5 +1,11 @@
 //! The command line, as processes: what is wrong is told in one line with exit code 2.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::process::{Command, Output};
 
 fn impasto(arguments: &[&str], environment: &[(&str, &str)]) -> Output {

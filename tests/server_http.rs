@@ -1,5 +1,11 @@
 //! The HTTP calls of the protocol, over real sockets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
 mod support;
 
 use image::ImageFormat;

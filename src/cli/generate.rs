@@ -175,7 +175,9 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let coding = Instant::now();
     let bytes = encode_image(&rendered.pixels, format, JPEG_QUALITY).map_err(Failure::broken)?;
     let mut timings_ms = rendered.timings.to_ms();
-    timings_ms.insert("codec".to_owned(), coding.elapsed().as_secs_f64() * 1000.0);
+    let codec = (coding.elapsed().as_secs_f64() * 1e5).round() / 100.0;
+    timings_ms.insert("codec".to_owned(), codec);
+    *timings_ms.entry("total".to_owned()).or_default() += codec;
     std::fs::write(&args.out, bytes).map_err(|cause| unwritable(&args.out, &cause))?;
     if args.json {
         let report = Report {

@@ -60,8 +60,12 @@ pub fn run(args: ModelArgs) -> Result<(), Failure> {
 
 /// The report for people.
 fn describe(report: &ModelReport) -> String {
+    let family = match serde_json::to_value(report.family) {
+        Ok(serde_json::Value::String(family)) => family,
+        _ => "unknown".to_owned(),
+    };
     let mut lines = vec![format!(
-        "{}: {}, {} million parameters, {} MiB",
+        "{}: family {family}, {}, {} million parameters, {} MiB",
         report.name,
         report.pipeline_class,
         report.parameters / 1_000_000,

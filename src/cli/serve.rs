@@ -60,9 +60,10 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
             device,
             ..EngineOptions::new(model)
         })
+        .map_err(Failure::usage)
     });
     let engine = tokio::select! {
-        engine = &mut start => engine.map_err(Failure::broken)?.map_err(Failure::usage),
+        engine = &mut start => engine.map_err(Failure::broken)?,
         () = &mut stop => {
             loading.finish_and_clear();
             return end(&switch, serving).await;

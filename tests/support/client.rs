@@ -7,11 +7,11 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use impasto::protocol::{FrameHeader, decode_frame};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 use uuid::Uuid;
 
 /// Far longer than anything here takes: a test that hangs should say so.
@@ -43,6 +43,19 @@ impl TestClient {
             .insert("sec-websocket-protocol", subprotocol);
         let (socket, response) = connect_async(request).await.unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], "impasto.v1");
+        Self {
+            id: Uuid::new_v4(),
+            socket,
+        }
+    }
+
+    /// Opens a websocket whose client takes a few kilobytes before it has read them.
+    pub async fn connect_narrow(address: SocketAddr, room: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(2048).unwrap();
+        let stream = MaybeTlsStream::Plain(socket.connect(address).await.unwrap());
+        let url = format!("ws://{address}/v1/rooms/{room}/ws");
+        let (socket, _) = client_async(url, stream).await.unwrap();
         Self {
             id: Uuid::new_v4(),
             socket,
