@@ -1,6 +1,6 @@
 """Trains the autoencoder on 64 x 64 crops, and measures it on held-out pictures.
 
-Loss: L1, L1 of horizontal and vertical differences, L1 of the 4x-pooled picture; a little noise on the
+Loss: L1, squares, L1 of horizontal and vertical differences, L1 of the 4x-pooled picture; a little noise on the
 latents, and a weak pull of their mean square to 1, so that they need no scaling factor.
 """
 
@@ -13,12 +13,15 @@ import torch
 from torch.nn import functional as F
 
 from architecture import make_autoencoder
+from data import chunk_paths
 from icons import render_all
+from muon import Muon
 from photos import load_photos
 from settings import AUTOENCODER_MINUTES, DEVICE, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
+from team import WORKERS, run_team
 
 CHECKPOINT = WORK / "autoencoder.pt"
-BATCH, CROP, RATE = 32, 64, 1e-3
+BATCH, CROP, RATE = 24 // WORKERS, 64, 0.015
 HELD_OUT = 20
 
 
@@ -30,13 +33,13 @@ class Crops:
         _, icons = render_all()
         self.icons = np.asarray(icons)
         self.photos = [photo for index, photo in enumerate(load_photos()) if index % HELD_OUT]
-        scenes = WORK / "scenes.npy"
-        self.scenes = np.load(scenes, mmap_mode="r") if scenes.exists() else None
+        chunks = [np.load(path, mmap_mode="r") for path in chunk_paths("large")[1:]]
+        self.scenes = np.concatenate([chunk[:, 0] for chunk in chunks]) if chunks else None
 
     def one(self):
         kind = self.random.random()
         if self.scenes is not None and kind < 0.35:
-            return self.cut(self.scenes[self.train_index(len(self.scenes))])
+            return self.cut(self.scenes[self.random.integers(len(self.scenes))])
         if kind < 0.75:
             icon = self.cut(self.icons[self.train_index(len(self.icons))])
             ground = np.full((1, 1, 3), 255) if self.random.random() < 0.4 else self.random.integers(0, 256, (1, 1, 3))
@@ -72,48 +75,57 @@ def to_tensor(pixels):
 def reconstruction_loss(made, wanted):
     """How far the picture is off, in itself, in its edges and in its broad colours."""
     difference = made - wanted
-    loss = difference.abs().mean()
-    loss = loss + difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean()
+    loss = difference.abs().mean() + 2 * difference.square().mean()
+    loss = loss + 0.5 * (difference.diff(dim=-1).abs().mean() + difference.diff(dim=-2).abs().mean())
     return loss + F.avg_pool2d(difference, 4).abs().mean()
 
 
-def train(minutes):
+def train(team, minutes):
+    """Trains until the time box is used up; resumes from the checkpoint, and leaves one every minute."""
     state = load_checkpoint(CHECKPOINT) or {"seconds": 0.0, "step": 0}
+    torch.manual_seed(7)
     network = make_autoencoder().to(DEVICE, memory_format=torch.channels_last)
-    optimizer = torch.optim.Adam(network.parameters(), RATE)
+    parameters = list(network.parameters())
+    optimizers = [Muon([p for p in parameters if p.ndim > 1], RATE), torch.optim.Adam([p for p in parameters if p.ndim == 1], RATE / 10)]
     if state["step"]:
         network.load_state_dict(state["network"])
-        optimizer.load_state_dict(state["optimizer"])
+        for optimizer, saved_state in zip(optimizers, state["optimizers"]):
+            optimizer.load_state_dict(saved_state)
     average = state.get("average") or {name: value.clone() for name, value in network.state_dict().items()}
-    seconds, step, crops, stop = state["seconds"], state["step"], Crops(state["step"]), StopFlag()
-    last, saved, loss_mean = time.time(), time.time(), 1.0
-    done = seconds >= minutes * 60
+    seconds, step, stop = state["seconds"], state["step"], StopFlag()
+    torch.manual_seed(step * 100 + team.rank)
+    crops = Crops(step * 100 + team.rank)
+    last = saved = time.time()
+    loss_mean, done = 0.0, seconds >= minutes * 60
     while not done:
-        rate = RATE * min(1, (step + 1) / 100) * max(0.0, 1 - seconds / (minutes * 60))
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        share = team.agree(1_000_000 * seconds / (minutes * 60)) / 1_000_000
+        for optimizer, base in zip(optimizers, (RATE, RATE / 10)):
+            for group in optimizer.param_groups:
+                group["lr"] = base * min(1, (step + 1) / 50) * max(0.0, 1 - share)
         pixels = crops.batch()
         with torch.autocast(DEVICE.type, torch.bfloat16):
             latents = network.encode(pixels).latents
             made = network.decode(latents + 0.03 * torch.randn_like(latents)).sample
         loss = reconstruction_loss(made.float(), pixels)
         square = latents.float().square().mean(dim=(0, 2, 3))
-        loss_all = loss + 0.01 * (square - 1).square().mean()
-        optimizer.zero_grad()
-        loss_all.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
+        (loss + 0.01 * (square - 1).square().mean()).backward()
+        team.average_gradients(parameters)
+        for optimizer in optimizers:
+            optimizer.step()
+            optimizer.zero_grad()
         step += 1
-        for name, value in network.state_dict().items():
-            average[name].lerp_(value, 0.005 if step > 500 else 0.05)
-        loss_mean += 0.02 * (float(loss) - loss_mean)
+        loss_mean += max(0.02, 1 / step) * (loss.item() - loss_mean)
         now = time.time()
-        seconds, last = seconds + min(now - last, 5.0), now
-        done = bool(stop) or seconds >= minutes * 60
-        if step % 100 == 0:
-            print(f"step {step} {seconds / 60:.1f} min loss {loss_mean:.4f} deviation {float(square.mean()) ** 0.5:.2f} rate {rate:.1e}")
+        seconds, last = seconds + min(now - last, 10.0), now
+        done = bool(team.agree(bool(stop) or seconds >= minutes * 60))
+        if team.rank:
+            continue
+        for name, value in network.state_dict().items():
+            average[name].lerp_(value, max(0.01, 1 / step))
+        if step % 50 == 0:
+            print(f"step {step} {seconds / 60:.1f} min loss {loss_mean:.4f} deviation {square.mean().item() ** 0.5:.2f} share {share:.3f}")
         if done or now - saved > 60:
-            save_checkpoint(CHECKPOINT, network=network.state_dict(), optimizer=optimizer.state_dict(), average=average, step=step, seconds=seconds)
+            save_checkpoint(CHECKPOINT, network=network.state_dict(), optimizers=[o.state_dict() for o in optimizers], average=average, step=step, seconds=seconds)
             saved = now
 
 
@@ -133,8 +145,8 @@ def measure():
     sets = {"objects on white": (icons[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)}
     held = [photo for index, photo in enumerate(load_photos()) if index % HELD_OUT == 0]
     sets["photos"] = np.stack([photo[:256, :256] for photo in held])
-    if crops.scenes is not None:
-        sets["scenes"] = crops.scenes[::HELD_OUT]
+    if chunk_paths("large"):
+        sets["scenes"] = np.load(chunk_paths("large")[0], mmap_mode="r")[:, 0]
     for name, pixels in sets.items():
         errors, squares = [], []
         for start in range(0, min(len(pixels), 160), 8):
@@ -151,5 +163,5 @@ def measure():
 if __name__ == "__main__":
     if sys.argv[1:] != ["measure"]:
         claim_pid()
-        train(AUTOENCODER_MINUTES)
+        run_team(train, sum(p.numel() for p in make_autoencoder().parameters()), AUTOENCODER_MINUTES)
     measure()

@@ -1,1 +1,36 @@
 //! Pixels without a model: strokes, masks, layers, windows, image codecs.
+//!
+//! A [`Canvas`] turns ops into four pictures: the base, the sketch, the
+//! footprint of the strokes and the result. [`windows_for`] says which crops
+//! of it the model should see, [`changed_rects`] which tiles members should.
+//! Everything here is synchronous, and no work grows with the canvas where
+//! only a part of it changed.
+
+mod blend;
+mod changes;
+mod codec;
+mod entry;
+mod grow;
+mod layers;
+mod mask;
+mod paste;
+mod pixels;
+mod replay;
+mod resize;
+mod stroke;
+mod tile;
+mod window;
+
+#[cfg(test)]
+mod tests;
+
+pub use changes::changed_rects;
+pub use codec::{CodecError, ImageLimits, decode_image, encode_image};
+pub use entry::CanvasError;
+pub use layers::{Canvas, MAX_SPREAD, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
+pub use mask::Mask;
+pub use pixels::{BufferLengthError, Pixels};
+pub use resize::fit_to;
+pub use stroke::MAX_BRUSH_SIZE;
+pub use tile::TILE;
+pub use window::{Window, WindowRules, feather, windows_for};

@@ -1,1 +1,92 @@
-//! One file per command.
+//! The command line: one file per command.
+//!
+//! Flags as they were typed are one type ([`ServeFlags`]), settings as they
+//! hold are another ([`ServeSettings`]): flags come before environment
+//! variables, those before the TOML file, and that before the defaults.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "standard output and error are how a command speaks to its caller"
+)]
+
+pub mod bench;
+pub mod generate;
+pub mod model;
+pub mod serve;
+
+mod bundled;
+mod failure;
+mod progress;
+mod settings;
+mod telemetry;
+
+pub use bundled::default_model_folder;
+pub use failure::Failure;
+pub use progress::{bar, spinner};
+pub use settings::{AuthChoice, LogFormat, ServeFlags, ServeSettings};
+
+use clap::{Parser, Subcommand};
+
+/// What was typed.
+#[derive(Debug, Parser)]
+#[command(
+    name = "impasto",
+    version,
+    about = "A real-time diffusion painting server",
+    long_about = "Paint on a web canvas, and a diffusion model repaints under your hand.\n\n\
+        Without a command, impasto serves.",
+    args_conflicts_with_subcommands = true
+)]
+pub struct Cli {
+    /// The command; `serve` when left out.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Flags of `serve`, for a call without a command.
+    #[command(flatten)]
+    pub serve: ServeFlags,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serves the web canvas and its rooms (the default).
+    Serve(ServeFlags),
+    /// Makes one picture, without a server.
+    Generate(generate::GenerateArgs),
+    /// Measures a server from outside, as a client of its own.
+    Bench(bench::BenchArgs),
+    /// Looks into model folders.
+    Model(model::ModelArgs),
+}
+
+/// Runs what was typed.
+///
+/// # Errors
+/// [`Failure`], with the exit code that fits it.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(flags) => serve::run(flags),
+        Command::Generate(args) => generate::run(args),
+        Command::Bench(args) => bench::run(args),
+        Command::Model(args) => model::run(args),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn impasto_alone_serves_and_takes_the_flags_of_serve() {
+        let cli = Cli::try_parse_from(["impasto", "--listen", "127.0.0.1:1"]).unwrap();
+        assert!(cli.command.is_none());
+        assert_eq!(cli.serve.listen.unwrap().port(), 1);
+    }
+}

@@ -1,1 +1,250 @@
-//! Device threads: admission, step-level batches, cancel, latent residency.
+//! Device threads: admission, step-level batches across rooms, cancel, latent residency.
+//!
+//! One thread per device owns the model and every tensor. Rooms hand it
+//! [`RenderRequest`]s through an [`EngineHandle`] that never blocks, and hear
+//! of them through [`RenderEvent`]s.
+
+mod admission;
+mod device;
+mod error;
+mod request;
+mod residency;
+mod worker;
+
+pub use device::device_from_name;
+pub use error::EngineError;
+pub use request::{RenderEvent, RenderRequest, RoomKey};
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use candle_core::DType;
+
+use crate::canvas::WindowRules;
+use crate::model::{Family, LoadOptions, LoraChoice, Model};
+use crate::pipeline::Pipeline;
+use crate::protocol::{ModelInfo, Settings};
+use crate::sampler::sampler_names;
+use admission::Admission;
+use worker::Worker;
+
+/// How an engine is started.
+#[derive(Clone, Debug)]
+pub struct EngineOptions {
+    /// A diffusers folder.
+    pub model: PathBuf,
+    /// `cpu`, `cuda:N` or `metal`.
+    pub device: String,
+    /// LoRAs merged into the painting network.
+    pub loras: Vec<LoraChoice>,
+    /// Prompts whose embeddings are kept.
+    pub text_entries: usize,
+    /// Renders whose steps go in one batch.
+    pub batch: usize,
+    /// Renders that may wait, over all rooms.
+    pub waiting: usize,
+}
+
+impl EngineOptions {
+    /// Defaults for a model folder on the CPU.
+    pub fn new(model: PathBuf) -> Self {
+        Self {
+            model,
+            device: "cpu".to_owned(),
+            loras: Vec::new(),
+            text_entries: 256,
+            batch: 4,
+            waiting: 1024,
+        }
+    }
+}
+
+/// A running device thread; dropping it stops and joins the thread.
+pub struct Engine {
+    handle: EngineHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What rooms hold of an engine.
+#[derive(Clone)]
+pub struct EngineHandle {
+    admission: Arc<Admission>,
+    info: Arc<ModelInfo>,
+    rules: WindowRules,
+    defaults: Arc<Settings>,
+}
+
+impl Engine {
+    /// Loads the model, warms it up and starts its thread. Blocks until it is ready.
+    ///
+    /// # Errors
+    /// When the device does not exist or the model cannot be used.
+    pub fn start(options: EngineOptions) -> Result<Self, EngineError> {
+        let (ready, loaded) = std::sync::mpsc::sync_channel(1);
+        let admission = Arc::new(Admission::new(options.waiting));
+        let shared = admission.clone();
+        let thread = std::thread::Builder::new()
+            .name("impasto-device".to_owned())
+            .spawn(move || {
+                let batch = options.batch;
+                let started = load(&options);
+                let pipeline = match started {
+                    Ok((pipeline, description)) => {
+                        let _ = ready.send(Ok(description));
+                        pipeline
+                    }
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                        return;
+                    }
+                };
+                Worker::new(pipeline, shared, batch).run();
+            })
+            .map_err(EngineError::Thread)?;
+        let Description { info, rules, defaults } =
+            loaded.recv().map_err(|_| EngineError::Stopped)??;
+        let handle =
+            EngineHandle { admission, info: Arc::new(info), rules, defaults: Arc::new(defaults) };
+        Ok(Self { handle, thread: Some(thread) })
+    }
+
+    /// A handle for rooms.
+    pub fn handle(&self) -> EngineHandle {
+        self.handle.clone()
+    }
+
+    /// Stops the thread after its current step and waits for it.
+    pub fn shutdown(mut self) {
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        self.handle.admission.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the device thread ended in a panic");
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+impl EngineHandle {
+    /// The model, as clients see it.
+    pub fn model_info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    /// How windows are cut for this model.
+    pub fn window_rules(&self) -> WindowRules {
+        self.rules
+    }
+
+    /// The settings that suit the model, for a new room.
+    pub fn default_settings(&self) -> &Settings {
+        &self.defaults
+    }
+
+    /// Queues a render. A waiting one of the same room and member is replaced
+    /// and told so. Never blocks.
+    ///
+    /// # Errors
+    /// When too many renders wait, or the engine has stopped.
+    pub fn submit(&self, request: RenderRequest) -> Result<(), EngineError> {
+        self.admission.submit(request)
+    }
+
+    /// Drops what waits for a room, and its latents.
+    pub fn forget_room(&self, room: RoomKey) {
+        self.admission.forget_room(room);
+    }
+}
+
+struct Description {
+    info: ModelInfo,
+    rules: WindowRules,
+    defaults: Settings,
+}
+
+fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError> {
+    let device = device_from_name(&options.device)?;
+    let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
+    let load_options =
+        LoadOptions { device, dtype, loras: options.loras.clone(), painting_unet: None };
+    let model = Model::load(&options.model, &load_options)?;
+    let description = describe(&model, &options.device);
+    let mut pipeline = Pipeline::new(model, options.text_entries)?;
+    worker::warm_up(&mut pipeline, &description.rules, &description.defaults)?;
+    Ok((pipeline, description))
+}
+
+fn describe(model: &Model, device: &str) -> Description {
+    let native_size = model.native_side();
+    let sketch_input = model.sketch_input;
+    let defaults = Settings {
+        prompt: String::new(),
+        negative_prompt: String::new(),
+        guidance_scale: if sketch_input { 2.0 } else { 1.0 },
+        steps: 2,
+        strength: if sketch_input { 1.0 } else { 0.7 },
+        seed: 0,
+        sampler: default_sampler(model.family).to_owned(),
+        spread: 16,
+        live: true,
+    };
+    let mut samplers = vec![defaults.sampler.clone()];
+    samplers.extend(
+        sampler_names()
+            .filter(|name| *name != defaults.sampler && paints(name))
+            .map(str::to_owned),
+    );
+    let info = ModelInfo {
+        id: model.name.clone(),
+        family: family_name(model.family).to_owned(),
+        native_size,
+        device: device.to_owned(),
+        dtype: if model.dtype == DType::F32 { "f32" } else { "f16" }.to_owned(),
+        max_steps: 50,
+        samplers,
+    };
+    let grid = model.window_grid();
+    let rules = WindowRules {
+        grid,
+        context: 32,
+        minimum: 128.min(native_size),
+        maximum: native_size.max(grid),
+    };
+    Description { info, rules, defaults }
+}
+
+/// The sampler that few steps look best with.
+pub fn default_sampler(family: Family) -> &'static str {
+    match family {
+        Family::Turbo => "turbo",
+        Family::Sketch | Family::Lcm => "lcm",
+        Family::Sd | Family::Sdxl | Family::Inpainting | Family::InstructPix2Pix => "dpm-solver++",
+    }
+}
+
+fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::Sketch => "sketch",
+        Family::Sd => "sd",
+        Family::Lcm => "lcm",
+        Family::Turbo => "turbo",
+        Family::Sdxl => "sdxl",
+        Family::Inpainting => "inpainting",
+        Family::InstructPix2Pix => "instruct-pix2pix",
+    }
+}
+
+/// Inversion turns pictures into noise, not the other way round.
+fn paints(sampler: &str) -> bool {
+    sampler != "ddim-inverse"
+}

@@ -56,6 +56,10 @@ pub struct Model {
     /// True when the UNet takes an image's latents beside the noise: `in_channels` is twice the
     /// latents' channels.
     pub sketch_input: bool,
+    /// Where the tensors live.
+    pub device: Device,
+    /// The number format of the UNet and the text encoder.
+    pub dtype: DType,
 }
 
 impl Model {
@@ -114,6 +118,8 @@ impl Model {
             scheduler_config_json,
             name: folder.name(),
             family,
+            device: options.device.clone(),
+            dtype: options.dtype,
         })
     }
 
@@ -126,6 +132,19 @@ impl Model {
     /// as [`Model::unet`] where there is no other.
     pub fn base_unet(&self) -> &UNet2DConditionModel {
         &self.base_unet
+    }
+
+    /// The side of the square windows that the model is at home in, in pixels: the smaller side of
+    /// its native size, or 512 where its configuration does not say.
+    pub fn native_side(&self) -> u32 {
+        self.native_size().map_or(512, |(width, height)| width.min(height) as u32)
+    }
+
+    /// What a window's position and sides are multiples of, in pixels: one cell of the UNet's
+    /// lowest level.
+    pub fn window_grid(&self) -> u32 {
+        let halvings = self.unet.config().block_out_channels.len().saturating_sub(1);
+        (self.vae.scale() as u32) << halvings
     }
 
     /// Native width and height in pixels, where the UNet's configuration says.

@@ -38,9 +38,9 @@ fn object_from_text(text: &str) -> Result<Map<String, Value>, ErrorMessage> {
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(malformed("A message is one JSON object.")),
         // serde_json has no public kind for this one error.
-        Err(error) if error.to_string().starts_with("number out of range") => {
-            Err(invalid("A number in the message is too large to be finite."))
-        }
+        Err(error) if error.to_string().starts_with("number out of range") => Err(invalid(
+            "A number in the message is too large to be finite.",
+        )),
         Err(error) => Err(malformed(format!("The message is not JSON: {error}."))),
     }
 }
@@ -62,7 +62,9 @@ fn message_from_fields(
         "undo" => ClientMessage::Undo {},
         "redo" => ClientMessage::Redo {},
         "presence" => ClientMessage::Presence(from_fields::<Presence>(fields)?),
-        "ping" => ClientMessage::Ping { t: field::<f64>(&fields, "t")? },
+        "ping" => ClientMessage::Ping {
+            t: field::<f64>(&fields, "t")?,
+        },
         _ => {
             let shown: String = name.chars().take(40).collect();
             return Err(ErrorMessage::new(
@@ -114,14 +116,24 @@ fn refusal_from_serde(error: &serde_json::Error, before: &str) -> ErrorMessage {
     let wrong_number = told.starts_with("invalid type: null")
         || told.starts_with("invalid type: integer")
         || told.starts_with("invalid type: floating point");
-    let number_expected =
-        ["expected f32", "expected f64", "expected u32", "expected u64"].iter().any(|end| told.contains(end));
+    let number_expected = [
+        "expected f32",
+        "expected f64",
+        "expected u32",
+        "expected u64",
+    ]
+    .iter()
+    .any(|end| told.contains(end));
     let out_of_range = told.starts_with("invalid value")
         || told.starts_with("unknown variant")
         || told.starts_with("UUID parsing failed")
         || (wrong_number && number_expected);
     let message = format!("{before}{told}.");
-    if out_of_range { invalid(message) } else { malformed(message) }
+    if out_of_range {
+        invalid(message)
+    } else {
+        malformed(message)
+    }
 }
 
 fn malformed(message: impl Into<String>) -> ErrorMessage {

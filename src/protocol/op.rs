@@ -40,17 +40,20 @@ pub struct Brush {
     pub prompt: Option<String>,
 }
 
-/// How TypeScript sees the brush fields of a chunk: all there or none.
+/// A [`StrokeChunk`] as TypeScript sees it: the brush fields are all there or none.
 #[derive(TS)]
 #[ts(optional_fields)]
 #[expect(dead_code, reason = "describes the wire to TypeScript; never made")]
-struct PartialBrush {
+struct StrokeChunkFields {
+    id: String,
     tool: Option<Tool>,
     size: Option<f32>,
     hardness: Option<f32>,
     opacity: Option<f32>,
     color: Option<String>,
     prompt: Option<String>,
+    points: Vec<StrokePoint>,
+    done: bool,
 }
 
 /// A point of a stroke: `[x, y, pressure]`, canvas pixels and 0 … 1.
@@ -58,12 +61,12 @@ pub type StrokePoint = [f32; 3];
 
 /// One message of a stroke.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[ts(as = "StrokeChunkFields")]
 pub struct StrokeChunk {
     /// The client's id of the whole stroke.
     pub id: String,
     /// The brush; required in the first chunk of a stroke, left out in later ones.
     #[serde(flatten, default, skip_serializing_if = "Option::is_none")]
-    #[ts(flatten, as = "PartialBrush")]
     pub brush: Option<Brush>,
     /// New points since the last chunk.
     pub points: Vec<StrokePoint>,
@@ -93,7 +96,7 @@ pub struct SettingsPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
     /// Seed of the room's noise.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(type = "number")]
     pub seed: Option<u64>,
     /// One of the names in the model's `samplers`.

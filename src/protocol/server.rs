@@ -10,7 +10,9 @@ use uuid::Uuid;
 use super::{Presence, Rect, SequencedOp, Settings};
 
 /// What a member may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, TS)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, TS,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Sees the picture.
@@ -137,14 +139,14 @@ pub enum MemberNews {
     Left {
         /// Who.
         #[ts(type = "string")]
-    #[schemars(with = "String")]
+        #[schemars(with = "String")]
         client: Uuid,
     },
     /// Somebody's pointer moved.
     Presence {
         /// Who.
         #[ts(type = "string")]
-    #[schemars(with = "String")]
+        #[schemars(with = "String")]
         client: Uuid,
         /// Where.
         #[serde(flatten)]
@@ -172,7 +174,12 @@ pub struct ErrorMessage {
 impl ErrorMessage {
     /// A refusal with a code and a sentence, about no stroke in particular.
     pub fn new(code: super::ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), id: None, retry_after_ms: None }
+        Self {
+            code,
+            message: message.into(),
+            id: None,
+            retry_after_ms: None,
+        }
     }
 
     /// The same refusal, about the stroke `id`.

@@ -51,7 +51,9 @@ fn validate_stroke(chunk: &StrokeChunk) -> Checked {
         validate_brush(brush)?;
     }
     if chunk.points.len() > MAX_POINTS {
-        return refuse(format!("`points` may hold {MAX_POINTS} points at most; send more messages."));
+        return refuse(format!(
+            "`points` may hold {MAX_POINTS} points at most; send more messages."
+        ));
     }
     if chunk.points.is_empty() && !chunk.done {
         return refuse("`points` may be empty only in the message that is `done`.");
@@ -66,7 +68,12 @@ fn validate_stroke(chunk: &StrokeChunk) -> Checked {
 
 fn validate_brush(brush: &Brush) -> Checked {
     let size = f64::from(brush.size);
-    number("size", size, f64::from(MIN_BRUSH_SIZE), f64::from(MAX_BRUSH_SIZE))?;
+    number(
+        "size",
+        size,
+        f64::from(MIN_BRUSH_SIZE),
+        f64::from(MAX_BRUSH_SIZE),
+    )?;
     number("hardness", f64::from(brush.hardness), 0.0, 1.0)?;
     number("opacity", f64::from(brush.opacity), 0.0, 1.0)?;
     let digits = brush.color.strip_prefix('#').unwrap_or_default();
@@ -118,7 +125,12 @@ fn validate_render(wish: &RenderWish) -> Checked {
 }
 
 fn coordinate(name: &str, value: f32) -> Checked {
-    number(name, f64::from(value), -f64::from(MAX_COORDINATE), f64::from(MAX_COORDINATE))
+    number(
+        name,
+        f64::from(value),
+        -f64::from(MAX_COORDINATE),
+        f64::from(MAX_COORDINATE),
+    )
 }
 
 fn number(name: &str, value: f64, least: f64, most: f64) -> Checked {

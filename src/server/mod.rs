@@ -1,1 +1,149 @@
 //! axum routes, the websocket connection, limits, metrics, shutdown.
+//!
+//! A [`Server`] listens before there is a model: `/healthz` answers at once,
+//! `/readyz` and all rooms once its [`Switch`] is opened with a
+//! [`RoomRegistry`](crate::room::RoomRegistry). Draining the switch says
+//! goodbye to every member and ends [`Server::run`].
+
+mod access;
+mod allowance;
+mod assets;
+mod connection;
+mod error;
+mod images;
+mod links;
+pub mod metrics;
+mod options;
+mod origin;
+mod routes;
+mod shutdown;
+mod state;
+mod writer;
+
+pub use access::{Access, AccessError, Invites};
+pub use error::{ApiError, HttpErrorCode, HttpOnlyCode, ServerError};
+pub use options::{ServerLimits, ServerOptions};
+pub use shutdown::stop_signal;
+pub use state::Switch;
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::serve::ListenerExt;
+use tokio::net::{TcpListener, TcpSocket};
+
+use origin::OriginRules;
+use state::AppState;
+
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1024;
+/// Bytes of frames that the operating system may hold for a slow client: more
+/// would be old pictures on their way when a newer one is there.
+const SEND_BUFFER: u32 = 256 * 1024;
+/// How often histograms are folded, so that they do not grow between scrapes.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// A server that listens, and serves once [`Server::run`] is called.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    state: AppState,
+}
+
+impl Server {
+    /// Listens on the address of the options.
+    ///
+    /// # Errors
+    /// When the address is in use or not of this machine, or an option makes no sense.
+    pub async fn bind(options: ServerOptions) -> Result<Self, ServerError> {
+        let address = options.listen;
+        let loopback = address.ip().is_loopback();
+        let origins =
+            OriginRules::new(loopback, &options.allowed_origins).map_err(ServerError::Options)?;
+        let listener = listen(address).map_err(|source| match source.kind() {
+            io::ErrorKind::AddrInUse => ServerError::AddressInUse { address },
+            _ => ServerError::Listen { address, source },
+        })?;
+        let address =
+            listener.local_addr().map_err(|source| ServerError::Listen { address, source })?;
+        metrics::recorder();
+        Ok(Self { listener, address, state: AppState::new(options, origins) })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What opens and drains it.
+    pub fn switch(&self) -> Switch {
+        Switch::new(self.state.clone())
+    }
+
+    /// Serves until the switch is drained and all connections have ended, or
+    /// the drain timeout is over.
+    ///
+    /// # Errors
+    /// When the listener breaks.
+    pub async fn run(self) -> Result<(), ServerError> {
+        let Self { listener, state, .. } = self;
+        let draining = state.draining().clone();
+        let limit = state.options().limits.drain_timeout;
+        let upkeep = tokio::spawn(async {
+            let mut ticks = tokio::time::interval(UPKEEP_EVERY);
+            loop {
+                ticks.tick().await;
+                metrics::recorder().run_upkeep();
+            }
+        });
+        let listener = listener.tap_io(|stream| {
+            // A frame goes out when it is there, not when a packet is full.
+            if let Err(cause) = stream.set_nodelay(true) {
+                tracing::debug!(%cause, "TCP_NODELAY is not set");
+            }
+        });
+        let router = routes::router(state.clone());
+        let serving = axum::serve(listener, router)
+            .with_graceful_shutdown(draining.clone().cancelled_owned());
+        let serving = tokio::spawn(async move { serving.await });
+        let abort = serving.abort_handle();
+        let ended = async {
+            let served = serving.await;
+            state.sockets().close();
+            state.sockets().wait().await;
+            if let Some(rooms) = state.rooms_if_open() {
+                rooms.shut_down().await;
+            }
+            served
+        };
+        let deadline = async {
+            draining.cancelled().await;
+            tokio::time::sleep(limit).await;
+        };
+        let result = tokio::select! {
+            served = ended => match served {
+                Ok(result) => result.map_err(ServerError::Serve),
+                Err(cause) => Err(ServerError::Serve(io::Error::other(cause))),
+            },
+            () = deadline => {
+                tracing::warn!("some connections did not end in time and are cut");
+                Ok(())
+            }
+        };
+        abort.abort();
+        upkeep.abort();
+        result
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // A port is free again at once after a restart; Windows takes this option for sharing a port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    // Accepted sockets inherit it.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}

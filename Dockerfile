@@ -1,0 +1,55 @@
+# docker build -t impasto .                          runs on the CPU
+# docker build -t impasto --build-arg DEVICE=cuda .  runs on an NVIDIA GPU (docker run --gpus all)
+# docker run -p 7860:7860 impasto                    the log names the address with an invite
+
+ARG DEVICE=cpu
+
+FROM node:20-bookworm-slim AS web
+WORKDIR /impasto/web
+COPY web/package.json web/package-lock.json ./
+RUN npm ci
+COPY web ./
+RUN npm run build
+
+FROM rust:1.95-bookworm AS toolchain-cpu
+ENV IMPASTO_FEATURES=""
+
+FROM nvidia/cuda:12.6.3-devel-ubuntu24.04 AS toolchain-cuda
+ENV IMPASTO_FEATURES="cuda" PATH="/root/.cargo/bin:${PATH}"
+# Compute capability that kernels are compiled for: 80 (A100), 86, 89 (RTX 40), 90 (H100).
+ARG CUDA_COMPUTE_CAP=80
+ENV CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP}
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends build-essential ca-certificates curl pkg-config \
+    && rm -rf /var/lib/apt/lists/* \
+    && curl -fsSL https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain 1.95.0
+
+FROM toolchain-${DEVICE} AS build
+WORKDIR /impasto
+COPY . .
+# Newer than its sources, so build.rs takes it as it is and needs no Node here.
+COPY --from=web /impasto/web/dist ./web/dist
+RUN cargo build --release --locked --features "${IMPASTO_FEATURES}"
+
+FROM debian:bookworm-slim AS runtime-cpu
+FROM nvidia/cuda:12.6.3-runtime-ubuntu24.04 AS runtime-cuda
+
+FROM runtime-${DEVICE}
+ARG DEVICE
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends curl \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --create-home --home-dir /var/lib/impasto --uid 10001 impasto
+COPY --from=build /impasto/target/release/impasto /usr/local/bin/impasto
+COPY models /usr/local/bin/models
+COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/impasto/
+USER 10001
+WORKDIR /var/lib/impasto
+# Listening on all addresses of the container, rooms need an invite (--auth auto).
+ENV IMPASTO_LISTEN=0.0.0.0:7860 IMPASTO_DEVICE=${DEVICE}
+EXPOSE 7860
+HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
+    CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:7860/readyz"]
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["impasto"]
+CMD ["serve"]

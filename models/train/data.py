@@ -1,0 +1,60 @@
+"""Makes the pictures and their rough sketches, chunk by chunk; a chunk that is there is not made again.
+
+A chunk holds, for each scene, the picture and SKETCHES sketches of it, at 128 x 128; the first chunks hold them at
+256 x 256 as well. Chunk 0 is held out of all training.
+"""
+
+import json
+import os
+import sys
+
+import cv2
+import numpy as np
+
+from scenes import SIZE, Studio
+from settings import WORK, replace_file
+from sketches import make_sketch
+
+CHUNK = 250
+SKETCHES = 2
+CHUNKS = int(os.environ.get("IMPASTO_CHUNKS", 30))
+LARGE_CHUNKS = int(os.environ.get("IMPASTO_LARGE_CHUNKS", 6))
+FOLDER = WORK / "chunks"
+
+
+def make_chunk(index):
+    """Writes one chunk: small pictures, large ones where wanted, and captions."""
+    studio = Studio(1000 + index)
+    small = np.zeros((CHUNK, 1 + SKETCHES, SIZE // 2, SIZE // 2, 3), np.uint8)
+    large = np.zeros((CHUNK, 1 + SKETCHES, SIZE, SIZE, 3), np.uint8)
+    captions = []
+    for row in range(CHUNK):
+        scene = studio.make()
+        captions.append(scene.caption)
+        pictures = [scene.image] + [make_sketch(scene.image, scene.labels, scene.parts, scene.paper, studio.random) for _ in range(SKETCHES)]
+        for column, picture in enumerate(pictures):
+            large[row, column] = np.clip(picture + 0.5, 0, 255)
+            small[row, column] = cv2.resize(large[row, column], (SIZE // 2, SIZE // 2), interpolation=cv2.INTER_AREA)
+    if index < LARGE_CHUNKS:
+        replace_file(FOLDER / f"large-{index:03}.npy", lambda path: np.save(open(path, "wb"), large))
+    replace_file(FOLDER / f"captions-{index:03}.json", lambda path: path.write_text(json.dumps(captions)))
+    replace_file(FOLDER / f"small-{index:03}.npy", lambda path: np.save(open(path, "wb"), small))
+
+
+def chunk_paths(size):
+    """The chunks there are of a size (`small` or `large`), in order."""
+    return sorted(FOLDER.glob(f"{size}-*.npy"))
+
+
+def chunk_captions(path):
+    """The captions that belong to a chunk."""
+    return json.loads((FOLDER / f"captions-{path.stem.split('-')[1]}.json").read_text())
+
+
+if __name__ == "__main__":
+    cv2.setNumThreads(1)
+    workers, worker = (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (1, 0)
+    for index in range(worker, CHUNKS, workers):
+        if not (FOLDER / f"small-{index:03}.npy").exists():
+            make_chunk(index)
+            print("chunk", index, flush=True)

@@ -1,0 +1,234 @@
+//! What can be undone: strokes, placed images, applied results.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::Pixels;
+use super::blend::{mix_pixel, scale};
+use super::mask::Mask;
+use super::stroke::{MAX_BRUSH_SIZE, Rasteriser};
+use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, tiles_of};
+use crate::protocol::{Brush, Rect, Tool};
+
+/// Why a stroke cannot begin.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum CanvasError {
+    /// The colour is not `#rrggbb`.
+    #[error("the colour {0:?} is not valid; write it as #rrggbb")]
+    InvalidColor(String),
+    /// A number of the brush is not finite or out of its range.
+    #[error("the brush's {field} is {value}; choose a number from {least} to {most}")]
+    InvalidBrush {
+        /// `size`, `hardness` or `opacity`.
+        field: &'static str,
+        /// What was asked for.
+        value: f32,
+        /// The smallest that is allowed.
+        least: f32,
+        /// The largest that is allowed.
+        most: f32,
+    },
+    /// Something on the canvas has that id already.
+    #[error("the id {0} is taken on this canvas; begin each stroke with an id of its own")]
+    DuplicateId(u64),
+}
+
+/// A brush as numbers that compose.
+#[derive(Clone, Debug)]
+pub(super) struct Ink {
+    tool: Tool,
+    color: [u8; 3],
+    opacity: u8,
+}
+
+/// One thing that can be undone.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) id: u64,
+    pub(super) active: bool,
+    pub(super) kind: EntryKind,
+}
+
+#[derive(Debug)]
+pub(super) enum EntryKind {
+    Stroke(Box<Stroke>),
+    /// An image became base and sketch, and the footprint was cleared.
+    Image {
+        pixels: Arc<Pixels>,
+        is_apply: bool,
+    },
+}
+
+/// A stroke, or the part of one that lies between two images.
+#[derive(Clone, Debug)]
+pub(super) struct Stroke {
+    pub(super) ink: Ink,
+    pub(super) rasteriser: Rasteriser,
+    pub(super) coverage: Coverage,
+    /// What lies under the stroke, kept while it is drawn.
+    pub(super) under: Option<HashMap<TileIndex, UnderTile>>,
+}
+
+/// Sketch and footprint of a tile.
+#[derive(Clone, Debug)]
+pub(super) struct UnderTile {
+    pub(super) sketch: Pixels,
+    pub(super) footprint: Mask,
+}
+
+impl Entry {
+    /// Bytes that undoing it needs.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.kind {
+            EntryKind::Image { pixels, .. } => pixels.data().len(),
+            EntryKind::Stroke(stroke) => {
+                let under = stroke.under.as_ref().map_or(0, HashMap::len);
+                stroke.coverage.bytes() + under * TILE_AREA * 4
+            }
+        }
+    }
+
+    pub(super) fn stroke_mut(&mut self) -> Option<&mut Stroke> {
+        match &mut self.kind {
+            EntryKind::Stroke(stroke) => Some(stroke),
+            EntryKind::Image { .. } => None,
+        }
+    }
+}
+
+impl Stroke {
+    pub(super) fn from_brush(brush: &Brush) -> Result<Self, CanvasError> {
+        let check = |field, value: f32, least, most| {
+            if value.is_finite() && value >= least && value <= most {
+                Ok(value)
+            } else {
+                Err(CanvasError::InvalidBrush {
+                    field,
+                    value,
+                    least,
+                    most,
+                })
+            }
+        };
+        let size = check("size", brush.size, 0.1, MAX_BRUSH_SIZE)?;
+        let hardness = check("hardness", brush.hardness, 0.0, 1.0)?;
+        let opacity = check("opacity", brush.opacity, 0.0, 1.0)?;
+        let ink = Ink {
+            tool: brush.tool,
+            color: parse_color(&brush.color)?,
+            opacity: (opacity * 255.0).round() as u8,
+        };
+        Ok(Self {
+            ink,
+            rasteriser: Rasteriser::new(size, hardness),
+            coverage: Coverage::default(),
+            under: Some(HashMap::new()),
+        })
+    }
+
+    /// The same stroke from here on, with nothing drawn yet.
+    pub(super) fn continued(&self) -> Self {
+        Self {
+            ink: self.ink.clone(),
+            rasteriser: self.rasteriser.clone(),
+            coverage: Coverage::default(),
+            under: Some(HashMap::new()),
+        }
+    }
+
+    /// Draws the stroke inside `rect` over what is there. All pictures have the
+    /// size of the canvas.
+    pub(super) fn compose(
+        &self,
+        rect: &Rect,
+        base: &Pixels,
+        sketch: &mut Pixels,
+        footprint: &mut Mask,
+    ) {
+        for index in tiles_of(&rect.intersect(&self.coverage.bounds())) {
+            let Some(values) = self.coverage.tile(index) else {
+                continue;
+            };
+            let tile = tile_rect(index);
+            let part = tile.intersect(rect);
+            for y in part.y..part.bottom() {
+                let at = ((y - tile.y) * TILE + part.x - tile.x) as usize;
+                let covered = &values[at..][..part.width as usize];
+                self.ink.compose_row(
+                    covered,
+                    base.span(part.x, y, part.width),
+                    sketch.span_mut(part.x, y, part.width),
+                    footprint.span_mut(part.x, y, part.width),
+                );
+            }
+        }
+    }
+}
+
+impl Ink {
+    /// True when the stroke only ever adds to the footprint.
+    pub(super) const fn adds_mask(&self) -> bool {
+        matches!(self.tool, Tool::Brush | Tool::Mask)
+    }
+
+    /// How much of a pixel takes on the colour (or the base, for the eraser)
+    /// where the dabs cover `covered` of it; 0 for tools that do not paint.
+    pub(super) fn paint_weight(&self, covered: u8) -> u8 {
+        match self.tool {
+            Tool::Brush | Tool::Erase => scale(covered, self.opacity),
+            Tool::Mask | Tool::Restore => 0,
+        }
+    }
+
+    /// What a pixel is painted towards.
+    pub(super) fn paint_color<'a>(&'a self, base: &'a [u8]) -> &'a [u8] {
+        if self.tool == Tool::Erase {
+            base
+        } else {
+            &self.color
+        }
+    }
+
+    fn compose_row(&self, covered: &[u8], base: &[u8], sketch: &mut [u8], footprint: &mut [u8]) {
+        let pixels = sketch.chunks_exact_mut(3).zip(base.chunks_exact(3));
+        for ((covered, mask), (pixel, base)) in covered.iter().zip(footprint).zip(pixels) {
+            if *covered == 0 || self.opacity == 0 {
+                continue;
+            }
+            mix_pixel(pixel, self.paint_color(base), self.paint_weight(*covered));
+            let weight = scale(*covered, self.opacity);
+            *mask = match self.tool {
+                // A thin glaze still hands its pixels to the model: opacity
+                // is about the paint, the edge of the brush about the mask.
+                Tool::Brush => (*mask).max(*covered),
+                Tool::Mask => (*mask).max(weight),
+                Tool::Erase | Tool::Restore => scale(*mask, 255 - weight),
+            };
+        }
+    }
+}
+
+fn parse_color(text: &str) -> Result<[u8; 3], CanvasError> {
+    let parse = || {
+        let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+        if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return None;
+        }
+        let [_, red, green, blue] = u32::from_str_radix(digits, 16).ok()?.to_be_bytes();
+        Some([red, green, blue])
+    };
+    parse().ok_or_else(|| CanvasError::InvalidColor(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_are_six_digits() {
+        assert_eq!(parse_color("#0aFf01"), Ok([10, 255, 1]));
+        for text in ["", "0aff01", "#fff", "#+aff01", "#0aff011", "#ééé"] {
+            assert!(parse_color(text).is_err(), "{text}");
+        }
+    }
+}

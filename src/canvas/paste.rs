@@ -1,0 +1,88 @@
+//! Where the model's pixels meet the canvas.
+
+use super::blend::mix_pixel;
+use super::mask::Mask;
+use super::{Canvas, Pixels};
+use crate::protocol::Rect;
+
+impl Canvas {
+    /// What the pixels of `window` are where the model does not paint: the
+    /// `known` of an edit whose mask is `mask` (window size; the mask of
+    /// [`Canvas::repaint_mask`] or less).
+    ///
+    /// With it, `known·(1 − mask) + model·mask` mixes the model's pixels with
+    /// the sketch along the soft edge of the strokes, and with the result of
+    /// earlier renders where a window fades out. Rendering again and again
+    /// therefore does not make soft edges creep towards hard ones.
+    pub fn known(&self, window: &Rect, mask: &Mask) -> Pixels {
+        let window = window.intersect(&self.bounds);
+        let mut known = self.result.crop(&window);
+        let soft = self.repaint_mask(&window);
+        let height = window.height.min(mask.height());
+        let width = window.width.min(mask.width());
+        for y in 0..height {
+            let sketch = self.sketch.span(window.x, window.y + y, width);
+            let masks = mask.span(0, y, width).iter().zip(soft.span(0, y, width));
+            let row = known.span_mut(0, y, width);
+            let pixels = row.chunks_exact_mut(3).zip(sketch.chunks_exact(3));
+            for ((mask, soft), (pixel, sketch)) in masks.zip(pixels) {
+                mix_pixel(pixel, sketch, sketch_weight(*mask, *soft));
+            }
+        }
+        known
+    }
+
+    /// Blends the model's pixels into the result. `rendered` and `mask` have
+    /// the window's size. Returns the smallest rectangle around what changed.
+    ///
+    /// Only pixels change that have a `mask` above 0 and that strokes (grown
+    /// by the spread) still cover: what was undone while the model worked
+    /// stays undone.
+    pub fn paste_result(&mut self, window: &Rect, rendered: &Pixels, mask: &Mask) -> Rect {
+        let window = Rect::new(
+            window.x,
+            window.y,
+            window.width.min(rendered.width()).min(mask.width()),
+            window.height.min(rendered.height()).min(mask.height()),
+        )
+        .intersect(&self.bounds);
+        let allowed = self.repaint_mask(&window);
+        let mut dirty = Rect::default();
+        for y in 0..window.height {
+            let masks = mask
+                .span(0, y, window.width)
+                .iter()
+                .zip(allowed.span(0, y, window.width));
+            let row = self.result.span_mut(window.x, window.y + y, window.width);
+            let pixels = row
+                .chunks_exact_mut(3)
+                .zip(rendered.span(0, y, window.width).chunks_exact(3));
+            let mut first = None;
+            let mut last = 0;
+            for (x, ((mask, allowed), (pixel, rendered))) in (window.x..).zip(masks.zip(pixels)) {
+                let weight = (*mask).min(*allowed);
+                if weight == 0 || pixel == rendered {
+                    continue;
+                }
+                mix_pixel(pixel, rendered, weight);
+                first = first.or(Some(x));
+                last = x;
+            }
+            if let Some(first) = first {
+                dirty = dirty.union(&Rect::new(first, window.y + y, last - first + 1, 1));
+            }
+        }
+        dirty
+    }
+}
+
+/// The weight of the sketch against the earlier result. With `soft` = s and
+/// `mask` = f·s, the picture wanted is `(1 − f)·result + f·((1 − s)·sketch +
+/// s·model)`; this is the sketch's share of what is not the model's.
+fn sketch_weight(mask: u8, soft: u8) -> u8 {
+    if soft == 0 || mask == 255 {
+        return 0;
+    }
+    let (mask, soft) = (u32::from(mask.min(soft)), u32::from(soft));
+    (mask * (255 - soft) * 255 / (soft * (255 - mask)).max(1)).min(255) as u8
+}

@@ -1,0 +1,160 @@
+//! Replaying entries over what lies under them, and folding the oldest away.
+
+use std::sync::Arc;
+
+use super::Pixels;
+use super::entry::{Entry, EntryKind};
+use super::layers::{Canvas, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
+use super::tile::TileIndex;
+use crate::protocol::Rect;
+
+impl Canvas {
+    /// The topmost active image: everything below it is hidden.
+    pub(super) fn last_image(&self) -> Option<usize> {
+        self.entries
+            .iter()
+            .rposition(|entry| entry.active && matches!(entry.kind, EntryKind::Image { .. }))
+    }
+
+    /// Sketch and footprint inside `rect` as the entries before `end` make them.
+    pub(super) fn replay(&mut self, rect: &Rect, end: usize) {
+        let image = self.last_image();
+        if image.is_some() {
+            self.sketch.copy_rect(&self.base, rect);
+        } else {
+            self.sketch.copy_rect(&self.floor.sketch, rect);
+        }
+        for y in rect.y..rect.bottom() {
+            let row = self.footprint.span_mut(rect.x, y, rect.width);
+            if image.is_some() {
+                row.fill(0);
+            } else {
+                row.copy_from_slice(self.floor.footprint.span(rect.x, y, rect.width));
+            }
+        }
+        self.compose(rect, image.map_or(0, |image| image + 1), end);
+    }
+
+    /// Draws the active strokes from `start` to before `end` inside `rect`.
+    pub(super) fn compose(&mut self, rect: &Rect, start: usize, end: usize) {
+        for entry in self
+            .entries
+            .range(start.min(end)..end)
+            .filter(|entry| entry.active)
+        {
+            if let EntryKind::Stroke(stroke) = &entry.kind {
+                stroke.compose(rect, &self.base, &mut self.sketch, &mut self.footprint);
+            }
+        }
+    }
+
+    /// Drops what open strokes from entry `start` on know of the tiles that
+    /// changed under them.
+    pub(super) fn forget_under(&mut self, start: usize, changed: impl Fn(TileIndex) -> bool) {
+        let start = start.min(self.entries.len());
+        for stroke in self
+            .entries
+            .range_mut(start..)
+            .filter_map(Entry::stroke_mut)
+        {
+            if let Some(under) = &mut stroke.under {
+                under.retain(|tile, _| !changed(*tile));
+            }
+        }
+    }
+
+    /// Shows another image as the base, after an image was undone or redone.
+    pub(super) fn change_base(&mut self, before: Option<usize>, after: Option<usize>) -> Rect {
+        let image_at = |index: Option<usize>| match &self.entries.get(index?)?.kind {
+            EntryKind::Image { pixels, is_apply } => Some((pixels.clone(), *is_apply)),
+            EntryKind::Stroke(_) => None,
+        };
+        // What was applied is the result to return to, unless somebody has
+        // painted over it since.
+        let is_undone = before > after;
+        let is_top = before
+            .is_some_and(|before| self.entries.range(before + 1..).all(|entry| !entry.active));
+        let applied = image_at(before)
+            .filter(|(_, is_apply)| *is_apply && is_undone && is_top)
+            .map(|(pixels, _)| pixels);
+        self.base = image_at(after).map_or_else(|| self.floor.base.clone(), |(pixels, _)| pixels);
+        let sketch = self.sketch.clone();
+        self.replay(&self.bounds.clone(), self.entries.len());
+        self.forget_under(0, |_| true);
+        self.settle(&self.bounds.clone(), Some((&sketch, applied.as_deref())));
+        self.bounds
+    }
+
+    /// Puts the sketch back into the result: everywhere that the mask does not
+    /// reach, within the spread around `rect`; and, where `changed` gives the
+    /// sketch inside `rect` as it was before, wherever it differs now (there
+    /// a second picture, of canvas size, may stand in for the sketch where the
+    /// mask is above 0). Returns where the result changed.
+    pub(super) fn settle(
+        &mut self,
+        rect: &Rect,
+        changed: Option<(&Pixels, Option<&Pixels>)>,
+    ) -> Rect {
+        let region = rect.inflate_within(self.spread, &self.bounds);
+        let mask = self.repaint_mask(&region);
+        let mut dirty = Rect::default();
+        for y in region.y..region.bottom() {
+            let mask = mask.span(0, y - region.y, region.width);
+            let mut first = None;
+            let mut last = region.x;
+            for (x, mask) in (region.x..).zip(mask) {
+                let sketch = self.sketch.span(x, y, 1);
+                let is_inside = rect.contains(&Rect::new(x, y, 1, 1));
+                let source = match changed {
+                    _ if *mask == 0 => sketch,
+                    Some((before, instead))
+                        if is_inside && before.span(x - rect.x, y - rect.y, 1) != sketch =>
+                    {
+                        instead.map_or(sketch, |instead| instead.span(x, y, 1))
+                    }
+                    _ => continue,
+                };
+                let result = self.result.span_mut(x, y, 1);
+                if result != source {
+                    result.copy_from_slice(source);
+                    first = first.or(Some(x));
+                    last = x;
+                }
+            }
+            if let Some(first) = first {
+                dirty = dirty.union(&Rect::new(first, y, last - first + 1, 1));
+            }
+        }
+        dirty
+    }
+
+    /// Makes the oldest entries permanent while there are too many of them.
+    /// What is undone at that moment can no longer be redone.
+    pub(super) fn fold(&mut self) {
+        let mut bytes: usize = self.entries.iter().map(Entry::bytes).sum();
+        while self.entries.len() > MAX_UNDO_ENTRIES
+            || (bytes > MAX_UNDO_BYTES && self.entries.len() > 1)
+        {
+            let Some(oldest) = self.entries.pop_front() else {
+                return;
+            };
+            bytes -= oldest.bytes();
+            if !oldest.active {
+                continue;
+            }
+            match oldest.kind {
+                EntryKind::Stroke(stroke) => stroke.compose(
+                    &stroke.coverage.bounds(),
+                    &self.floor.base,
+                    Arc::make_mut(&mut self.floor.sketch),
+                    &mut self.floor.footprint,
+                ),
+                EntryKind::Image { pixels, .. } => {
+                    self.floor.base = pixels.clone();
+                    self.floor.sketch = pixels;
+                    self.floor.footprint.data_mut().fill(0);
+                }
+            }
+        }
+    }
+}

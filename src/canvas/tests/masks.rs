@@ -1,0 +1,105 @@
+use proptest::prelude::*;
+
+use crate::canvas::Mask;
+use crate::protocol::Rect;
+
+fn any_mask() -> impl Strategy<Value = Mask> {
+    (1u32..40, 1u32..40).prop_flat_map(|(width, height)| {
+        let value = prop_oneof![30 => Just(0u8), 1 => Just(255u8), 1 => any::<u8>()];
+        prop::collection::vec(value, (width * height) as usize)
+            .prop_map(move |data| Mask::from_raw(width, height, data).unwrap())
+    })
+}
+
+/// The definition of growing, tried for every pair of pixels.
+fn grown_slowly(mask: &Mask, spread: u32) -> Vec<f64> {
+    let (width, height) = (mask.width(), mask.height());
+    let places = || (0..height).flat_map(move |y| (0..width).map(move |x| (x, y)));
+    places()
+        .map(|(x, y)| {
+            places()
+                .map(|(u, v)| {
+                    let square = f64::from(x.abs_diff(u).pow(2) + y.abs_diff(v).pow(2));
+                    let fall = 255.0 * square / f64::from(spread * spread + 1);
+                    f64::from(mask.value(u, v)) - fall
+                })
+                .fold(0.0, f64::max)
+        })
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    // Spreads on both sides of the one from which envelopes are used.
+    #[test]
+    fn growing_is_what_its_definition_says(
+        mask in any_mask(),
+        spread in prop_oneof![1u32..12, 38u32..44],
+    ) {
+        let grown = mask.grow(spread);
+        for (value, exact) in grown.data().iter().zip(grown_slowly(&mask, spread)) {
+            prop_assert!((f64::from(*value) - exact).abs() <= 1.01, "{value} is not {exact}");
+            prop_assert!(exact > 0.0 || *value == 0, "not 0 beyond the spread");
+        }
+    }
+
+    #[test]
+    fn growing_takes_nothing_away(mask in any_mask(), spread in 0u32..60) {
+        let grown = mask.grow(spread);
+        for (before, after) in mask.data().iter().zip(grown.data()) {
+            prop_assert!(after >= before);
+        }
+    }
+
+    #[test]
+    fn a_larger_mask_and_a_larger_spread_grow_larger(mask in any_mask(), spread in 1u32..20) {
+        let grown = mask.grow(spread);
+        let wider = mask.grow(spread + 3);
+        let mut larger = mask.clone();
+        larger.data_mut().iter_mut().step_by(7).for_each(|value| *value = value.saturating_add(90));
+        let larger = larger.grow(spread);
+        for ((value, wider), larger) in grown.data().iter().zip(wider.data()).zip(larger.data()) {
+            prop_assert!(wider >= value && larger >= value);
+        }
+    }
+
+    #[test]
+    fn spread_0_changes_nothing(mask in any_mask()) {
+        prop_assert_eq!(mask.grow(0), mask);
+    }
+
+    #[test]
+    fn bounds_are_tight(mask in any_mask()) {
+        let bounds = mask.bounds();
+        let mut expected = Rect::default();
+        for y in 0..mask.height() {
+            for x in 0..mask.width() {
+                if mask.value(x, y) > 0 {
+                    expected = expected.union(&Rect::new(x, y, 1, 1));
+                }
+            }
+        }
+        prop_assert_eq!(bounds, expected);
+    }
+}
+
+#[test]
+fn one_pixel_grows_into_a_disc() {
+    for spread in [1u32, 5, 16, 40, 41, 90] {
+        let centre = spread + 3;
+        let mut mask = Mask::new(2 * centre + 1, 2 * centre + 1, 0);
+        mask.span_mut(centre, centre, 1)[0] = 255;
+        let grown = mask.grow(spread);
+        for y in 0..grown.height() {
+            for x in 0..grown.width() {
+                let square = x.abs_diff(centre).pow(2) + y.abs_diff(centre).pow(2);
+                if square > spread * spread {
+                    assert_eq!(grown.value(x, y), 0, "spread {spread} at {x},{y}");
+                }
+            }
+        }
+        assert_eq!(grown.value(centre, centre), 255);
+        assert!(grown.value(centre + spread / 2, centre) > 100);
+    }
+}

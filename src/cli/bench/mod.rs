@@ -1,0 +1,40 @@
+//! `impasto bench`: measures a server from outside, as a client of its own.
+
+mod client;
+mod http;
+mod machine;
+mod report;
+mod server;
+mod stroke;
+
+use clap::{Args, Subcommand};
+
+use super::Failure;
+
+pub use report::{Spread, percentile};
+pub use stroke::StrokeArgs;
+
+/// What to measure.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Which bench.
+    #[command(subcommand)]
+    pub bench: Bench,
+}
+
+/// The benches.
+#[derive(Debug, Subcommand)]
+pub enum Bench {
+    /// From a stroke to the first pixels of it, over the websocket; prints JSON.
+    Stroke(StrokeArgs),
+}
+
+/// Runs a bench.
+///
+/// # Errors
+/// When the server cannot be started or reached, or stops answering.
+pub fn run(args: BenchArgs) -> Result<(), Failure> {
+    match args.bench {
+        Bench::Stroke(args) => stroke::run(args),
+    }
+}

@@ -1,0 +1,278 @@
+//! `impasto generate`: one picture, without a server.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use candle_core::{DType, Tensor};
+use clap::Args;
+use serde::Serialize;
+
+use super::{Failure, bar, default_model_folder, spinner};
+use crate::canvas::{ImageLimits, Mask, Pixels, decode_image, encode_image, fit_to};
+use crate::engine::{default_sampler, device_from_name};
+use crate::model::{LoadOptions, Model};
+use crate::pipeline::{GenerateRequest, Pipeline, RenderSettings};
+use crate::protocol::{CanvasSize, FrameFormat, TimingsMs};
+
+/// Name of the tensor in latents files.
+const LATENTS: &str = "latents";
+/// Quality of a JPEG that is written.
+const JPEG_QUALITY: u8 = 92;
+
+/// Flags of `generate`.
+#[derive(Clone, Debug, Args)]
+pub struct GenerateArgs {
+    /// A diffusers folder [default: the bundled model]
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// cpu, cuda:N or metal
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
+    /// What the picture should show
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// What it should not show
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub negative_prompt: String,
+    /// Sampler [default: the model's]
+    #[arg(long, value_name = "NAME")]
+    pub sampler: Option<String>,
+    /// Sampling steps
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: u32,
+    /// Classifier-free guidance scale; 1 or less runs without guidance
+    #[arg(long, value_name = "W", default_value_t = 1.0)]
+    pub guidance_scale: f64,
+    /// DDIM's eta, 0 to 1; other samplers ignore it
+    #[arg(long, value_name = "ETA", default_value_t = 0.0)]
+    pub eta: f64,
+    /// Seed of the noise
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+    /// Width in pixels [default: the image's, or the model's native size]
+    #[arg(long, value_name = "W")]
+    pub width: Option<u32>,
+    /// Height in pixels [default: the image's, or the model's native size]
+    #[arg(long, value_name = "H")]
+    pub height: Option<u32>,
+    /// Image to start from: PNG, JPEG or WebP
+    #[arg(long, value_name = "IN")]
+    pub image: Option<PathBuf>,
+    /// How far from the image the model may go, 0 to 1
+    #[arg(long, value_name = "S", requires = "image", default_value_t = 0.7)]
+    pub strength: f64,
+    /// Where the image may change: white may, black stays
+    #[arg(long, value_name = "M.png", requires = "image")]
+    pub mask: Option<PathBuf>,
+    /// Initial noise: safetensors with `latents`, shaped [1, channels, height/8, width/8]
+    #[arg(long, value_name = "F.safetensors")]
+    pub latents: Option<PathBuf>,
+    /// Writes the final latents there, before they are decoded, under the same name
+    #[arg(long, value_name = "F.safetensors")]
+    pub save_latents: Option<PathBuf>,
+    /// The picture: .png, .jpg or .webp
+    #[arg(long, value_name = "OUT")]
+    pub out: PathBuf,
+    /// Prints one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    out: &'a Path,
+    model: &'a str,
+    width: u32,
+    height: u32,
+    steps: u32,
+    seed: u64,
+    sampler: &'a str,
+    load_ms: f64,
+    timings_ms: TimingsMs,
+}
+
+/// Makes one picture.
+///
+/// # Errors
+/// One line, when a flag, a file or the model cannot be used.
+pub fn run(args: GenerateArgs) -> Result<(), Failure> {
+    let format = format_of(&args.out)?;
+    let folder = match &args.model {
+        Some(folder) => folder.clone(),
+        None => default_model_folder().ok_or_else(|| {
+            Failure::usage("the bundled model is not here: give --model a diffusers folder")
+        })?,
+    };
+    let started = Instant::now();
+    let loading = spinner(format!("loading {}", folder.display()));
+    let device = device_from_name(&args.device).map_err(Failure::usage)?;
+    let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
+    let options =
+        LoadOptions { device: device.clone(), dtype, loras: Vec::new(), painting_unet: None };
+    let model = Model::load(&folder, &options).map_err(Failure::usage)?;
+    loading.finish_and_clear();
+    let load_ms = started.elapsed().as_secs_f64() * 1000.0;
+
+    let image = args.image.as_deref().map(read_image).transpose()?;
+    let size = picture_size(&args, image.as_ref(), model.native_side(), model.window_grid());
+    let (width, height) = size;
+    let fit = |picture: Pixels| fit_to(&picture, CanvasSize { width, height });
+    let mask = args.mask.as_deref().map(read_image).transpose()?;
+    let sampler = args.sampler.clone().unwrap_or_else(|| default_sampler(model.family).to_owned());
+    let name = model.name.clone();
+    let request = GenerateRequest {
+        settings: RenderSettings {
+            prompt: args.prompt.clone(),
+            negative_prompt: args.negative_prompt.clone(),
+            guidance_scale: args.guidance_scale,
+            steps: args.steps,
+            strength: args.strength,
+            seed: args.seed,
+            sampler: sampler.clone(),
+            eta: args.eta,
+        },
+        size,
+        image: image.map(fit),
+        mask: mask.map(fit).map(|picture| mask_from_brightness(&picture)),
+        latents: args.latents.as_deref().map(|file| read_latents(file, &device)).transpose()?,
+    };
+
+    let mut pipeline = Pipeline::new(model, 2).map_err(Failure::usage)?;
+    let progress = bar("sampling", args.steps.into());
+    let rendered = pipeline
+        .generate(request, |done, steps| {
+            progress.set_length(steps as u64);
+            progress.set_position(done as u64);
+        })
+        .map_err(Failure::usage)?;
+    progress.finish_and_clear();
+
+    if let Some(file) = &args.save_latents {
+        save_latents(file, &rendered.latents)?;
+    }
+    let coding = Instant::now();
+    let bytes = encode_image(&rendered.pixels, format, JPEG_QUALITY).map_err(Failure::broken)?;
+    let mut timings_ms = rendered.timings.to_ms();
+    timings_ms.insert("codec".to_owned(), coding.elapsed().as_secs_f64() * 1000.0);
+    std::fs::write(&args.out, bytes).map_err(|cause| unwritable(&args.out, &cause))?;
+    if args.json {
+        let report = Report {
+            out: &args.out,
+            model: &name,
+            width,
+            height,
+            steps: args.steps,
+            seed: args.seed,
+            sampler: &sampler,
+            load_ms,
+            timings_ms,
+        };
+        println!("{}", serde_json::to_string(&report).map_err(Failure::broken)?);
+    }
+    Ok(())
+}
+
+/// The size that was asked for; or the image's, cut to the model's grid; or
+/// the model's native size.
+fn picture_size(
+    args: &GenerateArgs,
+    image: Option<&Pixels>,
+    native_size: u32,
+    grid: u32,
+) -> (u32, u32) {
+    let to_grid = |side: u32| (side / grid * grid).max(grid);
+    let (width, height) = image.map_or((native_size, native_size), |image| {
+        (to_grid(image.width()), to_grid(image.height()))
+    });
+    (args.width.unwrap_or(width), args.height.unwrap_or(height))
+}
+
+fn format_of(out: &Path) -> Result<FrameFormat, Failure> {
+    let extension = out.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    match extension.as_str() {
+        "png" => Ok(FrameFormat::Png),
+        "jpg" | "jpeg" => Ok(FrameFormat::Jpeg),
+        "webp" => Ok(FrameFormat::Webp),
+        _ => Err(Failure::usage(format!(
+            "{} has no known ending: write --out with .png, .jpg or .webp",
+            out.display()
+        ))),
+    }
+}
+
+fn read_image(file: &Path) -> Result<Pixels, Failure> {
+    let place = file.display();
+    let bytes = std::fs::read(file)
+        .map_err(|cause| Failure::usage(format!("cannot read {place} ({cause}): check its path")))?;
+    decode_image(&bytes, &ImageLimits::default())
+        .map_err(|cause| Failure::usage(format!("{place}: {cause}")))
+}
+
+/// Rec. 601 luma of each pixel.
+fn mask_from_brightness(picture: &Pixels) -> Mask {
+    let mut mask = Mask::new(picture.width(), picture.height(), 0);
+    for (value, pixel) in mask.data_mut().iter_mut().zip(picture.data().chunks_exact(3)) {
+        if let [red, green, blue] = *pixel {
+            let luma = 299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue);
+            *value = u8::try_from((luma + 500) / 1000).unwrap_or(u8::MAX);
+        }
+    }
+    mask
+}
+
+fn read_latents(file: &Path, device: &candle_core::Device) -> Result<Tensor, Failure> {
+    let place = file.display();
+    let mut tensors = candle_core::safetensors::load(file, device)
+        .map_err(|cause| Failure::usage(format!("cannot read {place} as safetensors: {cause}")))?;
+    let latents = tensors.remove(LATENTS).ok_or_else(|| {
+        Failure::usage(format!("{place} has no tensor `{LATENTS}`: save the initial noise under that name"))
+    })?;
+    latents.to_dtype(DType::F32).map_err(Failure::broken)
+}
+
+fn save_latents(file: &Path, latents: &Tensor) -> Result<(), Failure> {
+    let latents = latents.to_dtype(DType::F32).map_err(Failure::broken)?;
+    let tensors = HashMap::from([(LATENTS, latents)]);
+    candle_core::safetensors::save(&tensors, file).map_err(|cause| unwritable(file, &cause))
+}
+
+fn unwritable(file: &Path, cause: &dyn std::fmt::Display) -> Failure {
+    Failure::usage(format!("cannot write {} ({cause}): choose another place", file.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_may_change_and_black_stays() {
+        let picture = Pixels::from_raw(3, 1, vec![255, 255, 255, 0, 0, 0, 255, 0, 0]).unwrap();
+        assert_eq!(mask_from_brightness(&picture).data(), [255, 0, 76]);
+    }
+
+    #[test]
+    fn the_ending_chooses_the_format() {
+        assert_eq!(format_of(Path::new("a.PNG")).unwrap(), FrameFormat::Png);
+        assert_eq!(format_of(Path::new("a.b/c.jpeg")).unwrap(), FrameFormat::Jpeg);
+        for name in ["a", "a.gif", "png"] {
+            assert_eq!(format_of(Path::new(name)).unwrap_err().code(), 2, "{name}");
+        }
+    }
+
+    #[test]
+    fn latents_come_back_as_they_were_saved() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("latents.safetensors");
+        let device = candle_core::Device::Cpu;
+        let latents = Tensor::arange(0f32, 32.0, &device).unwrap().reshape((1, 2, 4, 4)).unwrap();
+        save_latents(&file, &latents).unwrap();
+        let read = read_latents(&file, &device).unwrap();
+        assert_eq!(read.dims(), [1, 2, 4, 4]);
+        assert_eq!(
+            read.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            latents.flatten_all().unwrap().to_vec1::<f32>().unwrap()
+        );
+    }
+}

@@ -1,0 +1,194 @@
+//! `impasto serve`.
+
+use std::fs::File;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+
+use super::{Failure, ServeFlags, ServeSettings, default_model_folder, spinner, telemetry};
+use crate::engine::{Engine, EngineOptions};
+use crate::room::{RegistryLimits, RoomOptions, RoomRegistry};
+use crate::server::{Server, ServerOptions, Switch, stop_signal};
+
+/// How long blocking work may hold up the end of the process.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// One line: a port in use, a model or data folder that cannot be used, flags
+/// that make no sense.
+pub fn run(flags: ServeFlags) -> Result<(), Failure> {
+    let settings = ServeSettings::resolve(&flags)?;
+    telemetry::start(&settings.log, settings.log_format)?;
+    let model = model_folder(&settings)?;
+    let lock = settings.data.as_deref().map(lock_data_folder).transpose()?;
+    if let Some(threads) = settings.threads {
+        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|cause| {
+            Failure::broken(format!("cannot start {threads} threads: {cause}"))
+        })?;
+    }
+    let runtime = Runtime::new()
+        .map_err(|cause| Failure::broken(format!("cannot start the network threads: {cause}")))?;
+    let result = runtime.block_on(serve(settings, model));
+    // A model that is still being loaded does not keep the process alive.
+    runtime.shutdown_timeout(LAST_WAIT);
+    drop(lock);
+    result
+}
+
+async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
+    let stop = stop_signal().map_err(Failure::broken)?;
+    tokio::pin!(stop);
+    let server = Server::bind(server_options(&settings)).await.map_err(Failure::usage)?;
+    let address = server.local_addr();
+    let switch = server.switch();
+    let mut serving = tokio::spawn(server.run());
+
+    let started = Instant::now();
+    let loading = spinner(format!("loading {}", model.display()));
+    let device = settings.device.clone();
+    let mut start = tokio::task::spawn_blocking(move || {
+        Engine::start(EngineOptions { device, ..EngineOptions::new(model) })
+    });
+    let engine = tokio::select! {
+        engine = &mut start => engine.map_err(Failure::broken)?.map_err(Failure::usage),
+        () = &mut stop => {
+            loading.finish_and_clear();
+            return end(&switch, serving).await;
+        }
+    };
+    loading.finish_and_clear();
+    let engine = match engine {
+        Ok(engine) => engine,
+        Err(failure) => {
+            end(&switch, serving).await?;
+            return Err(failure);
+        }
+    };
+    let info = engine.handle().model_info().clone();
+    let options = RoomOptions::new(engine.handle().default_settings().clone());
+    let limits = RegistryLimits { create_on_join: true, ..RegistryLimits::default() };
+    let renderer = Arc::new(engine.handle());
+    switch.open(RoomRegistry::new(renderer, options, limits, CancellationToken::new()), info.clone());
+    let door = switch.door(address).map_err(|error| Failure::broken(error.message()))?;
+    tracing::info!(model = info.id, device = info.device, elapsed = ?started.elapsed(), "ready");
+    println!(
+        "Impasto is at {door} (model {}, device {})",
+        info.id, info.device
+    );
+
+    let result = tokio::select! {
+        () = &mut stop => end(&switch, serving).await,
+        ended = &mut serving => match ended {
+            Ok(result) => result.map_err(Failure::broken),
+            Err(cause) => Err(Failure::broken(cause)),
+        },
+    };
+    tokio::task::spawn_blocking(move || engine.shutdown()).await.map_err(Failure::broken)?;
+    result
+}
+
+/// Lets everybody go, then waits for the server to end.
+async fn end(
+    switch: &Switch,
+    serving: tokio::task::JoinHandle<Result<(), crate::server::ServerError>>,
+) -> Result<(), Failure> {
+    if std::io::stderr().is_terminal() {
+        eprintln!("impasto: shutting down");
+    }
+    switch.drain();
+    match serving.await {
+        Ok(result) => result.map_err(Failure::broken),
+        Err(cause) => Err(Failure::broken(cause)),
+    }
+}
+
+fn server_options(settings: &ServeSettings) -> ServerOptions {
+    let mut options = ServerOptions::new(settings.listen);
+    options.auth = settings.auth_required();
+    options.allowed_origins.clone_from(&settings.allow_origin);
+    options.public_url.clone_from(&settings.public_url);
+    options
+}
+
+/// The folder of the model to serve.
+///
+/// # Errors
+/// When there is none at the place.
+fn model_folder(settings: &ServeSettings) -> Result<PathBuf, Failure> {
+    match &settings.model {
+        Some(folder) if folder.is_dir() => Ok(folder.clone()),
+        Some(folder) => Err(Failure::usage(format!(
+            "there is no model folder {}: give --model a diffusers folder",
+            folder.display()
+        ))),
+        None => default_model_folder().ok_or_else(|| {
+            Failure::usage(
+                "the bundled model models/storybook is not here: run impasto from its \
+                 project folder, or give --model a diffusers folder",
+            )
+        }),
+    }
+}
+
+/// Makes the data folder and locks it for this process.
+///
+/// # Errors
+/// When it cannot be written, or another server uses it.
+fn lock_data_folder(folder: &Path) -> Result<File, Failure> {
+    let place = folder.display();
+    let refuse = |cause: std::io::Error| {
+        Failure::usage(format!(
+            "the data folder {place} cannot be written ({cause}): make it writable, or give --data another"
+        ))
+    };
+    std::fs::create_dir_all(folder).map_err(refuse)?;
+    let lock = File::create(folder.join("impasto.lock")).map_err(refuse)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(std::fs::TryLockError::WouldBlock) => Err(Failure::usage(format!(
+            "another server uses the data folder {place}: stop it, or give --data another folder"
+        ))),
+        Err(std::fs::TryLockError::Error(cause)) => Err(refuse(cause)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_data_folder_is_made_and_locked_for_one() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("new/data");
+        let lock = lock_data_folder(&folder).unwrap();
+        let second = lock_data_folder(&folder).unwrap_err();
+        assert!(second.to_string().contains("another server"), "{second}");
+        drop(lock);
+        lock_data_folder(&folder).unwrap();
+    }
+
+    #[test]
+    fn a_data_folder_that_cannot_be_is_refused_with_its_name() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let failure = lock_data_folder(&file.join("data")).unwrap_err();
+        assert_eq!(failure.code(), 2);
+        assert!(failure.to_string().contains("cannot be written"), "{failure}");
+    }
+
+    #[test]
+    fn a_model_folder_that_is_not_there_is_refused_with_its_name() {
+        let settings =
+            ServeSettings { model: Some("/no/such/model".into()), ..ServeSettings::default() };
+        let failure = model_folder(&settings).unwrap_err();
+        assert_eq!(failure.code(), 2);
+        assert!(failure.to_string().contains("/no/such/model"), "{failure}");
+    }
+}

@@ -1,0 +1,313 @@
+//! Settings of `serve`: flags, then environment, then TOML, then defaults.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use figment::{Figment, Provider};
+use figment::providers::{Env, Format, Serialized, Toml};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::Failure;
+
+/// The file that is read from the working directory when `--config` is left out.
+const CONFIG_FILE: &str = "impasto.toml";
+/// What the names of environment variables begin with.
+const ENVIRONMENT_PREFIX: &str = "IMPASTO_";
+
+/// Flags of `serve`, as they were typed.
+///
+/// Every flag but `--config` has an environment variable (`IMPASTO_LISTEN`)
+/// and a key in the TOML file (`listen`).
+#[derive(Clone, Debug, Default, Args, Serialize)]
+pub struct ServeFlags {
+    /// Address to listen on [env: IMPASTO_LISTEN] [default: 127.0.0.1:7860]
+    #[arg(long, value_name = "ADDRESS")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<SocketAddr>,
+    /// Model: a diffusers folder [env: IMPASTO_MODEL] [default: the bundled one]
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model: Option<PathBuf>,
+    /// Folder for what the server keeps on disk; one server at a time uses it [env: IMPASTO_DATA]
+    #[arg(long, value_name = "DIR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub data: Option<PathBuf>,
+    /// cpu, cuda:N or metal [env: IMPASTO_DEVICE] [default: cpu]
+    #[arg(long, value_name = "DEVICE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Whether rooms need an invite; auto: yes, but not on loopback [env: IMPASTO_AUTH] [default: auto]
+    #[arg(long, value_name = "CHOICE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthChoice>,
+    /// Threads that compute on the CPU [env: IMPASTO_THREADS] [default: one per core]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threads: Option<usize>,
+    /// Another website whose pages may use this server; may be repeated [env: IMPASTO_ALLOW_ORIGIN]
+    #[arg(long, value_name = "ORIGIN")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow_origin: Vec<String>,
+    /// Address in the links that the server hands out [env: IMPASTO_PUBLIC_URL]
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// What is logged, such as info or impasto=debug,warn [env: IMPASTO_LOG] [default: info]
+    #[arg(long, value_name = "FILTER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
+    /// How it is logged [env: IMPASTO_LOG_FORMAT] [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub log_format: Option<LogFormat>,
+    /// TOML file with settings [env: IMPASTO_CONFIG] [default: impasto.toml, where there is one]
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+}
+
+/// Whether rooms need an invite.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AuthChoice {
+    /// Always.
+    On,
+    /// Never.
+    Off,
+    /// Everywhere but on a loopback address.
+    #[default]
+    Auto,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object per line.
+    Json,
+}
+
+/// Settings of `serve`, as they hold.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServeSettings {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// A diffusers folder; None for the bundled one.
+    pub model: Option<PathBuf>,
+    /// Folder for what the server keeps on disk.
+    pub data: Option<PathBuf>,
+    /// `cpu`, `cuda:N` or `metal`.
+    pub device: String,
+    /// Whether rooms need an invite.
+    pub auth: AuthChoice,
+    /// Threads that compute on the CPU; None for one per core.
+    pub threads: Option<usize>,
+    /// Origins whose pages may use this server besides its own.
+    #[serde(deserialize_with = "one_or_many")]
+    pub allow_origin: Vec<String>,
+    /// Address in the links that the server hands out.
+    pub public_url: Option<String>,
+    /// Log filter.
+    pub log: String,
+    /// Log format.
+    pub log_format: LogFormat,
+}
+
+impl Default for ServeSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7860)),
+            model: None,
+            data: None,
+            device: "cpu".to_owned(),
+            auth: AuthChoice::Auto,
+            threads: None,
+            allow_origin: Vec::new(),
+            public_url: None,
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+impl ServeSettings {
+    /// The settings that hold under these flags, in this process's environment
+    /// and working directory.
+    ///
+    /// # Errors
+    /// One line, when a file cannot be read or a value makes no sense.
+    pub fn resolve(flags: &ServeFlags) -> Result<Self, Failure> {
+        let from_environment = std::env::var_os(format!("{ENVIRONMENT_PREFIX}CONFIG"));
+        let named = flags.config.clone().or_else(|| from_environment.map(PathBuf::from));
+        let config = match named {
+            Some(file) if !file.is_file() => {
+                let file = file.display();
+                return Err(Failure::usage(format!(
+                    "there is no settings file {file}: check the path given with --config"
+                )));
+            }
+            Some(file) => Some(file),
+            None => Some(PathBuf::from(CONFIG_FILE)).filter(|file| file.is_file()),
+        };
+        let keys = [
+            "listen", "model", "data", "device", "auth", "threads", "allow_origin", "public_url",
+            "log", "log_format",
+        ];
+        let environment = Env::prefixed(ENVIRONMENT_PREFIX).only(&keys);
+        Self::from_sources(flags, environment, config.as_deref())
+    }
+
+    fn from_sources(
+        flags: &ServeFlags,
+        environment: impl Provider,
+        config: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        if let Some(file) = config {
+            figment = figment.merge(Toml::file_exact(file));
+        }
+        let settings: Self = figment
+            .merge(environment)
+            .merge(Serialized::defaults(flags))
+            .extract()
+            .map_err(|error| Failure::usage(describe(error)))?;
+        settings.checked()
+    }
+
+    fn checked(self) -> Result<Self, Failure> {
+        if self.threads == Some(0) {
+            return Err(Failure::usage("threads is 0: give it one or more, or leave it out"));
+        }
+        Ok(self)
+    }
+
+    /// Whether rooms need an invite on the address of these settings.
+    pub fn auth_required(&self) -> bool {
+        match self.auth {
+            AuthChoice::On => true,
+            AuthChoice::Off => false,
+            AuthChoice::Auto => !self.listen.ip().is_loopback(),
+        }
+    }
+}
+
+fn describe(error: figment::Error) -> String {
+    let key = error.path.join(".");
+    let source = error.metadata.as_ref().map(|metadata| match &metadata.source {
+        Some(source) => source.to_string(),
+        None => metadata.name.to_string(),
+    });
+    let place = source.map(|source| format!(" in {source}")).unwrap_or_default();
+    let key = if key.is_empty() { "settings".to_owned() } else { format!("setting `{key}`") };
+    format!("{key}{place}: {} (impasto serve --help lists what fits)", error.kind)
+}
+
+/// One text, or several: environment variables hold them with commas between.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::Many(texts) => texts,
+        OneOrMany::One(text) => text
+            .split(',')
+            .map(|part| part.trim().to_owned())
+            .filter(|part| !part.is_empty())
+            .collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(flags: &ServeFlags, toml: Option<&str>) -> Result<ServeSettings, Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("impasto.toml");
+        if let Some(toml) = toml {
+            std::fs::write(&file, toml).unwrap();
+        }
+        ServeSettings::from_sources(flags, Toml::string(""), toml.map(|_| file.as_path()))
+    }
+
+    #[test]
+    fn without_any_source_the_defaults_hold() {
+        assert_eq!(resolve(&ServeFlags::default(), None).unwrap(), ServeSettings::default());
+    }
+
+    #[test]
+    fn flags_come_before_the_file() {
+        let flags = ServeFlags { device: Some("cuda:1".to_owned()), ..ServeFlags::default() };
+        let toml = "device = \"metal\"\nlisten = \"0.0.0.0:80\"\nallow_origin = [\"https://a\"]";
+        let settings = resolve(&flags, Some(toml)).unwrap();
+        assert_eq!(settings.device, "cuda:1");
+        assert_eq!(settings.listen.port(), 80);
+        assert_eq!(settings.allow_origin, ["https://a"]);
+        assert!(settings.auth_required());
+    }
+
+    #[test]
+    fn the_environment_stands_between_flags_and_file() {
+        let flags = ServeFlags { device: Some("cpu".to_owned()), ..ServeFlags::default() };
+        let environment = Toml::string(
+            "listen = \"127.0.0.1:2\"\ndevice = \"metal\"\nallow_origin = \"https://a, https://b\"",
+        );
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("impasto.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nthreads = 3").unwrap();
+        let settings = ServeSettings::from_sources(&flags, environment, Some(&file)).unwrap();
+        assert_eq!(settings.listen.port(), 2);
+        assert_eq!(settings.device, "cpu");
+        assert_eq!(settings.threads, Some(3));
+        assert_eq!(settings.allow_origin, ["https://a", "https://b"]);
+    }
+
+    #[test]
+    fn a_bad_file_is_named_with_its_key() {
+        for (toml, word) in [
+            ("listen = \"nowhere\"", "listen"),
+            ("colour = 1", "colour"),
+            ("auth = \"maybe\"", "auth"),
+            ("threads = 0", "threads"),
+            ("listen = ", "impasto.toml"),
+        ] {
+            let failure = resolve(&ServeFlags::default(), Some(toml)).unwrap_err();
+            assert_eq!(failure.code(), 2, "{toml}");
+            let message = failure.to_string();
+            assert!(message.contains(word), "{toml}: {message}");
+            assert!(!message.contains('\n'), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_that_was_asked_for_is_an_error() {
+        let flags =
+            ServeFlags { config: Some("/no/such/file.toml".into()), ..ServeFlags::default() };
+        assert_eq!(ServeSettings::resolve(&flags).unwrap_err().code(), 2);
+    }
+
+    #[test]
+    fn auth_is_automatic_by_address() {
+        let on = |listen: &str, auth| {
+            let settings = ServeSettings {
+                listen: listen.parse().unwrap(),
+                auth,
+                ..ServeSettings::default()
+            };
+            settings.auth_required()
+        };
+        assert!(!on("127.0.0.1:1", AuthChoice::Auto));
+        assert!(!on("[::1]:1", AuthChoice::Auto));
+        assert!(on("0.0.0.0:1", AuthChoice::Auto));
+        assert!(on("127.0.0.1:1", AuthChoice::On));
+        assert!(!on("0.0.0.0:1", AuthChoice::Off));
+    }
+}

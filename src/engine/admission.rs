@@ -1,0 +1,292 @@
+//! The waiting line: latest wins per member, fair shares between rooms.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use metrics::counter;
+use uuid::Uuid;
+
+use super::{EngineError, RenderEvent, RenderRequest, RoomKey};
+
+/// A request with the time at which it came.
+pub(super) struct Waiting {
+    pub request: RenderRequest,
+    pub since: Instant,
+}
+
+/// What the worker keeps of a running render, shared with the waiting line so
+/// that a newer request can stop it.
+#[derive(Clone)]
+pub(super) struct Running {
+    pub room: RoomKey,
+    pub member: Uuid,
+    pub superseded: Arc<AtomicBool>,
+}
+
+/// What there is to do next.
+pub(super) struct Admitted {
+    /// Renders to begin.
+    pub begin: Vec<(Waiting, Running)>,
+    /// Rooms whose latents can go.
+    pub forgotten: Vec<RoomKey>,
+}
+
+#[derive(Default)]
+struct State {
+    waiting: VecDeque<Waiting>,
+    running: Vec<Running>,
+    forgotten: Vec<RoomKey>,
+    last_served: Option<RoomKey>,
+    closed: bool,
+}
+
+/// The waiting line between rooms and the device thread.
+pub(super) struct Admission {
+    state: Mutex<State>,
+    changed: Condvar,
+    capacity: usize,
+}
+
+impl Admission {
+    pub fn new(capacity: usize) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), capacity }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change of the state is complete before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn submit(&self, request: RenderRequest) -> Result<(), EngineError> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        if state.closed {
+            return Err(EngineError::Stopped);
+        }
+        let key = (request.room, request.member);
+        if request.supersede {
+            let running = state.running.iter().filter(|run| (run.room, run.member) == key);
+            running.for_each(|run| run.superseded.store(true, Ordering::Relaxed));
+        }
+        let since = Instant::now();
+        let same = |waiting: &Waiting| (waiting.request.room, waiting.request.member) == key;
+        match state.waiting.iter().position(same) {
+            Some(index) => {
+                let newest = Waiting { request, since };
+                let replaced = std::mem::replace(&mut state.waiting[index], newest).request;
+                tell(&replaced, RenderEvent::Superseded { ticket: replaced.ticket });
+            }
+            None if state.waiting.len() >= self.capacity => return Err(EngineError::Overloaded),
+            None => state.waiting.push_back(Waiting { request, since }),
+        }
+        drop(guard);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    pub fn forget_room(&self, room: RoomKey) {
+        let mut state = self.lock();
+        let (gone, kept) = std::mem::take(&mut state.waiting)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|waiting| waiting.request.room == room);
+        state.waiting = kept;
+        for run in state.running.iter().filter(|run| run.room == room) {
+            run.superseded.store(true, Ordering::Relaxed);
+        }
+        state.forgotten.push(room);
+        drop(state);
+        for Waiting { request, .. } in gone {
+            tell(&request, RenderEvent::Superseded { ticket: request.ticket });
+        }
+        self.changed.notify_one();
+    }
+
+    pub fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    /// The next renders to begin, at most `free` of them, or `None` once the
+    /// engine is closed. Waits for one when nothing is running.
+    pub fn next(&self, free: usize) -> Option<Admitted> {
+        let mut state = self.lock();
+        while !state.closed
+            && state.running.is_empty()
+            && state.waiting.is_empty()
+            && state.forgotten.is_empty()
+        {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        if state.closed {
+            return None;
+        }
+        let mut begin = Vec::new();
+        while begin.len() < free
+            && let Some(waiting) = state.take_fair()
+        {
+            let running = Running {
+                room: waiting.request.room,
+                member: waiting.request.member,
+                superseded: Arc::default(),
+            };
+            state.running.push(running.clone());
+            begin.push((waiting, running));
+        }
+        Some(Admitted { begin, forgotten: std::mem::take(&mut state.forgotten) })
+    }
+
+    /// A running render ended.
+    pub fn ended(&self, running: &Running) {
+        self.lock().running.retain(|run| !Arc::ptr_eq(&run.superseded, &running.superseded));
+    }
+}
+
+impl State {
+    /// The oldest request that may run: its member has none running, and its
+    /// room is not the one served last unless only that room waits.
+    fn take_fair(&mut self) -> Option<Waiting> {
+        self.waiting.retain(|waiting| !waiting.request.events.is_closed());
+        let may_run = |waiting: &Waiting| {
+            let key = (waiting.request.room, waiting.request.member);
+            !self.running.iter().any(|run| (run.room, run.member) == key)
+        };
+        let other_room =
+            |waiting: &Waiting| may_run(waiting) && Some(waiting.request.room) != self.last_served;
+        let index = self
+            .waiting
+            .iter()
+            .position(other_room)
+            .or_else(|| self.waiting.iter().position(may_run))?;
+        let waiting = self.waiting.remove(index)?;
+        self.last_served = Some(waiting.request.room);
+        Some(waiting)
+    }
+}
+
+/// Sends an event to the room of a request; a room that is gone hears nothing.
+pub(super) fn tell(request: &RenderRequest, event: RenderEvent) {
+    use tokio::sync::mpsc::error::TrySendError;
+    let state = match event {
+        RenderEvent::Started { .. } => "started",
+        RenderEvent::Done { .. } => "done",
+        RenderEvent::Superseded { .. } => "superseded",
+        RenderEvent::Failed { .. } => "failed",
+    };
+    counter!("impasto_renders_total", "state" => state).increment(1);
+    if let Err(TrySendError::Full(_)) = request.events.try_send(event) {
+        tracing::error!(room = request.room.0, ticket = request.ticket, "a room does not take its render events");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::canvas::Pixels;
+    use crate::pipeline::{RenderSettings, whole_window_edit};
+
+    fn request(
+        room: u64,
+        member: u128,
+        ticket: u64,
+        supersede: bool,
+        events: &mpsc::Sender<RenderEvent>,
+    ) -> RenderRequest {
+        let settings = RenderSettings {
+            prompt: String::new(),
+            negative_prompt: String::new(),
+            guidance_scale: 1.0,
+            steps: 1,
+            strength: 1.0,
+            seed: 0,
+            sampler: "lcm".to_owned(),
+            eta: 0.0,
+        };
+        RenderRequest {
+            room: RoomKey(room),
+            member: Uuid::from_u128(member),
+            ticket,
+            edit: whole_window_edit(Pixels::new(8, 8, [0; 3]), settings),
+            supersede,
+            events: events.clone(),
+        }
+    }
+
+    fn tickets(admitted: &Admitted) -> Vec<u64> {
+        admitted.begin.iter().map(|(waiting, _)| waiting.request.ticket).collect()
+    }
+
+    #[test]
+    fn the_latest_of_a_member_replaces_the_waiting_one() {
+        let (events, mut heard) = mpsc::channel(8);
+        let line = Admission::new(8);
+        line.submit(request(1, 1, 10, false, &events)).unwrap();
+        line.submit(request(1, 1, 11, false, &events)).unwrap();
+        line.submit(request(1, 2, 12, false, &events)).unwrap();
+        assert!(matches!(heard.try_recv(), Ok(RenderEvent::Superseded { ticket: 10 })));
+        let admitted = line.next(4).unwrap();
+        assert_eq!(tickets(&admitted), [11, 12]);
+    }
+
+    #[test]
+    fn one_render_runs_per_member_and_only_supersede_stops_it() {
+        let (events, _heard) = mpsc::channel(8);
+        let line = Admission::new(8);
+        line.submit(request(1, 1, 1, false, &events)).unwrap();
+        let first = line.next(4).unwrap();
+        let (_, running) = &first.begin[0];
+        line.submit(request(1, 1, 2, false, &events)).unwrap();
+        assert!(!running.superseded.load(Ordering::Relaxed));
+        assert!(line.next(4).unwrap().begin.is_empty());
+        line.submit(request(1, 1, 3, true, &events)).unwrap();
+        assert!(running.superseded.load(Ordering::Relaxed));
+        line.ended(running);
+        assert_eq!(tickets(&line.next(4).unwrap()), [3]);
+    }
+
+    #[test]
+    fn a_busy_room_does_not_starve_another() {
+        let (events, _heard) = mpsc::channel(64);
+        let line = Admission::new(64);
+        for member in 0..10 {
+            line.submit(request(1, member, member as u64, false, &events)).unwrap();
+        }
+        line.submit(request(2, 1, 100, false, &events)).unwrap();
+        assert_eq!(tickets(&line.next(1).unwrap()), [0]);
+        assert_eq!(tickets(&line.next(1).unwrap()), [100]);
+        assert_eq!(tickets(&line.next(1).unwrap()), [1]);
+    }
+
+    #[test]
+    fn a_forgotten_room_leaves_nothing() {
+        let (events, mut heard) = mpsc::channel(8);
+        let line = Admission::new(8);
+        line.submit(request(1, 1, 1, false, &events)).unwrap();
+        let admitted = line.next(1).unwrap();
+        line.submit(request(1, 1, 2, false, &events)).unwrap();
+        line.forget_room(RoomKey(1));
+        assert!(matches!(heard.try_recv(), Ok(RenderEvent::Superseded { ticket: 2 })));
+        assert!(admitted.begin[0].1.superseded.load(Ordering::Relaxed));
+        assert_eq!(line.next(1).unwrap().forgotten, [RoomKey(1)]);
+    }
+
+    #[test]
+    fn a_full_or_closed_line_refuses() {
+        let (events, heard) = mpsc::channel(8);
+        let line = Arc::new(Admission::new(1));
+        line.submit(request(1, 1, 1, false, &events)).unwrap();
+        let refused = line.submit(request(1, 2, 2, false, &events));
+        assert!(matches!(refused, Err(EngineError::Overloaded)));
+        drop(heard);
+        assert!(line.lock().take_fair().is_none(), "a request whose room is gone is dropped");
+        line.close();
+        let refused = line.submit(request(1, 1, 3, false, &events));
+        assert!(matches!(refused, Err(EngineError::Stopped)));
+        assert!(line.next(1).is_none());
+    }
+}

@@ -1,0 +1,32 @@
+//! Why the engine refuses something.
+
+use crate::model::ModelError;
+use crate::pipeline::PipelineError;
+
+/// What can go wrong between a room and the device.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The model folder cannot be used.
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    /// The model loads, but cannot paint.
+    #[error(transparent)]
+    Pipeline(#[from] PipelineError),
+    /// No such device.
+    #[error("there is no device {name:?}: {reason}; use cpu, cuda:N or metal")]
+    Device {
+        /// The name that was asked for.
+        name: String,
+        /// Why it is not there.
+        reason: String,
+    },
+    /// The operating system gives no thread.
+    #[error("the device thread could not be started: {0}")]
+    Thread(std::io::Error),
+    /// Too many renders wait.
+    #[error("too many renders are waiting; try again in a moment")]
+    Overloaded,
+    /// The engine has stopped.
+    #[error("the engine has stopped; restart the server")]
+    Stopped,
+}

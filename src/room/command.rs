@@ -1,0 +1,47 @@
+//! What members ask of a room.
+
+use crate::protocol::{ClientMessage, PlaceMode, Presence, RenderWish, SettingsPatch, StrokeChunk};
+
+/// A message of a member that the room answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum RoomCommand {
+    /// Part of a stroke.
+    Stroke(StrokeChunk),
+    /// A change of settings.
+    Settings(SettingsPatch),
+    /// Render now.
+    Render(RenderWish),
+    /// Flatten the result into the sketch.
+    Apply,
+    /// An uploaded image becomes the base.
+    Place {
+        /// What [`super::RoomHandle::store_image`] answered.
+        image: String,
+        /// How it is placed.
+        mode: PlaceMode,
+    },
+    /// Take the member's own last stroke, placement or apply back.
+    Undo,
+    /// Do it again.
+    Redo,
+    /// The member's pointer moved.
+    Presence(Presence),
+}
+
+impl RoomCommand {
+    /// The command in a decoded message; none in `hello` and `ping`, which the connection
+    /// answers.
+    pub fn from_message(message: ClientMessage) -> Option<Self> {
+        Some(match message {
+            ClientMessage::Hello(_) | ClientMessage::Ping { .. } => return None,
+            ClientMessage::Stroke(chunk) => Self::Stroke(chunk),
+            ClientMessage::Settings(patch) => Self::Settings(patch),
+            ClientMessage::Render(wish) => Self::Render(wish),
+            ClientMessage::Apply {} => Self::Apply,
+            ClientMessage::Place { image, mode } => Self::Place { image, mode },
+            ClientMessage::Undo {} => Self::Undo,
+            ClientMessage::Redo {} => Self::Redo,
+            ClientMessage::Presence(presence) => Self::Presence(presence),
+        })
+    }
+}

@@ -1,0 +1,85 @@
+//! What a room is made with, and what the registry allows.
+
+use std::time::Duration;
+
+use super::RoomError;
+use crate::protocol::{CanvasSize, Settings};
+
+/// Canvas sides are multiples of this, in pixels.
+const SIDE_STEP: u32 = 64;
+/// The longest canvas side, in pixels.
+const SIDE_MOST: u32 = 4096;
+
+/// What a room is made with.
+#[derive(Clone, Debug)]
+pub struct RoomOptions {
+    /// Canvas size; a multiple of 64 on each side, 64 … 4096.
+    pub size: CanvasSize,
+    /// The settings that the room begins with.
+    pub settings: Settings,
+    /// The most members at once.
+    pub members_max: usize,
+    /// The most uploaded images that wait to be placed; the oldest goes when one more comes.
+    pub images_max: usize,
+    /// The most bytes of those images, decoded.
+    pub image_bytes_max: usize,
+    /// The most ops that are kept for members who come back.
+    pub history_max: usize,
+    /// How long a hand must rest before the picture is settled with more steps.
+    pub rest: Duration,
+    /// How long a room without members lives on.
+    pub idle_after: Duration,
+}
+
+impl RoomOptions {
+    /// A canvas of 512 × 512 that begins with `settings`.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            size: CanvasSize {
+                width: 512,
+                height: 512,
+            },
+            settings,
+            members_max: 32,
+            images_max: 8,
+            image_bytes_max: 128 << 20,
+            history_max: 4096,
+            rest: Duration::from_millis(400),
+            idle_after: Duration::from_secs(30 * 60),
+        }
+    }
+
+    /// These options with another canvas: each side rounded up to a multiple of 64.
+    ///
+    /// # Errors
+    /// [`RoomError::InvalidSize`] for a side of 0 or over 4096.
+    pub fn with_size(mut self, width: u32, height: u32) -> Result<Self, RoomError> {
+        let fits = |side: u32| (1..=SIDE_MOST).contains(&side);
+        if !fits(width) || !fits(height) {
+            return Err(RoomError::InvalidSize { width, height });
+        }
+        self.size = CanvasSize {
+            width: width.next_multiple_of(SIDE_STEP),
+            height: height.next_multiple_of(SIDE_STEP),
+        };
+        Ok(self)
+    }
+}
+
+/// What the registry allows.
+#[derive(Clone, Copy, Debug)]
+pub struct RegistryLimits {
+    /// The most rooms at once.
+    pub rooms_max: usize,
+    /// True where a first join makes the room: a server without auth.
+    pub create_on_join: bool,
+}
+
+impl Default for RegistryLimits {
+    fn default() -> Self {
+        Self {
+            rooms_max: 64,
+            create_on_join: true,
+        }
+    }
+}

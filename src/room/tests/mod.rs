@@ -1,0 +1,6 @@
+//! The room by simulation and by its tasks.
+
+mod decisions;
+mod harness;
+mod simulation;
+mod tasks;

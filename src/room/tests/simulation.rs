@@ -1,0 +1,286 @@
+//! Many seeds, any interleaving: what must hold whatever happens.
+
+use std::{collections::HashMap, time::Duration};
+
+use uuid::Uuid;
+
+use super::harness::*;
+use crate::{canvas::Canvas, protocol::*, room::RoomCommand};
+
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) % sides
+    }
+
+    fn point(&mut self) -> StrokePoint {
+        let x = self.roll(220) as f32 - 14.0;
+        let y = self.roll(150) as f32 - 11.0;
+        [x, y, self.roll(101) as f32 / 100.0]
+    }
+
+    fn brush(&mut self) -> Brush {
+        let tools = [
+            Tool::Brush,
+            Tool::Brush,
+            Tool::Mask,
+            Tool::Erase,
+            Tool::Restore,
+        ];
+        Brush {
+            tool: tools[self.roll(5) as usize],
+            size: 4.0 + self.roll(40) as f32,
+            hardness: self.roll(11) as f32 / 10.0,
+            opacity: 0.3 + self.roll(8) as f32 / 10.0,
+            color: format!("#{:06x}", self.roll(1 << 24)),
+            prompt: None,
+        }
+    }
+}
+
+/// What a hand is doing.
+#[derive(Default)]
+struct Hand {
+    open: Option<String>,
+    strokes: u32,
+}
+
+fn paint(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand) {
+    let points: Vec<StrokePoint> = (0..1 + dice.roll(3)).map(|_| dice.point()).collect();
+    let done = dice.roll(3) == 0;
+    let (id, brush) = match hand.open.take() {
+        Some(id) => (id, None),
+        None => {
+            hand.strokes += 1;
+            (
+                format!("{}-{}", who.as_u128(), hand.strokes),
+                Some(dice.brush()),
+            )
+        }
+    };
+    hand.open = (!done).then(|| id.clone());
+    world.send(
+        who,
+        RoomCommand::Stroke(StrokeChunk {
+            id,
+            brush,
+            points,
+            done,
+        }),
+    );
+}
+
+fn change(dice: &mut Dice) -> RoomCommand {
+    let mut patch = SettingsPatch::default();
+    match dice.roll(5) {
+        0 => patch.prompt = Some(format!("prompt {}", dice.roll(9))),
+        1 => patch.seed = Some(dice.roll(1000)),
+        2 => patch.spread = Some(dice.roll(24) as u32),
+        3 => patch.live = Some(dice.roll(3) > 0),
+        _ => patch.steps = Some(1 + dice.roll(8) as u32),
+    }
+    RoomCommand::Settings(patch)
+}
+
+fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, may_apply: bool) {
+    match dice.roll(20) {
+        0..=10 => paint(world, dice, who, hand),
+        11 | 12 => world.send(who, RoomCommand::Undo),
+        13 => world.send(who, RoomCommand::Redo),
+        14 | 15 => world.send(who, change(dice)),
+        16 if may_apply => world.send(who, RoomCommand::Apply),
+        17 => {
+            let rect = (dice.roll(2) == 0).then(|| Rect::new(20, 10, 90, 60));
+            world.send(who, RoomCommand::Render(RenderWish { rect, steps: None }));
+        }
+        _ => world.pass(Duration::from_millis(dice.roll(500))),
+    }
+}
+
+/// The sketch, by replaying ops in order on a fresh canvas.
+fn replayed(ops: &[SequencedOp]) -> Canvas {
+    let mut canvas = Canvas::new(SIZE);
+    canvas.set_spread(settings().spread);
+    let mut entries = HashMap::new();
+    for SequencedOp { seq, client, op } in ops {
+        match op {
+            Op::Stroke(chunk) => {
+                let entry = *entries.entry((*client, chunk.id.clone())).or_insert(*seq);
+                if let Some(brush) = &chunk.brush {
+                    canvas.begin_stroke(entry, brush).unwrap();
+                }
+                canvas.extend_stroke(entry, &chunk.points);
+            }
+            Op::Settings(patch) => {
+                if let Some(spread) = patch.spread {
+                    canvas.set_spread(spread);
+                }
+            }
+            Op::Undo { target } => drop(canvas.set_active(*target, false)),
+            Op::Redo { target } => drop(canvas.set_active(*target, true)),
+            Op::Apply {} | Op::Place { .. } => unreachable!("not in these simulations"),
+        }
+    }
+    canvas
+}
+
+fn simulate(seed: u64, may_apply: bool) {
+    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut world = World::new();
+    let (fast, slow, guest) = (client(1), client(2), client(3));
+    world.join(fast, None);
+    world.join(slow, None);
+    let mut hands: HashMap<Uuid, Hand> = HashMap::new();
+    let mut guest_strokes = 0;
+    for _ in 0..120 {
+        let who = [fast, slow, guest][dice.roll(3) as usize];
+        if who == guest && !world.eyes.contains_key(&guest) {
+            world.join(guest, None);
+            hands.insert(
+                guest,
+                Hand {
+                    open: None,
+                    strokes: guest_strokes,
+                },
+            );
+        } else if who == guest && dice.roll(8) == 0 {
+            guest_strokes = hands.get(&guest).map_or(0, |hand| hand.strokes);
+            world.leave(guest);
+        } else {
+            act(
+                &mut world,
+                &mut dice,
+                who,
+                hands.entry(who).or_default(),
+                may_apply,
+            );
+        }
+        for _ in 0..dice.roll(4) {
+            let (place, fails) = (dice.roll(8) as usize, dice.roll(25) == 0);
+            world.move_job(place, fails);
+        }
+        assert!(world.jobs() <= 2 * 3, "one runs and one waits per member");
+        world.pull_all(fast);
+        if dice.roll(6) == 0 {
+            world.pull(slow);
+        }
+    }
+    // Hands go up, failures are forgiven, and everybody looks.
+    for (who, hand) in &mut hands {
+        if let Some(id) = hand.open.take()
+            && world.eyes.contains_key(who)
+        {
+            world.send(*who, chunk(&id, false, &[], true));
+        }
+    }
+    let live = SettingsPatch {
+        live: Some(true),
+        ..SettingsPatch::default()
+    };
+    for who in world.eyes.keys().copied().collect::<Vec<_>>() {
+        world.send(who, RoomCommand::Settings(live.clone()));
+    }
+    world.come_to_rest();
+    assert!(world.core.is_resting());
+    for who in world.eyes.keys().copied().collect::<Vec<_>>() {
+        world.pull_all(who);
+        world.assert_sees_everything(who);
+        let eyes = &world.eyes[&who];
+        let expected = &world.ops[eyes.joined_at as usize..];
+        assert_eq!(eyes.ops, expected, "every op, in order");
+    }
+    let seqs: Vec<u64> = world.ops.iter().map(|op| op.seq).collect();
+    assert_eq!(seqs, (1..=world.ops.len() as u64).collect::<Vec<_>>());
+    if !may_apply {
+        let canvas = replayed(&world.ops);
+        assert!(
+            *canvas.sketch() == *world.core.layer(Layer::Sketch),
+            "the sketch is a replay"
+        );
+    }
+    let mask = world.core.canvas.repaint_mask(&world.core.canvas.bounds());
+    for y in 0..SIZE.height {
+        for x in 0..SIZE.width {
+            if mask.value(x, y) == 0 {
+                let (result, sketch) = (world.core.canvas.result(), world.core.canvas.sketch());
+                assert_eq!(
+                    result.pixel(x, y),
+                    sketch.pixel(x, y),
+                    "outside the mask at {x}, {y}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn any_interleaving_ends_with_the_same_picture_for_all() {
+    for seed in 1..=24 {
+        simulate(seed, false);
+    }
+}
+
+#[test]
+fn any_interleaving_with_applies_ends_with_the_same_picture_for_all() {
+    for seed in 1000..=1012 {
+        simulate(seed, true);
+    }
+}
+
+#[test]
+fn undo_of_everything_is_white_paper_and_redo_brings_it_back() {
+    for seed in 1..=8 {
+        let mut dice = Dice(seed * 7919);
+        let mut world = World::new();
+        let me = client(1);
+        world.join(me, None);
+        let mut hand = Hand::default();
+        for _ in 0..30 {
+            paint(&mut world, &mut dice, me, &mut hand);
+            world.move_job(0, false);
+        }
+        if let Some(id) = hand.open {
+            world.send(me, chunk(&id, false, &[], true));
+        }
+        world.come_to_rest();
+        let before = world.core.layer(Layer::Result).clone();
+        let sketch = world.core.layer(Layer::Sketch).clone();
+        for _ in 0..hand.strokes {
+            world.send(me, RoomCommand::Undo);
+        }
+        assert!(
+            world
+                .core
+                .layer(Layer::Sketch)
+                .data()
+                .iter()
+                .all(|value| *value == 255)
+        );
+        world.come_to_rest();
+        assert!(
+            world
+                .core
+                .layer(Layer::Result)
+                .data()
+                .iter()
+                .all(|value| *value == 255)
+        );
+        for _ in 0..hand.strokes {
+            world.send(me, RoomCommand::Redo);
+        }
+        assert!(*world.core.layer(Layer::Sketch) == sketch);
+        world.come_to_rest();
+        let after = world.core.layer(Layer::Result);
+        let pairs = before.data().iter().zip(after.data());
+        let differ = pairs.filter(|(a, b)| a.abs_diff(**b) > 8).count();
+        // Soft edges are rounded at every render; the picture is the same.
+        assert!(
+            differ * 50 < before.data().len(),
+            "seed {seed}: {differ} values differ"
+        );
+    }
+}

@@ -1,0 +1,310 @@
+//! The tasks around the core: outboxes, registry, shutdown.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::harness::*;
+use crate::{
+    canvas::{ImageLimits, Pixels, WindowRules, decode_image},
+    engine::{RenderEvent, RenderRequest, RoomKey},
+    protocol::*,
+    room::*,
+};
+
+/// Paints every window at once.
+struct Quick {
+    model: ModelInfo,
+    settings: Settings,
+}
+
+impl Renderer for Quick {
+    fn model_info(&self) -> &ModelInfo {
+        &self.model
+    }
+
+    fn default_settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn window_rules(&self) -> WindowRules {
+        RULES
+    }
+
+    fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
+        let ticket = request.ticket;
+        let pixels = painted(&request.edit.sketch);
+        let done = RenderEvent::Done {
+            ticket,
+            pixels,
+            timings: TimingsMs::new(),
+        };
+        for event in [RenderEvent::Started { ticket }, done] {
+            request
+                .events
+                .try_send(event)
+                .map_err(|error| RenderRefused(error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    fn forget_room(&self, _room: RoomKey) {}
+}
+
+fn registry_with(change: impl FnOnce(&mut RoomOptions, &mut RegistryLimits)) -> RoomRegistry {
+    let mut limits = RegistryLimits::default();
+    let mut options = RoomOptions {
+        rest: Duration::from_millis(5),
+        ..options()
+    };
+    change(&mut options, &mut limits);
+    let renderer = Arc::new(Quick {
+        model: model(),
+        settings: settings(),
+    });
+    RoomRegistry::new(renderer, options, limits, CancellationToken::new())
+}
+
+fn hello(number: u128) -> JoinRequest {
+    let hello = Hello {
+        protocol: PROTOCOL_VERSION,
+        client: client(number),
+        token: None,
+        name: Some("Ada".to_owned()),
+        last_seq: None,
+    };
+    JoinRequest {
+        hello,
+        role: Role::Editor,
+    }
+}
+
+/// Reads until `enough` says so, keeping the pictures that the frames make.
+async fn watch(
+    outbox: &mut MemberOutbox,
+    layers: &mut [Pixels; 2],
+    mut enough: impl FnMut(&ServerMessage, &[Pixels; 2]) -> bool,
+) {
+    let mut last = ServerMessage::Pong { t: 0.0 };
+    loop {
+        match outbox.next().await.unwrap() {
+            Outgoing::Text(text) => last = serde_json::from_slice(&text).unwrap(),
+            Outgoing::Frame(frame) => {
+                let (header, image) = decode_frame(&frame).unwrap();
+                let pixels = decode_image(&image, &ImageLimits::default()).unwrap();
+                let slot = usize::from(header.layer == Layer::Sketch);
+                layers[slot].paste(&pixels, header.rect.x, header.rect.y);
+            }
+            Outgoing::Goaway(farewell) => panic!("sent away: {farewell:?}"),
+        }
+        if enough(&last, layers) {
+            return;
+        }
+    }
+}
+
+fn blank() -> [Pixels; 2] {
+    let pixels = Pixels::new(SIZE.width, SIZE.height, [9; 3]);
+    [pixels.clone(), pixels]
+}
+
+#[tokio::test]
+async fn two_members_see_the_same_bytes_as_the_room() {
+    let registry = registry_with(|_, _| {});
+    let (room, mut first) = registry.join("studio", hello(1)).await.unwrap();
+    let (_, mut second) = registry.join("studio", hello(2)).await.unwrap();
+    assert_eq!(second.welcome.members.len(), 2);
+    let stroke = chunk("a", true, &[[30.0, 30.0, 1.0], [90.0, 60.0, 1.0]], true);
+    room.send(first.member, stroke).await.unwrap();
+    for outbox in [&mut first.outbox, &mut second.outbox] {
+        let mut layers = blank();
+        let mut settled = false;
+        watch(outbox, &mut layers, |message, layers| {
+            settled |= matches!(message, ServerMessage::Render(news)
+                if news.state == RenderState::Done && news.steps == 4);
+            // Inside the stroke the model's colour stands, and the paper around is white.
+            settled
+                && layers[0].pixel(30, 30) == [63, 239, 223]
+                && layers[0].pixel(180, 120) == [255; 3]
+                && layers[1].pixel(30, 30) == [192, 16, 32]
+                && layers[1].pixel(180, 120) == [255; 3]
+        })
+        .await;
+    }
+    assert_eq!(
+        registry.counts(),
+        RegistryCounts {
+            rooms: 1,
+            members: 2
+        }
+    );
+    registry.shut_down().await;
+    assert_eq!(registry.counts(), RegistryCounts::default());
+}
+
+#[tokio::test]
+async fn a_member_who_does_not_read_is_sent_away_and_the_room_goes_on() {
+    let registry = registry_with(|_, _| {});
+    let (room, mut fast) = registry.join("studio", hello(1)).await.unwrap();
+    let (_, mut stuck) = registry.join("studio", hello(2)).await.unwrap();
+    let live = SettingsPatch {
+        live: Some(false),
+        ..SettingsPatch::default()
+    };
+    for _ in 0..2000 {
+        room.send(fast.member, RoomCommand::Settings(live.clone()))
+            .await
+            .unwrap();
+        let mut acknowledged = false;
+        watch(&mut fast.outbox, &mut blank(), |message, _| {
+            acknowledged |= matches!(message, ServerMessage::Ack { .. });
+            acknowledged
+        })
+        .await;
+    }
+    assert_eq!(
+        stuck.outbox.next().await,
+        Some(Outgoing::Goaway(Farewell::TooSlow))
+    );
+    assert_eq!(stuck.outbox.next().await, None);
+    assert_eq!(room.members(), 1);
+}
+
+#[tokio::test]
+async fn a_client_that_comes_in_again_replaces_itself() {
+    let registry = registry_with(|_, _| {});
+    let (room, mut older) = registry.join("studio", hello(1)).await.unwrap();
+    let (_, newer) = registry.join("studio", hello(1)).await.unwrap();
+    assert_eq!(
+        older.outbox.next().await,
+        Some(Outgoing::Goaway(Farewell::Replaced))
+    );
+    room.leave(older.member).await;
+    room.image(Layer::Result).await.unwrap();
+    assert_eq!(
+        room.members(),
+        1,
+        "the older connection cannot throw the newer one out"
+    );
+    drop(newer);
+    room.image(Layer::Result).await.unwrap();
+    room.image(Layer::Result).await.unwrap();
+    assert_eq!(room.members(), 0, "a dropped outbox has left");
+}
+
+#[tokio::test]
+async fn limits_are_answered_with_their_codes() {
+    let registry = registry_with(|options, limits| {
+        options.members_max = 1;
+        options.image_bytes_max = 1000;
+        limits.rooms_max = 1;
+    });
+    let (room, _first) = registry.join("studio", hello(1)).await.unwrap();
+    let code = |error: RoomError| error.to_message().code;
+    let full = registry.join("studio", hello(2)).await.err().map(code);
+    assert_eq!(full, Some(ErrorCode::RoomFull));
+    let rooms = registry.join("another", hello(2)).await.err().map(code);
+    assert_eq!(rooms, Some(ErrorCode::Unavailable));
+    let name = registry.join("../etc", hello(2)).await.err().map(code);
+    assert_eq!(name, Some(ErrorCode::InvalidValue));
+    let mut old = hello(3);
+    old.hello.protocol = 2;
+    let version = registry.join("studio", old).await.err().map(code);
+    assert_eq!(version, Some(ErrorCode::UnsupportedProtocol));
+    let image = room
+        .store_image(Pixels::new(64, 64, [0; 3]))
+        .await
+        .err()
+        .map(code);
+    assert_eq!(image, Some(ErrorCode::TooLarge));
+    let options = registry.options().clone();
+    assert!(matches!(
+        registry.create("studio", options),
+        Err(RoomError::NameTaken)
+    ));
+    let size = registry
+        .options()
+        .clone()
+        .with_size(100, 4096)
+        .unwrap()
+        .size;
+    assert_eq!(
+        size,
+        CanvasSize {
+            width: 128,
+            height: 4096
+        }
+    );
+    assert!(registry.options().clone().with_size(0, 64).is_err());
+    assert!(registry.options().clone().with_size(64, 4097).is_err());
+}
+
+#[tokio::test]
+async fn without_create_on_join_a_room_is_made_first() {
+    let registry = registry_with(|_, limits| limits.create_on_join = false);
+    let unknown = registry
+        .join("studio", hello(1))
+        .await
+        .err()
+        .map(|error| error.code());
+    assert_eq!(unknown, Some(ErrorCode::UnknownRoom));
+    registry
+        .create("studio", registry.options().clone())
+        .unwrap();
+    assert!(registry.join("studio", hello(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_empty_room_ends_and_its_place_is_free_again() {
+    let registry = registry_with(|options, limits| {
+        options.idle_after = Duration::from_millis(10);
+        limits.rooms_max = 1;
+    });
+    let (room, joined) = registry.join("studio", hello(1)).await.unwrap();
+    drop(joined);
+    while room.image(Layer::Sketch).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    while registry.counts().rooms > 0 {
+        tokio::task::yield_now().await;
+    }
+    assert!(registry.join("another", hello(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_placed_image_is_what_everybody_sees() {
+    let registry = registry_with(|_, _| {});
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    let image = room
+        .store_image(Pixels::new(300, 200, [10, 200, 30]))
+        .await
+        .unwrap();
+    let place = RoomCommand::Place {
+        image,
+        mode: PlaceMode::Plain,
+    };
+    room.send(joined.member, place).await.unwrap();
+    let wanted = Pixels::new(SIZE.width, SIZE.height, [10, 200, 30]);
+    watch(&mut joined.outbox, &mut blank(), |_, layers| {
+        layers.iter().all(|layer| *layer == wanted)
+    })
+    .await;
+    assert!(room.image(Layer::Result).await.unwrap() == wanted);
+}
+
+#[tokio::test]
+async fn shutdown_sends_everybody_away() {
+    let registry = registry_with(|_, _| {});
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    registry.shut_down().await;
+    let mut last = None;
+    while let Some(outgoing) = joined.outbox.next().await {
+        last = Some(outgoing);
+    }
+    assert_eq!(last, Some(Outgoing::Goaway(Farewell::ShuttingDown)));
+    assert!(matches!(
+        room.image(Layer::Result).await,
+        Err(RoomError::Closed)
+    ));
+    assert!(registry.join("studio", hello(1)).await.is_err());
+}

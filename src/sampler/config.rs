@@ -1,0 +1,317 @@
+//! `scheduler_config.json` as diffusers writes it.
+
+use serde_json::{Map, Value};
+
+use super::SamplerError;
+
+/// A scheduler class of diffusers whose config can be read. Several of them have no
+/// sampler of their own here; their configs still say how the model was trained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchedulerClass {
+    /// `DDPMScheduler`
+    Ddpm,
+    /// `DDIMScheduler`
+    Ddim,
+    /// `DDIMInverseScheduler`
+    DdimInverse,
+    /// `EulerDiscreteScheduler`
+    Euler,
+    /// `EulerAncestralDiscreteScheduler`
+    EulerAncestral,
+    /// `DPMSolverMultistepScheduler`
+    DpmSolverMultistep,
+    /// `LCMScheduler`
+    Lcm,
+    /// `FlowMatchEulerDiscreteScheduler`
+    FlowMatchEuler,
+    /// `PNDMScheduler`, which Stable Diffusion 1.5 ships with
+    Pndm,
+    /// `LMSDiscreteScheduler`
+    Lms,
+    /// `HeunDiscreteScheduler`
+    Heun,
+    /// `KDPM2DiscreteScheduler`
+    Kdpm2,
+    /// `KDPM2AncestralDiscreteScheduler`
+    Kdpm2Ancestral,
+    /// `UniPCMultistepScheduler`
+    UniPc,
+    /// `DEISMultistepScheduler`
+    Deis,
+    /// `DPMSolverSinglestepScheduler`
+    DpmSolverSinglestep,
+    /// `TCDScheduler`
+    Tcd,
+}
+
+use SchedulerClass as Class;
+
+/// Class, its name in `_class_name`, and the sampler here that comes closest.
+const CLASSES: [(Class, &str, &str); 17] = [
+    (Class::Ddpm, "DDPMScheduler", "ddpm"),
+    (Class::Ddim, "DDIMScheduler", "ddim"),
+    (Class::DdimInverse, "DDIMInverseScheduler", "ddim"),
+    (Class::Euler, "EulerDiscreteScheduler", "euler"),
+    (
+        Class::EulerAncestral,
+        "EulerAncestralDiscreteScheduler",
+        "euler-ancestral",
+    ),
+    (
+        Class::DpmSolverMultistep,
+        "DPMSolverMultistepScheduler",
+        "dpm-solver++",
+    ),
+    (Class::Lcm, "LCMScheduler", "lcm"),
+    (
+        Class::FlowMatchEuler,
+        "FlowMatchEulerDiscreteScheduler",
+        "flow-euler",
+    ),
+    (Class::Pndm, "PNDMScheduler", "ddim"),
+    (Class::Lms, "LMSDiscreteScheduler", "euler"),
+    (Class::Heun, "HeunDiscreteScheduler", "euler"),
+    (Class::Kdpm2, "KDPM2DiscreteScheduler", "euler"),
+    (
+        Class::Kdpm2Ancestral,
+        "KDPM2AncestralDiscreteScheduler",
+        "euler-ancestral",
+    ),
+    (Class::UniPc, "UniPCMultistepScheduler", "dpm-solver++"),
+    (Class::Deis, "DEISMultistepScheduler", "dpm-solver++"),
+    (
+        Class::DpmSolverSinglestep,
+        "DPMSolverSinglestepScheduler",
+        "dpm-solver++",
+    ),
+    (Class::Tcd, "TCDScheduler", "lcm"),
+];
+
+/// What the model's output means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PredictionType {
+    /// The noise.
+    Epsilon,
+    /// `√ᾱ · noise − √(1 − ᾱ) · image` (Salimans and Ho, arXiv 2202.00512).
+    VPrediction,
+    /// The denoised image itself.
+    Sample,
+    /// `noise − image`, the velocity of rectified flow (arXiv 2209.03003).
+    FlowPrediction,
+}
+
+impl PredictionType {
+    pub(super) const NAMES: [(&'static str, Self); 4] = [
+        ("epsilon", Self::Epsilon),
+        ("v_prediction", Self::VPrediction),
+        ("sample", Self::Sample),
+        ("flow_prediction", Self::FlowPrediction),
+    ];
+
+    /// The name in `scheduler_config.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Epsilon => "epsilon",
+            Self::VPrediction => "v_prediction",
+            Self::Sample => "sample",
+            Self::FlowPrediction => "flow_prediction",
+        }
+    }
+}
+
+/// A read `scheduler_config.json`. Only the class and the fields that the file sets are kept:
+/// each sampler fills in the defaults of its own diffusers class, as `from_config` does.
+#[derive(Clone, Debug)]
+pub struct SchedulerConfig {
+    class: SchedulerClass,
+    prediction_type: PredictionType,
+    fields: Map<String, Value>,
+}
+
+impl SchedulerConfig {
+    /// Reads the text of a `scheduler_config.json`. Python's `Infinity`, `-Infinity` and `NaN`
+    /// are understood and, like `null`, count as not set.
+    ///
+    /// # Errors
+    /// When the text is not JSON, the class is unknown, or a field has a value that its own
+    /// class does not allow.
+    pub fn from_json(text: &str) -> Result<Self, SamplerError> {
+        let mut fields: Map<String, Value> = serde_json::from_str(&without_infinities(text))?;
+        fields.retain(|_, value| !value.is_null());
+        let names = || CLASSES.map(|(_, name, _)| name).join(", ");
+        let name = match fields.get("_class_name") {
+            Some(Value::String(name)) => name.as_str(),
+            Some(other) => return Err(SamplerError::config("_class_name", other, names())),
+            None => return Err(SamplerError::config("_class_name", "left out", names())),
+        };
+        let Some((class, ..)) = CLASSES.into_iter().find(|(_, known, _)| *known == name) else {
+            return Err(SamplerError::config("_class_name", name, names()));
+        };
+        let mut config = Self {
+            class,
+            prediction_type: PredictionType::Epsilon,
+            fields,
+        };
+        config.prediction_type = if class == SchedulerClass::FlowMatchEuler {
+            PredictionType::FlowPrediction
+        } else {
+            config.choice("prediction_type", "epsilon", &PredictionType::NAMES)?
+        };
+        super::diffusion::Diffusion::read(&config, class)?;
+        Ok(config)
+    }
+
+    /// The diffusers class that wrote the file.
+    pub fn class(&self) -> SchedulerClass {
+        self.class
+    }
+
+    /// What the model's output means.
+    pub fn prediction_type(&self) -> PredictionType {
+        self.prediction_type
+    }
+
+    /// The sampler to use when nobody chose one: this class's own, or the one that comes closest.
+    pub fn default_sampler(&self) -> &'static str {
+        CLASSES
+            .iter()
+            .find(|(class, ..)| *class == self.class)
+            .map_or("ddim", |(_, _, sampler)| *sampler)
+    }
+
+    /// The config as `StableDiffusionPipeline` corrects it when it is built: `steps_offset` is 1
+    /// and `clip_sample` false, whatever the file or the class's defaults say.
+    #[must_use]
+    pub fn for_stable_diffusion(mut self) -> Self {
+        self.fields
+            .insert("steps_offset".to_owned(), Value::from(1));
+        self.fields
+            .insert("clip_sample".to_owned(), Value::from(false));
+        self
+    }
+
+    pub(super) fn number(
+        &self,
+        field: &'static str,
+        default: f64,
+        range: std::ops::RangeInclusive<f64>,
+    ) -> Result<f64, SamplerError> {
+        let Some(value) = self.fields.get(field) else {
+            return Ok(default);
+        };
+        value
+            .as_f64()
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| {
+                let allowed = format!("a number from {} to {}", range.start(), range.end());
+                SamplerError::config(field, value, allowed)
+            })
+    }
+
+    pub(super) fn whole(
+        &self,
+        field: &'static str,
+        default: usize,
+        range: std::ops::RangeInclusive<usize>,
+    ) -> Result<usize, SamplerError> {
+        let Some(value) = self.fields.get(field) else {
+            return Ok(default);
+        };
+        value
+            .as_u64()
+            .and_then(|number| usize::try_from(number).ok())
+            .filter(|number| range.contains(number))
+            .ok_or_else(|| {
+                let allowed = format!("a whole number from {} to {}", range.start(), range.end());
+                SamplerError::config(field, value, allowed)
+            })
+    }
+
+    pub(super) fn flag(&self, field: &'static str, default: bool) -> Result<bool, SamplerError> {
+        let Some(value) = self.fields.get(field) else {
+            return Ok(default);
+        };
+        value
+            .as_bool()
+            .ok_or_else(|| SamplerError::config(field, value, "true or false"))
+    }
+
+    /// The entry of `choices` that the field names.
+    pub(super) fn choice<T: Copy>(
+        &self,
+        field: &'static str,
+        default: &str,
+        choices: &[(&'static str, T)],
+    ) -> Result<T, SamplerError> {
+        let value = self.fields.get(field);
+        let name = value.map_or(Some(default), Value::as_str);
+        choices
+            .iter()
+            .find(|(known, _)| Some(*known) == name)
+            .map(|(_, choice)| *choice)
+            .ok_or_else(|| {
+                let shown = value.map_or_else(|| default.to_owned(), Value::to_string);
+                let names: Vec<_> = choices.iter().map(|(known, _)| *known).collect();
+                SamplerError::config(field, shown, names.join(", "))
+            })
+    }
+
+    /// A list of numbers in 0..=1, when the file has one.
+    pub(super) fn fractions(&self, field: &'static str) -> Result<Option<Vec<f64>>, SamplerError> {
+        let Some(value) = self.fields.get(field) else {
+            return Ok(None);
+        };
+        value
+            .as_array()
+            .and_then(|list| list.iter().map(Value::as_f64).collect::<Option<Vec<f64>>>())
+            .filter(|list| list.iter().all(|number| (0.0..=1.0).contains(number)))
+            .map(Some)
+            .ok_or_else(|| {
+                SamplerError::config(
+                    field,
+                    "what it is",
+                    "a list of numbers from 0 to 1, or null",
+                )
+            })
+    }
+
+    /// Refuses `true` in a field whose meaning is not supported.
+    pub(super) fn refuse(&self, field: &'static str) -> Result<(), SamplerError> {
+        if self.flag(field, false)? {
+            return Err(SamplerError::config(
+                field,
+                "true",
+                "false: it is not supported",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Python's `json` writes infinities as bare words, which JSON does not have; diffusers' own
+/// `DPMSolverMultistepScheduler` default for `lambda_min_clipped` is such a word.
+fn without_infinities(text: &str) -> String {
+    let mut cleaned = String::with_capacity(text.len());
+    let mut rest = text;
+    let mut in_string = false;
+    while let Some(character) = rest.chars().next() {
+        if !in_string
+            && let Some(word) = ["-Infinity", "Infinity", "NaN"]
+                .into_iter()
+                .find(|word| rest.starts_with(word))
+        {
+            cleaned.push_str("null");
+            rest = &rest[word.len()..];
+            continue;
+        }
+        let mut taken = character.len_utf8();
+        match character {
+            '"' => in_string = !in_string,
+            '\\' if in_string => taken += rest[taken..].chars().next().map_or(0, char::len_utf8),
+            _ => {}
+        }
+        cleaned.push_str(&rest[..taken]);
+        rest = &rest[taken..];
+    }
+    cleaned
+}

@@ -1,0 +1,84 @@
+//! DDIM (Song et al., arXiv 2010.02502), with or without fresh noise.
+
+use super::config::SchedulerClass;
+use super::diffusion::Diffusion;
+use super::timetable::{Denoised, Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::{PredictionType, Sampler, SamplerError, SchedulerConfig};
+
+/// `ddim`: diffusers' `DDIMScheduler`.
+pub(super) struct Ddim;
+
+impl Sampler for Ddim {
+    fn name(&self) -> &'static str {
+        "ddim"
+    }
+
+    fn timetable(
+        &self,
+        config: &SchedulerConfig,
+        request: &TimetableRequest,
+    ) -> Result<Timetable, SamplerError> {
+        let diffusion = Diffusion::read(config, SchedulerClass::Ddim)?;
+        diffusion.refuse_flow(self.name())?;
+        let count = request.checked_steps(diffusion.num_train_timesteps)?;
+        let skipped = request.skipped(count)?;
+        let stride = (diffusion.num_train_timesteps / count) as i64;
+        let prediction = diffusion.prediction_type;
+        let steps = diffusion
+            .whole_timesteps(count)?
+            .into_iter()
+            .skip(skipped)
+            .map(|timestep| {
+                let level = diffusion.level(timestep);
+                // One stride back, which is not always the next timestep of the run.
+                let next_level = diffusion.level(timestep - stride);
+                let fresh = request.eta * step_deviation(level, next_level);
+                let next = if diffusion.clip_sample.is_some() {
+                    with_predicted_noise(prediction, level, next_level, fresh)
+                } else {
+                    Next::along(level, next_level, fresh)
+                };
+                Step {
+                    timestep: timestep as f64,
+                    input_scale: 1.0,
+                    denoised: Denoised::new(prediction, level),
+                    next,
+                    level,
+                    next_level,
+                }
+            })
+            .collect();
+        Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)
+    }
+}
+
+/// The standard deviation of the fresh noise at eta 1: formula (16).
+fn step_deviation(level: NoiseLevel, next: NoiseLevel) -> f64 {
+    let kept_signal = (level.signal / next.signal).powi(2);
+    (next.noise / level.noise) * (1.0 - kept_signal).max(0.0).sqrt()
+}
+
+/// Like [`Next::along`], but along the noise that the model itself predicted: after clipping, the
+/// denoised image no longer implies it.
+pub(super) fn with_predicted_noise(
+    prediction: PredictionType,
+    level: NoiseLevel,
+    next: NoiseLevel,
+    fresh: f64,
+) -> Next {
+    let NoiseLevel { signal, noise } = level;
+    let (of_sample, of_output) = match prediction {
+        PredictionType::Epsilon => (0.0, 1.0),
+        PredictionType::VPrediction => (noise, signal),
+        PredictionType::Sample => (1.0 / noise, -signal / noise),
+        PredictionType::FlowPrediction => (1.0 / (signal + noise), signal / (signal + noise)),
+    };
+    let kept = (next.noise * next.noise - fresh * fresh).max(0.0).sqrt();
+    Next {
+        denoised: next.signal,
+        sample: kept * of_sample,
+        output: kept * of_output,
+        noise: fresh,
+        ..Next::default()
+    }
+}

@@ -1,0 +1,56 @@
+//! DDIM run backwards: from an image to the noise that DDIM would have made it from.
+
+use super::config::SchedulerClass;
+use super::ddim::with_predicted_noise;
+use super::diffusion::Diffusion;
+use super::timetable::{Denoised, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::{Sampler, SamplerError, SchedulerConfig};
+
+/// `ddim-inverse`: diffusers' `DDIMInverseScheduler`.
+///
+/// The timetable climbs, from the image itself (`initial` is [`NoiseLevel::CLEAN`], so nothing is
+/// added to it) to the noisiest timestep; a strength below 1 stops early, where a `ddim` run of
+/// the same strength begins. There is nothing to mask: its steps follow the model's own noise.
+pub(super) struct DdimInverse;
+
+impl Sampler for DdimInverse {
+    fn name(&self) -> &'static str {
+        "ddim-inverse"
+    }
+
+    fn timetable(
+        &self,
+        config: &SchedulerConfig,
+        request: &TimetableRequest,
+    ) -> Result<Timetable, SamplerError> {
+        let diffusion = Diffusion::read(config, SchedulerClass::DdimInverse)?;
+        diffusion.refuse_flow(self.name())?;
+        let count = request.checked_steps(diffusion.num_train_timesteps)?;
+        let left = request.left_of(count)?;
+        let stride = (diffusion.num_train_timesteps / count) as i64;
+        let prediction = diffusion.prediction_type;
+        let steps = diffusion
+            .whole_timesteps(count)?
+            .into_iter()
+            .rev()
+            .take(left)
+            .map(|timestep| {
+                let level = diffusion.level(timestep - stride);
+                let next_level = diffusion.level(timestep);
+                Step {
+                    timestep: timestep as f64,
+                    input_scale: 1.0,
+                    denoised: Denoised::new(prediction, level),
+                    next: with_predicted_noise(prediction, level, next_level, 0.0),
+                    level,
+                    next_level,
+                }
+            })
+            .collect();
+        let timetable = Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)?;
+        Ok(Timetable {
+            initial: NoiseLevel::CLEAN,
+            ..timetable
+        })
+    }
+}

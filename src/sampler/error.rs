@@ -1,0 +1,75 @@
+//! What can be wrong with a request or a scheduler config.
+
+/// Why there is no timetable.
+#[derive(Debug, thiserror::Error)]
+pub enum SamplerError {
+    /// No sampler has this name.
+    #[error("`sampler` cannot be `{name}`; use one of {allowed}")]
+    UnknownSampler {
+        /// The name asked for.
+        name: String,
+        /// All names.
+        allowed: String,
+    },
+    /// A field of the request is out of range for this model and sampler.
+    #[error("`{field}` cannot be {value}; use {allowed}")]
+    Request {
+        /// The field, as on the wire.
+        field: &'static str,
+        /// What it was.
+        value: String,
+        /// What it may be.
+        allowed: String,
+    },
+    /// A field of `scheduler_config.json` has a value that cannot be used.
+    #[error("scheduler_config.json: `{field}` cannot be {value}; use {allowed}")]
+    Config {
+        /// The field, as diffusers calls it.
+        field: &'static str,
+        /// What it was.
+        value: String,
+        /// What it may be.
+        allowed: String,
+    },
+    /// `scheduler_config.json` is not JSON.
+    #[error("scheduler_config.json is not readable ({0}); save it again with diffusers")]
+    Unreadable(#[from] serde_json::Error),
+    /// The prediction cannot be turned into an image where no signal (or no noise) is left.
+    #[error(
+        "scheduler_config.json: `prediction_type` cannot be {prediction_type} at timestep \
+         {timestep} of this noise schedule, where the sample is nothing but noise; use \
+         v_prediction or sample, or set `rescale_betas_zero_snr` to false"
+    )]
+    NoSignal {
+        /// The prediction type of the config.
+        prediction_type: &'static str,
+        /// The timestep without an answer.
+        timestep: f64,
+    },
+}
+
+impl SamplerError {
+    pub(super) fn request(
+        field: &'static str,
+        value: impl ToString,
+        allowed: impl Into<String>,
+    ) -> Self {
+        Self::Request {
+            field,
+            value: value.to_string(),
+            allowed: allowed.into(),
+        }
+    }
+
+    pub(super) fn config(
+        field: &'static str,
+        value: impl ToString,
+        allowed: impl Into<String>,
+    ) -> Self {
+        Self::Config {
+            field,
+            value: value.to_string(),
+            allowed: allowed.into(),
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Euler's method along a rectified flow (arXiv 2209.03003, 2403.03206).
+
+use super::diffusion::Diffusion;
+use super::sigmas::{self, SigmaSpacing};
+use super::timetable::{Denoised, Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::{PredictionType, Sampler, SamplerError, SchedulerConfig, spacing};
+
+/// `flow-euler`: diffusers' `FlowMatchEulerDiscreteScheduler` for flow models.
+///
+/// A model that was trained on a variance-preserving schedule runs too: a flow sample
+/// `(1 − σ)·x0 + σ·e`, scaled to unit variance, is a sample of the timestep with the same ratio of
+/// noise to image, so the model is asked there, and its answer is read as a velocity.
+pub(super) struct FlowEuler;
+
+impl Sampler for FlowEuler {
+    fn name(&self) -> &'static str {
+        "flow-euler"
+    }
+
+    fn timetable(
+        &self,
+        config: &SchedulerConfig,
+        request: &TimetableRequest,
+    ) -> Result<Timetable, SamplerError> {
+        let prediction = config.prediction_type();
+        if prediction != PredictionType::FlowPrediction {
+            return through_diffusion(config, request);
+        }
+        for field in ["use_dynamic_shifting", "invert_sigmas", "use_beta_sigmas"] {
+            config.refuse(field)?;
+        }
+        let train = config.whole("num_train_timesteps", 1000, 2..=100_000)?;
+        let shift = config.number("shift", 1.0, 0.001..=1000.0)?;
+        let count = request.checked_steps(train)?;
+        // diffusers shifts the ends when the scheduler is built and all points again here.
+        let least = shifted(1.0 / train as f64, shift) as f32;
+        let mut sigmas = flow_sigmas(1.0, f64::from(least), shift, count);
+        let terminal = config.number("shift_terminal", 0.0, 0.0..=0.999)?;
+        if let (true, Some(&end)) = (terminal > 0.0, sigmas.last()) {
+            let stretch = (1.0 - end) / (1.0 - terminal);
+            sigmas
+                .iter_mut()
+                .for_each(|sigma| *sigma = 1.0 - (1.0 - *sigma) / stretch);
+        }
+        if let (Some(&most), Some(&least)) = (sigmas.first(), sigmas.last())
+            && let Some(spaced) = SigmaSpacing::read(config, false)?.between(most, least, count)
+        {
+            sigmas = spaced;
+        }
+        let stochastic = config.flag("stochastic_sampling", false)?;
+        let sigmas = sigmas::rounded(sigmas.into_iter().chain([0.0]));
+        let steps = sigmas
+            .windows(2)
+            .skip(skipped(request, count))
+            .map(|pair| {
+                let (level, next_level) = (flow_level(pair[0]), flow_level(pair[1]));
+                let fresh = if stochastic { next_level.noise } else { 0.0 };
+                Step {
+                    timestep: pair[0] * train as f64,
+                    input_scale: 1.0,
+                    denoised: Denoised::new(prediction, level),
+                    next: Next::along(level, next_level, fresh),
+                    level,
+                    next_level,
+                }
+            })
+            .collect();
+        Timetable::new(steps, 1.0, None, prediction)
+    }
+}
+
+/// The flow of a variance-preserving model, by the change of variables.
+fn through_diffusion(
+    config: &SchedulerConfig,
+    request: &TimetableRequest,
+) -> Result<Timetable, SamplerError> {
+    let diffusion = Diffusion::read(config, config.class())?;
+    let count = request.checked_steps(diffusion.num_train_timesteps)?;
+    let shift = config.number("shift", 1.0, 0.001..=1000.0)?;
+    let table = diffusion.sigmas();
+    let flow_of = |sigma: f64| sigma / (1.0 + sigma);
+    let (least, most) = (flow_of(table[0]), flow_of(table[table.len() - 1]));
+    let mut sigmas = flow_sigmas(most, least, shift, count);
+    // Shifting moves the noisy end too; the model knows nothing noisier than its last timestep.
+    sigmas.iter_mut().for_each(|sigma| *sigma = sigma.min(most));
+    sigmas.push(0.0);
+    let steps: Vec<Step> = sigmas
+        .windows(2)
+        .skip(skipped(request, count))
+        .map(|pair| {
+            let (level, next_level) = (flow_level(pair[0]), flow_level(pair[1]));
+            Step {
+                timestep: sigmas::timestep_of(&table, pair[0] / (1.0 - pair[0])),
+                input_scale: level.to_unit_variance(),
+                denoised: Denoised::new(diffusion.prediction_type, level),
+                next: Next::along(level, next_level, 0.0),
+                level,
+                next_level,
+            }
+        })
+        .collect();
+    // Unit noise in the model's eyes, as in the samplers that it was trained for.
+    let initial_noise_scale = flow_level(most).signal.hypot(flow_level(most).noise);
+    Timetable::new(
+        steps,
+        initial_noise_scale,
+        diffusion.clip_sample,
+        diffusion.prediction_type,
+    )
+}
+
+fn flow_level(sigma: f64) -> NoiseLevel {
+    NoiseLevel {
+        signal: 1.0 - sigma,
+        noise: sigma,
+    }
+}
+
+fn shifted(sigma: f64, shift: f64) -> f64 {
+    shift * sigma / (1.0 + (shift - 1.0) * sigma)
+}
+
+/// `count` evenly spaced sigmas from `most` to `least`, then shifted towards the noisy end
+/// (equation 23 of arXiv 2403.03206).
+fn flow_sigmas(most: f64, least: f64, shift: f64, count: usize) -> Vec<f64> {
+    spacing::linspace(most, least, count)
+        .into_iter()
+        .map(|sigma| shifted(sigma, shift))
+        .collect()
+}
+
+/// How many steps the strength leaves out, as in `StableDiffusion3Img2ImgPipeline.get_timesteps`,
+/// which rounds the other way than Stable Diffusion's and always leaves one.
+fn skipped(request: &TimetableRequest, steps: usize) -> usize {
+    let left = (steps as f64 * request.strength).min(steps as f64);
+    ((steps as f64 - left) as usize).min(steps - 1)
+}

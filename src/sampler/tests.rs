@@ -1,0 +1,427 @@
+//! What holds for every sampler; numbers against diffusers are in `tests/sampler_parity.rs`.
+
+use super::*;
+use PredictionType::{Epsilon, FlowPrediction, Sample, VPrediction};
+
+const IMAGE: f64 = 0.37;
+
+fn config(fields: &str) -> SchedulerConfig {
+    SchedulerConfig::from_json(fields).unwrap()
+}
+
+fn stable_diffusion(prediction: &str, spacing: &str) -> SchedulerConfig {
+    config(&format!(
+        r#"{{"_class_name": "PNDMScheduler", "beta_start": 0.00085, "beta_end": 0.012,
+            "beta_schedule": "scaled_linear", "clip_sample": false, "set_alpha_to_one": true,
+            "prediction_type": "{prediction}", "timestep_spacing": "{spacing}"}}"#
+    ))
+}
+
+/// The output of a model that knows the one image there is.
+fn oracle(prediction: PredictionType, level: NoiseLevel, sample: f64) -> f64 {
+    let noise = (sample - level.signal * IMAGE) / level.noise;
+    match prediction {
+        Epsilon => noise,
+        Sample => IMAGE,
+        FlowPrediction => noise - IMAGE,
+        VPrediction => {
+            let unit = level.signal.hypot(level.noise);
+            (level.signal * noise - level.noise * IMAGE) / unit
+        }
+    }
+}
+
+fn run(timetable: &Timetable, prediction: PredictionType, fresh: f64) -> f64 {
+    let mut sample = timetable.initial.mix(IMAGE, 1.3);
+    let mut previous_denoised = 0.0;
+    for step in &timetable.steps {
+        let output = oracle(prediction, step.level, sample);
+        let denoised = step.denoise(sample, output);
+        assert!(
+            (denoised - IMAGE).abs() < 1e-6,
+            "denoised {denoised} at {}",
+            step.timestep
+        );
+        let values = StepValues {
+            denoised,
+            sample,
+            previous_denoised,
+            output,
+            noise: fresh,
+        };
+        sample = step.next_sample(&values);
+        previous_denoised = denoised;
+    }
+    sample
+}
+
+#[test]
+fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
+    for name in sampler_names().filter(|name| *name != "ddim-inverse") {
+        for prediction in ["epsilon", "v_prediction", "sample"] {
+            for spacing in ["leading", "trailing", "linspace"] {
+                for (steps, strength) in [(1, 1.0), (4, 1.0), (5, 0.61), (20, 0.4), (50, 1.0)] {
+                    let config = stable_diffusion(prediction, spacing);
+                    let request = TimetableRequest {
+                        steps,
+                        strength,
+                        eta: 0.5,
+                    };
+                    let timetable = sampler_by_name(name).unwrap().timetable(&config, &request);
+                    let end = run(&timetable.unwrap(), config.prediction_type(), -0.8);
+                    assert!(
+                        (end - IMAGE).abs() < 1e-5,
+                        "{name} {prediction} {spacing} {steps} × {strength}: {end}"
+                    );
+                }
+            }
+        }
+    }
+    let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}"#);
+    for name in ["flow-euler", "dpm-solver++"] {
+        let request = TimetableRequest {
+            steps: 6,
+            strength: 0.7,
+            eta: 0.0,
+        };
+        let timetable = sampler_by_name(name)
+            .unwrap()
+            .timetable(&flow, &request)
+            .unwrap();
+        let end = run(&timetable, FlowPrediction, 0.0);
+        assert!((end - IMAGE).abs() < 1e-6, "{name}: {end}");
+    }
+}
+
+#[test]
+fn each_level_is_what_the_step_before_left() {
+    for name in sampler_names().filter(|name| *name != "ddim-inverse") {
+        let config = stable_diffusion("epsilon", "leading");
+        let request = TimetableRequest {
+            steps: 10,
+            strength: 0.8,
+            eta: 0.0,
+        };
+        let timetable = sampler_by_name(name)
+            .unwrap()
+            .timetable(&config, &request)
+            .unwrap();
+        assert_eq!(timetable.initial, timetable.steps[0].level);
+        for pair in timetable.steps.windows(2) {
+            assert_eq!(pair[0].next_level, pair[1].level, "{name}");
+            assert!(pair[0].timestep > pair[1].timestep, "{name}");
+        }
+        for (i, step) in timetable.steps.iter().enumerate() {
+            let Next {
+                denoised,
+                sample,
+                previous_denoised,
+                output,
+                noise,
+            } = step.next;
+            let signal = denoised + previous_denoised + sample * step.level.signal;
+            // LCM keeps a trace of the sample, and its jump is that much shorter.
+            let tolerance = if name == "lcm" { 1e-4 } else { 1e-9 };
+            assert!(
+                (signal - step.next_level.signal).abs() < tolerance,
+                "{name} step {i}"
+            );
+            let spread = (sample * step.level.noise).hypot(noise);
+            assert!(
+                (spread - step.next_level.noise).abs() < tolerance,
+                "{name} step {i}"
+            );
+            assert_eq!(output, 0.0, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_model_sees_unit_variance() {
+    for name in ["euler", "euler-ancestral", "turbo", "flow-euler"] {
+        let config = stable_diffusion("v_prediction", "trailing");
+        let timetable = sampler_by_name(name)
+            .unwrap()
+            .timetable(&config, &TimetableRequest::new(4))
+            .unwrap();
+        for step in &timetable.steps {
+            let seen = step.level.signal.hypot(step.level.noise) * step.input_scale;
+            assert!((seen - 1.0).abs() < 1e-12, "{name}: {seen}");
+        }
+        let first = &timetable.steps[0];
+        assert!(
+            (timetable.initial_noise_scale * first.input_scale - 1.0).abs() < 0.003,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn flow_euler_asks_a_diffusion_model_where_noise_and_image_have_the_same_ratio() {
+    let config = stable_diffusion("epsilon", "leading");
+    let flow = sampler_by_name("flow-euler").unwrap();
+    let timetable = flow.timetable(&config, &TimetableRequest::new(5)).unwrap();
+    let table = super::diffusion::Diffusion::read(&config, config.class())
+        .unwrap()
+        .sigmas();
+    for step in &timetable.steps {
+        let sigma = step.level.noise / step.level.signal;
+        let (below, above) = (step.timestep.floor(), step.timestep.ceil());
+        assert!(table[below as usize] <= sigma * (1.0 + 1e-6), "{step:?}");
+        assert!(table[above as usize] >= sigma * (1.0 - 1e-6), "{step:?}");
+    }
+    assert!(timetable.steps[0].timestep > 998.0);
+}
+
+#[test]
+fn lcm_runs_the_timesteps_that_it_was_distilled_on() {
+    let config = config(r#"{"_class_name": "LCMScheduler"}"#);
+    let lcm = sampler_by_name("lcm").unwrap();
+    let timesteps = |steps, strength| -> Vec<f64> {
+        let request = TimetableRequest {
+            steps,
+            strength,
+            eta: 0.0,
+        };
+        let timetable = lcm.timetable(&config, &request).unwrap();
+        timetable.steps.iter().map(|step| step.timestep).collect()
+    };
+    assert_eq!(timesteps(4, 1.0), [999.0, 759.0, 499.0, 259.0]);
+    assert_eq!(timesteps(2, 0.5), [499.0, 259.0]);
+    assert_eq!(timesteps(1, 1.0), [999.0]);
+    assert_eq!(timesteps(50, 1.0).len(), 50);
+    // Fewer timesteps are left than steps asked for: all of them run.
+    assert_eq!(timesteps(8, 0.06), [59.0, 39.0, 19.0]);
+    for steps in 1..=50 {
+        for strength in [0.02, 0.1, 0.33, 0.5, 0.77, 1.0] {
+            let timesteps = timesteps(steps, strength);
+            assert!(!timesteps.is_empty() && timesteps.len() <= steps as usize);
+            assert!(timesteps.windows(2).all(|pair| pair[0] > pair[1]));
+            assert!(
+                timesteps
+                    .iter()
+                    .all(|timestep| (19.0..=999.0).contains(timestep))
+            );
+        }
+    }
+}
+
+#[test]
+fn inverse_ddim_undoes_ddim_when_the_noise_is_the_same_everywhere() {
+    for spacing in ["leading", "trailing"] {
+        let config = stable_diffusion("epsilon", spacing);
+        let request = TimetableRequest {
+            steps: 10,
+            strength: 0.5,
+            eta: 0.0,
+        };
+        let up = sampler_by_name("ddim-inverse")
+            .unwrap()
+            .timetable(&config, &request)
+            .unwrap();
+        let down = sampler_by_name("ddim")
+            .unwrap()
+            .timetable(&config, &request)
+            .unwrap();
+        assert_eq!(up.initial, NoiseLevel::CLEAN);
+        let mut ascending: Vec<f64> = up.steps.iter().map(|step| step.timestep).collect();
+        ascending.reverse();
+        let descending: Vec<f64> = down.steps.iter().map(|step| step.timestep).collect();
+        assert_eq!(ascending, descending);
+        let mut sample = IMAGE;
+        for step in up.steps.iter().chain(&down.steps) {
+            let output = 0.6;
+            let denoised = step.denoise(sample, output);
+            let values = StepValues {
+                denoised,
+                sample,
+                output,
+                ..StepValues::default()
+            };
+            sample = step.next_sample(&values);
+        }
+        assert!((sample - IMAGE).abs() < 1e-9, "{spacing}: {sample}");
+    }
+}
+
+#[test]
+fn errors_name_the_field_and_what_is_allowed() {
+    let lcm = config(r#"{"_class_name": "LCMScheduler"}"#);
+    let zero_snr = config(
+        r#"{"_class_name": "DDIMScheduler", "rescale_betas_zero_snr": true,
+            "timestep_spacing": "trailing"}"#,
+    );
+    let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler"}"#);
+    let offset = config(r#"{"_class_name": "DDIMScheduler", "steps_offset": 1}"#);
+    let request = |steps, strength, eta| TimetableRequest {
+        steps,
+        strength,
+        eta,
+    };
+    for (sampler, config, request, parts) in [
+        ("lcm", &lcm, request(0, 1.0, 0.0), ["`steps`", "1 to 50"]),
+        ("lcm", &lcm, request(51, 1.0, 0.0), ["`steps`", "1 to 50"]),
+        (
+            "lcm",
+            &lcm,
+            request(4, 0.019, 0.0),
+            ["`strength`", "0.02 to 1"],
+        ),
+        (
+            "ddim",
+            &lcm,
+            request(1001, 1.0, 0.0),
+            ["`steps`", "1 to 1000"],
+        ),
+        (
+            "ddim",
+            &lcm,
+            request(4, 0.24, 0.0),
+            ["`strength`", "0.25 to 1"],
+        ),
+        (
+            "euler",
+            &lcm,
+            request(4, f64::NAN, 0.0),
+            ["`strength`", "up to 1"],
+        ),
+        (
+            "flow-euler",
+            &lcm,
+            request(4, 0.0, 0.0),
+            ["`strength`", "above 0"],
+        ),
+        ("ddim", &lcm, request(4, 1.0, 1.5), ["`eta`", "0 to 1"]),
+        (
+            "ddim",
+            &zero_snr,
+            request(4, 1.0, 0.0),
+            ["`prediction_type`", "v_prediction"],
+        ),
+        (
+            "ddim",
+            &flow,
+            request(4, 1.0, 0.0),
+            ["`prediction_type`", "flow-euler"],
+        ),
+        (
+            "ddim",
+            &offset,
+            request(1000, 1.0, 0.0),
+            ["`steps`", "`steps_offset`"],
+        ),
+    ] {
+        let error = sampler_by_name(sampler)
+            .unwrap()
+            .timetable(config, &request)
+            .unwrap_err();
+        for part in parts {
+            assert!(error.to_string().contains(part), "{sampler}: {error}");
+        }
+    }
+    let error = sampler_by_name("plms").err().unwrap().to_string();
+    assert!(
+        error.contains("plms") && error.contains("dpm-solver++"),
+        "{error}"
+    );
+}
+
+#[test]
+fn configs_that_mean_nothing_are_refused() {
+    for (text, part) in [
+        ("not json", "not readable"),
+        (r#"{"beta_start": 0.1}"#, "_class_name"),
+        (r#"{"_class_name": "MadeUpScheduler"}"#, "DDIMScheduler"),
+        (
+            r#"{"_class_name": "DDIMScheduler", "prediction_type": "guess"}"#,
+            "v_prediction",
+        ),
+        (
+            r#"{"_class_name": "DDIMScheduler", "beta_schedule": "sigmoid"}"#,
+            "scaled_linear",
+        ),
+        (
+            r#"{"_class_name": "DDIMScheduler", "timestep_spacing": 3}"#,
+            "trailing",
+        ),
+        (
+            r#"{"_class_name": "DDIMScheduler", "beta_start": "small"}"#,
+            "beta_start",
+        ),
+        (
+            r#"{"_class_name": "DDIMScheduler", "beta_start": 0.5}"#,
+            "beta_end",
+        ),
+        (
+            r#"{"_class_name": "DDIMScheduler", "num_train_timesteps": 0}"#,
+            "num_train_timesteps",
+        ),
+        (
+            r#"{"_class_name": "DDIMScheduler", "thresholding": true}"#,
+            "thresholding",
+        ),
+        (
+            r#"{"_class_name": "DDIMScheduler", "trained_betas": [0.1]}"#,
+            "trained_betas",
+        ),
+    ] {
+        let error = SchedulerConfig::from_json(text).unwrap_err().to_string();
+        assert!(error.contains(part), "{text}: {error}");
+    }
+    let third_order = config(r#"{"_class_name": "DDIMScheduler", "solver_order": 3}"#);
+    let solver = sampler_by_name("dpm-solver++").unwrap();
+    let error = solver
+        .timetable(&third_order, &TimetableRequest::new(4))
+        .unwrap_err();
+    assert!(error.to_string().contains("solver_order"), "{error}");
+}
+
+#[test]
+fn python_infinities_count_as_not_set() {
+    let config = config(
+        r#"{"_class_name": "DPMSolverMultistepScheduler", "lambda_min_clipped": -Infinity,
+            "sigma_max": NaN, "note": "a \"-Infinity\" in text"}"#,
+    );
+    assert_eq!(config.class(), SchedulerClass::DpmSolverMultistep);
+    let solver = sampler_by_name(config.default_sampler()).unwrap();
+    assert_eq!(
+        solver
+            .timetable(&config, &TimetableRequest::new(3))
+            .unwrap()
+            .steps
+            .len(),
+        3
+    );
+}
+
+#[test]
+fn every_class_has_a_sampler_that_exists() {
+    for class in [
+        "PNDMScheduler",
+        "LCMScheduler",
+        "UniPCMultistepScheduler",
+        "TCDScheduler",
+    ] {
+        let config = config(&format!(r#"{{"_class_name": "{class}"}}"#));
+        assert!(sampler_by_name(config.default_sampler()).is_ok(), "{class}");
+    }
+}
+
+#[test]
+fn the_stable_diffusion_pipeline_corrects_old_configs() {
+    let old = config(r#"{"_class_name": "DDIMScheduler"}"#);
+    let ddim = sampler_by_name("ddim").unwrap();
+    let request = TimetableRequest::new(50);
+    let before = ddim.timetable(&old, &request).unwrap();
+    let after = ddim
+        .timetable(&old.for_stable_diffusion(), &request)
+        .unwrap();
+    assert_eq!(
+        (before.steps[0].timestep, before.clip_denoised),
+        (980.0, Some(1.0))
+    );
+    assert_eq!(
+        (after.steps[0].timestep, after.clip_denoised),
+        (981.0, None)
+    );
+}

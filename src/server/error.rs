@@ -1,0 +1,176 @@
+//! Refusals over HTTP: `{"error":{"code":…,"message":…}}` with a fitting status.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use crate::protocol::ErrorCode;
+use crate::room::RoomError;
+
+/// Why a server could not start or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Something else listens on that address.
+    #[error("{address} is in use by another program: stop it, or choose another port with --listen")]
+    AddressInUse {
+        /// The address that was asked for.
+        address: std::net::SocketAddr,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address} ({source}): choose another address with --listen")]
+    Listen {
+        /// The address that was asked for.
+        address: std::net::SocketAddr,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// A setting that no request could be served with.
+    #[error("{0}")]
+    Options(String),
+    /// The listener broke while serving.
+    #[error("the listener stopped working ({0}): start the server again")]
+    Serve(std::io::Error),
+}
+
+/// What a client is told: the code of the protocol, or one that only HTTP has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum HttpErrorCode {
+    /// A code that the websocket uses too.
+    Protocol(ErrorCode),
+    /// A code of HTTP alone.
+    Http(HttpOnlyCode),
+}
+
+/// Codes that no websocket message carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HttpOnlyCode {
+    /// The path is none of the protocol's.
+    NotFound,
+    /// The path does not know that method.
+    MethodNotAllowed,
+    /// A room of that name exists already.
+    RoomExists,
+    /// The page that sent the request is not one of this server's.
+    ForeignOrigin,
+    /// The websocket handshake is not one, or offers no subprotocol spoken here.
+    UpgradeRequired,
+}
+
+/// A refusal over HTTP.
+#[derive(Debug)]
+pub struct ApiError {
+    status: StatusCode,
+    code: HttpErrorCode,
+    message: String,
+    retry_after_seconds: Option<u32>,
+}
+
+impl ApiError {
+    /// A refusal with a code that the websocket uses too; `message` is one
+    /// sentence that says what to do.
+    pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { status, code: HttpErrorCode::Protocol(code), message, retry_after_seconds: None }
+    }
+
+    /// A refusal with a code that only HTTP has.
+    pub fn http(status: StatusCode, code: HttpOnlyCode, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self { status, code: HttpErrorCode::Http(code), message, retry_after_seconds: None }
+    }
+
+    /// 503 with `Retry-After`.
+    pub fn unavailable(message: impl Into<String>, retry_after_seconds: u32) -> Self {
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message);
+        error.retry_after_seconds = Some(retry_after_seconds);
+        error
+    }
+
+    /// 400 for a number or a text out of its range.
+    pub fn invalid_value(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidValue, message)
+    }
+
+    /// 500; the cause goes to the log and not to the client.
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%cause, "request failed");
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            ErrorCode::Internal,
+            "something went wrong on the server: try again, and look at its log if it stays",
+        )
+    }
+
+    /// 404 for a path that the protocol does not have.
+    pub fn not_found() -> Self {
+        Self::http(
+            StatusCode::NOT_FOUND,
+            HttpOnlyCode::NotFound,
+            "there is nothing at this path: docs/protocol.md lists the calls",
+        )
+    }
+
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What went wrong and what to do.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+/// With a capital letter and a full stop, as people read it.
+pub fn sentence(text: &str) -> String {
+    let mut letters = text.trim_end_matches('.').chars();
+    match letters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
+        None => String::new(),
+    }
+}
+
+impl From<RoomError> for ApiError {
+    fn from(error: RoomError) -> Self {
+        if matches!(error, RoomError::NameTaken) {
+            return Self::http(StatusCode::CONFLICT, HttpOnlyCode::RoomExists, error.to_string());
+        }
+        let status = match error.code() {
+            ErrorCode::UnknownRoom => StatusCode::NOT_FOUND,
+            ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::Unavailable | ErrorCode::RoomFull => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.code(), error.to_string())
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        #[derive(Serialize)]
+        struct Body {
+            error: Inner,
+        }
+        #[derive(Serialize)]
+        struct Inner {
+            code: HttpErrorCode,
+            message: String,
+        }
+        let message = sentence(&self.message);
+        let body = Body { error: Inner { code: self.code, message } };
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}

@@ -1,0 +1,129 @@
+//! Pictures over HTTP: their codecs run one at a time and on blocking threads.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream};
+use axum::http::StatusCode;
+use bytes::{Bytes, BytesMut};
+use futures_util::StreamExt;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use super::error::ApiError;
+use super::state::AppState;
+use crate::canvas::{CodecError, ImageLimits, decode_image, encode_image};
+use crate::protocol::{ErrorCode, FrameFormat, Layer};
+use crate::room::RoomHandle;
+
+/// The longest side of an uploaded image, in pixels.
+const MOST_SIDE: u32 = 8192;
+/// The most pixels of an uploaded image: a camera's 24 million and a little more.
+const MOST_PIXELS: u64 = 26_000_000;
+
+/// How long the rest of an upload that is too large is read.
+const DISCARD_FOR: Duration = Duration::from_secs(5);
+
+/// An image that a room keeps until it is placed.
+#[derive(Debug)]
+pub struct KeptImage {
+    /// Its id.
+    pub id: String,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+}
+
+/// Reads an upload within the limits of the server.
+///
+/// # Errors
+/// 413 over the limit, 408 when it takes too long, 400 when it breaks off.
+pub async fn read_body(state: &AppState, body: Body) -> Result<Bytes, ApiError> {
+    let limits = &state.options().limits;
+    let mut parts = body.into_data_stream();
+    let mut whole = BytesMut::new();
+    let reading = async {
+        while let Some(part) = parts.next().await {
+            let part = part.map_err(|cause| {
+                tracing::debug!(%cause, "an upload broke off");
+                let message = "the upload broke off: send the image again";
+                ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidImage, message)
+            })?;
+            if whole.len() + part.len() > limits.image_bytes {
+                return Ok::<bool, ApiError>(false);
+            }
+            whole.extend_from_slice(&part);
+        }
+        Ok(true)
+    };
+    let complete = timeout(limits.upload_timeout, reading).await.map_err(|_| {
+        let message = "the upload took too long: send a smaller image";
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::TooLarge, message)
+    })??;
+    if complete {
+        return Ok(whole.freeze());
+    }
+    discard(parts).await;
+    let most_bytes = limits.image_bytes;
+    let message = format!("an image may have {most_bytes} bytes at most: make it smaller");
+    Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message))
+}
+
+/// Reads on for a moment, because a client that is still sending does not see
+/// the answer of a connection that is cut.
+async fn discard(mut parts: BodyDataStream) {
+    let rest = async { while let Some(Ok(_)) = parts.next().await {} };
+    if timeout(DISCARD_FOR, rest).await.is_err() {
+        tracing::debug!("the rest of an upload was not read");
+    }
+}
+
+/// Decodes an uploaded image and gives it to the room.
+///
+/// # Errors
+/// 413 or 422 when the image is too large or none, 503 when the room has closed.
+pub async fn keep_image(
+    state: &AppState,
+    room: &RoomHandle,
+    bytes: Bytes,
+) -> Result<KeptImage, ApiError> {
+    let limits = ImageLimits {
+        max_bytes: state.options().limits.image_bytes,
+        max_side: MOST_SIDE,
+        max_pixels: MOST_PIXELS,
+    };
+    let job = state.codec_jobs().acquire().await.map_err(|cause| ApiError::internal(&cause))?;
+    let decoded = spawn_blocking(move || decode_image(&bytes, &limits)).await;
+    drop(job);
+    let image = decoded.map_err(|cause| ApiError::internal(&cause))?.map_err(|cause| {
+        let (status, code) = match cause {
+            CodecError::TooManyBytes { .. } | CodecError::TooLarge { .. } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge)
+            }
+            _ => (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidImage),
+        };
+        ApiError::new(status, code, cause.to_string())
+    })?;
+    let (width, height) = (image.width(), image.height());
+    let id = room.store_image(image).await?;
+    Ok(KeptImage { id, width, height })
+}
+
+/// A layer of the room as PNG.
+///
+/// # Errors
+/// 503 when the room has closed.
+pub async fn encode_picture(
+    state: &AppState,
+    room: &RoomHandle,
+    layer: Layer,
+) -> Result<Bytes, ApiError> {
+    let job = state.codec_jobs().acquire().await.map_err(|cause| ApiError::internal(&cause))?;
+    let pixels = room.image(layer).await?;
+    let encoded = spawn_blocking(move || encode_image(&pixels, FrameFormat::Png, 100)).await;
+    drop(job);
+    let png = encoded
+        .map_err(|cause| ApiError::internal(&cause))?
+        .map_err(|cause| ApiError::internal(&cause))?;
+    Ok(Bytes::from(png))
+}

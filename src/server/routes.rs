@@ -1,0 +1,246 @@
+//! The HTTP calls of `docs/protocol.md`.
+
+use axum::body::Body;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use serde::{Deserialize, Serialize};
+use tower_http::compression::CompressionLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::TraceLayer;
+
+use super::access::Invites;
+use super::error::{ApiError, HttpOnlyCode};
+use super::state::AppState;
+use super::{assets, connection, images, links, metrics};
+use crate::protocol::{ErrorCode, Layer, ModelInfo, Role, SUBPROTOCOL};
+
+/// Bytes of the body of `POST /v1/rooms`.
+const ROOM_BODY_BYTES: usize = 16 * 1024;
+/// Bytes of a websocket message before the connection itself judges its size:
+/// what is a little too large is read whole and answered properly.
+const OVERSIZE_FACTOR: usize = 4;
+/// Bytes of the largest frame: a canvas of 4096 × 4096 that does not compress.
+const WRITE_BUFFER_BYTES: usize = 64 * 1024 * 1024;
+
+/// A Vite application that draws on canvases and speaks to its own server alone.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; \
+    style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; font-src 'self' data:; \
+    connect-src 'self' blob: data:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; \
+    form-action 'none'; frame-ancestors 'none'";
+
+/// All routes.
+pub fn router(state: AppState) -> Router {
+    let calls = Router::new()
+        .route("/model", get(model))
+        .route("/rooms", post(make_room).layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)))
+        .route("/rooms/{room}/image", get(picture))
+        .route("/rooms/{room}/images", post(upload))
+        .route("/rooms/{room}/ws", get(upgrade))
+        .layer(from_fn_with_state(state.clone(), check_origin));
+    let files = Router::new().fallback(assets::serve).layer(CompressionLayer::new());
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics_text))
+        .nest("/v1", calls)
+        .fallback_service(files)
+        .method_not_allowed_fallback(assets::method_not_allowed)
+        .layer(TraceLayer::new_for_http())
+        .layer(fixed(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
+        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .layer(fixed(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
+        .with_state(state)
+}
+
+fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value))
+}
+
+/// On a server that asks for no token, other websites' pages stay outside.
+async fn check_origin(
+    State(state): State<AppState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    if !state.access().required() {
+        state.origins().check(request.headers())?;
+    }
+    Ok(next.run(request).await)
+}
+
+async fn ready(State(state): State<AppState>) -> Result<&'static str, ApiError> {
+    state.rooms().map(|_| "ready\n")
+}
+
+async fn metrics_text(State(state): State<AppState>) -> impl IntoResponse {
+    let counts = state.rooms_if_open().map(|rooms| rooms.counts()).unwrap_or_default();
+    let text = metrics::render(counts.rooms, counts.members, state.sockets_open());
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+}
+
+async fn model(State(state): State<AppState>) -> Result<Json<ModelInfo>, ApiError> {
+    state.model().map(|model| Json(model.clone()))
+}
+
+/// Body of `POST /v1/rooms`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoomWish {
+    name: Option<String>,
+    width: Option<u32>,
+    height: Option<u32>,
+}
+
+/// Answer to `POST /v1/rooms`.
+#[derive(Debug, Serialize)]
+struct RoomMade {
+    room: String,
+    url: String,
+    invites: Invites,
+}
+
+async fn make_room(
+    State(state): State<AppState>,
+    headers: HeaderMap,
+    body: Result<Json<RoomWish>, JsonRejection>,
+) -> Result<impl IntoResponse, ApiError> {
+    let Json(wish) = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::TooLarge,
+            "the body is too large: it takes name, width and height",
+        ),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::MalformedMessage,
+            "the body is JSON: send content-type application/json",
+        ),
+        _ => ApiError::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::MalformedMessage,
+            format!("the body is not {{name?, width?, height?}}: {}", rejection.body_text()),
+        ),
+    })?;
+    let (room, invites) = state.make_room(wish.name, wish.width, wish.height)?;
+    let base = state.options().public_url.clone().or_else(|| links::base_of_request(&headers));
+    let url = links::room_url(&base.unwrap_or_default(), &room);
+    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((StatusCode::CREATED, no_store, Json(RoomMade { room, url, invites })))
+}
+
+#[derive(Debug, Deserialize)]
+struct LayerChoice {
+    layer: Option<Layer>,
+}
+
+async fn picture(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    choice: Result<Query<LayerChoice>, axum::extract::rejection::QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Query(choice) =
+        choice.map_err(|_| ApiError::invalid_value("layer is `result` or `sketch`: name one"))?;
+    let handle = authorised(&state, &room, &headers, Role::Viewer)?;
+    let layer = choice.layer.unwrap_or(Layer::Result);
+    let png = images::encode_picture(&state, &handle, layer).await?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("image/png")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, png).into_response())
+}
+
+/// Answer to `POST /v1/rooms/{room}/images`.
+#[derive(Debug, Serialize)]
+struct ImageKept {
+    image: String,
+    width: u32,
+    height: u32,
+}
+
+async fn upload(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse, ApiError> {
+    let handle = authorised(&state, &room, &headers, Role::Editor)?;
+    let bytes = images::read_body(&state, body).await?;
+    let kept = images::keep_image(&state, &handle, bytes).await?;
+    let kept = ImageKept { image: kept.id, width: kept.width, height: kept.height };
+    Ok((StatusCode::CREATED, Json(kept)))
+}
+
+/// The room, for the bearer of a token that gives at least `role` in it.
+fn authorised(
+    state: &AppState,
+    room: &str,
+    headers: &HeaderMap,
+    role: Role,
+) -> Result<crate::room::RoomHandle, ApiError> {
+    let token = headers
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim());
+    let found = state.access().role(room, token).map_err(|refused| {
+        let status = match refused.code() {
+            ErrorCode::UnknownRoom => StatusCode::NOT_FOUND,
+            _ => StatusCode::UNAUTHORIZED,
+        };
+        ApiError::new(status, refused.code(), refused.to_string())
+    })?;
+    if found < role {
+        let message = "this invite lets you look only: ask the room's owner for an editor's";
+        return Err(ApiError::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message));
+    }
+    state.existing_room(room)
+}
+
+async fn upgrade(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    let upgrade = upgrade.map_err(|rejection| {
+        let message = format!("this path is a websocket: {}", rejection.body_text());
+        ApiError::http(rejection.status(), HttpOnlyCode::UpgradeRequired, message)
+    })?;
+    let offered: Vec<_> = upgrade.requested_protocols().collect();
+    if !offered.is_empty() && !offered.iter().any(|offer| *offer == SUBPROTOCOL) {
+        return Err(ApiError::http(
+            StatusCode::BAD_REQUEST,
+            HttpOnlyCode::UpgradeRequired,
+            format!("the subprotocol is {SUBPROTOCOL}: offer it, or none"),
+        ));
+    }
+    state.rooms()?;
+    let permit = state
+        .free_sockets()
+        .try_acquire_owned()
+        .map_err(|_| ApiError::unavailable("too many sockets are open: try again soon", 5))?;
+    let limits = &state.options().limits;
+    let tracked = state.sockets().token();
+    Ok(upgrade
+        .protocols([SUBPROTOCOL])
+        .max_message_size(limits.message_bytes * OVERSIZE_FACTOR)
+        .max_frame_size(limits.message_bytes * OVERSIZE_FACTOR)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES)
+        .on_failed_upgrade(|cause| tracing::debug!(%cause, "a websocket was not opened"))
+        .on_upgrade(move |socket| async move {
+            connection::run(socket, state, room).await;
+            drop((permit, tracked));
+        }))
+}

@@ -1,0 +1,243 @@
+//! The writing half of a websocket, in a task of its own: a client that does
+//! not read holds up nobody else.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
+use bytes::Bytes;
+use futures_util::SinkExt;
+use futures_util::stream::SplitSink;
+use metrics::counter;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{interval_at, timeout};
+
+use super::allowance::RefusalWindow;
+use super::metrics::REFUSALS;
+use super::options::ServerLimits;
+use crate::protocol::{ErrorCode, ErrorMessage, ServerMessage};
+use crate::room::{Farewell, MemberOutbox, Outgoing};
+
+/// Close codes of RFC 6455 and its registry.
+pub mod close {
+    /// The work is done.
+    pub const NORMAL: u16 = 1000;
+    /// The server goes away.
+    pub const AWAY: u16 = 1001;
+    /// The client broke a rule.
+    pub const POLICY: u16 = 1008;
+    /// The message is too big.
+    pub const TOO_BIG: u16 = 1009;
+    /// Something went wrong on the server.
+    pub const INTERNAL: u16 = 1011;
+    /// Come back later.
+    pub const TRY_AGAIN: u16 = 1013;
+}
+
+/// How a socket ends.
+#[derive(Debug)]
+pub struct Ending {
+    /// Sent before the close frame.
+    pub last: Option<ServerMessage>,
+    /// Close code.
+    pub code: u16,
+    /// Close reason, at most 123 bytes.
+    pub reason: &'static str,
+}
+
+impl Ending {
+    /// Ends with an error message.
+    pub fn refused(error: ErrorMessage, code: u16, reason: &'static str) -> Self {
+        Self { last: Some(ServerMessage::Error(error)), code, reason }
+    }
+
+    /// Ends without a word.
+    pub fn quiet(code: u16, reason: &'static str) -> Self {
+        Self { last: None, code, reason }
+    }
+}
+
+/// Counts refusals on a socket; shared by its two halves.
+#[derive(Clone, Debug)]
+pub struct Refusals(Arc<Mutex<RefusalWindow>>);
+
+impl Refusals {
+    /// None yet.
+    pub fn new(limits: &ServerLimits) -> Self {
+        let window = RefusalWindow::new(limits.refusals, limits.refusal_window);
+        Self(Arc::new(Mutex::new(window)))
+    }
+
+    /// Counts one; true when it makes the abuse.
+    pub fn count(&self, code: ErrorCode) -> bool {
+        counter!(REFUSALS, "code" => code_name(code)).increment(1);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).refuse(Instant::now())
+    }
+}
+
+/// The code's name on the wire.
+fn code_name(code: ErrorCode) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
+}
+
+/// Why nothing more can be written.
+#[derive(Debug, thiserror::Error)]
+enum WriteError {
+    #[error("the client does not read")]
+    Stuck,
+    #[error("the socket broke: {0}")]
+    Socket(#[from] axum::Error),
+    #[error("a message is no JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("a message is no text: {0}")]
+    Text(#[from] std::str::Utf8Error),
+}
+
+/// The writing half of a websocket.
+pub struct Writer {
+    sink: SplitSink<WebSocket, Message>,
+    limits: ServerLimits,
+}
+
+impl Writer {
+    /// Writes to `sink`.
+    pub fn new(sink: SplitSink<WebSocket, Message>, limits: ServerLimits) -> Self {
+        Self { sink, limits }
+    }
+
+    /// Writes the welcome, then what the room and the reading half have for the member, until
+    /// one of them ends it or the client cannot be written to.
+    pub async fn run(
+        mut self,
+        welcome: ServerMessage,
+        mut outbox: MemberOutbox,
+        mut replies: mpsc::Receiver<ServerMessage>,
+        mut ending: oneshot::Receiver<Ending>,
+        refusals: Refusals,
+    ) {
+        let every = self.limits.ping_interval;
+        let mut pings = interval_at(tokio::time::Instant::now() + every, every);
+        if let Err(cause) = self.message(&welcome).await {
+            tracing::debug!(%cause, "the client did not take its welcome");
+            return;
+        }
+        let result = loop {
+            let written = tokio::select! {
+                biased;
+                ending = &mut ending => {
+                    let gone = Ending::quiet(close::NORMAL, "goodbye");
+                    return self.end(ending.unwrap_or(gone)).await;
+                }
+                Some(reply) = replies.recv() => self.message(&reply).await,
+                outgoing = outbox.next() => match outgoing {
+                    Some(Outgoing::Text(json)) => {
+                        if refusal_code(&json).is_some_and(|code| refusals.count(code)) {
+                            return self.end(abuse()).await;
+                        }
+                        self.text(json).await
+                    }
+                    Some(Outgoing::Frame(frame)) => self.send(Message::Binary(frame)).await,
+                    Some(Outgoing::Goaway(farewell)) => return self.end(leaving(farewell)).await,
+                    None => return self.end(leaving(Farewell::RoomEnded)).await,
+                },
+                _ = pings.tick() => self.send(Message::Ping(Bytes::new())).await,
+            };
+            if let Err(cause) = written {
+                break cause;
+            }
+        };
+        tracing::debug!(cause = %result, "stopped writing");
+    }
+
+    /// Says the last words and closes; a client that does not take them is left.
+    pub async fn end(mut self, ending: Ending) {
+        let Ending { last, code, reason } = ending;
+        let close = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+        let words = async {
+            if let Some(last) = &last {
+                self.message(last).await?;
+            }
+            self.send(Message::Close(Some(close))).await
+        };
+        if let Err(cause) = words.await {
+            tracing::debug!(%cause, "the client did not take the last words");
+        }
+    }
+
+    async fn message(&mut self, message: &ServerMessage) -> Result<(), WriteError> {
+        let json = serde_json::to_string(message)?;
+        self.send(Message::Text(json.into())).await
+    }
+
+    async fn text(&mut self, json: Bytes) -> Result<(), WriteError> {
+        self.send(Message::Text(Utf8Bytes::try_from(json)?)).await
+    }
+
+    /// Returns once the operating system has taken the whole message, so that
+    /// nothing newer is fetched before.
+    async fn send(&mut self, message: Message) -> Result<(), WriteError> {
+        match timeout(self.limits.write_timeout, self.sink.send(message)).await {
+            Ok(sent) => Ok(sent?),
+            Err(_) => Err(WriteError::Stuck),
+        }
+    }
+}
+
+/// The end of a socket that was refused too often.
+pub fn abuse() -> Ending {
+    let message = "Too many refused messages; read docs/protocol.md and connect again.";
+    let error = ErrorMessage::new(ErrorCode::RateLimited, message);
+    Ending::refused(error, close::POLICY, "too many refused messages")
+}
+
+fn leaving(farewell: Farewell) -> Ending {
+    let (code, reason) = match farewell {
+        Farewell::TooSlow => (close::POLICY, "reads too slowly"),
+        Farewell::Replaced => (close::NORMAL, "connected from elsewhere"),
+        Farewell::ShuttingDown => (close::AWAY, "server stops"),
+        Farewell::RoomEnded => (close::TRY_AGAIN, "room ended"),
+    };
+    Ending { last: Some(farewell.to_message()), code, reason }
+}
+
+/// The code, when the JSON is an `error` message of a room.
+fn refusal_code(json: &[u8]) -> Option<ErrorCode> {
+    // The type stands first in every message; only errors are worth a look inside.
+    if !json.starts_with(br#"{"type":"error""#) {
+        return None;
+    }
+    match serde_json::from_slice(json) {
+        Ok(ServerMessage::Error(error)) => Some(error.code),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_of_the_room_are_recognised() {
+        let error = ServerMessage::Error(ErrorMessage::new(ErrorCode::UnknownStroke, "Gone."));
+        let json = serde_json::to_vec(&error).unwrap();
+        assert_eq!(refusal_code(&json), Some(ErrorCode::UnknownStroke));
+        let pong = serde_json::to_vec(&ServerMessage::Pong { t: 1.0 }).unwrap();
+        assert_eq!(refusal_code(&pong), None);
+    }
+
+    #[test]
+    fn close_reasons_fit_into_a_control_frame() {
+        for farewell in [
+            Farewell::TooSlow,
+            Farewell::Replaced,
+            Farewell::ShuttingDown,
+            Farewell::RoomEnded,
+        ] {
+            assert!(leaving(farewell).reason.len() <= 123);
+        }
+        assert!(abuse().reason.len() <= 123);
+    }
+}

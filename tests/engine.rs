@@ -1,0 +1,214 @@
+//! The engine and the pipeline on the bundled model: what a room relies on.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use impasto::canvas::{Mask, Pixels};
+use impasto::engine::{Engine, EngineOptions, RenderEvent, RenderRequest, RoomKey};
+use impasto::model::{LoadOptions, Model};
+use impasto::pipeline::{
+    Edit, GenerateRequest, NoiseSource, Pipeline, RenderInputs, RenderSettings,
+};
+use impasto::protocol::Rect;
+use impasto::sampler::LatentRect;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+fn bundled() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("models/storybook")
+}
+
+fn pipeline() -> Pipeline {
+    let model = Model::load(&bundled(), &LoadOptions::default()).unwrap();
+    Pipeline::new(model, 8).unwrap()
+}
+
+fn settings(prompt: &str) -> RenderSettings {
+    RenderSettings {
+        prompt: prompt.to_owned(),
+        negative_prompt: String::new(),
+        guidance_scale: 2.0,
+        steps: 2,
+        strength: 1.0,
+        seed: 7,
+        sampler: "lcm".to_owned(),
+        eta: 0.0,
+    }
+}
+
+/// A white window with a red square in it, which is also where the mask is.
+fn edit(prompt: &str) -> Edit {
+    let square = Rect::new(40, 40, 48, 48);
+    let known = Pixels::new(128, 128, [255; 3]);
+    let mut sketch = known.clone();
+    sketch.paste(&Pixels::new(square.width, square.height, [200, 30, 20]), square.x, square.y);
+    let mut mask = Mask::new(128, 128, 0);
+    for y in square.y..square.bottom() {
+        mask.span_mut(square.x, y, square.width).fill(255);
+    }
+    Edit {
+        window: Rect::new(64, 0, 128, 128),
+        sketch: Arc::new(sketch),
+        known: Arc::new(known),
+        mask: Arc::new(mask),
+        settings: settings(prompt),
+    }
+}
+
+fn largest_difference(a: &candle_core::Tensor, b: &candle_core::Tensor) -> f32 {
+    let difference = (a - b).unwrap().abs().unwrap();
+    difference.flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+}
+
+#[test]
+fn renders_in_one_batch_come_out_as_they_do_alone() {
+    let mut pipeline = pipeline();
+    let inputs = |x| RenderInputs {
+        latent_rect: LatentRect { x, y: 0, width: 16, height: 16 },
+        start: None,
+        sketch: None,
+        known: None,
+        mask: None,
+        noise: NoiseSource::Seed(3),
+    };
+    let mut unguided = settings("a tree");
+    unguided.guidance_scale = 1.0;
+    unguided.steps = 4;
+    let mut alone = Vec::new();
+    for (x, settings) in [(0, settings("a tree")), (5, unguided.clone())] {
+        let mut render = pipeline.begin_inputs(&settings, inputs(x)).unwrap();
+        while !render.is_done() {
+            pipeline.step(&mut [&mut render]).unwrap();
+        }
+        alone.push(pipeline.finish(render).unwrap().latents);
+    }
+    let mut first = pipeline.begin_inputs(&settings("a tree"), inputs(0)).unwrap();
+    let mut second = pipeline.begin_inputs(&unguided, inputs(5)).unwrap();
+    // The second joins late and stays longer: each row is at its own timestep.
+    pipeline.step(&mut [&mut first]).unwrap();
+    pipeline.step(&mut [&mut first, &mut second]).unwrap();
+    assert!(first.is_done());
+    while !second.is_done() {
+        pipeline.step(&mut [&mut second]).unwrap();
+    }
+    let together =
+        [pipeline.finish(first).unwrap().latents, pipeline.finish(second).unwrap().latents];
+    for (alone, together) in alone.iter().zip(&together) {
+        assert!(largest_difference(alone, together) < 1e-3);
+    }
+    assert!(largest_difference(&alone[0], &alone[1]) > 1e-2, "two different pictures");
+}
+
+#[test]
+fn latents_outside_the_mask_are_the_known_ones() {
+    let mut pipeline = pipeline();
+    let edit = edit("red apple");
+    let sketch = pipeline.encode(&edit.sketch).unwrap();
+    let known = pipeline.encode(&edit.known).unwrap();
+    let mut render = pipeline.begin(&edit, sketch, Some(known.clone())).unwrap();
+    while !render.is_done() {
+        pipeline.step(&mut [&mut render]).unwrap();
+    }
+    let latents = pipeline.finish(render).unwrap().latents;
+    let corner = |t: &candle_core::Tensor| t.narrow(2, 0, 4).unwrap().narrow(3, 0, 4).unwrap();
+    let inside = |t: &candle_core::Tensor| t.narrow(2, 6, 4).unwrap().narrow(3, 6, 4).unwrap();
+    assert!(largest_difference(&corner(&latents), &corner(&known)) < 1e-4);
+    assert!(largest_difference(&inside(&latents), &inside(&known)) > 1e-2);
+}
+
+#[test]
+fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
+    let mut pipeline = pipeline();
+    let request = |size, latents| GenerateRequest {
+        settings: settings("a tree"),
+        size,
+        image: None,
+        mask: None,
+        latents,
+    };
+    let message = |refused: Result<_, impasto::pipeline::PipelineError>| match refused {
+        Ok(impasto::pipeline::Rendered { .. }) => panic!("accepted"),
+        Err(error) => error.to_string(),
+    };
+    let odd = message(pipeline.generate(request((100, 128), None), |_, _| ()));
+    assert!(odd.contains("multiples of 32") && odd.contains("100"), "{odd}");
+    let latents = candle_core::Tensor::zeros(
+        (1, 8, 4, 4),
+        candle_core::DType::F32,
+        &candle_core::Device::Cpu,
+    );
+    let small = message(pipeline.generate(request((128, 128), latents.ok()), |_, _| ()));
+    assert!(small.contains("[1, 8, 16, 16]"), "{small}");
+}
+
+async fn heard(events: &mut mpsc::Receiver<RenderEvent>) -> RenderEvent {
+    tokio::time::timeout(Duration::from_secs(120), events.recv()).await.unwrap().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_engine_renders_for_rooms_and_stops() {
+    let engine =
+        tokio::task::spawn_blocking(|| Engine::start(EngineOptions::new(bundled())).unwrap())
+            .await
+            .unwrap();
+    let handle = engine.handle();
+    assert_eq!(handle.model_info().native_size, 256);
+    assert_eq!(handle.model_info().samplers[0], "lcm");
+    let (sender, mut events) = mpsc::channel(64);
+    let request = |room, ticket, prompt: &str, supersede| RenderRequest {
+        room: RoomKey(room),
+        member: Uuid::from_u128(1),
+        ticket,
+        edit: edit(prompt),
+        supersede,
+        events: sender.clone(),
+    };
+    handle.submit(request(1, 1, "red apple", false)).unwrap();
+    assert!(matches!(heard(&mut events).await, RenderEvent::Started { ticket: 1 }));
+    let first = heard(&mut events).await;
+    let RenderEvent::Done { ticket: 1, pixels, timings } = first else { panic!("{first:?}") };
+    assert_eq!((pixels.width(), pixels.height()), (128, 128));
+    for stage in ["queue", "text", "encode", "denoise", "decode", "total"] {
+        assert!(timings.contains_key(stage), "{stage} is missing");
+    }
+    // The same edit again, in another room, gives the same picture.
+    handle.submit(request(2, 2, "red apple", false)).unwrap();
+    let again = loop {
+        if let RenderEvent::Done { ticket: 2, pixels, .. } = heard(&mut events).await {
+            break pixels;
+        }
+    };
+    assert_eq!(again, pixels);
+
+    // Every ticket of a burst ends exactly once, and the last one is done.
+    for ticket in 10..20 {
+        handle.submit(request(3, ticket, "green pear", ticket == 19)).unwrap();
+    }
+    let mut ended = Vec::new();
+    while ended.len() < 10 {
+        match heard(&mut events).await {
+            RenderEvent::Started { .. } => (),
+            RenderEvent::Done { ticket, .. } => ended.push((ticket, true)),
+            RenderEvent::Superseded { ticket } => ended.push((ticket, false)),
+            RenderEvent::Failed { message, .. } => panic!("{message}"),
+        }
+    }
+    ended.sort_unstable();
+    assert_eq!(ended.iter().map(|(ticket, _)| *ticket).collect::<Vec<_>>(), (10..20).collect::<Vec<_>>());
+    assert_eq!(ended.last(), Some(&(19, true)));
+
+    // A sampler that does not exist fails that render alone.
+    let mut wrong = request(1, 30, "red apple", false);
+    wrong.edit.settings.sampler = "nobody".to_owned();
+    handle.submit(wrong).unwrap();
+    let failed = loop {
+        if let RenderEvent::Failed { ticket: 30, message } = heard(&mut events).await {
+            break message;
+        }
+    };
+    assert!(failed.contains("nobody"), "{failed}");
+
+    tokio::task::spawn_blocking(move || engine.shutdown()).await.unwrap();
+    assert!(handle.submit(request(1, 40, "red apple", false)).is_err());
+}

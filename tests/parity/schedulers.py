@@ -1,0 +1,360 @@
+"""Runs diffusers' schedulers and writes what they did, for `tests/sampler_parity.rs`.
+
+    python tests/parity/schedulers.py
+
+writes `tests/parity/fixtures/schedulers/*.json`, one file per sampler; the versions of diffusers,
+torch and numpy that made a file are in it.
+
+Model outputs and noise come from a recorded pool, in order: step i of a run takes `outputs[i]`,
+the i-th draw of the whole run (0 is the initial noise) takes `noise[i]`, both modulo the pool's
+length. A run begins from `image` noised to the first timestep when the strength is below 1, else
+from noise times `init_noise_sigma`; the strength picks timesteps as the image-to-image pipelines do.
+"""
+
+import itertools
+import json
+import pathlib
+import platform
+
+import diffusers
+import numpy as np
+import torch
+
+FOLDER = pathlib.Path(__file__).parent / "fixtures" / "schedulers"
+POOL = 32
+SHAPE = (1, 1, 1, 3)
+
+random = np.random.default_rng(20240229)
+outputs = random.normal(size=(POOL, 3)).astype(np.float32)
+noise = random.normal(size=(POOL, 3)).astype(np.float32)
+image = random.uniform(-1, 1, size=3).astype(np.float32)
+
+LATENT = {"beta_start": 0.00085, "beta_end": 0.012}
+SCHEDULES = [
+    {"beta_schedule": "scaled_linear", **LATENT},
+    {"beta_schedule": "linear"},
+    {"beta_schedule": "squaredcos_cap_v2"},
+]
+SPACINGS = ["leading", "trailing", "linspace"]
+PREDICTIONS = ["epsilon", "v_prediction", "sample"]
+SD15 = {
+    "_class_name": "PNDMScheduler",
+    "_diffusers_version": "0.6.0",
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "num_train_timesteps": 1000,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+    "trained_betas": None,
+    "clip_sample": False,
+}
+SDXL = {
+    "_class_name": "EulerDiscreteScheduler",
+    "beta_end": 0.012,
+    "beta_schedule": "scaled_linear",
+    "beta_start": 0.00085,
+    "interpolation_type": "linear",
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+    "sample_max_value": 1.0,
+    "set_alpha_to_one": False,
+    "skip_prk_steps": True,
+    "steps_offset": 1,
+    "timestep_spacing": "leading",
+    "trained_betas": None,
+    "use_karras_sigmas": False,
+    "clip_sample": False,
+}
+RUNS = [(4, 1.0), (1, 1.0), (7, 0.75), (2, 1.0), (20, 0.3), (5, 0.5), (12, 1.0)]
+
+
+def number(value):
+    """A float with as many digits as an f32 has."""
+    return float(f"{float(value):.9g}")
+
+
+def numbers(values):
+    return [number(value) for value in np.asarray(values, dtype=np.float64).flatten()]
+
+
+class Draws:
+    """Stands in for `randn_tensor`: hands out the pool in order."""
+
+    def __init__(self):
+        self.count = 0
+
+    def __call__(self, shape, **_):
+        value = torch.from_numpy(noise[self.count % POOL]).reshape(shape)
+        self.count += 1
+        return value
+
+
+def timesteps_of(scheduler, steps, strength):
+    """The timesteps to run: `get_timesteps` of the image-to-image pipeline of that scheduler."""
+    if isinstance(scheduler, diffusers.LCMScheduler):
+        scheduler.set_timesteps(steps, strength=strength)
+        return scheduler.timesteps
+    scheduler.set_timesteps(steps)
+    timesteps = scheduler.timesteps
+    if isinstance(scheduler, diffusers.FlowMatchEulerDiscreteScheduler):
+        start = int(max(steps - min(steps * strength, steps), 0))
+    else:
+        start = max(steps - min(int(steps * strength), steps), 0)
+    if isinstance(scheduler, diffusers.DDIMInverseScheduler):
+        return timesteps[: len(timesteps) - start]
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(start)
+    return timesteps[start:]
+
+
+def run(class_name, config, steps, strength, eta=0.0, overrides=None, every=1):
+    """One case: the scheduler from `config`, as `from_config` reads it, run to the end."""
+    scheduler_class = getattr(diffusers, class_name)
+    scheduler = scheduler_class.from_config({**config, **(overrides or {})})
+    draws = Draws()
+    module = __import__(scheduler_class.__module__, fromlist=["randn_tensor"])
+    module.randn_tensor = draws
+
+    timesteps = timesteps_of(scheduler, steps, strength)
+    clean = torch.from_numpy(image).reshape(SHAPE)
+    if class_name == "DDIMInverseScheduler":
+        sample = clean
+        scale = 1.0
+    elif class_name == "FlowMatchEulerDiscreteScheduler":
+        scale = 1.0
+        first = draws(SHAPE)
+        sample = scheduler.scale_noise(clean, timesteps[:1], first) if strength < 1 else first
+    else:
+        scale = scheduler.init_noise_sigma
+        first = draws(SHAPE)
+        sample = scheduler.add_noise(clean, first, timesteps[:1]) if strength < 1 else first * scale
+
+    case = {"config": config, "steps": steps, "strength": strength}
+    if eta:
+        case["eta"] = eta
+    if every > 1:
+        case["every"] = every
+    case["initial_noise_scale"] = number(scale)
+    case["initial"] = numbers(sample)
+    case["timesteps"] = numbers(timesteps)
+    inputs, samples = [], []
+    for i, timestep in enumerate(timesteps):
+        if hasattr(scheduler, "scale_model_input"):
+            inputs.append(scheduler.scale_model_input(sample, timestep))
+        options = {"eta": eta} if class_name == "DDIMScheduler" else {}
+        draws.count = 1 + i
+        output = torch.from_numpy(outputs[i % POOL]).reshape(SHAPE)
+        sample = scheduler.step(output, timestep, sample, **options).prev_sample
+        if i % every == every - 1 or i == len(timesteps) - 1:
+            samples.append(numbers(sample))
+    if "Euler" in class_name and inputs:
+        case["first_input"] = numbers(inputs[0])
+    case["samples"] = samples
+    assert np.isfinite(samples).all(), case
+    return case
+
+
+def grid(class_name, spacings=SPACINGS, predictions=PREDICTIONS, runs=RUNS, **extra):
+    """Every prediction type with every schedule and spacing, the runs taking turns."""
+    turns = itertools.cycle(runs)
+    for prediction, schedule, spacing in itertools.product(predictions, SCHEDULES, spacings):
+        config = {
+            "_class_name": class_name,
+            "prediction_type": prediction,
+            "timestep_spacing": spacing,
+            **schedule,
+            **extra,
+        }
+        yield run(class_name, config, *next(turns))
+
+
+def zero_snr(class_name, **extra):
+    """Zero terminal SNR, where the first step has (next to) no signal."""
+    for prediction, spacing in itertools.product(["v_prediction"], ["trailing", "linspace"]):
+        yield {
+            "_class_name": class_name,
+            "prediction_type": prediction,
+            "timestep_spacing": spacing,
+            "rescale_betas_zero_snr": True,
+            **SCHEDULES[0],
+            **extra,
+        }
+
+
+def walked(class_name):
+    """The variance-preserving schedulers that walk training timesteps."""
+    off = {"clip_sample": False}
+    spacings = SPACINGS[:2] if class_name == "DDIMInverseScheduler" else SPACINGS
+    cases = list(grid(class_name, spacings=spacings, predictions=["epsilon", "v_prediction"], **off))
+    if class_name != "DDIMInverseScheduler":
+        cases += grid(class_name, predictions=["sample"], **off)
+    base = {"_class_name": class_name, **SCHEDULES[0]}
+    cases += [run(class_name, config, 5, 1.0) for config in zero_snr(class_name, **off)
+              if config["timestep_spacing"] in spacings]
+    for prediction in ["epsilon", "v_prediction"]:
+        cases.append(run(class_name, {**base, "prediction_type": prediction}, 6, 1.0))
+        clip = {"prediction_type": prediction, "clip_sample_range": 2.5, "steps_offset": 1}
+        cases.append(run(class_name, {**base, **clip}, 10, 0.6))
+    cases.append(run(class_name, {**base, **off, "set_alpha_to_one": False, "steps_offset": 1}, 10, 1.0))
+    cases.append(run(class_name, {**base, **off, "num_train_timesteps": 500}, 9, 1.0))
+    cases.append(run(class_name, {**base, **off, "timestep_spacing": "trailing"}, 48, 1.0, every=8))
+    betas = [round(0.001 + 0.0004 * i, 6) for i in range(40)]
+    cases.append(run(class_name, {**base, **off, "num_train_timesteps": 40, "trained_betas": betas}, 8, 1.0))
+    cases.append(run(class_name, SD15, 25, 0.8, every=4))
+    return cases
+
+
+def ddim():
+    cases = walked("DDIMScheduler")
+    for prediction, eta in itertools.product(PREDICTIONS, [0.4, 1.0]):
+        for clip in [False, True]:
+            config = {"_class_name": "DDIMScheduler", "prediction_type": prediction, "clip_sample": clip}
+            cases.append(run("DDIMScheduler", {**config, **SCHEDULES[0]}, 6, 0.9, eta))
+    cases.append(run("DDIMScheduler", {**SDXL, "timestep_spacing": "leading"}, 50, 1.0, every=10))
+    return cases
+
+
+def ddpm():
+    cases = walked("DDPMScheduler")
+    base = {"_class_name": "DDPMScheduler", "clip_sample": False, **SCHEDULES[0]}
+    for variance in ["fixed_small", "fixed_small_log", "fixed_large"]:
+        cases.append(run("DDPMScheduler", {**base, "variance_type": variance}, 10, 1.0))
+    cases.append(run("DDPMScheduler", base, 1000, 1.0, every=10))
+    return cases
+
+
+def euler():
+    name = "EulerDiscreteScheduler"
+    cases = list(grid(name))
+    cases += [run(name, config, 5, 1.0) for config in zero_snr(name)]
+    base = {"_class_name": name, **SCHEDULES[0]}
+    for steps, strength in [(1, 1.0), (8, 1.0), (15, 0.5)]:
+        cases.append(run(name, {**base, "use_karras_sigmas": True}, steps, strength))
+    cases.append(run(name, {**base, "use_karras_sigmas": True, "sigma_min": 0.1, "sigma_max": 10.0}, 6, 1.0))
+    cases.append(run(name, {**base, "use_exponential_sigmas": True}, 6, 1.0))
+    cases.append(run(name, {**base, "final_sigmas_type": "sigma_min"}, 6, 1.0))
+    cases.append(run(name, SDXL, 30, 0.7, every=5))
+    cases.append(run(name, SD15, 30, 1.0, every=5))
+    return cases
+
+
+def euler_ancestral():
+    name = "EulerAncestralDiscreteScheduler"
+    cases = list(grid(name, predictions=["epsilon", "v_prediction"]))
+    cases += [run(name, config, 5, 1.0) for config in zero_snr(name)]
+    cases.append(run(name, SDXL, 30, 0.7, every=5))
+    cases.append(run(name, SD15, 30, 1.0, every=5))
+    return cases
+
+
+def turbo():
+    name = "EulerAncestralDiscreteScheduler"
+    trailing = {"timestep_spacing": "trailing"}
+    cases = []
+    for config in [SDXL, SD15, {"_class_name": name, "prediction_type": "v_prediction", **SCHEDULES[0]}]:
+        for steps, strength in [(1, 1.0), (2, 0.5), (2, 1.0), (4, 1.0), (4, 0.5), (8, 0.8)]:
+            cases.append(run(name, config, steps, strength, overrides=trailing))
+    return cases
+
+
+def dpm_solver():
+    name = "DPMSolverMultistepScheduler"
+    cases = list(grid(name))
+    cases += [run(name, config, 5, 1.0) for config in zero_snr(name)]
+    base = {"_class_name": name, **SCHEDULES[0]}
+    solvers = [
+        {"solver_order": 1},
+        {"solver_type": "heun"},
+        {"algorithm_type": "sde-dpmsolver++"},
+        {"algorithm_type": "sde-dpmsolver++", "solver_type": "heun"},
+        {"lower_order_final": False, "final_sigmas_type": "sigma_min"},
+        {"euler_at_final": True, "final_sigmas_type": "sigma_min"},
+        {"use_lu_lambdas": True},
+        {"use_exponential_sigmas": True},
+        {"lambda_min_clipped": -5.1, "beta_schedule": "squaredcos_cap_v2"},
+    ]
+    for solver in solvers:
+        cases.append(run(name, {**base, **solver}, 6, 1.0))
+        cases.append(run(name, {**base, **solver}, 18, 0.5))
+    for schedule, (steps, strength) in itertools.product(SCHEDULES, [(1, 1.0), (8, 1.0), (20, 0.6)]):
+        config = {"_class_name": name, "use_karras_sigmas": True, **schedule}
+        cases.append(run(name, config, steps, strength))
+    for shift, (steps, strength) in itertools.product([1.0, 3.0], [(4, 1.0), (10, 0.6)]):
+        flow = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": shift}
+        cases.append(run(name, {**base, **flow}, steps, strength))
+    cases.append(run(name, SD15, 25, 1.0, every=5))
+    cases.append(run(name, SDXL, 30, 0.7, every=5))
+    return cases
+
+
+def lcm():
+    name = "LCMScheduler"
+    cases = []
+    runs = itertools.cycle([(4, 1.0), (1, 1.0), (2, 0.5), (8, 1.0), (3, 0.77), (7, 0.6), (5, 0.34)])
+    for prediction, schedule in itertools.product(PREDICTIONS, [{}] + SCHEDULES):
+        config = {"_class_name": name, "prediction_type": prediction, **schedule}
+        for _ in range(2):
+            cases.append(run(name, config, *next(runs)))
+    base = {"_class_name": name}
+    cases.append(run(name, base, 50, 1.0, every=10))
+    cases.append(run(name, base, 10, 0.2))
+    cases.append(run(name, {**base, "original_inference_steps": 100, "timestep_scaling": 3.0}, 6, 1.0))
+    cases.append(run(name, {**base, "clip_sample": True, "clip_sample_range": 0.5}, 4, 1.0))
+    cases.append(run(name, {**base, "rescale_betas_zero_snr": True, "prediction_type": "v_prediction"}, 4, 1.0))
+    cases.append(run(name, SD15, 4, 1.0))
+    cases.append(run(name, SDXL, 6, 0.5))
+    return cases
+
+
+def flow_euler():
+    name = "FlowMatchEulerDiscreteScheduler"
+    cases = []
+    for shift in [1.0, 3.0]:
+        for steps, strength in [(1, 1.0), (4, 1.0), (4, 0.6), (28, 0.75), (7, 0.1)]:
+            cases.append(run(name, {"_class_name": name, "shift": shift}, steps, strength, every=1 + steps // 20))
+    for extra in [
+        {"shift_terminal": 0.1},
+        {"use_karras_sigmas": True},
+        {"use_exponential_sigmas": True},
+        {"stochastic_sampling": True},
+        {"num_train_timesteps": 500},
+    ]:
+        cases.append(run(name, {"_class_name": name, "shift": 2.0, **extra}, 6, 1.0))
+    return cases
+
+
+def write(sampler, cases):
+    versions = {
+        "diffusers": diffusers.__version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+    parts = {
+        "versions": versions,
+        "sampler": sampler,
+        "image": numbers(image),
+        "outputs": [numbers(row) for row in outputs],
+        "noise": [numbers(row) for row in noise],
+    }
+    compact = {"separators": (",", ":")}
+    head = json.dumps(parts, **compact)[:-1]
+    lines = ",\n".join(json.dumps(case, **compact) for case in cases)
+    path = FOLDER / f"{sampler.replace('+', 'p')}.json"
+    path.write_text(f'{head},"cases":[\n{lines}\n]}}\n')
+    print(f"{path.name}: {len(cases)} cases, {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    write("ddim", ddim())
+    write("ddim-inverse", walked("DDIMInverseScheduler"))
+    write("ddpm", ddpm())
+    write("euler", euler())
+    write("euler-ancestral", euler_ancestral())
+    write("turbo", turbo())
+    write("dpm-solver++", dpm_solver())
+    write("lcm", lcm())
+    write("flow-euler", flow_euler())

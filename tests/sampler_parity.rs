@@ -1,0 +1,200 @@
+//! The samplers against diffusers: each case of `tests/parity/fixtures/schedulers` is run again
+//! from the same image, model outputs and noise, and every recorded sample must agree.
+//!
+//! `python tests/parity/schedulers.py` remakes the fixtures and says how they are laid out.
+
+// Clippy's allowance for tests stops at the helpers around them.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+
+use impasto::sampler::{
+    Sampler, SchedulerConfig, StepValues, Timetable, TimetableRequest, sampler_by_name,
+    sampler_names,
+};
+use serde_json::Value;
+
+/// Per step, relative to the largest element that goes into the step or comes out of it: diffusers
+/// steps in f32, where a step from a sigma of 4096 to one of 14 leaves no more digits than that.
+const TOLERANCE: f64 = 1e-5;
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|number| number.as_f64().unwrap())
+        .collect()
+}
+
+fn rows(value: &Value) -> Vec<Vec<f64>> {
+    value.as_array().unwrap().iter().map(numbers).collect()
+}
+
+fn largest(values: &[f64]) -> f64 {
+    values
+        .iter()
+        .fold(1e-3, |most, value| most.max(value.abs()))
+}
+
+fn difference(ours: &[f64], theirs: &[f64]) -> f64 {
+    distance(ours, theirs) / largest(theirs)
+}
+
+fn distance(ours: &[f64], theirs: &[f64]) -> f64 {
+    assert_eq!(ours.len(), theirs.len());
+    assert!(ours.iter().all(|value| value.is_finite()), "{ours:?}");
+    ours.iter()
+        .zip(theirs)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, f64::max)
+}
+
+struct Pool {
+    image: Vec<f64>,
+    outputs: Vec<Vec<f64>>,
+    noise: Vec<Vec<f64>>,
+}
+
+/// The largest difference of a case, and where it was.
+fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
+    let config = SchedulerConfig::from_json(&case["config"].to_string()).unwrap();
+    let request = TimetableRequest {
+        steps: u32::try_from(case["steps"].as_u64().unwrap()).unwrap(),
+        strength: case["strength"].as_f64().unwrap(),
+        eta: case["eta"].as_f64().unwrap_or(0.0),
+    };
+    let timetable = sampler.timetable(&config, &request).unwrap();
+    let timesteps = numbers(&case["timesteps"]);
+    assert_eq!(timetable.steps.len(), timesteps.len(), "{case}");
+    for (step, timestep) in timetable.steps.iter().zip(&timesteps) {
+        // Fractional timesteps come out of logarithms in f32.
+        assert!(
+            (step.timestep - timestep).abs() < 2e-3,
+            "{} for {timestep}: {case}",
+            step.timestep
+        );
+    }
+    let scale = case["initial_noise_scale"].as_f64().unwrap();
+    let mut worst = (
+        difference(&[timetable.initial_noise_scale], &[scale]),
+        "initial_noise_scale".to_owned(),
+    );
+    let mut note = |found: f64, place: String| {
+        if found > worst.0 {
+            worst = (found, place);
+        }
+    };
+
+    let first_noise = &pool.noise[0];
+    let mut sample: Vec<f64> = if sampler.name() == "ddim-inverse" || request.strength < 1.0 {
+        let pairs = pool.image.iter().zip(first_noise);
+        pairs
+            .map(|(image, noise)| timetable.initial.mix(*image, *noise))
+            .collect()
+    } else {
+        first_noise
+            .iter()
+            .map(|noise| noise * timetable.initial_noise_scale)
+            .collect()
+    };
+    note(
+        difference(&sample, &numbers(&case["initial"])),
+        "initial".to_owned(),
+    );
+    if let Some(seen) = case.get("first_input") {
+        let ours: Vec<f64> = sample
+            .iter()
+            .map(|value| value * timetable.steps[0].input_scale)
+            .collect();
+        note(difference(&ours, &numbers(seen)), "first input".to_owned());
+    }
+
+    let every = case["every"]
+        .as_u64()
+        .map_or(1, |every| usize::try_from(every).unwrap());
+    let recorded = rows(&case["samples"]);
+    let mut recorded = recorded.iter();
+    let mut previous_denoised = vec![0.0; sample.len()];
+    for i in 0..timetable.steps.len() {
+        let before = largest(&sample);
+        advance(&timetable, i, pool, &mut sample, &mut previous_denoised);
+        if i % every == every - 1 || i + 1 == timetable.steps.len() {
+            let theirs = recorded.next().unwrap();
+            note(
+                distance(&sample, theirs) / before.max(largest(theirs)),
+                format!("step {i}"),
+            );
+            // The next step is judged alone, from where diffusers stands.
+            sample.clone_from(theirs);
+        }
+    }
+    assert!(recorded.next().is_none());
+    worst
+}
+
+fn advance(
+    timetable: &Timetable,
+    i: usize,
+    pool: &Pool,
+    sample: &mut [f64],
+    previous_denoised: &mut [f64],
+) {
+    let step = &timetable.steps[i];
+    let outputs = &pool.outputs[i % pool.outputs.len()];
+    let noise = &pool.noise[(1 + i) % pool.noise.len()];
+    for element in 0..sample.len() {
+        let mut denoised = step.denoise(sample[element], outputs[element]);
+        if let Some(range) = timetable.clip_denoised {
+            denoised = denoised.clamp(-range, range);
+        }
+        sample[element] = step.next_sample(&StepValues {
+            denoised,
+            sample: sample[element],
+            previous_denoised: previous_denoised[element],
+            output: outputs[element],
+            noise: noise[element],
+        });
+        previous_denoised[element] = denoised;
+    }
+}
+
+#[test]
+fn every_sampler_does_what_diffusers_does() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/schedulers");
+    let mut failures = Vec::new();
+    for name in sampler_names() {
+        let path = folder.join(format!("{}.json", name.replace('+', "p")));
+        let text = std::fs::read_to_string(&path).unwrap();
+        let fixture: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(fixture["sampler"], name);
+        let pool = Pool {
+            image: numbers(&fixture["image"]),
+            outputs: rows(&fixture["outputs"]),
+            noise: rows(&fixture["noise"]),
+        };
+        let sampler = sampler_by_name(name).unwrap();
+        let cases = fixture["cases"].as_array().unwrap();
+        let mut worst = 0f64;
+        for case in cases {
+            let (found, place) = check(sampler, &pool, case);
+            worst = worst.max(found);
+            if found > TOLERANCE {
+                let Value::Object(mut shown) = case.clone() else {
+                    unreachable!()
+                };
+                shown.retain(|key, _| {
+                    ["config", "steps", "strength", "eta"].contains(&key.as_str())
+                });
+                failures.push(format!("{name}: off by {found:.1e} at {place}: {shown:?}"));
+            }
+        }
+        println!("{name}: {} cases, off by at most {worst:.1e}", cases.len());
+    }
+    assert!(
+        failures.is_empty(),
+        "{} cases differ:\n{}",
+        failures.len(),
+        failures.join("\n")
+    );
+}

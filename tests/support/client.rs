@@ -1,0 +1,125 @@
+//! A client that speaks the protocol in plain JSON.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
+use impasto::protocol::{FrameHeader, decode_frame};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use uuid::Uuid;
+
+/// Far longer than anything here takes: a test that hangs should say so.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Something that the server sent.
+#[derive(Debug)]
+pub enum Event {
+    Json(Value),
+    Frame(FrameHeader, Bytes),
+    /// The close code; 1005 for a close without one, 1006 for a socket that broke.
+    Closed(u16),
+}
+
+/// A client.
+pub struct TestClient {
+    pub id: Uuid,
+    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl TestClient {
+    /// Opens a websocket to a room.
+    pub async fn connect(address: SocketAddr, room: &str) -> Self {
+        let url = format!("ws://{address}/v1/rooms/{room}/ws");
+        let mut request = url.into_client_request().unwrap();
+        let subprotocol = "impasto.v1".parse().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", subprotocol);
+        let (socket, response) = connect_async(request).await.unwrap();
+        assert_eq!(response.headers()["sec-websocket-protocol"], "impasto.v1");
+        Self { id: Uuid::new_v4(), socket }
+    }
+
+    /// Says hello, with `fields` laid over the usual ones.
+    pub async fn hello(&mut self, fields: Value) {
+        let mut hello = json!({"type": "hello", "protocol": 1, "client": self.id});
+        for (name, value) in fields.as_object().unwrap() {
+            hello[name] = value.clone();
+        }
+        self.send(hello).await;
+    }
+
+    /// Sends JSON.
+    pub async fn send(&mut self, message: Value) {
+        self.send_text(message.to_string()).await;
+    }
+
+    /// Sends any text.
+    pub async fn send_text(&mut self, text: impl Into<String>) {
+        self.socket.send(Message::text(text.into())).await.unwrap();
+    }
+
+    /// The next thing that the server sends.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            let message = timeout(PATIENCE, self.socket.next()).await.expect("nothing came");
+            return match message {
+                None | Some(Err(_)) => Event::Closed(1006),
+                Some(Ok(Message::Close(None))) => Event::Closed(1005),
+                Some(Ok(Message::Close(Some(frame)))) => Event::Closed(frame.code.into()),
+                Some(Ok(Message::Text(text))) => Event::Json(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Binary(frame))) => {
+                    let (header, image) = decode_frame(&frame).unwrap();
+                    Event::Frame(header, image)
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
+            };
+        }
+    }
+
+    /// The next JSON message of a type; everything before it is dropped.
+    pub async fn until(&mut self, kind: &str) -> Value {
+        loop {
+            match self.next().await {
+                Event::Json(message) if message["type"] == kind => return message,
+                Event::Closed(code) => panic!("closed with {code} while waiting for {kind}"),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next error's code.
+    pub async fn refusal(&mut self) -> String {
+        self.until("error").await["code"].as_str().unwrap().to_owned()
+    }
+
+    /// Everything up to the close, and its code.
+    pub async fn until_closed(&mut self) -> (Vec<Value>, u16) {
+        let mut messages = Vec::new();
+        loop {
+            match self.next().await {
+                Event::Json(message) => messages.push(message),
+                Event::Frame(..) => {}
+                Event::Closed(code) => return (messages, code),
+            }
+        }
+    }
+
+    /// Proves that the server still answers this client.
+    pub async fn is_served(&mut self) {
+        self.send(json!({"type": "ping", "t": 7.5})).await;
+        assert_eq!(self.until("pong").await["t"], 7.5);
+    }
+}
+
+/// A stroke in one message.
+pub fn stroke(id: &str, x: f64, y: f64) -> Value {
+    json!({
+        "type": "stroke", "id": id, "tool": "brush", "size": 24, "hardness": 1, "opacity": 1,
+        "color": "#ff0000", "points": [[x, y, 1], [x + 4.0, y, 1]], "done": true
+    })
+}

@@ -1,0 +1,11 @@
+//! A server with a renderer that needs no model, and clients for it.
+
+#![allow(dead_code, reason = "every test file uses a part of this")]
+
+mod client;
+mod renderer;
+mod server;
+
+pub use client::{Event, TestClient, stroke};
+pub use renderer::TestRenderer;
+pub use server::TestServer;

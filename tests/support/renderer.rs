@@ -1,0 +1,82 @@
+//! Renders by turning colours: red becomes green, green blue, blue red.
+
+use impasto::canvas::{Pixels, WindowRules};
+use impasto::engine::{RenderEvent, RenderRequest, RoomKey};
+use impasto::protocol::{ModelInfo, Settings, TimingsMs};
+use impasto::room::{RenderRefused, Renderer};
+
+/// A deterministic renderer without a model.
+pub struct TestRenderer {
+    model: ModelInfo,
+    settings: Settings,
+}
+
+impl Default for TestRenderer {
+    fn default() -> Self {
+        Self {
+            model: ModelInfo {
+                id: "turner".to_owned(),
+                family: "test".to_owned(),
+                native_size: 256,
+                device: "cpu".to_owned(),
+                dtype: "f32".to_owned(),
+                max_steps: 8,
+                samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
+            },
+            settings: Settings {
+                prompt: String::new(),
+                negative_prompt: String::new(),
+                guidance_scale: 1.0,
+                steps: 2,
+                strength: 1.0,
+                seed: 0,
+                sampler: "lcm".to_owned(),
+                spread: 16,
+                live: true,
+            },
+        }
+    }
+}
+
+/// What a pixel becomes.
+pub fn turned([red, green, blue]: [u8; 3]) -> [u8; 3] {
+    [blue, red, green]
+}
+
+fn turned_picture(sketch: &Pixels) -> Pixels {
+    let mut picture = sketch.clone();
+    for pixel in picture.data_mut().chunks_exact_mut(3) {
+        let [red, green, blue] = turned([pixel[0], pixel[1], pixel[2]]);
+        pixel.copy_from_slice(&[red, green, blue]);
+    }
+    picture
+}
+
+impl Renderer for TestRenderer {
+    fn model_info(&self) -> &ModelInfo {
+        &self.model
+    }
+
+    fn default_settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn window_rules(&self) -> WindowRules {
+        WindowRules { grid: 64, context: 32, minimum: 128, maximum: 256 }
+    }
+
+    fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
+        tokio::spawn(async move {
+            let ticket = request.ticket;
+            let pixels = turned_picture(&request.edit.sketch);
+            let timings = TimingsMs::from([("denoise".to_owned(), 1.0), ("total".to_owned(), 1.0)]);
+            let started = request.events.send(RenderEvent::Started { ticket }).await;
+            let done = request.events.send(RenderEvent::Done { ticket, pixels, timings }).await;
+            // A room that ended meanwhile hears nothing, as with the engine.
+            drop((started, done));
+        });
+        Ok(())
+    }
+
+    fn forget_room(&self, _room: RoomKey) {}
+}

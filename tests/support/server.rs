@@ -1,0 +1,75 @@
+//! A server on a free port.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use impasto::room::{RegistryLimits, Renderer, RoomOptions, RoomRegistry};
+use impasto::server::{Server, ServerError, ServerOptions, Switch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{TestClient, TestRenderer};
+
+/// A server on a free port of the loopback address.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub switch: Switch,
+    pub running: JoinHandle<Result<(), ServerError>>,
+}
+
+impl TestServer {
+    /// Open, without auth, with the default limits.
+    pub async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Open, with options of the test's own.
+    pub async fn start_with(change: impl FnOnce(&mut ServerOptions)) -> Self {
+        let server = Self::start_closed(change).await;
+        server.open();
+        server
+    }
+
+    /// Without rooms yet, as while a model is loaded.
+    pub async fn start_closed(change: impl FnOnce(&mut ServerOptions)) -> Self {
+        let mut options = ServerOptions::new("127.0.0.1:0".parse().unwrap());
+        options.limits.drain_timeout = Duration::from_secs(30);
+        change(&mut options);
+        let server = Server::bind(options).await.unwrap();
+        let address = server.local_addr();
+        let switch = server.switch();
+        let running = tokio::spawn(server.run());
+        Self { address, switch, running }
+    }
+
+    /// Lets members in.
+    pub fn open(&self) {
+        let renderer = TestRenderer::default();
+        let mut options = RoomOptions::new(renderer.default_settings().clone());
+        options.members_max = 4;
+        let model = renderer.model_info().clone();
+        let limits = RegistryLimits { create_on_join: true, ..RegistryLimits::default() };
+        let rooms =
+            RoomRegistry::new(Arc::new(renderer), options, limits, CancellationToken::new());
+        self.switch.open(rooms, model);
+    }
+
+    /// The address of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A websocket to a room, before its hello.
+    pub async fn connect(&self, room: &str) -> TestClient {
+        TestClient::connect(self.address, room).await
+    }
+
+    /// A member of a room, after its welcome.
+    pub async fn join(&self, room: &str) -> TestClient {
+        let mut client = self.connect(room).await;
+        client.hello(serde_json::json!({})).await;
+        client.until("welcome").await;
+        client
+    }
+}

@@ -1,0 +1,328 @@
+// A small stand-in for the server: the wire protocol with a toy "model" that
+// textures what was painted. The browser tests run against it where the real
+// binary is not built (`npm run e2e -- --mock`).
+import { createReadStream, existsSync, statSync } from "node:fs";
+import { createServer } from "node:http";
+import { extname, join, normalize } from "node:path";
+import { fileURLToPath } from "node:url";
+import { WebSocketServer } from "ws";
+import { encodePng } from "./png.mjs";
+
+const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".woff2": "font/woff2",
+};
+const TILE = 64;
+
+class MockRoom {
+  constructor(name, width, height, delay) {
+    Object.assign(this, { name, width, height, delay, seq: 0, members: new Map(), ops: [], undone: new Set(), images: new Map() });
+    this.settings = {
+      prompt: "", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8,
+      seed: 0, sampler: "lcm", spread: 16, live: true,
+    };
+    this.entries = [];
+    this.sketch = new Uint8Array(width * height * 3).fill(255);
+    this.result = new Uint8Array(width * height * 3).fill(255);
+    this.mask = new Uint8Array(width * height);
+    this.renderTimer = undefined;
+  }
+
+  join(socket, hello) {
+    const known = this.members.has(hello.client);
+    this.members.set(hello.client, { socket, name: hello.name ?? "Guest" });
+    socket.send(JSON.stringify({
+      type: "welcome", protocol: 1, room: this.name, client: hello.client, role: "owner", seq: this.seq,
+      canvas: { width: this.width, height: this.height }, settings: this.settings,
+      model: { id: "mock", family: "sketch", native_size: 256, device: "cpu", dtype: "f32", max_steps: 50, samplers: ["lcm", "ddim"] },
+      members: [...this.members].map(([client, { name }]) => ({ client, name, role: "owner" })),
+    }));
+    if (hello.last_seq !== undefined) {
+      for (const op of this.ops.filter(({ seq }) => seq > hello.last_seq)) socket.send(JSON.stringify({ type: "op", ...op }));
+    }
+    for (const layer of ["sketch", "result"]) socket.send(this.frame(layer, [0, 0, this.width, this.height], this.seq, 0));
+    if (!known) this.broadcast({ type: "member", event: "joined", client: hello.client, name: hello.name ?? "Guest", role: "owner" });
+  }
+
+  leave(client, socket) {
+    if (this.members.get(client)?.socket !== socket) return;
+    this.members.delete(client);
+    this.broadcast({ type: "member", event: "left", client });
+  }
+
+  take(client, message, socket) {
+    switch (message.type) {
+      case "stroke": return this.stroke(client, message, socket);
+      case "settings": {
+        const { type: _type, ...patch } = message;
+        Object.assign(this.settings, patch);
+        this.accept(client, socket, { type: "settings", ...patch });
+        return this.schedule();
+      }
+      case "undo": case "redo": return this.takeBack(client, message.type, socket);
+      case "apply": {
+        this.accept(client, socket, { type: "apply" });
+        this.entries.push({ seq: this.seq, client, kind: "apply", image: this.result.slice(), active: true });
+        return this.replay();
+      }
+      case "place": {
+        this.accept(client, socket, { type: "place", image: message.image, mode: message.mode });
+        const image = new Uint8Array(this.width * this.height * 3);
+        for (let at = 0; at < image.length; at += 3) image.set([90, 140, 190], at);
+        this.entries.push({ seq: this.seq, client, kind: "apply", image, active: true });
+        return this.replay();
+      }
+      case "render": return this.schedule(0);
+      case "presence": {
+        const { type: _type, ...presence } = message;
+        for (const [other, { socket: to }] of this.members) {
+          if (other !== client) to.send(JSON.stringify({ type: "member", event: "presence", client, ...presence }));
+        }
+        return undefined;
+      }
+      case "ping": return socket.send(JSON.stringify({ type: "pong", t: message.t }));
+      default: return socket.send(JSON.stringify({ type: "error", code: "unknown_type", message: "Unknown message." }));
+    }
+  }
+
+  accept(client, socket, op, id) {
+    this.seq += 1;
+    const sequenced = { seq: this.seq, client, op };
+    this.ops.push(sequenced);
+    socket.send(JSON.stringify({ type: "ack", ...(id ? { id } : {}), seq: this.seq }));
+    this.broadcast({ type: "op", ...sequenced });
+    return this.seq;
+  }
+
+  stroke(client, { type: _type, ...chunk }, socket) {
+    let entry = this.entries.find((known) => known.client === client && known.id === chunk.id);
+    if (!entry && chunk.tool === undefined) {
+      return socket.send(JSON.stringify({ type: "error", code: "unknown_stroke", message: "No such stroke.", id: chunk.id }));
+    }
+    const seq = this.accept(client, socket, { type: "stroke", ...chunk }, chunk.id);
+    if (!entry) {
+      const { tool, size, hardness, opacity, color } = chunk;
+      entry = { seq, client, id: chunk.id, kind: "stroke", brush: { tool, size, hardness, opacity, color }, points: [], active: true, cover: new Map() };
+      this.entries.push(entry);
+    }
+    const from = Math.max(0, entry.points.length - 1);
+    entry.points.push(...chunk.points);
+    const rect = this.cover(entry, from);
+    this.replay(rect);
+  }
+
+  takeBack(client, kind, socket) {
+    const own = this.entries.filter((entry) => entry.client === client && entry.active === (kind === "undo"));
+    const entry = kind === "undo" ? own.at(-1) : own.sort((a, b) => a.takenAt - b.takenAt).at(-1);
+    if (!entry) {
+      return socket.send(JSON.stringify({ type: "error", code: "nothing_to_undo", message: "There is nothing to undo." }));
+    }
+    entry.active = kind === "redo";
+    this.accept(client, socket, { type: kind, target: entry.seq });
+    entry.takenAt = this.seq;
+    this.replay();
+  }
+
+  /** Draws an entry's new points into its own coverage. */
+  cover(entry, from) {
+    const { size, hardness } = entry.brush;
+    let box = [this.width, this.height, 0, 0];
+    for (let index = from; index < entry.points.length; index += 1) {
+      const [bx, by, bp] = entry.points[index];
+      const [ax, ay] = entry.points[index - 1] ?? [bx, by];
+      const radius = Math.max(0.5, (size * bp) / 2);
+      const steps = Math.max(1, Math.ceil(Math.hypot(bx - ax, by - ay) / Math.max(0.5, radius / 6)));
+      for (let step = 0; step <= steps; step += 1) {
+        const x = ax + ((bx - ax) * step) / steps;
+        const y = ay + ((by - ay) * step) / steps;
+        const left = Math.max(0, Math.floor(x - radius - 1));
+        const right = Math.min(this.width - 1, Math.ceil(x + radius + 1));
+        const top = Math.max(0, Math.floor(y - radius - 1));
+        const bottom = Math.min(this.height - 1, Math.ceil(y + radius + 1));
+        box = [Math.min(box[0], left), Math.min(box[1], top), Math.max(box[2], right + 1), Math.max(box[3], bottom + 1)];
+        for (let py = top; py <= bottom; py += 1) {
+          for (let px = left; px <= right; px += 1) {
+            const edge = Math.max(1, radius * (1 - hardness));
+            const covered = Math.min(1, Math.max(0, (radius + 0.5 - Math.hypot(px + 0.5 - x, py + 0.5 - y)) / edge));
+            const at = py * this.width + px;
+            if (covered > (entry.cover.get(at) ?? 0)) entry.cover.set(at, covered);
+          }
+        }
+      }
+    }
+    return [box[0], box[1], Math.max(0, box[2] - box[0]), Math.max(0, box[3] - box[1])];
+  }
+
+  replay(rect = [0, 0, this.width, this.height]) {
+    this.sketch.fill(255);
+    this.mask.fill(0);
+    let base = new Uint8Array(this.sketch);
+    for (const entry of this.entries.filter(({ active }) => active)) {
+      if (entry.kind === "apply") {
+        this.sketch.set(entry.image);
+        base = entry.image;
+        this.mask.fill(0);
+        continue;
+      }
+      const { tool, opacity, color } = entry.brush;
+      const rgb = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
+      for (const [at, covered] of entry.cover) {
+        const alpha = covered * opacity;
+        if (tool === "brush" || tool === "erase") {
+          for (let channel = 0; channel < 3; channel += 1) {
+            const to = tool === "brush" ? rgb[channel] : base[at * 3 + channel];
+            this.sketch[at * 3 + channel] = Math.round(this.sketch[at * 3 + channel] * (1 - alpha) + to * alpha);
+          }
+        }
+        if (tool === "brush" || tool === "mask") this.mask[at] = Math.max(this.mask[at], Math.round(covered * 255));
+        else this.mask[at] = Math.min(this.mask[at], Math.round((1 - covered) * 255));
+      }
+    }
+    for (let at = 0; at < this.mask.length; at += 1) {
+      if (this.mask[at] === 0) this.result.set(this.sketch.subarray(at * 3, at * 3 + 3), at * 3);
+    }
+    this.sendRect("sketch", rect, 0);
+    this.sendRect("result", rect, 0, true);
+    this.dirty = rect;
+    this.schedule();
+  }
+
+  schedule(delay = this.delay) {
+    if (!this.settings.live && delay !== 0) return;
+    clearTimeout(this.renderTimer);
+    if (this.running) this.broadcast({ ...this.running, state: "superseded" });
+    this.running = undefined;
+    const rev = this.seq;
+    const rect = this.maskBounds();
+    if (!rect) return;
+    const news = { type: "render", rev, rect, steps: this.settings.steps };
+    this.broadcast({ ...news, state: "started" });
+    this.running = news;
+    this.renderTimer = setTimeout(() => {
+      this.running = undefined;
+      this.paintResult(rect);
+      this.sendRect("result", rect, this.settings.steps);
+      this.broadcast({ ...news, state: "done", timings_ms: { queue: 1, text: 0, encode: 20, denoise: this.delay, decode: 20, codec: 4, total: this.delay + 45 } });
+    }, delay);
+  }
+
+  maskBounds() {
+    let [left, top, right, bottom] = [this.width, this.height, 0, 0];
+    for (let at = 0; at < this.mask.length; at += 1) {
+      if (this.mask[at] === 0) continue;
+      const x = at % this.width;
+      const y = Math.floor(at / this.width);
+      left = Math.min(left, x); right = Math.max(right, x + 1);
+      top = Math.min(top, y); bottom = Math.max(bottom, y + 1);
+    }
+    return right > left ? [left, top, right - left, bottom - top] : undefined;
+  }
+
+  /** The toy model: brush hairs and a little light, inside the mask only. */
+  paintResult([left, top, width, height]) {
+    for (let y = top; y < top + height; y += 1) {
+      for (let x = left; x < left + width; x += 1) {
+        const at = y * this.width + x;
+        if (this.mask[at] === 0) continue;
+        const weight = this.mask[at] / 255;
+        const hair = Math.sin((x * 0.9 + Math.sin(y * 0.06 + this.settings.seed) * 14) * 0.7) * 13;
+        const light = Math.sin(x * 0.021 + y * 0.017) * 16 - (y - top) / height * 18 + 8;
+        for (let channel = 0; channel < 3; channel += 1) {
+          const value = this.sketch[at * 3 + channel] + (hair + light) * weight;
+          this.result[at * 3 + channel] = Math.max(0, Math.min(255, Math.round(value)));
+        }
+      }
+    }
+  }
+
+  sendRect(layer, rect, step, freeOnly = false) {
+    const left = Math.floor(rect[0] / TILE) * TILE;
+    const top = Math.floor(rect[1] / TILE) * TILE;
+    const right = Math.min(this.width, Math.ceil((rect[0] + rect[2]) / TILE) * TILE);
+    const bottom = Math.min(this.height, Math.ceil((rect[1] + rect[3]) / TILE) * TILE);
+    if (right <= left || bottom <= top) return;
+    // What waits for the model is not a result yet.
+    if (freeOnly && this.maskBounds()) return;
+    const frame = this.frame(layer, [left, top, right - left, bottom - top], this.seq, step);
+    for (const { socket } of this.members.values()) socket.send(frame);
+  }
+
+  frame(layer, rect, rev, step) {
+    const image = encodePng(this[layer], this.width, rect);
+    const header = Buffer.from(JSON.stringify({ type: "frame", rev, rect, step, steps: step, final: true, format: "png", layer }));
+    const length = Buffer.alloc(4);
+    length.writeUInt32LE(header.length);
+    return Buffer.concat([length, header, image]);
+  }
+
+  broadcast(message) {
+    const text = JSON.stringify(message);
+    for (const { socket } of this.members.values()) socket.send(text);
+  }
+}
+
+/** Starts the stand-in; answers its address and how to stop it. */
+export async function startMock({ port = 0, width = 512, height = 512, delay = 180 } = {}) {
+  const rooms = new Map();
+  const room = (name) => {
+    if (!rooms.has(name)) rooms.set(name, new MockRoom(name, width, height, delay));
+    return rooms.get(name);
+  };
+  const server = createServer((request, response) => {
+    const url = new URL(request.url, "http://mock");
+    const image = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/image$/);
+    const images = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/images$/);
+    if (image) {
+      const found = room(decodeURIComponent(image[1]));
+      const layer = url.searchParams.get("layer") === "sketch" ? "sketch" : "result";
+      response.setHeader("content-type", "image/png");
+      return response.end(encodePng(found[layer], found.width, [0, 0, found.width, found.height]));
+    }
+    if (images && request.method === "POST") {
+      request.resume();
+      return request.on("end", () => {
+        response.writeHead(201, { "content-type": "application/json" });
+        response.end(JSON.stringify({ image: "mock-image", width, height }));
+      });
+    }
+    const name = url.pathname === "/" ? "index.html" : url.pathname.slice(1);
+    const path = join(DIST, normalize(name));
+    if (!path.startsWith(DIST) || !existsSync(path) || !statSync(path).isFile()) {
+      response.statusCode = 404;
+      return response.end();
+    }
+    response.setHeader("content-type", TYPES[extname(path)] ?? "application/octet-stream");
+    return createReadStream(path).pipe(response);
+  });
+  const sockets = new WebSocketServer({ server, handleProtocols: () => "impasto.v1" });
+  sockets.on("connection", (socket, request) => {
+    const found = room(decodeURIComponent(request.url.split("/")[3] ?? ""));
+    let client;
+    socket.on("message", (data) => {
+      const message = JSON.parse(String(data));
+      if (message.type === "hello") {
+        client = message.client;
+        found.join(socket, message);
+      } else if (client !== undefined) {
+        found.take(client, message, socket);
+      }
+    });
+    socket.on("close", () => client !== undefined && found.leave(client, socket));
+  });
+  await new Promise((resolve) => server.listen(port, "127.0.0.1", resolve));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    /** Cuts every socket, as a lost network does. */
+    cut: () => { for (const socket of sockets.clients) socket.terminate(); },
+    stop: () => { for (const socket of sockets.clients) socket.terminate(); server.close(); },
+  };
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const { url } = await startMock({ port: Number(process.argv[2] ?? 7860), width: Number(process.argv[3] ?? 512), height: Number(process.argv[4] ?? 512) });
+  process.stdout.write(`${url}\n`);
+}

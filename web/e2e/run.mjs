@@ -1,0 +1,64 @@
+// Browser tests of the web canvas, in a real Chromium:
+//   npm run e2e -- --url http://127.0.0.1:7860     against a running server
+//   npm run e2e -- --mock                          against the stand-in in mock-server.mjs
+// Options: --shots DIR keeps screenshots there; --only WORD runs the scenarios whose name has it.
+import { mkdirSync } from "node:fs";
+import { parseArgs } from "node:util";
+import { findChromium, launch } from "./browser.mjs";
+import { scenarios } from "./scenarios.mjs";
+
+const { values } = parseArgs({
+  options: {
+    url: { type: "string" },
+    mock: { type: "boolean", default: false },
+    shots: { type: "string", default: "test-results" },
+    only: { type: "string", default: "" },
+  },
+});
+
+if (!findChromium()) {
+  console.error("SKIPPED: no browser test ran, because Chromium is not here (install it, or name it in CHROMIUM)");
+  process.exit(75);
+}
+if (!values.url && !values.mock) {
+  console.error("name a running server with --url http://127.0.0.1:PORT, or use --mock");
+  process.exit(2);
+}
+
+const mock = values.mock ? await (await import("./mock-server.mjs")).startMock() : undefined;
+const url = (values.url ?? mock?.url ?? "").replace(/\/$/, "");
+mkdirSync(values.shots, { recursive: true });
+const LONGEST_MS = 180_000;
+const browser = await launch();
+let failed = 0;
+
+/** A scenario that hangs fails, so that the next one can run. */
+function inTime(promise) {
+  let timer;
+  const late = new Promise((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${LONGEST_MS / 1000} s`)), LONGEST_MS);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+try {
+  for (const [name, scenario] of Object.entries(scenarios)) {
+    if (!name.includes(values.only)) continue;
+    const began = Date.now();
+    // Every scenario has rooms of its own, also on a server that was used before.
+    const room = `e2e-${name.replaceAll(/[^a-z]+/g, "-")}-${Math.floor(Math.random() * 1e9)}`;
+    try {
+      const note = await inTime(scenario({ browser, url, room, shots: values.shots, mock }));
+      console.log(`ok    ${name} (${Date.now() - began} ms)${note ? `: ${note}` : ""}`);
+    } catch (error) {
+      failed += 1;
+      console.error(`FAIL  ${name}\n${error instanceof Error ? error.stack : error}`);
+      for (const context of browser.contexts()) await context.close();
+    }
+  }
+} finally {
+  await browser.close();
+  mock?.stop();
+}
+console.log(failed === 0 ? "all browser tests passed" : `${failed} browser tests failed`);
+process.exit(failed === 0 ? 0 : 1);

@@ -1,0 +1,121 @@
+import type { Brush, StrokePoint } from "./paint/brush";
+import type { Layer, Rect, SettingsPatch, Tool } from "./protocol";
+import type { ViewMode } from "./stage/renderer";
+import type { Point } from "./stage/view";
+import type { Studio } from "./studio/studio.svelte";
+
+/** What `window.impasto.state()` answers. */
+export interface ImpastoState {
+  connection: "connecting" | "open" | "waiting" | "refused" | "closed";
+  room: string;
+  client: string;
+  /** `seq` of the last op that was seen, and of our own last acknowledged one. */
+  seq: number;
+  saved: number;
+  /** Messages that wait for their acknowledgement. */
+  pending: number;
+  /** Strokes whose own pixels have not come back yet. */
+  ink: number;
+  /** The whole picture has come. */
+  complete: boolean;
+  /** White paper all over: the starter sketches are offered. */
+  blank: boolean;
+  /** Regions that are being rendered. */
+  busy: Rect[];
+  renders: { started: number; done: number; superseded: number; failed: number };
+  /** Milliseconds from the last point to its rendered pixels. */
+  strokeToPixel: number | undefined;
+  settings: Required<SettingsPatch>;
+  tool: Tool | "eyedropper" | "hand";
+  brush: Brush;
+  view: { mode: ViewMode; scale: number; x: number; y: number };
+  members: { client: string; name: string }[];
+}
+
+/** The page's embedding API, at `window.impasto`. */
+export interface ImpastoApi {
+  /** Version of this API. */
+  readonly version: 1;
+  /** Resolves once the room is joined and the whole picture has come. */
+  ready(): Promise<ImpastoState>;
+  state(): ImpastoState;
+  /** Width and height of the canvas; undefined before the room is joined. */
+  canvas(): { width: number; height: number } | undefined;
+  /** RGBA bytes of a rectangle of a layer, row by row; local ink is not in them. */
+  readPixels(layer: Layer, rect: Rect): Uint8ClampedArray;
+  /** A canvas point in CSS pixels of the page, in the pane that shows the result. */
+  toPage(point: Point): Point;
+  /** A point of the page on the canvas. */
+  toCanvas(point: Point): Point;
+  /** Paints a stroke at once; what the brush leaves out is as the toolbox has it. Answers its id. */
+  paint(points: StrokePoint[], brush?: Partial<Brush>): string;
+  /** Changes the room's settings. */
+  settings(patch: SettingsPatch): void;
+  undo(): void;
+  redo(): void;
+  render(): void;
+  apply(): void;
+  show(mode: ViewMode): void;
+  /** Puts a tool in hand. */
+  take(tool: Tool | "eyedropper" | "hand"): void;
+}
+
+declare global {
+  interface Window {
+    impasto?: ImpastoApi;
+  }
+}
+
+/** Makes the API of a studio. */
+export function embeddingApi(studio: Studio): ImpastoApi {
+  const { room } = studio;
+  const state = (): ImpastoState => ({
+    connection: room.phase.name,
+    room: room.name,
+    client: room.client,
+    seq: room.seq,
+    saved: room.saved,
+    pending: room.pending,
+    ink: room.picture?.ink.waiting ?? 0,
+    complete: room.complete,
+    blank: room.blank,
+    busy: room.busy.map((region) => [...region.rect] as Rect),
+    renders: { ...room.renders },
+    strokeToPixel: room.strokeToPixel,
+    settings: { ...room.settings.local },
+    tool: studio.toolbox.inHand,
+    brush: studio.toolbox.brush,
+    view: { mode: studio.mode, ...studio.view },
+    members: room.members.map(({ client, name }) => ({ client, name })),
+  });
+  return {
+    version: 1,
+    async ready() {
+      while (room.phase.name !== "open" || !room.complete) {
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      }
+      return state();
+    },
+    state,
+    canvas: () => room.picture && { width: room.picture.width, height: room.picture.height },
+    readPixels: (layer, rect) => room.picture?.read(layer, rect) ?? new Uint8ClampedArray(0),
+    toPage: (point) => studio.stagePoint(point),
+    toCanvas: (point) => studio.canvasPoint(point),
+    paint(points, brush = {}) {
+      const hand = room.painter.begin({ ...studio.toolbox.brush, ...brush });
+      hand.add(points);
+      hand.end();
+      return hand.id;
+    },
+    settings(patch) {
+      room.settings.edit(patch);
+      room.settings.flush();
+    },
+    undo: () => studio.undo(),
+    redo: () => studio.redo(),
+    render: () => studio.render(),
+    apply: () => studio.apply(),
+    show: (mode) => studio.show(mode),
+    take: (tool) => studio.toolbox.take(tool),
+  };
+}

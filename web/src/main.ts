@@ -1,0 +1,14 @@
+import "@fontsource-variable/inter/index.css";
+import "./app.css";
+import { mount } from "svelte";
+import { embeddingApi } from "./embed";
+import { Studio } from "./studio/studio.svelte";
+import App from "./ui/App.svelte";
+
+const target = document.getElementById("app");
+if (target) {
+  const studio = new Studio(new URL(location.href));
+  window.impasto = embeddingApi(studio);
+  mount(App, { target, props: { studio } });
+  studio.room.connect();
+}

@@ -1,0 +1,176 @@
+import type { Rect } from "../protocol";
+import type { StrokePoint } from "./brush";
+import { intersect, isEmpty, rectAround, TILE, tilesIn } from "./geometry";
+
+/** The shape of a brush, without what it paints. */
+export interface BrushShape {
+  /** Diameter in canvas pixels at pressure 1. */
+  size: number;
+  /** 0 (soft to the centre) … 1 (hard edge). */
+  hardness: number;
+}
+
+/** The radius of a dab, in canvas pixels; a thin pen still leaves a hairline. */
+export function dabRadius(size: number, pressure: number): number {
+  return Math.max(0.5, (size * Math.min(1, Math.max(0, pressure))) / 2);
+}
+
+/** How much a dab covers at a distance from its centre, 0 … 1. */
+export function dabCoverage(distance: number, radius: number, hardness: number): number {
+  const edge = radius * (1 - hardness);
+  // An edge thinner than a pixel is the antialiasing of a hard one.
+  const covered = edge < 1 ? radius + 0.5 - distance : (radius - distance) / edge;
+  if (covered >= 1) return 1;
+  if (covered <= 0) return 0;
+  return edge < 1 ? covered : covered * covered * (3 - 2 * covered);
+}
+
+/** The pixels that the sweep from one point to the next can touch. */
+export function sweepBounds(from: StrokePoint, to: StrokePoint, size: number): Rect {
+  const a = dabRadius(size, from[2]) + 1;
+  const b = dabRadius(size, to[2]) + 1;
+  return rectAround(
+    Math.min(from[0] - a, to[0] - b),
+    Math.min(from[1] - a, to[1] - b),
+    Math.max(from[0] + a, to[0] + b),
+    Math.max(from[1] + a, to[1] + b),
+  );
+}
+
+/**
+ * How much one stroke covers each pixel: one byte per pixel in sparse tiles.
+ * Crossing its own path covers no more than passing once: a maximum, never a sum.
+ */
+export class Coverage {
+  readonly tiles = new Map<number, Uint8Array>();
+  readonly #width: number;
+  readonly #height: number;
+
+  constructor(width: number, height: number) {
+    this.#width = width;
+    this.#height = height;
+  }
+
+  /** Sweeps the brush between two points, inside `clip` only, and answers what it touched. */
+  sweep(from: StrokePoint, to: StrokePoint, brush: BrushShape, clip?: Rect): Rect {
+    const canvas: Rect = [0, 0, this.#width, this.#height];
+    const reach = intersect(sweepBounds(from, to, brush.size), clip ? intersect(clip, canvas) : canvas);
+    if (isEmpty(reach)) return reach;
+    const capsule = capsuleBetween(from, to, brush.size);
+    for (const tile of tilesIn(reach, this.#width, this.#height)) {
+      if (missesTile(capsule, tile.rect)) continue;
+      const known = this.tiles.get(tile.index);
+      const bytes = known ?? new Uint8Array(TILE * TILE);
+      const any = sweepTile(bytes, tile.rect, intersect(tile.rect, reach), capsule, brush.hardness);
+      // A tile that was only grazed would wait for pixels that never come.
+      if (any && !known) this.tiles.set(tile.index, bytes);
+    }
+    return reach;
+  }
+
+  /** Clears a rectangle and drops the tiles that are empty then. */
+  clear(rect: Rect): void {
+    for (const tile of tilesIn(rect, this.#width, this.#height)) {
+      const bytes = this.tiles.get(tile.index);
+      if (!bytes) continue;
+      const inside = intersect(tile.rect, rect);
+      if (inside[2] === tile.rect[2] && inside[3] === tile.rect[3]) {
+        this.tiles.delete(tile.index);
+        continue;
+      }
+      for (let y = inside[1]; y < inside[1] + inside[3]; y += 1) {
+        const start = (y - tile.rect[1]) * TILE + inside[0] - tile.rect[0];
+        bytes.fill(0, start, start + inside[2]);
+      }
+      if (bytes.every((byte) => byte === 0)) this.tiles.delete(tile.index);
+    }
+  }
+
+  /** Adds another stroke's coverage inside a rectangle, as a maximum. */
+  absorb(other: Coverage, rect: Rect): void {
+    for (const tile of tilesIn(rect, this.#width, this.#height)) {
+      const source = other.tiles.get(tile.index);
+      if (!source) continue;
+      let target = this.tiles.get(tile.index);
+      if (!target) {
+        target = new Uint8Array(TILE * TILE);
+        this.tiles.set(tile.index, target);
+      }
+      const inside = intersect(tile.rect, rect);
+      for (let y = inside[1]; y < inside[1] + inside[3]; y += 1) {
+        const start = (y - tile.rect[1]) * TILE + inside[0] - tile.rect[0];
+        for (let at = start; at < start + inside[2]; at += 1) {
+          target[at] = Math.max(target[at] ?? 0, source[at] ?? 0);
+        }
+      }
+    }
+  }
+
+  /** Coverage of a pixel, 0 … 255. */
+  at(x: number, y: number): number {
+    for (const tile of tilesIn([x, y, 1, 1], this.#width, this.#height)) {
+      return this.tiles.get(tile.index)?.[(y - tile.rect[1]) * TILE + x - tile.rect[0]] ?? 0;
+    }
+    return 0;
+  }
+}
+
+interface Capsule {
+  x: number;
+  y: number;
+  dx: number;
+  dy: number;
+  /** 1 / length², 0 for a single dab. */
+  inverse: number;
+  radius: number;
+  radiusChange: number;
+}
+
+function capsuleBetween(from: StrokePoint, to: StrokePoint, size: number): Capsule {
+  const dx = to[0] - from[0];
+  const dy = to[1] - from[1];
+  const squared = dx * dx + dy * dy;
+  const radius = dabRadius(size, from[2]);
+  return {
+    x: from[0],
+    y: from[1],
+    dx,
+    dy,
+    inverse: squared > 1e-9 ? 1 / squared : 0,
+    radius,
+    radiusChange: dabRadius(size, to[2]) - radius,
+  };
+}
+
+function missesTile(capsule: Capsule, tile: Rect): boolean {
+  const px = tile[0] + tile[2] / 2 - capsule.x;
+  const py = tile[1] + tile[3] / 2 - capsule.y;
+  const along = Math.min(1, Math.max(0, (px * capsule.dx + py * capsule.dy) * capsule.inverse));
+  const distance = Math.hypot(px - along * capsule.dx, py - along * capsule.dy);
+  const largest = Math.max(capsule.radius, capsule.radius + capsule.radiusChange);
+  return distance > largest + 1 + Math.hypot(tile[2], tile[3]) / 2;
+}
+
+function sweepTile(bytes: Uint8Array, tile: Rect, part: Rect, capsule: Capsule, hardness: number): boolean {
+  let any = false;
+  const { dx, dy, inverse, radius, radiusChange } = capsule;
+  for (let y = part[1]; y < part[1] + part[3]; y += 1) {
+    const py = y + 0.5 - capsule.y;
+    let at = (y - tile[1]) * TILE + part[0] - tile[0];
+    for (let x = part[0]; x < part[0] + part[2]; x += 1, at += 1) {
+      const px = x + 0.5 - capsule.x;
+      let along = (px * dx + py * dy) * inverse;
+      along = along < 0 ? 0 : along > 1 ? 1 : along;
+      const ex = px - along * dx;
+      const ey = py - along * dy;
+      const reach = radius + along * radiusChange;
+      const squared = ex * ex + ey * ey;
+      if (squared >= (reach + 0.5) * (reach + 0.5)) continue;
+      const covered = Math.round(255 * dabCoverage(Math.sqrt(squared), reach, hardness));
+      if (covered <= (bytes[at] ?? 0)) continue;
+      bytes[at] = covered;
+      any = true;
+    }
+  }
+  return any;
+}

@@ -1,0 +1,5 @@
+
+/**
+ * How a frame's image is encoded.
+ */
+export type FrameFormat = "png" | "jpeg" | "webp";

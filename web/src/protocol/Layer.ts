@@ -1,0 +1,5 @@
+
+/**
+ * Which picture a frame belongs to.
+ */
+export type Layer = "result" | "sketch";

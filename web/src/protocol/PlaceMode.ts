@@ -1,0 +1,5 @@
+
+/**
+ * How a placed image becomes the base.
+ */
+export type PlaceMode = "plain" | "invert";

@@ -1,0 +1,5 @@
+
+/**
+ * Where a render stands.
+ */
+export type RenderState = "started" | "done" | "superseded" | "failed";

@@ -1,0 +1,5 @@
+
+/**
+ * What a member may do.
+ */
+export type Role = "viewer" | "editor" | "owner";

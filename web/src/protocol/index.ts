@@ -1,0 +1,30 @@
+// The wire types of `impasto.v1`, one file each, as the Rust types in `src/protocol` write them.
+export type { CanvasSize } from "./CanvasSize";
+export type { ClientMessage } from "./ClientMessage";
+export type { ErrorCode } from "./ErrorCode";
+export type { ErrorMessage } from "./ErrorMessage";
+export type { FrameFormat } from "./FrameFormat";
+export type { FrameHeader } from "./FrameHeader";
+export type { Hello } from "./Hello";
+export type { Layer } from "./Layer";
+export type { MemberInfo } from "./MemberInfo";
+export type { MemberNews } from "./MemberNews";
+export type { ModelInfo } from "./ModelInfo";
+export type { Op } from "./Op";
+export type { PlaceMode } from "./PlaceMode";
+export type { Presence } from "./Presence";
+export type { Rect } from "./Rect";
+export type { RenderNews } from "./RenderNews";
+export type { RenderState } from "./RenderState";
+export type { RenderWish } from "./RenderWish";
+export type { Role } from "./Role";
+export type { SequencedOp } from "./SequencedOp";
+export type { ServerMessage } from "./ServerMessage";
+export type { Settings } from "./Settings";
+export type { SettingsPatch } from "./SettingsPatch";
+export type { StrokeChunk } from "./StrokeChunk";
+export type { Tool } from "./Tool";
+export type { Welcome } from "./Welcome";
+
+export const PROTOCOL_VERSION = 1;
+export const SUBPROTOCOL = "impasto.v1";

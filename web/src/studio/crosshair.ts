@@ -1,0 +1,81 @@
+import type { StrokeInHand } from "../paint/painter";
+import type { Studio } from "./studio.svelte";
+
+const STEP = 8;
+const FAR = 48;
+
+const ARROWS: Record<string, readonly [number, number]> = {
+  ArrowLeft: [-1, 0],
+  ArrowRight: [1, 0],
+  ArrowUp: [0, -1],
+  ArrowDown: [0, 1],
+};
+
+/** Painting with the keyboard: arrows move a crosshair, Space paints while it is held, Enter dabs. */
+export class Crosshair {
+  readonly #studio: Studio;
+  #hand: StrokeInHand | undefined;
+
+  constructor(studio: Studio) {
+    this.#studio = studio;
+  }
+
+  down(event: KeyboardEvent): void {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const arrow = ARROWS[event.key];
+    const at = this.#studio.crosshair;
+    if (arrow) {
+      this.#move(arrow, event.shiftKey ? FAR : STEP);
+    } else if (at && event.key === " ") {
+      this.#press(at);
+    } else if (at && event.key === "Enter") {
+      this.#press(at);
+      this.#lift();
+    } else if (at && event.key === "Escape") {
+      this.leave();
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+  }
+
+  up(event: KeyboardEvent): void {
+    if (event.key !== " " || !this.#hand) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.#lift();
+  }
+
+  /** The canvas lost the focus. */
+  leave(): void {
+    this.#lift();
+    this.#studio.crosshair = undefined;
+  }
+
+  #move([dx, dy]: readonly [number, number], step: number): void {
+    const { room } = this.#studio;
+    if (!room.picture) return;
+    const { width, height } = room.picture;
+    const at = this.#studio.crosshair ?? { x: width / 2, y: height / 2 };
+    const next = {
+      x: Math.min(width, Math.max(0, at.x + dx * step)),
+      y: Math.min(height, Math.max(0, at.y + dy * step)),
+    };
+    this.#studio.crosshair = next;
+    this.#hand?.add([[next.x, next.y, 1]]);
+    this.#studio.notices.speak(`${Math.round(next.x)}, ${Math.round(next.y)}`);
+  }
+
+  #press(at: { x: number; y: number }): void {
+    if (this.#hand || !this.#studio.room.mayPaint) return;
+    this.#hand = this.#studio.room.painter.begin(this.#studio.toolbox.brush);
+    this.#hand.add([[at.x, at.y, 1]]);
+    this.#studio.room.blank = false;
+  }
+
+  #lift(): void {
+    this.#hand?.end();
+    this.#hand = undefined;
+  }
+}

@@ -1,0 +1,346 @@
+import type { Clock } from "../paint/chunker";
+import { brushOf } from "../paint/brush";
+import { isEmpty } from "../paint/geometry";
+import { inkKey } from "../paint/ink";
+import { Latency } from "../paint/latency";
+import { Painter } from "../paint/painter";
+import type {
+  ErrorCode,
+  MemberInfo,
+  MemberNews,
+  ModelInfo,
+  Rect,
+  RenderNews,
+  Role,
+  SequencedOp,
+  ServerMessage,
+  Welcome,
+} from "../protocol";
+import { FrameQueue, type DecodedFrame } from "../stage/decode";
+import { Picture } from "../stage/picture";
+import type { Renderer } from "../stage/renderer";
+import { Connection, type Phase, type SocketLike } from "../wire/connection";
+import { newId } from "../wire/identity";
+import type { OpMessage } from "../wire/outbox";
+import { History } from "./history.svelte";
+import type { Notices } from "./notices.svelte";
+import { RoomSettings } from "./settings.svelte";
+
+/** A member, with the pointer if it is known. */
+export interface Member extends MemberInfo {
+  pointer: { x: number; y: number; at: number } | undefined;
+}
+
+/** A region that is being rendered. */
+export interface BusyRegion {
+  key: string;
+  rev: number;
+  rect: Rect;
+}
+
+/** What a room needs from outside. */
+export interface RoomOptions {
+  name: string;
+  url: string;
+  client: string;
+  memberName: () => string;
+  token: string | undefined;
+  clock: Clock;
+  notices: Notices;
+}
+
+const RENDER_FORGOTTEN_MS = 30_000;
+/** How long ink may wait for pixels of a finished render that changed nothing under it. */
+const UNCHANGED_MS = 600;
+/** When nothing is rendered any more, ink outside the rendered regions goes too. */
+const RESTING_MS = 2500;
+
+/** One room as this member sees it: the picture, the people, the order of things. */
+export class Room {
+  readonly name: string;
+  readonly client: string;
+  readonly settings: RoomSettings;
+  readonly history = new History();
+  readonly painter: Painter;
+  phase = $state<Phase>({ name: "closed" });
+  role = $state<Role>("viewer");
+  model = $state.raw<ModelInfo | undefined>(undefined);
+  members = $state<Member[]>([]);
+  pending = $state(0);
+  saved = $state(0);
+  seq = $state(0);
+  busy = $state<BusyRegion[]>([]);
+  renders = $state({ started: 0, done: 0, superseded: 0, failed: 0 });
+  timings = $state.raw<Record<string, number> | undefined>(undefined);
+  strokeToPixel = $state<number | undefined>(undefined);
+  picture = $state.raw<Picture | undefined>(undefined);
+  /** The whole picture has come. */
+  complete = $state(false);
+  /** White paper all over. */
+  blank = $state(false);
+  renderer: Renderer | undefined;
+  readonly #connection: Connection;
+  readonly #frames: FrameQueue;
+  readonly #latency = new Latency();
+  readonly #options: RoomOptions;
+
+  constructor(options: RoomOptions) {
+    this.#options = options;
+    this.name = options.name;
+    this.client = options.client;
+    this.#frames = new FrameQueue(
+      (frame) => this.#show(frame),
+      (message) => options.notices.trouble(`A part of the picture could not be shown: ${message}.`),
+    );
+    this.#connection = new Connection({
+      url: options.url,
+      identity: () => ({
+        client: options.client,
+        name: options.memberName(),
+        ...(options.token === undefined ? {} : { token: options.token }),
+      }),
+      open: (url, subprotocol) => new WebSocket(url, subprotocol) as unknown as SocketLike,
+      clock: options.clock,
+      random: Math.random,
+      handlers: {
+        phase: (phase) => this.#phaseChanged(phase),
+        message: (message) => this.#message(message),
+        frame: (bytes) => this.#frames.push(bytes),
+        accepted: (message, seq) => this.#accepted(message, seq),
+        refused: (message, code) => this.#refused(message, code),
+        pending: (count) => (this.pending = count),
+      },
+    });
+    this.settings = new RoomSettings((patch) => this.send({ type: "settings", ...patch }), options.clock);
+    this.painter = new Painter({
+      client: () => options.client,
+      ink: () => this.picture?.ink,
+      send: (chunk) => this.send({ type: "stroke", ...chunk }),
+      inked: (rect) => this.refreshInk(rect),
+      undo: () => this.send({ type: "undo" }),
+      newId,
+      clock: options.clock,
+    });
+  }
+
+  /** True when this member may change the picture. */
+  get mayPaint(): boolean {
+    return this.role !== "viewer" && this.picture !== undefined;
+  }
+
+  connect(): void {
+    this.#connection.connect();
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  send(message: Parameters<Connection["send"]>[0]): void {
+    this.#connection.send(message);
+  }
+
+  /** Draws ink anew and shows it with the next frame. */
+  refreshInk(rect: Rect): void {
+    if (isEmpty(rect)) return;
+    this.picture?.refreshInk(rect);
+    this.renderer?.invalidate(rect);
+  }
+
+  #message(message: ServerMessage): void {
+    switch (message.type) {
+      case "welcome":
+        this.#welcome(message);
+        return;
+      case "op":
+        this.#op(message);
+        return;
+      case "render":
+        this.#render(message);
+        return;
+      case "member":
+        this.#member(message);
+        return;
+      case "error":
+        this.#options.notices.trouble(message.message);
+        return;
+      case "goaway":
+        this.#options.notices.say(`The server is leaving for a moment (${message.reason}).`);
+        return;
+      default:
+    }
+  }
+
+  #welcome(welcome: Welcome): void {
+    const began = welcome.seq < this.seq;
+    this.role = welcome.role;
+    this.model = welcome.model;
+    this.seq = welcome.seq;
+    this.settings.welcome(welcome.settings);
+    this.members = welcome.members.map((member) => ({ ...member, pointer: undefined }));
+    this.busy = [];
+    this.#latency.clear();
+    const { width, height } = welcome.canvas;
+    if (!this.picture || this.picture.width !== width || this.picture.height !== height) {
+      this.#frames.reset();
+      this.picture = new Picture(welcome.canvas);
+      this.complete = false;
+      this.renderer?.setPicture(this.picture);
+    } else if (began) {
+      this.#frames.reset();
+      this.picture.forgetRevisions();
+      this.history.clear();
+      this.refreshInk(this.picture.ink.clear());
+    }
+    this.#options.clock.after(600, () => this.#judgeBlank());
+  }
+
+  #op(message: SequencedOp): void {
+    const { seq, client, op } = message;
+    this.seq = Math.max(this.seq, seq);
+    this.history.add(message);
+    const ink = this.picture?.ink;
+    if (!ink || !this.picture) return;
+    switch (op.type) {
+      case "settings": {
+        const { type: _type, ...patch } = op;
+        this.settings.accepted(patch, client === this.client);
+        return;
+      }
+      case "stroke": {
+        this.blank = false;
+        if (this.painter.isOwn(client, op.id)) return;
+        const key = inkKey(client, op.id);
+        const brush = brushOf(op);
+        if (brush) ink.begin(key, brush);
+        const dirty = ink.extend(key, op.points);
+        ink.cut(key);
+        ink.acknowledge(key, seq);
+        if (op.done) ink.finish(key);
+        this.refreshInk(dirty);
+        return;
+      }
+      case "undo":
+        this.refreshInk(ink.undo(op.target));
+        this.#options.clock.after(600, () => this.#judgeBlank());
+        return;
+      case "redo":
+        this.refreshInk(ink.redo(op.target, seq));
+        return;
+      case "apply":
+      case "place":
+        this.blank = false;
+        this.refreshInk(ink.resultShown(this.picture.bounds, seq));
+        return;
+      default:
+    }
+  }
+
+  #render(news: RenderNews): void {
+    const key = `${news.rev}:${news.rect.join(",")}`;
+    this.renders = { ...this.renders, [news.state]: this.renders[news.state] + 1 };
+    if (news.state === "started") {
+      this.busy = [...this.busy.filter((region) => region.key !== key), { key, rev: news.rev, rect: news.rect }];
+      this.#options.clock.after(RENDER_FORGOTTEN_MS, () => this.#idle(key));
+      return;
+    }
+    this.#idle(key);
+    if (news.timings_ms) this.timings = news.timings_ms;
+    if (news.state === "failed") {
+      this.#options.notices.trouble(news.message ?? "A region could not be rendered; paint there again to retry.");
+    }
+    if (news.state !== "done") return;
+    // Frames come where pixels changed; where none did, the ink goes a little later.
+    this.#options.clock.after(UNCHANGED_MS, () => this.#retire(news.rect, news.rev));
+    this.#options.clock.after(RESTING_MS, () => {
+      if (this.picture && this.busy.length === 0) this.#retire(this.picture.bounds, news.rev);
+    });
+  }
+
+  #retire(rect: Rect, rev: number): void {
+    this.#frames.then(() => {
+      if (this.picture) this.refreshInk(this.picture.ink.resultShown(rect, rev));
+    });
+  }
+
+  #idle(key: string): void {
+    this.busy = this.busy.filter((region) => region.key !== key);
+  }
+
+  #member(news: MemberNews): void {
+    switch (news.event) {
+      case "joined":
+        this.members = [
+          ...this.members.filter((member) => member.client !== news.client),
+          { client: news.client, name: news.name, role: news.role, pointer: undefined },
+        ];
+        if (news.client !== this.client) this.#options.notices.say(`${news.name} joined.`);
+        return;
+      case "left": {
+        const gone = this.members.find((member) => member.client === news.client);
+        this.members = this.members.filter((member) => member.client !== news.client);
+        if (gone && gone.client !== this.client) this.#options.notices.say(`${gone.name} left.`);
+        return;
+      }
+      default: {
+        const found = this.members.find((member) => member.client === news.client);
+        if (found) found.pointer = { x: news.x, y: news.y, at: this.#options.clock.now() };
+      }
+    }
+  }
+
+  #show(frame: DecodedFrame): void {
+    const picture = this.picture;
+    if (!picture) return;
+    const { layer, rev, step } = frame.header;
+    const parts = picture.show(frame);
+    for (const part of parts) {
+      const dirty =
+        layer === "result"
+          ? picture.ink.resultShown(part, rev)
+          : this.settings.local.live
+            ? ([0, 0, 0, 0] satisfies Rect)
+            : picture.ink.sketchShown(part, rev);
+      this.refreshInk(dirty);
+      this.renderer?.invalidate(part);
+    }
+    if (layer === "result" && step > 0 && parts.length > 0) {
+      const elapsed = this.#latency.shown(rev, this.#options.clock.now());
+      if (elapsed !== undefined) this.strokeToPixel = elapsed;
+    }
+    if (!this.complete && picture.revisions.result.complete && picture.revisions.sketch.complete) {
+      this.complete = true;
+      this.#judgeBlank();
+    }
+  }
+
+  #judgeBlank(): void {
+    this.blank = this.picture !== undefined && this.picture.ink.isEmpty && this.picture.isBlank();
+  }
+
+  #accepted(message: OpMessage, seq: number): void {
+    this.saved = Math.max(this.saved, seq);
+    if (message.type !== "stroke") return;
+    const sent = this.painter.acknowledge(message.id, seq);
+    if (sent && this.settings.local.live) this.#latency.await(seq, sent.drawnAt);
+  }
+
+  #refused(message: OpMessage, code: ErrorCode): void {
+    if (message.type === "stroke") this.painter.refuse(message.id);
+    if (message.type === "settings") {
+      const { type: _type, ...patch } = message;
+      this.settings.refused(patch);
+    }
+    if (code === "nothing_to_undo") this.#options.notices.speak("Nothing to undo.");
+  }
+
+  #phaseChanged(phase: Phase): void {
+    const was = this.phase.name;
+    this.phase = phase;
+    if (phase.name === "open" && was !== "open") this.#options.notices.speak(`Connected to room ${this.name}.`);
+    if (phase.name === "waiting" && phase.attempt === 1) {
+      this.#options.notices.speak("Connection lost. What you paint is kept and sent when it is back.");
+    }
+    if (phase.name === "refused") this.#options.notices.trouble(phase.message);
+  }
+}

@@ -1,0 +1,106 @@
+import type { Clock } from "../paint/chunker";
+import type { Settings, SettingsPatch } from "../protocol";
+
+/** How long the hand may rest before an edit is sent, in milliseconds. */
+export const SETTLE_MS = 250;
+
+type Field = keyof Settings;
+
+const EMPTY: Settings = {
+  prompt: "",
+  negative_prompt: "",
+  guidance_scale: 1,
+  steps: 2,
+  strength: 0.8,
+  seed: 0,
+  sampler: "",
+  spread: 16,
+  live: true,
+};
+
+/**
+ * The room's settings as the fields show them. What is edited here goes out a
+ * moment later; what others change comes in, except into a field in use.
+ */
+export class RoomSettings {
+  local = $state<Settings>({ ...EMPTY });
+  #shared: Settings = { ...EMPTY };
+  #unsent: SettingsPatch = {};
+  #inFlight = new Map<Field, number>();
+  #focused: Field | undefined;
+  #stop: (() => void) | undefined;
+  readonly #send: (patch: SettingsPatch) => void;
+  readonly #clock: Clock;
+
+  constructor(send: (patch: SettingsPatch) => void, clock: Clock) {
+    this.#send = send;
+    this.#clock = clock;
+  }
+
+  /** Edits a field; it is sent once the hand rests. */
+  edit(patch: SettingsPatch): void {
+    Object.assign(this.local, patch);
+    Object.assign(this.#unsent, patch);
+    this.#stop?.();
+    this.#stop = this.#clock.after(SETTLE_MS, () => this.flush());
+  }
+
+  /** Sends what was edited, now. */
+  flush(): void {
+    this.#stop?.();
+    this.#stop = undefined;
+    const patch = this.#unsent;
+    this.#unsent = {};
+    const fields = Object.keys(patch) as Field[];
+    if (fields.length === 0) return;
+    for (const field of fields) this.#inFlight.set(field, (this.#inFlight.get(field) ?? 0) + 1);
+    this.#send(patch);
+  }
+
+  /** A field is in use. */
+  focus(field: Field): void {
+    this.#focused = field;
+  }
+
+  /** It no longer is: it shows what the room has. */
+  blur(field: Field): void {
+    if (this.#focused === field) this.#focused = undefined;
+    if (field in this.#unsent) this.flush();
+    else this.#adopt(field);
+  }
+
+  /** The room's settings in full, on (re)joining. */
+  welcome(settings: Settings): void {
+    this.#shared = { ...settings };
+    for (const field of Object.keys(settings) as Field[]) this.#adopt(field);
+  }
+
+  /** A change was accepted; `own` when it is one of ours. */
+  accepted(patch: SettingsPatch, own: boolean): void {
+    for (const field of Object.keys(patch) as Field[]) {
+      Object.assign(this.#shared, { [field]: patch[field] });
+      if (own) this.#landed(field);
+      this.#adopt(field);
+    }
+  }
+
+  /** A change of ours was refused: the fields show what the room has. */
+  refused(patch: SettingsPatch): void {
+    for (const field of Object.keys(patch) as Field[]) {
+      if (!(field in this.#shared)) continue;
+      this.#landed(field);
+      if (!(field in this.#unsent)) Object.assign(this.local, { [field]: this.#shared[field] });
+    }
+  }
+
+  #landed(field: Field): void {
+    const left = (this.#inFlight.get(field) ?? 0) - 1;
+    if (left > 0) this.#inFlight.set(field, left);
+    else this.#inFlight.delete(field);
+  }
+
+  #adopt(field: Field): void {
+    if (field in this.#unsent || this.#inFlight.has(field) || this.#focused === field) return;
+    Object.assign(this.local, { [field]: this.#shared[field] });
+  }
+}

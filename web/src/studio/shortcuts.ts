@@ -1,0 +1,112 @@
+/** What a key can do. */
+export type Action =
+  | "brush" | "erase" | "mask" | "restore" | "eyedropper" | "hand"
+  | "smaller" | "larger" | "softer" | "harder" | "swap" | "default-colours"
+  | "undo" | "redo" | "fit" | "actual-size" | "zoom-in" | "zoom-out"
+  | "apply" | "render" | "cancel" | "before" | "help" | "prompt";
+
+/** One key of the table; `single` keys can be switched off (WCAG 2.1.4). */
+export interface Shortcut {
+  action: Action;
+  /** As `KeyboardEvent.key`, lower case. */
+  key: string;
+  mod?: boolean;
+  shift?: boolean;
+  single: boolean;
+  label: string;
+  group: "Tools" | "Brush" | "Picture" | "View";
+  /** As it is shown; the key itself where it is left out. */
+  shown?: string;
+}
+
+/** Every shortcut, in the order in which the help sheet shows them. */
+export const SHORTCUTS: readonly Shortcut[] = [
+  { action: "brush", key: "b", single: true, label: "Brush", group: "Tools" },
+  { action: "erase", key: "e", single: true, label: "Eraser", group: "Tools" },
+  { action: "mask", key: "m", single: true, label: "Mask", group: "Tools" },
+  { action: "restore", key: "r", single: true, label: "Restore", group: "Tools" },
+  { action: "eyedropper", key: "i", single: true, label: "Eyedropper", group: "Tools" },
+  { action: "hand", key: "h", single: true, label: "Hand", group: "Tools" },
+  { action: "hand", key: " ", single: true, label: "Hand, while held", group: "Tools", shown: "Space" },
+  { action: "smaller", key: "[", single: true, label: "Smaller", group: "Brush" },
+  { action: "larger", key: "]", single: true, label: "Larger", group: "Brush" },
+  { action: "softer", key: "{", shift: true, single: true, label: "Softer", group: "Brush", shown: "Shift [" },
+  { action: "harder", key: "}", shift: true, single: true, label: "Harder", group: "Brush", shown: "Shift ]" },
+  { action: "swap", key: "x", single: true, label: "Swap colours", group: "Brush" },
+  { action: "default-colours", key: "d", single: true, label: "Default colours", group: "Brush" },
+  { action: "undo", key: "z", mod: true, single: false, label: "Undo", group: "Picture" },
+  { action: "redo", key: "z", mod: true, shift: true, single: false, label: "Redo", group: "Picture" },
+  { action: "redo", key: "y", mod: true, single: false, label: "Redo", group: "Picture" },
+  { action: "apply", key: "enter", single: true, label: "Apply the result", group: "Picture", shown: "Enter" },
+  { action: "render", key: "enter", mod: true, single: false, label: "Render now", group: "Picture", shown: "Enter" },
+  { action: "cancel", key: "escape", single: true, label: "Cancel", group: "Picture", shown: "Esc" },
+  { action: "prompt", key: "p", single: true, label: "Go to the prompt", group: "Picture" },
+  { action: "before", key: "c", single: true, label: "Before, while held", group: "View" },
+  { action: "fit", key: "0", mod: true, single: false, label: "Fit", group: "View" },
+  { action: "actual-size", key: "1", mod: true, single: false, label: "100 %", group: "View" },
+  { action: "zoom-in", key: "+", mod: true, single: false, label: "Zoom in", group: "View" },
+  { action: "zoom-in", key: "=", mod: true, single: false, label: "Zoom in", group: "View" },
+  { action: "zoom-out", key: "-", mod: true, single: false, label: "Zoom out", group: "View" },
+  { action: "help", key: "?", single: true, label: "Show the keys", group: "View" },
+];
+
+/** The part of a keyboard event that is looked at. */
+export interface KeyPress {
+  key: string;
+  ctrlKey: boolean;
+  metaKey: boolean;
+  altKey: boolean;
+  shiftKey: boolean;
+  isComposing?: boolean;
+}
+
+/** Where the focus is. */
+export interface FocusKind {
+  /** A field takes text: no shortcut fires there. */
+  text: boolean;
+  /** A button, slider or menu uses Space, Enter, Escape and the arrows itself. */
+  control: boolean;
+}
+
+/** The action of a key press, if it has one here. */
+export function actionFor(press: KeyPress, focus: FocusKind, singleKeys: boolean): Action | undefined {
+  if (focus.text || press.altKey || press.isComposing === true) return undefined;
+  const key = press.key.toLowerCase();
+  const mod = press.ctrlKey || press.metaKey;
+  const found = SHORTCUTS.find(
+    (shortcut) =>
+      shortcut.key === key &&
+      (shortcut.mod ?? false) === mod &&
+      // Shift is part of what `?`, `{` and `+` are; elsewhere it tells keys apart.
+      ((shortcut.shift ?? false) === press.shiftKey || !/^[a-z0-9 ]$|^enter$|^escape$/.test(key)),
+  );
+  if (!found) return undefined;
+  if (found.single && !singleKeys && found.action !== "cancel") return undefined;
+  if (focus.control && !mod && (key === " " || key === "enter")) return undefined;
+  return found.action;
+}
+
+/** What kind of element has the focus. */
+export function focusKind(element: Element | null): FocusKind {
+  if (!element) return { text: false, control: false };
+  const field = element.closest("input, textarea, select, [contenteditable]:not([contenteditable='false'])");
+  const notText = ["button", "checkbox", "color", "radio", "range", "submit", "file"];
+  const text =
+    field !== null &&
+    field.tagName !== "SELECT" &&
+    !(field.tagName === "INPUT" && notText.includes((field.getAttribute("type") ?? "text").toLowerCase()));
+  const control = element.closest("button, a, select, summary, input, dialog, [role='slider']") !== null;
+  return { text, control };
+}
+
+/** The modifier's name on this machine. */
+export function modName(platform: string): string {
+  return /mac|iphone|ipad/i.test(platform) ? "⌘" : "Ctrl";
+}
+
+/** A shortcut as it is shown. */
+export function keysShown(shortcut: Shortcut, mod: string): string {
+  const key = shortcut.shown ?? shortcut.key.toUpperCase();
+  const shift = shortcut.shift === true && shortcut.shown === undefined ? "Shift " : "";
+  return `${shortcut.mod === true ? `${mod} ` : ""}${shift}${key}`;
+}

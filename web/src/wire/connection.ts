@@ -1,0 +1,289 @@
+import type { Clock } from "../paint/chunker";
+import {
+  PROTOCOL_VERSION,
+  SUBPROTOCOL,
+  type ClientMessage,
+  type ErrorCode,
+  type Hello,
+  type Op,
+  type ServerMessage,
+} from "../protocol";
+import { isOpMessage, Outbox, type OpMessage } from "./outbox";
+
+/** The part of `WebSocket` that is used. */
+export interface SocketLike {
+  binaryType: string;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number; reason: string }) => void) | null;
+  send(text: string): void;
+  close(code?: number, reason?: string): void;
+}
+
+/** Where the connection stands. */
+export type Phase =
+  | { name: "connecting" }
+  | { name: "open" }
+  | { name: "waiting"; until: number; attempt: number }
+  | { name: "refused"; code: ErrorCode; message: string }
+  | { name: "closed" };
+
+/** Who says hello. */
+export interface Identity {
+  client: string;
+  name: string;
+  token?: string;
+}
+
+/** What the connection tells. */
+export interface ConnectionHandlers {
+  /** Where the connection stands changed. */
+  phase(phase: Phase): void;
+  /** A text message came, after the outbox took note of it. */
+  message(message: ServerMessage): void;
+  /** A binary frame came. */
+  frame(bytes: ArrayBuffer): void;
+  /** One of our messages got its place in the order. */
+  accepted(message: OpMessage, seq: number): void;
+  /** One of our messages was refused. */
+  refused(message: OpMessage, code: ErrorCode): void;
+  /** The number of unacknowledged messages may have changed. */
+  pending(count: number): void;
+}
+
+/** Everything that a connection needs from outside. */
+export interface ConnectionOptions {
+  url: string;
+  identity: () => Identity;
+  open: (url: string, subprotocol: string) => SocketLike;
+  clock: Clock;
+  random: () => number;
+  handlers: ConnectionHandlers;
+}
+
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 10_000;
+const PING_EVERY_MS = 10_000;
+const SILENCE_MS = 25_000;
+const REPLAY_WAIT_MS = 500;
+/** Refusals of a hello that trying again does not change. */
+const FINAL: readonly ErrorCode[] = ["invalid_token", "unknown_room", "unsupported_protocol", "forbidden"];
+
+/**
+ * The websocket of one room: says hello, comes back after a loss with growing,
+ * jittered pauses, and sends again what was never acknowledged.
+ */
+export class Connection {
+  readonly outbox = new Outbox();
+  readonly #options: ConnectionOptions;
+  #socket: SocketLike | undefined;
+  #phase: Phase = { name: "closed" };
+  #attempt = 0;
+  #seen = 0;
+  #welcomed = false;
+  /** `seq` up to which the server replays before unacknowledged messages are sent again. */
+  #replayUntil: number | undefined;
+  #retryAfter: number | undefined;
+  #lastHeard = 0;
+  #timers: (() => void)[] = [];
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+  }
+
+  /** Where the connection stands. */
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  /** The last `seq` that was seen. */
+  get lastSeq(): number {
+    return this.#seen;
+  }
+
+  /** Connects, or tries again at once. */
+  connect(): void {
+    if (this.#phase.name === "connecting" || this.#phase.name === "open") return;
+    this.#stopTimers();
+    this.#enter({ name: "connecting" });
+    const socket = this.#options.open(this.#options.url, SUBPROTOCOL);
+    socket.binaryType = "arraybuffer";
+    this.#socket = socket;
+    socket.onopen = () => this.#hello();
+    socket.onmessage = (event) => this.#receive(event.data);
+    socket.onclose = () => {
+      if (this.#socket === socket) this.#lost();
+    };
+  }
+
+  /** Closes for good. */
+  close(): void {
+    this.#stopTimers();
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close(1000, "left");
+    this.#enter({ name: "closed" });
+  }
+
+  /** Sends a message; one that becomes an op is kept until it is acknowledged. */
+  send(message: ClientMessage): void {
+    if (isOpMessage(message)) {
+      this.outbox.add(message);
+      this.#options.handlers.pending(this.outbox.entries.length);
+      if (this.#phase.name === "open" && this.#replayUntil === undefined) this.#write(message);
+      return;
+    }
+    if (this.#phase.name === "open") this.#write(message);
+  }
+
+  #hello(): void {
+    const { client, name, token } = this.#options.identity();
+    const hello: Hello = { protocol: PROTOCOL_VERSION, client, name };
+    if (token !== undefined) hello.token = token;
+    if (this.#welcomed) hello.last_seq = this.#seen;
+    this.#lastHeard = this.#options.clock.now();
+    this.#write({ type: "hello", ...hello });
+  }
+
+  #receive(data: unknown): void {
+    this.#lastHeard = this.#options.clock.now();
+    if (data instanceof ArrayBuffer) {
+      this.#resend();
+      this.#options.handlers.frame(data);
+      return;
+    }
+    if (typeof data !== "string") return;
+    const message = parse(data);
+    if (message) this.#take(message);
+  }
+
+  #take(message: ServerMessage): void {
+    const { handlers } = this.#options;
+    switch (message.type) {
+      case "welcome": {
+        const back = this.#welcomed;
+        const missed = back && message.seq > this.#seen;
+        this.#welcomed = true;
+        this.#attempt = 0;
+        if (message.seq < this.#seen) {
+          // The room began anew: its order starts from the beginning.
+          this.outbox.restart();
+          this.#seen = message.seq;
+        }
+        this.#replayUntil = message.seq;
+        this.#enter({ name: "open" });
+        this.#beat();
+        handlers.message(message);
+        if (missed) this.#timers.push(this.#options.clock.after(REPLAY_WAIT_MS, () => this.#resend()));
+        else this.#resend();
+        if (!back) this.#seen = message.seq;
+        return;
+      }
+      case "ack":
+        this.#accepted(this.outbox.acknowledge(message.seq, message.id), message.seq);
+        break;
+      case "op":
+        this.#seen = Math.max(this.#seen, message.seq);
+        if (message.client === this.#options.identity().client) {
+          this.#accepted(this.outbox.recognise(message.seq, message.op as Op), message.seq);
+        }
+        break;
+      case "error": {
+        if (this.#phase.name !== "open" && FINAL.includes(message.code)) {
+          this.#refuse(message.code, message.message);
+          return;
+        }
+        if (this.#phase.name !== "open") this.#retryAfter = message.retry_after_ms;
+        const refused = this.outbox.refuse(message);
+        if (refused) {
+          handlers.refused(refused, message.code);
+          handlers.pending(this.outbox.entries.length);
+        }
+        break;
+      }
+      case "goaway":
+        this.#retryAfter = message.retry_after_ms;
+        break;
+      default:
+    }
+    handlers.message(message);
+    if (message.type === "op" && this.#replayUntil !== undefined && message.seq >= this.#replayUntil) {
+      this.#resend();
+    }
+  }
+
+  #accepted(message: OpMessage | undefined, seq: number): void {
+    if (!message) return;
+    this.#options.handlers.accepted(message, seq);
+    this.#options.handlers.pending(this.outbox.entries.length);
+  }
+
+  #resend(): void {
+    if (this.#phase.name !== "open" || this.#replayUntil === undefined) return;
+    this.#seen = Math.max(this.#seen, this.#replayUntil);
+    this.#replayUntil = undefined;
+    for (const message of this.outbox.entries) this.#write(message);
+  }
+
+  #beat(): void {
+    this.#timers.push(
+      this.#options.clock.after(PING_EVERY_MS, () => {
+        if (this.#phase.name !== "open") return;
+        if (this.#options.clock.now() - this.#lastHeard > SILENCE_MS) {
+          this.#socket?.close(4000, "silent");
+          this.#lost();
+          return;
+        }
+        this.#write({ type: "ping", t: this.#options.clock.now() });
+        this.#beat();
+      }),
+    );
+  }
+
+  #lost(): void {
+    if (this.#phase.name === "refused" || this.#phase.name === "closed") return;
+    this.#stopTimers();
+    this.#socket = undefined;
+    this.#replayUntil = undefined;
+    const { clock, random } = this.#options;
+    const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** this.#attempt);
+    const pause = (this.#retryAfter ?? 0) + longest * (0.5 + random() / 2);
+    this.#retryAfter = undefined;
+    this.#attempt += 1;
+    this.#enter({ name: "waiting", until: clock.now() + pause, attempt: this.#attempt });
+    this.#timers.push(clock.after(pause, () => this.connect()));
+  }
+
+  #refuse(code: ErrorCode, message: string): void {
+    this.#stopTimers();
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close(1000, "refused");
+    this.#enter({ name: "refused", code, message });
+  }
+
+  #write(message: ClientMessage): void {
+    this.#socket?.send(JSON.stringify(message));
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.#options.handlers.phase(phase);
+  }
+
+  #stopTimers(): void {
+    for (const stop of this.#timers) stop();
+    this.#timers = [];
+  }
+}
+
+function parse(text: string): ServerMessage | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && "type" in value
+      ? (value as ServerMessage)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
