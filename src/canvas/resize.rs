@@ -1,7 +1,8 @@
 //! Fitting pictures to the canvas.
 
-use fast_image_resize::images::{Image, ImageRef};
-use fast_image_resize::{PixelType, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedImage, TypedImageRef};
+use fast_image_resize::pixels::U8x3;
+use fast_image_resize::{ResizeOptions, Resizer};
 
 use super::Pixels;
 use crate::protocol::CanvasSize;
@@ -18,17 +19,19 @@ pub fn fit_to(picture: &Pixels, size: CanvasSize) -> Pixels {
 
 /// `None` for pictures without pixels, the only ones that cannot be scaled.
 fn resized(picture: &Pixels, size: CanvasSize) -> Option<Pixels> {
-    let source = ImageRef::new(
+    let source = TypedImageRef::<U8x3>::from_buffer(
         picture.width(),
         picture.height(),
         picture.data(),
-        PixelType::U8x3,
     )
     .ok()?;
-    let mut target = Image::new(size.width, size.height, PixelType::U8x3);
+    let mut target = vec![0; 3 * size.width as usize * size.height as usize];
+    let mut view =
+        TypedImage::<U8x3>::from_buffer(size.width, size.height, &mut target).ok()?;
     let options = ResizeOptions::new().fit_into_destination(Some((0.5, 0.5)));
-    Resizer::new().resize(&source, &mut target, &options).ok()?;
-    Pixels::from_raw(size.width, size.height, target.into_vec())
+    // The typed call: the untyped one compiles every pixel type into this crate.
+    Resizer::new().resize_typed(&source, &mut view, &options).ok()?;
+    Pixels::from_raw(size.width, size.height, target)
         .ok()
         .filter(|_| !picture.data().is_empty())
 }

@@ -125,9 +125,10 @@ impl ClipTextModel {
             .then(|| linear(&weights.scope("text_projection"), width, config.projection_dim, false))
             .transpose()?;
         // Files written by transformers 5.0 to 5.2 lack the outer module's name.
-        let inner = match weights.has("embeddings.token_embedding.weight") {
-            true => weights.clone(),
-            false => weights.scope("text_model"),
+        let inner = if weights.has("embeddings.token_embedding.weight") {
+            weights.clone()
+        } else {
+            weights.scope("text_model")
         };
         let embedding = |name: &str, rows: usize| {
             inner.scope("embeddings").scope(name).tensor("weight", &[rows, width])

@@ -91,10 +91,10 @@ impl Model {
         let second_text_encoder = second.transpose()?;
         let second_width = second_text_encoder.as_ref().map_or(0, |(encoder, _)| encoder.config().hidden_size);
         check_text(&unet_config, config, text_encoder.config().hidden_size + second_width)?;
-        if let Some(lora) = loras.iter().find(|lora| lora.changes(Target::TextEncoder2)) {
-            if second_text_encoder.is_none() {
-                return Err(lora.refuse_target(Target::TextEncoder2));
-            }
+        if second_text_encoder.is_none()
+            && let Some(lora) = loras.iter().find(|lora| lora.changes(Target::TextEncoder2))
+        {
+            return Err(lora.refuse_target(Target::TextEncoder2));
         }
 
         let scheduler_path = folder.path().join("scheduler").join("scheduler_config.json");
@@ -163,7 +163,7 @@ fn load_unets(
     loras: &[Lora],
 ) -> Result<UNetPair, ModelError> {
     let class = folder.class("unet", &["UNet2DConditionModel"])?;
-    let read = |name: &str| {
+    let read = |name: &str| -> Result<(UNetConfig, Weights), ModelError> {
         let component: Component = folder.component(name)?;
         let config = UNetConfig::read(&component.config_of(class)?)?;
         Ok((config, component.weights(&options.device, options.dtype)?))

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Weights;
+use super::sgm_names::diffusers_from_sgm;
 
 /// The part of a model that a LoRA changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -95,6 +96,7 @@ impl LoraKey {
 /// naming can be turned into.
 pub(super) struct WeightNames {
     by_flat_name: HashMap<String, String>,
+    layers_per_block: usize,
 }
 
 impl WeightNames {
@@ -102,7 +104,13 @@ impl WeightNames {
     pub fn new(weights: &Weights) -> Self {
         let modules = weights.names().filter_map(|name| Some((name.strip_suffix(".weight")?, name)));
         let flat = modules.map(|(module, name)| (module.replace('.', "_"), name.clone()));
-        Self { by_flat_name: flat.collect() }
+        let by_flat_name: HashMap<String, String> = flat.collect();
+        let layers_per_block = (0..)
+            .take_while(|layer| {
+                by_flat_name.contains_key(&format!("down_blocks_0_resnets_{layer}_conv1"))
+            })
+            .count();
+        Self { by_flat_name, layers_per_block }
     }
 
     /// The name of the weight that a LoRA's module changes.
@@ -114,6 +122,7 @@ impl WeightNames {
             // Text encoders may or may not have the outer module's name, on either side.
             Some(format!("text_model_{flat}")),
             flat.strip_prefix("text_model_").map(str::to_owned),
+            diffusers_from_sgm(&flat, self.layers_per_block),
             Some(flat.clone()),
         ];
         candidates.into_iter().flatten().find_map(|name| self.by_flat_name.get(&name)).map(String::as_str)

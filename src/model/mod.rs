@@ -22,6 +22,7 @@ mod lora_names;
 mod lora_scale;
 mod resnet;
 mod safetensors_file;
+mod sgm_names;
 mod tokenizer;
 mod transformer;
 mod unet;

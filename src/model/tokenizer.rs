@@ -5,12 +5,14 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::replace::ReplacePattern;
-use tokenizers::normalizers::{Lowercase, NFC, Replace, Sequence as Normalizers};
+use tokenizers::normalizers::{
+    Lowercase, NFC, NormalizerWrapper, Replace, Sequence as Normalizers,
+};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, NormalizerWrapper, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
 use super::{ConfigFile, ModelError};
 
@@ -170,11 +172,12 @@ fn tokenizer_from_vocab(folder: &Path, names: &SpecialNames) -> Result<Tokenizer
         .map_err(failed)?;
     let mut tokenizer = Tokenizer::new(bpe);
     let spaces = Replace::new(ReplacePattern::Regex(r"\s+".to_owned()), " ").map_err(failed)?;
-    tokenizer.with_normalizer(Some(Normalizers::new(vec![
+    let normalizer = Normalizers::new(vec![
         NormalizerWrapper::NFC(NFC),
         NormalizerWrapper::Replace(spaces),
         NormalizerWrapper::Lowercase(Lowercase),
-    ])));
+    ]);
+    tokenizer.with_normalizer(Some(normalizer)).map_err(failed)?;
     let words = SplitPattern::Regex(WORDS.to_owned());
     let words = Split::new(words, SplitDelimiterBehavior::Removed, true).map_err(failed)?;
     tokenizer.with_pre_tokenizer(Some(PreTokenizers::new(vec![

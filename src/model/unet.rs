@@ -57,7 +57,7 @@ impl UNet2DConditionModel {
             weights.prepared(Timesteps::new(channels, flip, shift, weights.device()))
         };
         let time_width = config.time_embedding_dim;
-        let added = config.text_time.map(|shape| {
+        let added = config.text_time.map(|shape| -> std::result::Result<_, ModelError> {
             Ok(AddedEmbedding {
                 time_proj: timesteps(shape.addition_time_embed_dim)?,
                 embedding: TimestepEmbedding::load(
