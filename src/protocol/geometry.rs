@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 /// A rectangle in canvas pixels, origin top left. On the wire `[x, y, width, height]`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS,
+)]
 #[serde(from = "[u32; 4]", into = "[u32; 4]")]
 #[ts(type = "[number, number, number, number]")]
 pub struct Rect {
@@ -21,7 +23,12 @@ pub struct Rect {
 
 impl From<[u32; 4]> for Rect {
     fn from([x, y, width, height]: [u32; 4]) -> Self {
-        Self { x, y, width, height }
+        Self {
+            x,
+            y,
+            width,
+            height,
+        }
     }
 }
 
@@ -34,7 +41,12 @@ impl From<Rect> for [u32; 4] {
 impl Rect {
     /// A rectangle from its left, top, width and height.
     pub const fn new(x: u32, y: u32, width: u32, height: u32) -> Self {
-        Self { x, y, width, height }
+        Self {
+            x,
+            y,
+            width,
+            height,
+        }
     }
 
     /// The right edge, exclusive.
