@@ -28,7 +28,12 @@ fn beside(
     elements: usize,
     ours: impl Fn() -> Result<Tensor> + Sync,
     candle: impl Fn() -> Result<Tensor> + Sync,
-) {
+) -> Result<()> {
+    let difference = (ours()? - candle()?)?
+        .abs()?
+        .mean_all()?
+        .to_scalar::<f32>()?;
+    assert!(difference < 1e-3, "{name} differs by {difference}");
     group.throughput(Throughput::Elements(elements as u64));
     let mut measure = |side: &str, operation: &(dyn Fn() -> Result<Tensor> + Sync)| {
         group.bench_function(BenchmarkId::new(side, name), |bencher| {
@@ -36,7 +41,8 @@ fn beside(
                 Device::Cpu.with_context(|| {
                     let start = std::time::Instant::now();
                     for _ in 0..count {
-                        black_box(operation().unwrap());
+                        // Both sides have run once above, so neither fails here.
+                        black_box(operation().ok());
                     }
                     start.elapsed()
                 })
@@ -45,6 +51,7 @@ fn beside(
     };
     measure("impasto", &ours);
     measure("candle", &candle);
+    Ok(())
 }
 
 fn convolutions(criterion: &mut Criterion) -> Result<()> {
@@ -84,7 +91,7 @@ fn convolutions(criterion: &mut Criterion) -> Result<()> {
             2 * pixels * channels_in * channels_out * kernel * kernel,
             || conv.forward(&input),
             || stock::conv2d(&input, &weight, Some(&bias), stride, padding),
-        );
+        )?;
     }
     for (channels, side) in [(256, 8), (128, 16), (32, 128)] {
         let input = random((1, channels, side, side))?;
@@ -99,7 +106,7 @@ fn convolutions(criterion: &mut Criterion) -> Result<()> {
                 let larger = stock::upsample_nearest_2x(&input)?;
                 stock::conv2d(&larger, &weight, None, 1, Padding::all(1))
             },
-        );
+        )?;
     }
     group.finish();
     Ok(())
@@ -122,7 +129,7 @@ fn transformers(criterion: &mut Criterion) -> Result<()> {
             4 * batch * queries * keys * heads * dim,
             || attention(&query, &key, &key, heads, 0.2, None),
             || stock::attention(&query, &key, &key, heads, 0.2, None),
-        );
+        )?;
     }
     group.finish();
     let mut group = criterion.benchmark_group("linear");
@@ -145,7 +152,7 @@ fn transformers(criterion: &mut Criterion) -> Result<()> {
             2 * rows * features_in * features_out,
             || linear.forward(&input),
             || stock::linear(&input, &weight, Some(&bias)),
-        );
+        )?;
     }
     group.finish();
     Ok(())
@@ -164,7 +171,7 @@ fn elementwise(criterion: &mut Criterion) -> Result<()> {
             image.elem_count(),
             || norm.forward_silu(&image),
             || stock::silu(&stock::group_norm(&image, &weight, &weight, 32, 1e-5)?),
-        );
+        )?;
         for (name, ours, candle) in [
             (
                 "silu",
@@ -180,7 +187,7 @@ fn elementwise(criterion: &mut Criterion) -> Result<()> {
                 image.elem_count(),
                 || ours(&image),
                 || candle(&image),
-            );
+            )?;
         }
     }
     let tokens = random((256, 1024))?;
@@ -192,22 +199,25 @@ fn elementwise(criterion: &mut Criterion) -> Result<()> {
         tokens.elem_count(),
         || norm.forward(&tokens),
         || stock::layer_norm(&tokens, &weight, &weight, 1e-5),
-    );
+    )?;
     beside(
         &mut group,
         "geglu 256x1024",
         tokens.elem_count(),
         || geglu(&tokens),
         || stock::geglu(&tokens),
-    );
+    )?;
     group.finish();
     Ok(())
 }
 
 fn all(criterion: &mut Criterion) {
-    convolutions(criterion).unwrap();
-    transformers(criterion).unwrap();
-    elementwise(criterion).unwrap();
+    let outcome = convolutions(criterion)
+        .and_then(|()| transformers(criterion))
+        .and_then(|()| elementwise(criterion));
+    if let Err(error) = outcome {
+        std::panic::panic_any(error.to_string());
+    }
 }
 
 criterion_group! {

@@ -7,19 +7,24 @@
 //! The left operand, the weights, is packed once when the layer is made ([`weights`]).
 
 mod finish;
+mod pixels;
 mod plan;
 mod run;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod upsample;
 mod weights;
+
+use std::sync::OnceLock;
 
 use candle_core::{Result, Tensor};
 
 use self::plan::{Image, Kernel};
 use self::run::{Sums, run};
+use self::upsample::{Phases, run_upsampled};
 use self::weights::Packed;
-use super::storage::{Output, Values, is_cpu_f32};
+use super::storage::{Output, Parts, Values, is_cpu_f32};
 use super::tile::InstructionSet;
 use super::{elementwise, reshape, stock};
 
@@ -66,7 +71,11 @@ pub struct Conv2d {
 }
 
 enum Weights {
-    Packed(Packed),
+    Packed {
+        weights: Packed,
+        /// Made when the first doubled image arrives.
+        phases: OnceLock<Box<Phases>>,
+    },
     Stock {
         weight: Tensor,
         bias: Option<Tensor>,
@@ -115,7 +124,10 @@ impl Conv2d {
             );
         }
         let weights = if is_cpu_f32(&weight) {
-            Weights::Packed(Packed::new(set, &weight, bias.as_ref())?)
+            Weights::Packed {
+                weights: Packed::new(set, &weight, bias.as_ref())?,
+                phases: OnceLock::new(),
+            }
         } else {
             Weights::Stock { weight, bias }
         };
@@ -138,82 +150,18 @@ impl Conv2d {
 
     /// [`Conv2d::forward`] with the sums and the activation that follow it done in the same pass.
     pub fn forward_fused(&self, input: &Tensor, fused: Fused) -> Result<Tensor> {
-        self.run(input, false, fused)
-    }
-
-    /// [`Conv2d::forward_fused`] of `input` with its height and width doubled by repeating pixels.
-    pub fn forward_upsampled(&self, input: &Tensor, fused: Fused) -> Result<Tensor> {
-        self.run(input, true, fused)
-    }
-
-    fn run(&self, input: &Tensor, upsample: bool, fused: Fused) -> Result<Tensor> {
-        let (batch, channels, height, width) = input.dims4()?;
-        let factor = if upsample { 2 } else { 1 };
-        let image = Image {
-            batch,
-            height,
-            width,
-            factor,
-        };
-        let kernel = &self.kernel;
-        if channels != kernel.channels_in {
-            candle_core::bail!(
-                "a convolution over {} channels was given {:?}",
-                kernel.channels_in,
-                input.shape()
-            );
-        }
-        let Some((out_height, out_width)) = kernel.output_size(&image) else {
-            candle_core::bail!(
-                "a {}×{} convolution was given an image smaller than itself: {:?}",
-                kernel.height,
-                kernel.width,
-                input.shape()
-            );
-        };
-        let dims = (batch, kernel.channels_out, out_height, out_width);
-        if let Some(residual) = fused.residual
-            && residual.dims4()? != dims
-        {
-            candle_core::bail!("a sum of {:?} and {:?}", dims, residual.shape());
-        }
-        if let Some(bias) = fused.per_channel
-            && bias.dims2()? != (batch, kernel.channels_out)
-        {
-            candle_core::bail!(
-                "a sum of {:?} and, for each channel, {:?}",
-                dims,
-                bias.shape()
-            );
-        }
+        let dims = self.output_dims(input, 1, &fused)?;
         match &self.weights {
-            Weights::Packed(packed) => {
-                let input = input.contiguous()?;
-                let values = Values::of(&input)?;
-                let residual = fused.residual.map(Tensor::contiguous).transpose()?;
-                let residual = residual.as_ref().map(Values::of).transpose()?;
-                let per_channel = fused.per_channel.map(Tensor::contiguous).transpose()?;
-                let per_channel = per_channel.as_ref().map(Values::of).transpose()?;
-                let mut output = Output::new(batch * kernel.channels_out * out_height * out_width);
-                let sums = Sums {
-                    per_channel: per_channel.as_deref(),
-                    residual: residual.as_deref(),
-                    relu: fused.relu,
-                };
-                run(packed, kernel, &image, &values, &sums, output.parts());
-                // SAFETY: `run` writes every pixel of every channel.
-                unsafe { output.into_tensor(dims) }
+            Weights::Packed { weights, .. } => {
+                with_values(input, fused, dims, |image, input, sums, output| {
+                    run(weights, &self.kernel, image, input, sums, output);
+                })
             }
             Weights::Stock { weight, bias } => {
-                let upsampled;
-                let input = if upsample {
-                    upsampled = reshape::upsample_nearest_2x(input)?;
-                    &upsampled
-                } else {
-                    input
-                };
-                let mut output =
-                    stock::conv2d(input, weight, bias.as_ref(), kernel.stride, kernel.padding)?;
+                let Kernel {
+                    stride, padding, ..
+                } = self.kernel;
+                let mut output = stock::conv2d(input, weight, bias.as_ref(), stride, padding)?;
                 if let Some(bias) = fused.per_channel {
                     output = elementwise::add_per_channel(&output, bias)?;
                 }
@@ -228,4 +176,91 @@ impl Conv2d {
             }
         }
     }
+
+    /// [`Conv2d::forward_fused`] of `input` with its height and width doubled by repeating pixels,
+    /// in fewer products for a 3×3 kernel with stride 1 and one zero on each side.
+    pub fn forward_upsampled(&self, input: &Tensor, fused: Fused) -> Result<Tensor> {
+        match &self.weights {
+            Weights::Packed { weights, phases } if self.kernel.is_three_by_three() => {
+                let dims = self.output_dims(input, 2, &fused)?;
+                let phases = phases.get_or_init(|| Box::new(Phases::new(weights)));
+                with_values(input, fused, dims, |image, input, sums, output| {
+                    run_upsampled(phases, &self.kernel, image, input, sums, output);
+                })
+            }
+            _ => self.forward_fused(&reshape::upsample_nearest_2x(input)?, fused),
+        }
+    }
+
+    /// The shape of the result for `input` enlarged by `factor`, once everything fits it.
+    fn output_dims(&self, input: &Tensor, factor: usize, fused: &Fused) -> Result<[usize; 4]> {
+        let (batch, channels, height, width) = input.dims4()?;
+        let kernel = &self.kernel;
+        if channels != kernel.channels_in {
+            candle_core::bail!(
+                "a convolution over {} channels was given {:?}",
+                kernel.channels_in,
+                input.shape()
+            );
+        }
+        let image = Image {
+            batch,
+            height: height * factor,
+            width: width * factor,
+        };
+        let Some((out_height, out_width)) = kernel.output_size(&image) else {
+            candle_core::bail!(
+                "a {}×{} convolution was given an image smaller than itself: {:?}",
+                kernel.height,
+                kernel.width,
+                input.shape()
+            );
+        };
+        let dims = [batch, kernel.channels_out, out_height, out_width];
+        if let Some(residual) = fused.residual
+            && residual.dims() != dims
+        {
+            candle_core::bail!("a sum of {dims:?} and {:?}", residual.shape());
+        }
+        if let Some(bias) = fused.per_channel
+            && bias.dims() != &dims[..2]
+        {
+            candle_core::bail!(
+                "a sum of {dims:?} and, for each channel, {:?}",
+                bias.shape()
+            );
+        }
+        Ok(dims)
+    }
+}
+
+/// Calls `work` with slices of all operands and room for a result shaped `dims`, all of which it
+/// writes.
+fn with_values(
+    input: &Tensor,
+    fused: Fused,
+    dims: [usize; 4],
+    work: impl FnOnce(&Image, &[f32], &Sums, Parts),
+) -> Result<Tensor> {
+    let (batch, _, height, width) = input.dims4()?;
+    let image = Image {
+        batch,
+        height,
+        width,
+    };
+    let input = input.contiguous()?;
+    let values = Values::of(&input)?;
+    let residual = fused.residual.map(Tensor::contiguous).transpose()?;
+    let residual = residual.as_ref().map(Values::of).transpose()?;
+    let per_channel = fused.per_channel.map(Tensor::contiguous).transpose()?;
+    let per_channel = per_channel.as_ref().map(Values::of).transpose()?;
+    let sums = Sums {
+        per_channel: per_channel.as_deref(),
+        residual: residual.as_deref(),
+        relu: fused.relu,
+    };
+    let mut output = Output::new(dims.iter().product());
+    work(&image, &values, &sums, output.parts());
+    // SAFETY: `work` writes every pixel of every channel.
+    unsafe { output.into_tensor(&dims[..]) }
 }

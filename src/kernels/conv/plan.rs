@@ -23,8 +23,6 @@ pub(super) struct Image {
     pub batch: usize,
     pub height: usize,
     pub width: usize,
-    /// How often each pixel is repeated in both directions before the convolution.
-    pub factor: usize,
 }
 
 impl Kernel {
@@ -36,15 +34,19 @@ impl Kernel {
             left,
             right,
         } = self.padding;
-        let height = (image.height * image.factor + top + bottom).checked_sub(self.height)?;
-        let width = (image.width * image.factor + left + right).checked_sub(self.width)?;
+        let height = (image.height + top + bottom).checked_sub(self.height)?;
+        let width = (image.width + left + right).checked_sub(self.width)?;
         Some((height / self.stride + 1, width / self.stride + 1))
     }
 
+    /// Whether it is the kind that [`super::upsample`] knows.
+    pub fn is_three_by_three(&self) -> bool {
+        (self.height, self.width, self.stride) == (3, 3, 1) && self.padding == Padding::all(1)
+    }
+
     /// A kernel of one pixel sees no neighbours: rows may be joined and cut elsewhere.
-    fn is_pointwise(&self, image: &Image) -> bool {
-        self.height * self.width * self.stride * image.factor == 1
-            && self.padding == Padding::all(0)
+    fn is_pointwise(&self) -> bool {
+        self.height * self.width * self.stride == 1 && self.padding == Padding::all(0)
     }
 }
 
@@ -173,7 +175,7 @@ impl Plan {
 /// A pointwise convolution's image with rows as long as vectors like them.
 fn join_rows(kernel: &Kernel, image: &Image) -> Option<Image> {
     let pixels = image.height * image.width;
-    if !kernel.is_pointwise(image) || image.width.is_multiple_of(16) {
+    if !kernel.is_pointwise() || image.width.is_multiple_of(16) {
         return None;
     }
     let width = [64, 48, 32, 16]

@@ -1,13 +1,18 @@
 //! The loops over tasks, channels and pixels.
 
+use std::ops::Range;
+
 use super::finish::finish;
+use super::pixels::{Pixels, tiles_of_gathered, tiles_of_rows};
 use super::plan::{Image, Kernel, Lanes, Plan, SLACK};
 use super::stage::{gather, stage};
 use super::weights::Packed;
 use crate::kernels::buffer::with_scratch;
 use crate::kernels::storage::Parts;
 use crate::kernels::threads;
-use crate::kernels::tile::{self, Left, MOST_LANES, MOST_VECTORS, ROWS, Right, Tile};
+use crate::kernels::tile::{
+    self, InstructionSet, Left, MOST_LANES, MOST_VECTORS, ROWS, Right, Tile,
+};
 
 /// What is added to the products, as slices.
 pub(super) struct Sums<'a> {
@@ -19,23 +24,8 @@ pub(super) struct Sums<'a> {
 /// Weights, in values, that are worked through for all pixels of a task before the next ones.
 const WEIGHTS: usize = 64 << 10;
 
-/// A tile's pixels.
-struct Pixels {
-    vectors: usize,
-    /// Where its vectors, or halves of vectors, start in the staged or gathered image.
-    starts: [usize; 2 * MOST_VECTORS],
-    /// Which of its lanes go where.
-    runs: Vec<Run>,
-}
-
-/// Neighbouring lanes of a tile that are neighbours in the result.
-#[derive(Clone, Copy)]
-struct Run {
-    lane: usize,
-    length: usize,
-    image: usize,
-    pixel: usize,
-}
+/// The result of the widest tile.
+pub(super) type Products = [f32; ROWS * MOST_VECTORS * MOST_LANES];
 
 /// Convolves `input` and writes every pixel of `output`.
 pub(super) fn run(
@@ -46,197 +36,172 @@ pub(super) fn run(
     sums: &Sums,
     output: Parts,
 ) {
-    let Some(plan) = Plan::new(kernel, image, weights.set) else {
+    let set = weights.set;
+    let Some(plan) = Plan::new(kernel, image, set) else {
         return;
     };
-    let blocks = kernel.channels_out.div_ceil(ROWS);
-    threads::for_each(plan.row_tasks * plan.channel_tasks, |task| {
-        let rows = plan.rows(task / plan.channel_tasks);
-        let blocks = threads::share(blocks, plan.channel_tasks, task % plan.channel_tasks);
-        with_scratch(kernel.channels_in * plan.channel + SLACK, |staged| {
-            let mut starts = Vec::with_capacity(rows.len());
-            stage(&plan, kernel, input, rows.clone(), staged, &mut starts);
-            let mut call = Call {
-                weights,
-                kernel,
-                plan: &plan,
-                sums,
-                output,
-                pixels: Vec::new(),
-            };
-            if plan.lanes == Lanes::Gathered {
-                let count = rows.len() * plan.out_width;
-                let width = count.next_multiple_of(MOST_LANES);
-                with_scratch(width * weights.depth(), |gathered| {
-                    gather(&plan, staged, &starts, width, gathered);
-                    let steps: Vec<u32> =
-                        (0..weights.depth()).map(|k| (k * width) as u32).collect();
-                    call.pixels = tiles_of_gathered(&plan, rows.start, count, weights.set.lanes());
-                    call.multiply(gathered, &steps, blocks);
-                });
-            } else {
-                call.pixels = tiles_of_rows(&plan, rows.start, &starts, weights.set.lanes());
-                call.multiply(staged, &plan.steps, blocks);
-            }
+    let plane = plan.out_height * plan.out_width;
+    each_task(&plan, kernel, input, |task, blocks| {
+        let pixels = task.pixels(set);
+        task.with_operand(&plan.steps, |operand| {
+            let mut products = [0.0; _];
+            each_tile(&pixels, blocks, weights.depth(), |pixels, block| {
+                let channels = block * ROWS..kernel.channels_out.min((block + 1) * ROWS);
+                let rows = channels.len();
+                operand.product(set, pixels, weights.block(block), rows, &mut products);
+                let rows = products.chunks(pixels.vectors * set.lanes());
+                for (row, channel) in rows.zip(channels) {
+                    for run in &pixels.runs {
+                        let index = run.image * kernel.channels_out + channel;
+                        let place = index * plane + run.pixel;
+                        let mut bias = weights.bias()[channel];
+                        if let Some(per_channel) = sums.per_channel {
+                            bias += per_channel[index];
+                        }
+                        let residual = sums.residual;
+                        let residual = residual.map(|residual| &residual[place..][..run.length]);
+                        // SAFETY: a pixel of a channel belongs to one task and one run, and the
+                        // output outlives the tasks.
+                        let out = unsafe { output.part(place, run.length) };
+                        let row = &row[run.lane..][..run.length];
+                        finish(set, row, bias, residual, sums.relu, out);
+                    }
+                }
+            });
         });
     });
 }
 
-struct Call<'a> {
-    weights: &'a Packed,
-    kernel: &'a Kernel,
-    plan: &'a Plan,
-    sums: &'a Sums<'a>,
-    output: Parts,
-    pixels: Vec<Pixels>,
+/// Calls `work` for each task of a plan, in parallel, with its part of the image staged and its
+/// blocks of eight output channels.
+pub(super) fn each_task(
+    plan: &Plan,
+    kernel: &Kernel,
+    input: &[f32],
+    work: impl Fn(&Task, Range<usize>) + Send + Sync,
+) {
+    let blocks = kernel.channels_out.div_ceil(ROWS);
+    threads::for_each(plan.row_tasks * plan.channel_tasks, |index| {
+        let rows = plan.rows(index / plan.channel_tasks);
+        let blocks = threads::share(blocks, plan.channel_tasks, index % plan.channel_tasks);
+        with_scratch(kernel.channels_in * plan.channel + SLACK, |staged| {
+            let mut starts = Vec::with_capacity(rows.len());
+            stage(plan, kernel, input, rows.clone(), staged, &mut starts);
+            let task = Task {
+                plan,
+                rows,
+                staged,
+                starts,
+            };
+            work(&task, blocks);
+        });
+    });
 }
 
-impl Call<'_> {
-    /// All pixels of the task by the channels of `blocks`.
-    fn multiply(&self, image: &[f32], steps: &[u32], blocks: std::ops::Range<usize>) {
-        let blocks_at_once = (WEIGHTS / (ROWS * self.weights.depth()).max(1)).max(1);
-        for first in blocks.clone().step_by(blocks_at_once) {
-            for pixels in &self.pixels {
-                for block in first..blocks.end.min(first + blocks_at_once) {
-                    self.tile(image, steps, pixels, block);
-                }
+/// Calls `work` for each tile: pixels by a block of output channels. Pixels change before blocks
+/// as long as the weights, `depth` steps of them for each channel, stay in cache.
+pub(super) fn each_tile(
+    pixels: &[Pixels],
+    blocks: Range<usize>,
+    depth: usize,
+    mut work: impl FnMut(&Pixels, usize),
+) {
+    let at_once = (WEIGHTS / (ROWS * depth).max(1)).max(1);
+    for first in blocks.clone().step_by(at_once) {
+        for pixels in pixels {
+            for block in first..blocks.end.min(first + at_once) {
+                work(pixels, block);
             }
         }
     }
+}
 
-    fn tile(&self, image: &[f32], steps: &[u32], pixels: &Pixels, block: usize) {
-        let set = self.weights.set;
-        let width = pixels.vectors * set.lanes();
-        let channels = block * ROWS..self.kernel.channels_out.min((block + 1) * ROWS);
-        let start = |index: usize| image.as_ptr().wrapping_add(pixels.starts[index]);
-        let right = if self.plan.lanes == Lanes::Halves {
+/// Some rows of the result, and what they see of the image.
+pub(super) struct Task<'a> {
+    plan: &'a Plan,
+    rows: Range<usize>,
+    staged: &'a [f32],
+    starts: Vec<usize>,
+}
+
+impl Task<'_> {
+    /// The task's pixels, tile by tile.
+    pub fn pixels(&self, set: InstructionSet) -> Vec<Pixels> {
+        match self.plan.lanes {
+            Lanes::Gathered => {
+                let count = self.rows.len() * self.plan.out_width;
+                tiles_of_gathered(self.plan, self.rows.start, count, set.lanes())
+            }
+            _ => tiles_of_rows(self.plan, self.rows.start, &self.starts, set.lanes()),
+        }
+    }
+
+    /// Calls `work` with the right operand whose steps are `steps` apart in the staged image.
+    pub fn with_operand<R>(&self, steps: &[u32], work: impl FnOnce(Operand) -> R) -> R {
+        if self.plan.lanes != Lanes::Gathered {
+            return work(Operand {
+                values: self.staged,
+                steps,
+                halves: self.plan.lanes == Lanes::Halves,
+            });
+        }
+        let width = (self.rows.len() * self.plan.out_width).next_multiple_of(MOST_LANES);
+        with_scratch(width * steps.len(), |gathered| {
+            gather(self.plan, steps, self.staged, &self.starts, width, gathered);
+            let steps: Vec<u32> = (0..steps.len()).map(|step| (step * width) as u32).collect();
+            work(Operand {
+                values: gathered,
+                steps: &steps,
+                halves: false,
+            })
+        })
+    }
+}
+
+/// The right operand of a task's tiles.
+pub(super) struct Operand<'a> {
+    values: &'a [f32],
+    steps: &'a [u32],
+    halves: bool,
+}
+
+impl Operand<'_> {
+    /// The products of `rows` output channels of a block of packed weights with the pixels.
+    pub fn product(
+        &self,
+        set: InstructionSet,
+        pixels: &Pixels,
+        weights: &[f32],
+        rows: usize,
+        products: &mut Products,
+    ) {
+        assert!(
+            weights.len() >= self.steps.len() * ROWS,
+            "weights for fewer steps"
+        );
+        let start = |index: usize| self.values.as_ptr().wrapping_add(pixels.starts[index]);
+        let right = if self.halves {
             Right::Halves(std::array::from_fn(|i| [start(2 * i), start(2 * i + 1)]))
         } else {
             Right::Vectors(std::array::from_fn(start))
         };
-        let mut sums = [0.0f32; ROWS * MOST_VECTORS * MOST_LANES];
         // SAFETY: the layer's set is one that this processor has. A block has eight weights for
         // each step. Starts are pixels of staged or gathered rows, from which every step stays
-        // inside the image and a vector at most `SLACK` values past it. `sums` has room for eight
-        // rows of three of the widest vectors.
+        // inside the image and a vector at most `SLACK` values past it. `products` has room for
+        // eight rows of three of the widest vectors.
         unsafe {
             tile::product(
                 set,
                 &Tile {
-                    rows: channels.len(),
+                    rows,
                     vectors: pixels.vectors,
-                    left: Left::Packed(self.weights.block(block).as_ptr()),
+                    left: Left::Packed(weights.as_ptr()),
                     right,
-                    steps,
-                    out: sums.as_mut_ptr(),
-                    out_stride: width,
+                    steps: self.steps,
+                    out: products.as_mut_ptr(),
+                    out_stride: pixels.vectors * set.lanes(),
                 },
             );
-        }
-        let plane = self.plan.out_height * self.plan.out_width;
-        for (sums, channel) in sums.chunks(width).zip(channels) {
-            for run in &pixels.runs {
-                let index = run.image * self.kernel.channels_out + channel;
-                let place = index * plane + run.pixel;
-                let mut bias = self.weights.bias()[channel];
-                if let Some(per_channel) = self.sums.per_channel {
-                    bias += per_channel[index];
-                }
-                let residual = self.sums.residual;
-                let residual = residual.map(|residual| &residual[place..][..run.length]);
-                // SAFETY: a pixel of a channel belongs to one task and one run, and the output
-                // outlives the tasks.
-                let out = unsafe { self.output.part(place, run.length) };
-                let sums = &sums[run.lane..][..run.length];
-                finish(set, sums, bias, residual, self.sums.relu, out);
-            }
-        }
-    }
-}
-
-/// Tiles whose vectors, or halves of them, come from single rows of the staged image.
-fn tiles_of_rows(plan: &Plan, first_row: usize, starts: &[usize], lanes: usize) -> Vec<Pixels> {
-    let (part, parts_in_vector) = match plan.lanes {
-        Lanes::Halves => (lanes / 2, 2),
-        _ => (lanes, 1),
-    };
-    let mut parts = Vec::new();
-    for (index, &start) in starts.iter().enumerate() {
-        let row = first_row + index;
-        for x in (0..plan.out_width).step_by(part) {
-            let run = Run {
-                lane: 0,
-                length: part.min(plan.out_width - x),
-                image: row / plan.out_height,
-                pixel: row % plan.out_height * plan.out_width + x,
-            };
-            parts.push((start + x, run));
-        }
-    }
-    let mut tiles = Vec::new();
-    let mut left = parts.as_slice();
-    while !left.is_empty() {
-        let vectors = tile::next_width(left.len().div_ceil(parts_in_vector));
-        let (now, later) = left.split_at(left.len().min(vectors * parts_in_vector));
-        left = later;
-        let mut pixels = Pixels {
-            vectors,
-            starts: [now[0].0; 2 * MOST_VECTORS],
-            runs: Vec::new(),
-        };
-        for (index, &(start, run)) in now.iter().enumerate() {
-            pixels.starts[index] = start;
-            let lane = index * part;
-            pixels.push(Run { lane, ..run });
-        }
-        tiles.push(pixels);
-    }
-    tiles
-}
-
-/// Tiles of `count` gathered pixels.
-fn tiles_of_gathered(plan: &Plan, first_row: usize, count: usize, lanes: usize) -> Vec<Pixels> {
-    let plane = plan.out_height * plan.out_width;
-    let mut tiles = Vec::new();
-    let mut done = 0;
-    while done < count {
-        let vectors = tile::next_width((count - done).div_ceil(lanes));
-        let mut pixels = Pixels {
-            vectors,
-            starts: std::array::from_fn(|vector| done + vector.min(vectors - 1) * lanes),
-            runs: Vec::new(),
-        };
-        let last = count.min(done + vectors * lanes);
-        let mut lane = 0;
-        while done + lane < last {
-            let place = first_row * plan.out_width + done + lane;
-            let length = (last - done - lane).min(plane - place % plane);
-            pixels.push(Run {
-                lane,
-                length,
-                image: place / plane,
-                pixel: place % plane,
-            });
-            lane += length;
-        }
-        done = last;
-        tiles.push(pixels);
-    }
-    tiles
-}
-
-impl Pixels {
-    /// Adds a run, to the last one where they touch.
-    fn push(&mut self, run: Run) {
-        match self.runs.last_mut() {
-            Some(last)
-                if last.lane + last.length == run.lane
-                    && last.image == run.image
-                    && last.pixel + last.length == run.pixel =>
-            {
-                last.length += run.length;
-            }
-            _ => self.runs.push(run),
         }
     }
 }

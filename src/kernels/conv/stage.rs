@@ -14,12 +14,7 @@ pub(super) fn stage(
     staged: &mut [f32],
     starts: &mut Vec<usize>,
 ) {
-    let Image {
-        height,
-        width,
-        factor,
-        ..
-    } = plan.image;
+    let Image { height, width, .. } = plan.image;
     let mut first_row = 0;
     for (image, strip) in plan.strips(rows) {
         let count = (strip.len() - 1) * kernel.stride + kernel.height;
@@ -30,11 +25,11 @@ pub(super) fn stage(
                 let place = channel * plan.channel + (first_row + row) * plan.pitch;
                 let out = &mut staged[place..][..plan.pitch];
                 match (strip.start * kernel.stride + row).checked_sub(kernel.padding.top) {
-                    Some(y) if y < height * factor => {
-                        let from = &from[y / factor * width..][..width];
-                        match (kernel.stride, factor) {
-                            (1, 1) => plain_row(from, kernel.padding.left, out),
-                            (2, 1) => halved_row(plan, kernel.padding.left, from, out),
+                    Some(y) if y < height => {
+                        let from = &from[y * width..][..width];
+                        match kernel.stride {
+                            1 => plain_row(from, kernel.padding.left, out),
+                            2 => halved_row(plan, kernel.padding.left, from, out),
                             _ => any_row(plan, kernel, from, out),
                         }
                     }
@@ -79,30 +74,29 @@ fn halved_row(plan: &Plan, left: usize, from: &[f32], out: &mut [f32]) {
     }
 }
 
-/// Columns by their remainder, and pixels repeated.
+/// For each remainder of the column by the stride, the columns of the row with its zeros that
+/// have it.
 fn any_row(plan: &Plan, kernel: &Kernel, from: &[f32], out: &mut [f32]) {
-    let width = from.len() * plan.image.factor;
     for (remainder, out) in out.chunks_exact_mut(plan.plane).enumerate() {
         for (index, out) in out.iter_mut().enumerate() {
             let column = index * kernel.stride + remainder;
-            *out = match column.checked_sub(kernel.padding.left) {
-                Some(x) if x < width => from[x / plan.image.factor],
-                _ => 0.0,
-            };
+            let inside = column.checked_sub(kernel.padding.left);
+            *out = inside.and_then(|x| from.get(x)).copied().unwrap_or(0.0);
         }
     }
 }
 
-/// Gathers, for each step, the pixels of all rows side by side: `width` values a step.
+/// Gathers, for each of `steps`, the pixels of all rows side by side: `width` values a step.
 pub(super) fn gather(
     plan: &Plan,
+    steps: &[u32],
     staged: &[f32],
     starts: &[usize],
     width: usize,
     gathered: &mut [f32],
 ) {
     let columns = plan.out_width;
-    for (&step, gathered) in plan.steps.iter().zip(gathered.chunks_exact_mut(width)) {
+    for (&step, gathered) in steps.iter().zip(gathered.chunks_exact_mut(width)) {
         for (&start, out) in starts.iter().zip(gathered.chunks_exact_mut(columns)) {
             copy(&staged[start + step as usize..][..columns], out);
         }

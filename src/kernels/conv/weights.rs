@@ -59,4 +59,30 @@ impl Packed {
     pub fn bias(&self) -> &[f32] {
         &self.bias
     }
+
+    /// Of 3×3 weights, the 2×2 ones that give the same result for the output pixels of one kind
+    /// when every pixel of the image is repeated in both directions: those in rows `2 y + phase.0`
+    /// and columns `2 x + phase.1`. Weights that meet copies of the same pixel are added.
+    pub fn of_phase(&self, phase: (usize, usize)) -> Self {
+        let blocks = self.bias.len().div_ceil(ROWS);
+        let depth = self.depth / 9 * 4;
+        let mut values = Buffer::zeroed(blocks * ROWS * depth);
+        let (from, _) = self.values.values().as_chunks::<ROWS>();
+        let (to, _) = values.values_mut().as_chunks_mut::<ROWS>();
+        for (from, to) in from.chunks_exact(9).zip(to.chunks_exact_mut(4)) {
+            for (index, weights) in from.iter().enumerate() {
+                let y = (index / 3 + 1 - phase.0) / 2;
+                let x = (index % 3 + 1 - phase.1) / 2;
+                for (sum, weight) in to[2 * y + x].iter_mut().zip(weights) {
+                    *sum += weight;
+                }
+            }
+        }
+        Self {
+            set: self.set,
+            values,
+            bias: self.bias.clone(),
+            depth,
+        }
+    }
 }
