@@ -125,7 +125,11 @@ impl BasicTransformerBlock {
     fn load(weights: &Weights, shape: TransformerShape) -> std::result::Result<Self, ModelError> {
         const EPS: f64 = 1e-5;
         let inner = shape.channels / shape.heads * shape.heads;
-        let first = if shape.only_cross_attention { shape.cross_attention } else { inner };
+        let first = if shape.only_cross_attention {
+            shape.cross_attention
+        } else {
+            inner
+        };
         Ok(Self {
             norm1: layer_norm(&weights.scope("norm1"), inner, EPS)?,
             attn1: Attention::load(&weights.scope("attn1"), shape, first)?,
@@ -139,10 +143,18 @@ impl BasicTransformerBlock {
 
     fn forward(&self, tokens: &Tensor, context: Context) -> Result<Tensor> {
         // diffusers applies the prompt's mask in the second attention only.
-        let first = Context { bias: None, ..context };
+        let first = Context {
+            bias: None,
+            ..context
+        };
         let first = self.only_cross_attention.then_some(first);
-        let tokens = add(&self.attn1.forward(&self.norm1.forward(tokens)?, first)?, tokens)?;
-        let attended = self.attn2.forward(&self.norm2.forward(&tokens)?, Some(context))?;
+        let tokens = add(
+            &self.attn1.forward(&self.norm1.forward(tokens)?, first)?,
+            tokens,
+        )?;
+        let attended = self
+            .attn2
+            .forward(&self.norm2.forward(&tokens)?, Some(context))?;
         let tokens = add(&attended, &tokens)?;
         add(&self.ff.forward(&self.norm3.forward(&tokens)?)?, &tokens)
     }
@@ -189,6 +201,9 @@ impl Transformer2DModel {
         for block in &self.transformer_blocks {
             tokens = block.forward(&tokens, context)?;
         }
-        add(&image_from_tokens(&self.proj_out.forward(&tokens)?, height, width)?, sample)
+        add(
+            &image_from_tokens(&self.proj_out.forward(&tokens)?, height, width)?,
+            sample,
+        )
     }
 }
