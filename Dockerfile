@@ -27,8 +27,9 @@ RUN apt-get update \
 FROM toolchain-${DEVICE} AS build
 WORKDIR /impasto
 COPY . .
-# Newer than its sources, so build.rs takes it as it is and needs no Node here.
 COPY --from=web /impasto/web/dist ./web/dist
+# There is no Node here: the web app above is taken as it is.
+ENV IMPASTO_SKIP_WEB=1
 RUN cargo build --release --locked --features "${IMPASTO_FEATURES}"
 
 FROM debian:bookworm-slim AS runtime-cpu

@@ -1,5 +1,11 @@
 //! The command line, as processes: what is wrong is told in one line with exit code 2.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
 use std::process::{Command, Output};
 
 fn impasto(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -19,7 +25,10 @@ fn refused(arguments: &[&str], environment: &[(&str, &str)]) -> String {
 
 fn one_line(text: &str) -> &str {
     let last = text.trim_end().lines().last().unwrap();
-    assert!(!text.contains("panicked") && !text.contains("backtrace"), "{text}");
+    assert!(
+        !text.contains("panicked") && !text.contains("backtrace"),
+        "{text}"
+    );
     last
 }
 
@@ -50,7 +59,10 @@ fn a_data_folder_that_cannot_be_written_is_named() {
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     let data = file.join("data");
-    let text = refused(&["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()], &[]);
+    let text = refused(
+        &["--listen", "127.0.0.1:0", "--data", data.to_str().unwrap()],
+        &[],
+    );
     assert!(one_line(&text).contains("cannot be written"), "{text}");
 }
 
@@ -71,14 +83,21 @@ fn flags_and_variables_that_make_no_sense_are_named() {
 fn a_flag_comes_before_its_variable() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let variables = [("IMPASTO_LISTEN", "nowhere"), ("IMPASTO_MODEL", "/no/such/model")];
+    let variables = [
+        ("IMPASTO_LISTEN", "nowhere"),
+        ("IMPASTO_MODEL", "/no/such/model"),
+    ];
     let text = refused(&["--listen", &address], &variables);
     assert!(one_line(&text).contains("/no/such/model"), "{text}");
 }
 
 #[test]
 fn help_and_version_are_no_errors() {
-    for arguments in [vec!["--help"], vec!["--version"], vec!["generate", "--help"]] {
+    for arguments in [
+        vec!["--help"],
+        vec!["--version"],
+        vec!["generate", "--help"],
+    ] {
         assert!(impasto(&arguments, &[]).status.success());
     }
 }

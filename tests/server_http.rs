@@ -1,5 +1,11 @@
 //! The HTTP calls of the protocol, over real sockets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
 mod support;
 
 use image::ImageFormat;
@@ -12,12 +18,20 @@ async fn get(server: &TestServer, path: &str) -> Response {
 }
 
 async fn make_room(server: &TestServer, body: Value) -> Response {
-    Client::new().post(server.url("/v1/rooms")).json(&body).send().await.unwrap()
+    Client::new()
+        .post(server.url("/v1/rooms"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap()
 }
 
 async fn code(response: Response) -> String {
     let body: Value = response.json().await.unwrap();
-    assert!(body["error"]["message"].as_str().unwrap().ends_with('.'), "{body}");
+    assert!(
+        body["error"]["message"].as_str().unwrap().ends_with('.'),
+        "{body}"
+    );
     body["error"]["code"].as_str().unwrap().to_owned()
 }
 
@@ -61,7 +75,12 @@ async fn metrics_have_the_names_of_the_protocol() {
     let server = TestServer::start().await;
     let _member = server.join("metrics").await;
     let response = get(&server, "/metrics").await;
-    assert!(response.headers()["content-type"].to_str().unwrap().starts_with("text/plain"));
+    assert!(
+        response.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/plain")
+    );
     let text = response.text().await.unwrap();
     for line in [
         "# TYPE impasto_stage_seconds histogram",
@@ -82,8 +101,11 @@ async fn metrics_have_the_names_of_the_protocol() {
 #[tokio::test]
 async fn a_room_is_made_with_its_size_and_three_invites() {
     let server = TestServer::start().await;
-    let response =
-        make_room(&server, json!({"name": "wide", "width": 1024, "height": 256})).await;
+    let response = make_room(
+        &server,
+        json!({"name": "wide", "width": 1024, "height": 256}),
+    )
+    .await;
     assert_eq!(response.status(), StatusCode::CREATED);
     let room: Value = response.json().await.unwrap();
     assert_eq!(room["room"], "wide");
@@ -121,7 +143,12 @@ async fn rooms_that_cannot_be_are_refused() {
     assert_eq!(second.status(), StatusCode::CONFLICT);
     assert_eq!(code(second).await, "room_exists");
 
-    let plain = Client::new().post(server.url("/v1/rooms")).body("{}").send().await.unwrap();
+    let plain = Client::new()
+        .post(server.url("/v1/rooms"))
+        .body("{}")
+        .send()
+        .await
+        .unwrap();
     assert_eq!(plain.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
 }
 
@@ -134,12 +161,17 @@ async fn the_picture_comes_as_png_by_layer() {
     let response = get(&server, "/v1/rooms/picture/image?layer=sketch").await;
     assert_eq!(response.headers()["content-type"], "image/png");
     assert_eq!(response.headers()["cache-control"], "no-store");
-    let sketch = image::load_from_memory(&response.bytes().await.unwrap()).unwrap().into_rgb8();
+    let sketch = image::load_from_memory(&response.bytes().await.unwrap())
+        .unwrap()
+        .into_rgb8();
     assert_eq!(sketch.dimensions(), (512, 512));
     assert_eq!(sketch.get_pixel(102, 100).0, [255, 0, 0]);
     assert_eq!(sketch.get_pixel(300, 300).0, [255, 255, 255]);
 
-    assert_eq!(get(&server, "/v1/rooms/picture/image").await.status(), StatusCode::OK);
+    assert_eq!(
+        get(&server, "/v1/rooms/picture/image").await.status(),
+        StatusCode::OK
+    );
     let wrong = get(&server, "/v1/rooms/picture/image?layer=mask").await;
     assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
     assert_eq!(code(wrong).await, "invalid_value");
@@ -153,14 +185,23 @@ async fn an_uploaded_image_can_be_placed() {
     let server = TestServer::start().await;
     let mut member = server.join("upload").await;
     let url = server.url("/v1/rooms/upload/images");
-    let response = Client::new().post(&url).body(png(80, 40)).send().await.unwrap();
+    let response = Client::new()
+        .post(&url)
+        .body(png(80, 40))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(response.status(), StatusCode::CREATED);
     let kept: Value = response.json().await.unwrap();
     assert_eq!((&kept["width"], &kept["height"]), (&json!(80), &json!(40)));
-    member.send(json!({"type": "place", "image": kept["image"], "mode": "plain"})).await;
+    member
+        .send(json!({"type": "place", "image": kept["image"], "mode": "plain"}))
+        .await;
     member.until("ack").await;
     let response = get(&server, "/v1/rooms/upload/image?layer=sketch").await;
-    let sketch = image::load_from_memory(&response.bytes().await.unwrap()).unwrap().into_rgb8();
+    let sketch = image::load_from_memory(&response.bytes().await.unwrap())
+        .unwrap()
+        .into_rgb8();
     assert_eq!(sketch.get_pixel(256, 256).0, [10, 20, 30]);
 }
 
@@ -171,7 +212,11 @@ async fn uploads_that_are_no_image_or_too_large_are_refused() {
     let url = server.url("/v1/rooms/upload/images");
     let post = |body: Vec<u8>| Client::new().post(&url).body(body).send();
 
-    for body in [b"not an image".to_vec(), Vec::new(), png(80, 40)[..60].to_vec()] {
+    for body in [
+        b"not an image".to_vec(),
+        Vec::new(),
+        png(80, 40)[..60].to_vec(),
+    ] {
         let response = post(body).await.unwrap();
         assert_eq!(response.status(), StatusCode::UNPROCESSABLE_ENTITY);
         assert_eq!(code(response).await, "invalid_image");
@@ -192,7 +237,11 @@ async fn uploads_that_are_no_image_or_too_large_are_refused() {
 #[tokio::test]
 async fn with_auth_rooms_open_to_their_invites_alone() {
     let server = TestServer::start_with(|options| options.auth = true).await;
-    let room: Value = make_room(&server, json!({"name": "private"})).await.json().await.unwrap();
+    let room: Value = make_room(&server, json!({"name": "private"}))
+        .await
+        .json()
+        .await
+        .unwrap();
     let picture = server.url("/v1/rooms/private/image?layer=result");
     let images = server.url("/v1/rooms/private/images");
     let token = |role: &str| room["invites"][role].as_str().unwrap().to_owned();
@@ -200,17 +249,32 @@ async fn with_auth_rooms_open_to_their_invites_alone() {
     let bare = Client::new().get(&picture).send().await.unwrap();
     assert_eq!(bare.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(code(bare).await, "invalid_token");
-    let viewer = Client::new().get(&picture).bearer_auth(token("viewer")).send().await.unwrap();
+    let viewer = Client::new()
+        .get(&picture)
+        .bearer_auth(token("viewer"))
+        .send()
+        .await
+        .unwrap();
     assert_eq!(viewer.status(), StatusCode::OK);
 
     let post = |token: String| {
-        Client::new().post(&images).bearer_auth(token).body(png(8, 8)).send()
+        Client::new()
+            .post(&images)
+            .bearer_auth(token)
+            .body(png(8, 8))
+            .send()
     };
     let viewer = post(token("viewer")).await.unwrap();
     assert_eq!(viewer.status(), StatusCode::FORBIDDEN);
     assert_eq!(code(viewer).await, "forbidden");
-    assert_eq!(post(token("editor")).await.unwrap().status(), StatusCode::CREATED);
-    assert_eq!(post("guess".to_owned()).await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(
+        post(token("editor")).await.unwrap().status(),
+        StatusCode::CREATED
+    );
+    assert_eq!(
+        post("guess".to_owned()).await.unwrap().status(),
+        StatusCode::UNAUTHORIZED
+    );
 
     let unknown = get(&server, "/v1/rooms/nowhere/image").await;
     assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
@@ -220,13 +284,22 @@ async fn with_auth_rooms_open_to_their_invites_alone() {
 async fn other_websites_stay_outside_a_server_without_auth() {
     let server = TestServer::start().await;
     let ask = |origin: &'static str| {
-        Client::new().get(server.url("/v1/model")).header("origin", origin).send()
+        Client::new()
+            .get(server.url("/v1/model"))
+            .header("origin", origin)
+            .send()
     };
     let foreign = ask("https://evil.example").await.unwrap();
     assert_eq!(foreign.status(), StatusCode::FORBIDDEN);
     assert_eq!(code(foreign).await, "foreign_origin");
-    assert_eq!(ask("http://localhost:5173").await.unwrap().status(), StatusCode::OK);
-    let rebound = Client::new().get(server.url("/v1/model")).header("host", "evil.example").send();
+    assert_eq!(
+        ask("http://localhost:5173").await.unwrap().status(),
+        StatusCode::OK
+    );
+    let rebound = Client::new()
+        .get(server.url("/v1/model"))
+        .header("host", "evil.example")
+        .send();
     assert_eq!(rebound.await.unwrap().status(), StatusCode::FORBIDDEN);
 }
 
@@ -235,8 +308,18 @@ async fn the_page_is_served_with_headers_that_keep_it_safe() {
     let server = TestServer::start().await;
     let page = get(&server, "/").await;
     assert_eq!(page.status(), StatusCode::OK);
-    assert!(page.headers()["content-type"].to_str().unwrap().starts_with("text/html"));
-    assert!(page.headers()["cache-control"].to_str().unwrap().starts_with("no-"));
+    assert!(
+        page.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .starts_with("text/html")
+    );
+    assert!(
+        page.headers()["cache-control"]
+            .to_str()
+            .unwrap()
+            .starts_with("no-")
+    );
     let policy = page.headers()["content-security-policy"].to_str().unwrap();
     assert!(policy.contains("default-src 'self'") && policy.contains("frame-ancestors 'none'"));
     assert_eq!(page.headers()["x-content-type-options"], "nosniff");
@@ -247,7 +330,13 @@ async fn the_page_is_served_with_headers_that_keep_it_safe() {
 #[tokio::test]
 async fn paths_and_methods_that_are_not_there_answer_in_json() {
     let server = TestServer::start().await;
-    for path in ["/v1", "/v1/nothing", "/v1/rooms/a", "/nothing", "/assets/nothing.js"] {
+    for path in [
+        "/v1",
+        "/v1/nothing",
+        "/v1/rooms/a",
+        "/nothing",
+        "/assets/nothing.js",
+    ] {
         let response = get(&server, path).await;
         assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         assert_eq!(code(response).await, "not_found", "{path}");
@@ -266,6 +355,13 @@ async fn paths_and_methods_that_are_not_there_answer_in_json() {
 async fn a_port_in_use_is_one_clear_line() {
     let server = TestServer::start().await;
     let options = impasto::server::ServerOptions::new(server.address);
-    let error = impasto::server::Server::bind(options).await.err().unwrap().to_string();
-    assert!(error.contains("in use") && error.contains("--listen"), "{error}");
+    let error = impasto::server::Server::bind(options)
+        .await
+        .err()
+        .unwrap()
+        .to_string();
+    assert!(
+        error.contains("in use") && error.contains("--listen"),
+        "{error}"
+    );
 }

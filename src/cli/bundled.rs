@@ -10,14 +10,22 @@ const BUNDLED: &str = "models/storybook";
 /// None when it is in none of these places.
 pub fn default_model_folder() -> Option<PathBuf> {
     let executable = std::env::current_exe().ok();
-    let beside_executable = executable.as_deref().and_then(Path::parent).map(Path::to_path_buf);
-    let places =
-        [std::env::current_dir().ok(), beside_executable, Some(env!("CARGO_MANIFEST_DIR").into())];
+    let beside_executable = executable
+        .as_deref()
+        .and_then(Path::parent)
+        .map(Path::to_path_buf);
+    let places = [
+        std::env::current_dir().ok(),
+        beside_executable,
+        Some(env!("CARGO_MANIFEST_DIR").into()),
+    ];
     first_with_model(places.into_iter().flatten())
 }
 
 fn first_with_model(places: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
-    places.map(|place| place.join(BUNDLED)).find(|folder| folder.is_dir())
+    places
+        .map(|place| place.join(BUNDLED))
+        .find(|folder| folder.is_dir())
 }
 
 #[cfg(test)]
@@ -30,7 +38,13 @@ mod tests {
         let full = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(full.path().join(BUNDLED)).unwrap();
         let places = [empty.path().to_path_buf(), full.path().to_path_buf()];
-        assert_eq!(first_with_model(places.into_iter()), Some(full.path().join(BUNDLED)));
-        assert_eq!(first_with_model(std::iter::once(empty.path().to_path_buf())), None);
+        assert_eq!(
+            first_with_model(places.into_iter()),
+            Some(full.path().join(BUNDLED))
+        );
+        assert_eq!(
+            first_with_model(std::iter::once(empty.path().to_path_buf())),
+            None
+        );
     }
 }

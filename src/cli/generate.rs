@@ -108,19 +108,35 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let loading = spinner(format!("loading {}", folder.display()));
     let device = device_from_name(&args.device).map_err(Failure::usage)?;
-    let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
-    let options =
-        LoadOptions { device: device.clone(), dtype, loras: Vec::new(), painting_unet: None };
+    let dtype = if device.is_cpu() {
+        DType::F32
+    } else {
+        DType::F16
+    };
+    let options = LoadOptions {
+        device: device.clone(),
+        dtype,
+        loras: Vec::new(),
+        painting_unet: None,
+    };
     let model = Model::load(&folder, &options).map_err(Failure::usage)?;
     loading.finish_and_clear();
     let load_ms = started.elapsed().as_secs_f64() * 1000.0;
 
     let image = args.image.as_deref().map(read_image).transpose()?;
-    let size = picture_size(&args, image.as_ref(), model.native_side(), model.window_grid());
+    let size = picture_size(
+        &args,
+        image.as_ref(),
+        model.native_side(),
+        model.window_grid(),
+    );
     let (width, height) = size;
     let fit = |picture: Pixels| fit_to(&picture, CanvasSize { width, height });
     let mask = args.mask.as_deref().map(read_image).transpose()?;
-    let sampler = args.sampler.clone().unwrap_or_else(|| default_sampler(model.family).to_owned());
+    let sampler = args
+        .sampler
+        .clone()
+        .unwrap_or_else(|| default_sampler(model.family).to_owned());
     let name = model.name.clone();
     let request = GenerateRequest {
         settings: RenderSettings {
@@ -136,7 +152,11 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
         size,
         image: image.map(fit),
         mask: mask.map(fit).map(|picture| mask_from_brightness(&picture)),
-        latents: args.latents.as_deref().map(|file| read_latents(file, &device)).transpose()?,
+        latents: args
+            .latents
+            .as_deref()
+            .map(|file| read_latents(file, &device))
+            .transpose()?,
     };
 
     let mut pipeline = Pipeline::new(model, 2).map_err(Failure::usage)?;
@@ -155,7 +175,9 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let coding = Instant::now();
     let bytes = encode_image(&rendered.pixels, format, JPEG_QUALITY).map_err(Failure::broken)?;
     let mut timings_ms = rendered.timings.to_ms();
-    timings_ms.insert("codec".to_owned(), coding.elapsed().as_secs_f64() * 1000.0);
+    let codec = (coding.elapsed().as_secs_f64() * 1e5).round() / 100.0;
+    timings_ms.insert("codec".to_owned(), codec);
+    *timings_ms.entry("total".to_owned()).or_default() += codec;
     std::fs::write(&args.out, bytes).map_err(|cause| unwritable(&args.out, &cause))?;
     if args.json {
         let report = Report {
@@ -169,7 +191,10 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             load_ms,
             timings_ms,
         };
-        println!("{}", serde_json::to_string(&report).map_err(Failure::broken)?);
+        println!(
+            "{}",
+            serde_json::to_string(&report).map_err(Failure::broken)?
+        );
     }
     Ok(())
 }
@@ -190,7 +215,11 @@ fn picture_size(
 }
 
 fn format_of(out: &Path) -> Result<FrameFormat, Failure> {
-    let extension = out.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let extension = out
+        .extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
     match extension.as_str() {
         "png" => Ok(FrameFormat::Png),
         "jpg" | "jpeg" => Ok(FrameFormat::Jpeg),
@@ -204,8 +233,9 @@ fn format_of(out: &Path) -> Result<FrameFormat, Failure> {
 
 fn read_image(file: &Path) -> Result<Pixels, Failure> {
     let place = file.display();
-    let bytes = std::fs::read(file)
-        .map_err(|cause| Failure::usage(format!("cannot read {place} ({cause}): check its path")))?;
+    let bytes = std::fs::read(file).map_err(|cause| {
+        Failure::usage(format!("cannot read {place} ({cause}): check its path"))
+    })?;
     decode_image(&bytes, &ImageLimits::default())
         .map_err(|cause| Failure::usage(format!("{place}: {cause}")))
 }
@@ -213,7 +243,11 @@ fn read_image(file: &Path) -> Result<Pixels, Failure> {
 /// Rec. 601 luma of each pixel.
 fn mask_from_brightness(picture: &Pixels) -> Mask {
     let mut mask = Mask::new(picture.width(), picture.height(), 0);
-    for (value, pixel) in mask.data_mut().iter_mut().zip(picture.data().chunks_exact(3)) {
+    for (value, pixel) in mask
+        .data_mut()
+        .iter_mut()
+        .zip(picture.data().chunks_exact(3))
+    {
         if let [red, green, blue] = *pixel {
             let luma = 299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue);
             *value = u8::try_from((luma + 500) / 1000).unwrap_or(u8::MAX);
@@ -227,7 +261,9 @@ fn read_latents(file: &Path, device: &candle_core::Device) -> Result<Tensor, Fai
     let mut tensors = candle_core::safetensors::load(file, device)
         .map_err(|cause| Failure::usage(format!("cannot read {place} as safetensors: {cause}")))?;
     let latents = tensors.remove(LATENTS).ok_or_else(|| {
-        Failure::usage(format!("{place} has no tensor `{LATENTS}`: save the initial noise under that name"))
+        Failure::usage(format!(
+            "{place} has no tensor `{LATENTS}`: save the initial noise under that name"
+        ))
     })?;
     latents.to_dtype(DType::F32).map_err(Failure::broken)
 }
@@ -239,7 +275,10 @@ fn save_latents(file: &Path, latents: &Tensor) -> Result<(), Failure> {
 }
 
 fn unwritable(file: &Path, cause: &dyn std::fmt::Display) -> Failure {
-    Failure::usage(format!("cannot write {} ({cause}): choose another place", file.display()))
+    Failure::usage(format!(
+        "cannot write {} ({cause}): choose another place",
+        file.display()
+    ))
 }
 
 #[cfg(test)]
@@ -255,7 +294,10 @@ mod tests {
     #[test]
     fn the_ending_chooses_the_format() {
         assert_eq!(format_of(Path::new("a.PNG")).unwrap(), FrameFormat::Png);
-        assert_eq!(format_of(Path::new("a.b/c.jpeg")).unwrap(), FrameFormat::Jpeg);
+        assert_eq!(
+            format_of(Path::new("a.b/c.jpeg")).unwrap(),
+            FrameFormat::Jpeg
+        );
         for name in ["a", "a.gif", "png"] {
             assert_eq!(format_of(Path::new(name)).unwrap_err().code(), 2, "{name}");
         }
@@ -266,7 +308,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("latents.safetensors");
         let device = candle_core::Device::Cpu;
-        let latents = Tensor::arange(0f32, 32.0, &device).unwrap().reshape((1, 2, 4, 4)).unwrap();
+        let latents = Tensor::arange(0f32, 32.0, &device)
+            .unwrap()
+            .reshape((1, 2, 4, 4))
+            .unwrap();
         save_latents(&file, &latents).unwrap();
         let read = read_latents(&file, &device).unwrap();
         assert_eq!(read.dims(), [1, 2, 4, 4]);

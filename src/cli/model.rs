@@ -39,7 +39,10 @@ pub fn run(args: ModelArgs) -> Result<(), Failure> {
     let report = inspect(&folder).map_err(Failure::usage)?;
     reading.finish_and_clear();
     if json {
-        println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::broken)?);
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&report).map_err(Failure::broken)?
+        );
     } else {
         println!("{}", describe(&report));
     }
@@ -48,15 +51,21 @@ pub fn run(args: ModelArgs) -> Result<(), Failure> {
         Some(first) if report.problems.len() == 1 => Err(Failure::usage(first)),
         Some(first) => {
             let others = report.problems.len() - 1;
-            Err(Failure::usage(format!("{first} (and {others} more, see above)")))
+            Err(Failure::usage(format!(
+                "{first} (and {others} more, see above)"
+            )))
         }
     }
 }
 
 /// The report for people.
 fn describe(report: &ModelReport) -> String {
+    let family = match serde_json::to_value(report.family) {
+        Ok(serde_json::Value::String(family)) => family,
+        _ => "unknown".to_owned(),
+    };
     let mut lines = vec![format!(
-        "{}: {}, {} million parameters, {} MiB",
+        "{}: family {family}, {}, {} million parameters, {} MiB",
         report.name,
         report.pipeline_class,
         report.parameters / 1_000_000,
@@ -68,13 +77,23 @@ fn describe(report: &ModelReport) -> String {
             component.name,
             component.class,
             component.parameters / 1_000_000,
-            component.dtypes.iter().cloned().collect::<Vec<_>>().join(" ")
+            component
+                .dtypes
+                .iter()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(" ")
         ));
     }
     if let Some((width, height)) = report.native_size {
         lines.push(format!("  trained at {width} x {height} pixels"));
     }
-    lines.extend(report.problems.iter().map(|problem| format!("  problem: {problem}")));
+    lines.extend(
+        report
+            .problems
+            .iter()
+            .map(|problem| format!("  problem: {problem}")),
+    );
     if report.usable {
         lines.push("  usable".to_owned());
     }

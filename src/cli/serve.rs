@@ -28,9 +28,10 @@ pub fn run(flags: ServeFlags) -> Result<(), Failure> {
     let model = model_folder(&settings)?;
     let lock = settings.data.as_deref().map(lock_data_folder).transpose()?;
     if let Some(threads) = settings.threads {
-        rayon::ThreadPoolBuilder::new().num_threads(threads).build_global().map_err(|cause| {
-            Failure::broken(format!("cannot start {threads} threads: {cause}"))
-        })?;
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build_global()
+            .map_err(|cause| Failure::broken(format!("cannot start {threads} threads: {cause}")))?;
     }
     let runtime = Runtime::new()
         .map_err(|cause| Failure::broken(format!("cannot start the network threads: {cause}")))?;
@@ -44,7 +45,9 @@ pub fn run(flags: ServeFlags) -> Result<(), Failure> {
 async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
     let stop = stop_signal().map_err(Failure::broken)?;
     tokio::pin!(stop);
-    let server = Server::bind(server_options(&settings)).await.map_err(Failure::usage)?;
+    let server = Server::bind(server_options(&settings))
+        .await
+        .map_err(Failure::usage)?;
     let address = server.local_addr();
     let switch = server.switch();
     let mut serving = tokio::spawn(server.run());
@@ -53,10 +56,14 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
     let loading = spinner(format!("loading {}", model.display()));
     let device = settings.device.clone();
     let mut start = tokio::task::spawn_blocking(move || {
-        Engine::start(EngineOptions { device, ..EngineOptions::new(model) })
+        Engine::start(EngineOptions {
+            device,
+            ..EngineOptions::new(model)
+        })
+        .map_err(Failure::usage)
     });
     let engine = tokio::select! {
-        engine = &mut start => engine.map_err(Failure::broken)?.map_err(Failure::usage),
+        engine = &mut start => engine.map_err(Failure::broken)?,
         () = &mut stop => {
             loading.finish_and_clear();
             return end(&switch, serving).await;
@@ -72,10 +79,18 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
     };
     let info = engine.handle().model_info().clone();
     let options = RoomOptions::new(engine.handle().default_settings().clone());
-    let limits = RegistryLimits { create_on_join: true, ..RegistryLimits::default() };
+    let limits = RegistryLimits {
+        create_on_join: true,
+        ..RegistryLimits::default()
+    };
     let renderer = Arc::new(engine.handle());
-    switch.open(RoomRegistry::new(renderer, options, limits, CancellationToken::new()), info.clone());
-    let door = switch.door(address).map_err(|error| Failure::broken(error.message()))?;
+    switch.open(
+        RoomRegistry::new(renderer, options, limits, CancellationToken::new()),
+        info.clone(),
+    );
+    let door = switch
+        .door(address)
+        .map_err(|error| Failure::broken(error.message()))?;
     tracing::info!(model = info.id, device = info.device, elapsed = ?started.elapsed(), "ready");
     println!(
         "Impasto is at {door} (model {}, device {})",
@@ -89,7 +104,9 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
             Err(cause) => Err(Failure::broken(cause)),
         },
     };
-    tokio::task::spawn_blocking(move || engine.shutdown()).await.map_err(Failure::broken)?;
+    tokio::task::spawn_blocking(move || engine.shutdown())
+        .await
+        .map_err(Failure::broken)?;
     result
 }
 
@@ -180,13 +197,18 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         let failure = lock_data_folder(&file.join("data")).unwrap_err();
         assert_eq!(failure.code(), 2);
-        assert!(failure.to_string().contains("cannot be written"), "{failure}");
+        assert!(
+            failure.to_string().contains("cannot be written"),
+            "{failure}"
+        );
     }
 
     #[test]
     fn a_model_folder_that_is_not_there_is_refused_with_its_name() {
-        let settings =
-            ServeSettings { model: Some("/no/such/model".into()), ..ServeSettings::default() };
+        let settings = ServeSettings {
+            model: Some("/no/such/model".into()),
+            ..ServeSettings::default()
+        };
         let failure = model_folder(&settings).unwrap_err();
         assert_eq!(failure.code(), 2);
         assert!(failure.to_string().contains("/no/such/model"), "{failure}");

@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use figment::{Figment, Provider};
 use figment::providers::{Env, Format, Serialized, Toml};
+use figment::{Figment, Provider};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Failure;
@@ -143,7 +143,10 @@ impl ServeSettings {
     /// One line, when a file cannot be read or a value makes no sense.
     pub fn resolve(flags: &ServeFlags) -> Result<Self, Failure> {
         let from_environment = std::env::var_os(format!("{ENVIRONMENT_PREFIX}CONFIG"));
-        let named = flags.config.clone().or_else(|| from_environment.map(PathBuf::from));
+        let named = flags
+            .config
+            .clone()
+            .or_else(|| from_environment.map(PathBuf::from));
         let config = match named {
             Some(file) if !file.is_file() => {
                 let file = file.display();
@@ -155,8 +158,16 @@ impl ServeSettings {
             None => Some(PathBuf::from(CONFIG_FILE)).filter(|file| file.is_file()),
         };
         let keys = [
-            "listen", "model", "data", "device", "auth", "threads", "allow_origin", "public_url",
-            "log", "log_format",
+            "listen",
+            "model",
+            "data",
+            "device",
+            "auth",
+            "threads",
+            "allow_origin",
+            "public_url",
+            "log",
+            "log_format",
         ];
         let environment = Env::prefixed(ENVIRONMENT_PREFIX).only(&keys);
         Self::from_sources(flags, environment, config.as_deref())
@@ -181,7 +192,9 @@ impl ServeSettings {
 
     fn checked(self) -> Result<Self, Failure> {
         if self.threads == Some(0) {
-            return Err(Failure::usage("threads is 0: give it one or more, or leave it out"));
+            return Err(Failure::usage(
+                "threads is 0: give it one or more, or leave it out",
+            ));
         }
         Ok(self)
     }
@@ -198,13 +211,25 @@ impl ServeSettings {
 
 fn describe(error: figment::Error) -> String {
     let key = error.path.join(".");
-    let source = error.metadata.as_ref().map(|metadata| match &metadata.source {
-        Some(source) => source.to_string(),
-        None => metadata.name.to_string(),
-    });
-    let place = source.map(|source| format!(" in {source}")).unwrap_or_default();
-    let key = if key.is_empty() { "settings".to_owned() } else { format!("setting `{key}`") };
-    format!("{key}{place}: {} (impasto serve --help lists what fits)", error.kind)
+    let source = error
+        .metadata
+        .as_ref()
+        .map(|metadata| match &metadata.source {
+            Some(source) => source.to_string(),
+            None => metadata.name.to_string(),
+        });
+    let place = source
+        .map(|source| format!(" in {source}"))
+        .unwrap_or_default();
+    let key = if key.is_empty() {
+        "settings".to_owned()
+    } else {
+        format!("setting `{key}`")
+    };
+    format!(
+        "{key}{place}: {} (impasto serve --help lists what fits)",
+        error.kind
+    )
 }
 
 /// One text, or several: environment variables hold them with commas between.
@@ -240,12 +265,18 @@ mod tests {
 
     #[test]
     fn without_any_source_the_defaults_hold() {
-        assert_eq!(resolve(&ServeFlags::default(), None).unwrap(), ServeSettings::default());
+        assert_eq!(
+            resolve(&ServeFlags::default(), None).unwrap(),
+            ServeSettings::default()
+        );
     }
 
     #[test]
     fn flags_come_before_the_file() {
-        let flags = ServeFlags { device: Some("cuda:1".to_owned()), ..ServeFlags::default() };
+        let flags = ServeFlags {
+            device: Some("cuda:1".to_owned()),
+            ..ServeFlags::default()
+        };
         let toml = "device = \"metal\"\nlisten = \"0.0.0.0:80\"\nallow_origin = [\"https://a\"]";
         let settings = resolve(&flags, Some(toml)).unwrap();
         assert_eq!(settings.device, "cuda:1");
@@ -256,7 +287,10 @@ mod tests {
 
     #[test]
     fn the_environment_stands_between_flags_and_file() {
-        let flags = ServeFlags { device: Some("cpu".to_owned()), ..ServeFlags::default() };
+        let flags = ServeFlags {
+            device: Some("cpu".to_owned()),
+            ..ServeFlags::default()
+        };
         let environment = Toml::string(
             "listen = \"127.0.0.1:2\"\ndevice = \"metal\"\nallow_origin = \"https://a, https://b\"",
         );
@@ -289,8 +323,10 @@ mod tests {
 
     #[test]
     fn a_missing_file_that_was_asked_for_is_an_error() {
-        let flags =
-            ServeFlags { config: Some("/no/such/file.toml".into()), ..ServeFlags::default() };
+        let flags = ServeFlags {
+            config: Some("/no/such/file.toml".into()),
+            ..ServeFlags::default()
+        };
         assert_eq!(ServeSettings::resolve(&flags).unwrap_err().code(), 2);
     }
 

@@ -13,8 +13,11 @@ use super::{Failure, LogFormat};
 /// # Errors
 /// When the filter cannot be read.
 pub fn start(filter: &str, format: LogFormat) -> Result<(), Failure> {
-    let filter = EnvFilter::try_new(filter)
-        .map_err(|cause| Failure::usage(format!("`{filter}` is not a log filter ({cause}): write it like info or impasto=debug")))?;
+    let filter = EnvFilter::try_new(filter).map_err(|cause| {
+        Failure::usage(format!(
+            "`{filter}` is not a log filter ({cause}): write it like info or impasto=debug"
+        ))
+    })?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

@@ -20,23 +20,39 @@ pub struct Invites {
 impl Invites {
     fn random() -> Self {
         let token = || Uuid::new_v4().simple().to_string();
-        Self { owner: token(), editor: token(), viewer: token() }
+        Self {
+            owner: token(),
+            editor: token(),
+            viewer: token(),
+        }
     }
 
     fn role(&self, token: &str) -> Option<Role> {
         // Every token is compared to its end, whichever of them fits.
-        [(&self.owner, Role::Owner), (&self.editor, Role::Editor), (&self.viewer, Role::Viewer)]
-            .into_iter()
-            .fold(None, |found, (invite, role)| {
-                if same_text(invite, token) { Some(role) } else { found }
-            })
+        [
+            (&self.owner, Role::Owner),
+            (&self.editor, Role::Editor),
+            (&self.viewer, Role::Viewer),
+        ]
+        .into_iter()
+        .fold(None, |found, (invite, role)| {
+            if same_text(invite, token) {
+                Some(role)
+            } else {
+                found
+            }
+        })
     }
 }
 
 /// Compares in a time that does not depend on where the texts differ.
 fn same_text(left: &str, right: &str) -> bool {
     left.len() == right.len()
-        && left.bytes().zip(right.bytes()).fold(0, |difference, (a, b)| difference | (a ^ b)) == 0
+        && left
+            .bytes()
+            .zip(right.bytes())
+            .fold(0, |difference, (a, b)| difference | (a ^ b))
+            == 0
 }
 
 /// Why a token opens no door.
@@ -83,7 +99,10 @@ const AGREEMENTS: usize = 4096;
 impl Access {
     /// With `required`, nobody enters a room without one of its tokens.
     pub fn new(required: bool) -> Self {
-        Self { required, agreements: DashMap::new() }
+        Self {
+            required,
+            agreements: DashMap::new(),
+        }
     }
 
     /// Whether tokens are required.
@@ -98,7 +117,10 @@ impl Access {
             self.agreements.retain(|room, _| alive(room));
         }
         let invites = Invites::random();
-        let agreement = Agreement { invites: invites.clone(), canvas };
+        let agreement = Agreement {
+            invites: invites.clone(),
+            canvas,
+        };
         self.agreements.insert(room.to_owned(), agreement);
         invites
     }
@@ -124,9 +146,10 @@ impl Access {
         match (token, agreement) {
             (None, _) if !self.required => Ok(Role::Owner),
             (_, None) if self.required => Err(AccessError::UnknownRoom),
-            (Some(token), Some(agreement)) => {
-                agreement.invites.role(token).ok_or(AccessError::InvalidToken)
-            }
+            (Some(token), Some(agreement)) => agreement
+                .invites
+                .role(token)
+                .ok_or(AccessError::InvalidToken),
             _ => Err(AccessError::InvalidToken),
         }
     }
@@ -136,7 +159,10 @@ impl Access {
 mod tests {
     use super::*;
 
-    const CANVAS: CanvasSize = CanvasSize { width: 512, height: 512 };
+    const CANVAS: CanvasSize = CanvasSize {
+        width: 512,
+        height: 512,
+    };
 
     #[test]
     fn each_invite_gives_its_role_in_its_room_alone() {
@@ -146,17 +172,26 @@ mod tests {
         assert_eq!(access.role("one", Some(&invites.owner)), Ok(Role::Owner));
         assert_eq!(access.role("one", Some(&invites.editor)), Ok(Role::Editor));
         assert_eq!(access.role("one", Some(&invites.viewer)), Ok(Role::Viewer));
-        assert_eq!(access.role("two", Some(&invites.owner)), Err(AccessError::InvalidToken));
+        assert_eq!(
+            access.role("two", Some(&invites.owner)),
+            Err(AccessError::InvalidToken)
+        );
         assert_eq!(access.role("one", None), Err(AccessError::InvalidToken));
         assert_eq!(access.role("one", Some("")), Err(AccessError::InvalidToken));
-        assert_eq!(access.role("three", Some(&invites.owner)), Err(AccessError::UnknownRoom));
+        assert_eq!(
+            access.role("three", Some(&invites.owner)),
+            Err(AccessError::UnknownRoom)
+        );
     }
 
     #[test]
     fn without_auth_a_token_may_be_left_out_but_not_be_wrong() {
         let access = Access::new(false);
         assert_eq!(access.role("studio", None), Ok(Role::Owner));
-        assert_eq!(access.role("studio", Some("guess")), Err(AccessError::InvalidToken));
+        assert_eq!(
+            access.role("studio", Some("guess")),
+            Err(AccessError::InvalidToken)
+        );
         let viewer = access.agree("studio", CANVAS, |_| true).viewer;
         assert_eq!(access.role("studio", Some(&viewer)), Ok(Role::Viewer));
     }

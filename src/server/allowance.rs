@@ -18,7 +18,12 @@ impl MessageAllowance {
     pub fn new(burst: u32, per_second: u32, now: Instant) -> Self {
         let burst = f64::from(burst.max(1));
         let per_second = f64::from(per_second.max(1));
-        Self { burst, per_second, tokens: burst, updated: now }
+        Self {
+            burst,
+            per_second,
+            tokens: burst,
+            updated: now,
+        }
     }
 
     /// Takes `cost` messages out of the bucket.
@@ -35,13 +40,17 @@ impl MessageAllowance {
             self.tokens -= cost;
             return Ok(());
         }
-        Err(Duration::from_secs_f64((cost - self.tokens) / self.per_second))
+        Err(Duration::from_secs_f64(
+            (cost - self.tokens) / self.per_second,
+        ))
     }
 }
 
 /// Messages that a text of so many bytes counts as: one per started 4 KiB.
 pub fn message_cost(bytes: usize) -> u32 {
-    u32::try_from(bytes.div_ceil(4096)).unwrap_or(u32::MAX).max(1)
+    u32::try_from(bytes.div_ceil(4096))
+        .unwrap_or(u32::MAX)
+        .max(1)
 }
 
 /// Counts refusals; too many within the window is abuse.
@@ -55,7 +64,11 @@ pub struct RefusalWindow {
 impl RefusalWindow {
     /// Abuse is `limit` refusals within `window`.
     pub fn new(limit: usize, window: Duration) -> Self {
-        Self { limit: limit.max(1), window, refusals: VecDeque::new() }
+        Self {
+            limit: limit.max(1),
+            window,
+            refusals: VecDeque::new(),
+        }
     }
 
     /// Counts one refusal; true when it makes the abuse.
@@ -83,7 +96,10 @@ mod tests {
             assert_eq!(allowance.take(1, start), Ok(()));
         }
         assert_eq!(allowance.take(1, start), Err(Duration::from_millis(100)));
-        assert_eq!(allowance.take(1, start + Duration::from_millis(101)), Ok(()));
+        assert_eq!(
+            allowance.take(1, start + Duration::from_millis(101)),
+            Ok(())
+        );
     }
 
     #[test]

@@ -26,7 +26,11 @@ install Node 20 or newer and run:</p>\
 pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     let name = if path.is_empty() { "index.html" } else { path };
-    let file = if path == "v1" || path.starts_with("v1/") { None } else { WebApp::get(name) };
+    let file = if path == "v1" || path.starts_with("v1/") {
+        None
+    } else {
+        WebApp::get(name)
+    };
     if file.is_none() && name != "index.html" {
         return ApiError::not_found().into_response();
     }
@@ -51,7 +55,10 @@ pub async fn method_not_allowed() -> ApiError {
 fn html_not_built() -> Response {
     let mut response = NOT_BUILT.into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html; charset=utf-8"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
@@ -113,13 +120,23 @@ mod tests {
 
     #[test]
     fn only_hashed_names_are_cached_for_good() {
-        assert!(cache_control("assets/index-B3x.js").to_str().unwrap().contains("immutable"));
+        assert!(
+            cache_control("assets/index-B3x.js")
+                .to_str()
+                .unwrap()
+                .contains("immutable")
+        );
         assert_eq!(cache_control("index.html"), "no-cache");
     }
 
     #[tokio::test]
     async fn paths_outside_the_app_are_not_found() {
-        for path in ["/v1", "/v1/nothing", "/../Cargo.toml", "/assets/../../Cargo.toml"] {
+        for path in [
+            "/v1",
+            "/v1/nothing",
+            "/../Cargo.toml",
+            "/assets/../../Cargo.toml",
+        ] {
             let response = serve(Method::GET, path.parse().unwrap(), HeaderMap::new()).await;
             assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
         }

@@ -32,7 +32,10 @@ pub async fn run(socket: WebSocket, state: AppState, room: String) {
     let (sink, stream) = socket.split();
     let limits = state.options().limits.clone();
     let writer = Writer::new(sink, limits.clone());
-    let mut reader = Reader { stream, most_bytes: limits.message_bytes };
+    let mut reader = Reader {
+        stream,
+        most_bytes: limits.message_bytes,
+    };
     match greet(&mut reader, &state, &room).await {
         Ok((handle, joined)) => {
             tracing::debug!(room, client = %joined.member.client, "a member joined");
@@ -72,15 +75,14 @@ async fn greet(
     enter(state, room, hello).await
 }
 
-async fn enter(
-    state: &AppState,
-    room: &str,
-    hello: Hello,
-) -> Result<(RoomHandle, Joined), Ending> {
-    let role = state.access().role(room, hello.token.as_deref()).map_err(|refused| {
-        let error = ErrorMessage::new(refused.code(), sentence(&refused.to_string()));
-        Ending::refused(error, close::POLICY, "not let in")
-    })?;
+async fn enter(state: &AppState, room: &str, hello: Hello) -> Result<(RoomHandle, Joined), Ending> {
+    let role = state
+        .access()
+        .role(room, hello.token.as_deref())
+        .map_err(|refused| {
+            let error = ErrorMessage::new(refused.code(), sentence(&refused.to_string()));
+            Ending::refused(error, close::POLICY, "not let in")
+        })?;
     let refuse = |refused: crate::room::RoomError| {
         let code = match refused.code() {
             ErrorCode::RoomFull | ErrorCode::Unavailable => close::TRY_AGAIN,
@@ -89,7 +91,10 @@ async fn enter(
         };
         Ending::refused(refused.to_message(), code, "not let in")
     };
-    state.join(room, JoinRequest { hello, role }).await.map_err(refuse)
+    state
+        .join(room, JoinRequest { hello, role })
+        .await
+        .map_err(refuse)
 }
 
 /// Reads and writes side by side until one of them ends.
@@ -100,15 +105,20 @@ async fn serve_member(
     handle: &RoomHandle,
     joined: Joined,
 ) {
-    let Joined { welcome, member, outbox } = joined;
+    let Joined {
+        welcome,
+        member,
+        outbox,
+    } = joined;
     let welcome = ServerMessage::Welcome(Box::new(welcome));
     let limits = &state.options().limits;
     let (replies, replies_out) = mpsc::channel(REPLIES);
     let (end, ended) = oneshot::channel();
     let refusals = Refusals::new(limits);
-    let mut writing = state
-        .sockets()
-        .spawn(writer.run(welcome, outbox, replies_out, ended, refusals.clone()));
+    let mut writing =
+        state
+            .sockets()
+            .spawn(writer.run(welcome, outbox, replies_out, ended, refusals.clone()));
     let mut ears = Ears {
         allowance: MessageAllowance::new(
             limits.message_burst,
@@ -148,7 +158,10 @@ async fn serve_member(
     if let Some(ending) = ending {
         // The writer is gone when nobody takes the ending, and so is the client.
         let _ = end.send(ending);
-        if timeout(limits.write_timeout + LINGER, &mut writing).await.is_err() {
+        if timeout(limits.write_timeout + LINGER, &mut writing)
+            .await
+            .is_err()
+        {
             writing.abort();
         }
     }
@@ -249,7 +262,10 @@ fn hello_expected() -> Ending {
 fn goaway() -> Ending {
     let reason = "The server is about to stop.".to_owned();
     Ending {
-        last: Some(ServerMessage::Goaway { reason, retry_after_ms: COME_BACK_MS }),
+        last: Some(ServerMessage::Goaway {
+            reason,
+            retry_after_ms: COME_BACK_MS,
+        }),
         code: close::AWAY,
         reason: "server stops",
     }

@@ -12,7 +12,9 @@ use crate::room::RoomError;
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// Something else listens on that address.
-    #[error("{address} is in use by another program: stop it, or choose another port with --listen")]
+    #[error(
+        "{address} is in use by another program: stop it, or choose another port with --listen"
+    )]
     AddressInUse {
         /// The address that was asked for.
         address: std::net::SocketAddr,
@@ -73,18 +75,32 @@ impl ApiError {
     /// sentence that says what to do.
     pub fn new(status: StatusCode, code: ErrorCode, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { status, code: HttpErrorCode::Protocol(code), message, retry_after_seconds: None }
+        Self {
+            status,
+            code: HttpErrorCode::Protocol(code),
+            message,
+            retry_after_seconds: None,
+        }
     }
 
     /// A refusal with a code that only HTTP has.
     pub fn http(status: StatusCode, code: HttpOnlyCode, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { status, code: HttpErrorCode::Http(code), message, retry_after_seconds: None }
+        Self {
+            status,
+            code: HttpErrorCode::Http(code),
+            message,
+            retry_after_seconds: None,
+        }
     }
 
     /// 503 with `Retry-After`.
     pub fn unavailable(message: impl Into<String>, retry_after_seconds: u32) -> Self {
-        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorCode::Unavailable, message);
+        let mut error = Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable,
+            message,
+        );
         error.retry_after_seconds = Some(retry_after_seconds);
         error
     }
@@ -136,7 +152,11 @@ pub fn sentence(text: &str) -> String {
 impl From<RoomError> for ApiError {
     fn from(error: RoomError) -> Self {
         if matches!(error, RoomError::NameTaken) {
-            return Self::http(StatusCode::CONFLICT, HttpOnlyCode::RoomExists, error.to_string());
+            return Self::http(
+                StatusCode::CONFLICT,
+                HttpOnlyCode::RoomExists,
+                error.to_string(),
+            );
         }
         let status = match error.code() {
             ErrorCode::UnknownRoom => StatusCode::NOT_FOUND,
@@ -161,7 +181,12 @@ impl IntoResponse for ApiError {
             message: String,
         }
         let message = sentence(&self.message);
-        let body = Body { error: Inner { code: self.code, message } };
+        let body = Body {
+            error: Inner {
+                code: self.code,
+                message,
+            },
+        };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

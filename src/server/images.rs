@@ -56,17 +56,23 @@ pub async fn read_body(state: &AppState, body: Body) -> Result<Bytes, ApiError> 
         }
         Ok(true)
     };
-    let complete = timeout(limits.upload_timeout, reading).await.map_err(|_| {
-        let message = "the upload took too long: send a smaller image";
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::TooLarge, message)
-    })??;
+    let complete = timeout(limits.upload_timeout, reading)
+        .await
+        .map_err(|_| {
+            let message = "the upload took too long: send a smaller image";
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::TooLarge, message)
+        })??;
     if complete {
         return Ok(whole.freeze());
     }
     discard(parts).await;
     let most_bytes = limits.image_bytes;
     let message = format!("an image may have {most_bytes} bytes at most: make it smaller");
-    Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge, message))
+    Err(ApiError::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        ErrorCode::TooLarge,
+        message,
+    ))
 }
 
 /// Reads on for a moment, because a client that is still sending does not see
@@ -92,18 +98,24 @@ pub async fn keep_image(
         max_side: MOST_SIDE,
         max_pixels: MOST_PIXELS,
     };
-    let job = state.codec_jobs().acquire().await.map_err(|cause| ApiError::internal(&cause))?;
+    let job = state
+        .codec_jobs()
+        .acquire()
+        .await
+        .map_err(|cause| ApiError::internal(&cause))?;
     let decoded = spawn_blocking(move || decode_image(&bytes, &limits)).await;
     drop(job);
-    let image = decoded.map_err(|cause| ApiError::internal(&cause))?.map_err(|cause| {
-        let (status, code) = match cause {
-            CodecError::TooManyBytes { .. } | CodecError::TooLarge { .. } => {
-                (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge)
-            }
-            _ => (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidImage),
-        };
-        ApiError::new(status, code, cause.to_string())
-    })?;
+    let image = decoded
+        .map_err(|cause| ApiError::internal(&cause))?
+        .map_err(|cause| {
+            let (status, code) = match cause {
+                CodecError::TooManyBytes { .. } | CodecError::TooLarge { .. } => {
+                    (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge)
+                }
+                _ => (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidImage),
+            };
+            ApiError::new(status, code, cause.to_string())
+        })?;
     let (width, height) = (image.width(), image.height());
     let id = room.store_image(image).await?;
     Ok(KeptImage { id, width, height })
@@ -118,7 +130,11 @@ pub async fn encode_picture(
     room: &RoomHandle,
     layer: Layer,
 ) -> Result<Bytes, ApiError> {
-    let job = state.codec_jobs().acquire().await.map_err(|cause| ApiError::internal(&cause))?;
+    let job = state
+        .codec_jobs()
+        .acquire()
+        .await
+        .map_err(|cause| ApiError::internal(&cause))?;
     let pixels = room.image(layer).await?;
     let encoded = spawn_blocking(move || encode_image(&pixels, FrameFormat::Png, 100)).await;
     drop(job);

@@ -6,7 +6,11 @@ use axum::http::{HeaderMap, header};
 
 /// The address of the web app's room, below `base` (no slash at its end).
 pub fn room_url(base: &str, room: &str) -> String {
-    format!("{}/?room={}", base.trim_end_matches('/'), percent_encoded(room))
+    format!(
+        "{}/?room={}",
+        base.trim_end_matches('/'),
+        percent_encoded(room)
+    )
 }
 
 /// Where a browser on this machine reaches a server that listens on `address`.
@@ -51,12 +55,18 @@ mod tests {
     #[test]
     fn room_names_of_any_script_make_links() {
         assert_eq!(room_url("http://a/", "studio-1"), "http://a/?room=studio-1");
-        assert_eq!(room_url("http://a", "zimmer_ü"), "http://a/?room=zimmer_%C3%BC");
+        assert_eq!(
+            room_url("http://a", "zimmer_ü"),
+            "http://a/?room=zimmer_%C3%BC"
+        );
     }
 
     #[test]
     fn an_address_on_all_interfaces_is_opened_on_localhost() {
-        assert_eq!(base_of("0.0.0.0:80".parse().unwrap()), "http://localhost:80");
+        assert_eq!(
+            base_of("0.0.0.0:80".parse().unwrap()),
+            "http://localhost:80"
+        );
         assert_eq!(base_of("[::1]:7860".parse().unwrap()), "http://[::1]:7860");
     }
 
@@ -65,7 +75,10 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, HeaderValue::from_static("inner:7860"));
         assert_eq!(base_of_request(&headers).unwrap(), "http://inner:7860");
-        headers.insert(header::ORIGIN, HeaderValue::from_static("https://paint.example"));
+        headers.insert(
+            header::ORIGIN,
+            HeaderValue::from_static("https://paint.example"),
+        );
         assert_eq!(base_of_request(&headers).unwrap(), "https://paint.example");
         headers.insert(header::ORIGIN, HeaderValue::from_static("null"));
         assert_eq!(base_of_request(&headers).unwrap(), "http://inner:7860");

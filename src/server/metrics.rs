@@ -71,7 +71,11 @@ pub fn recorder() -> &'static PrometheusHandle {
 }
 
 fn describe() {
-    describe_histogram!(STAGE_SECONDS, Unit::Seconds, "Seconds per stage of a render");
+    describe_histogram!(
+        STAGE_SECONDS,
+        Unit::Seconds,
+        "Seconds per stage of a render"
+    );
     describe_histogram!(
         STROKE_TO_PIXEL_SECONDS,
         Unit::Seconds,

@@ -65,10 +65,15 @@ impl Server {
             io::ErrorKind::AddrInUse => ServerError::AddressInUse { address },
             _ => ServerError::Listen { address, source },
         })?;
-        let address =
-            listener.local_addr().map_err(|source| ServerError::Listen { address, source })?;
+        let address = listener
+            .local_addr()
+            .map_err(|source| ServerError::Listen { address, source })?;
         metrics::recorder();
-        Ok(Self { listener, address, state: AppState::new(options, origins) })
+        Ok(Self {
+            listener,
+            address,
+            state: AppState::new(options, origins),
+        })
     }
 
     /// Where it listens.
@@ -87,7 +92,9 @@ impl Server {
     /// # Errors
     /// When the listener breaks.
     pub async fn run(self) -> Result<(), ServerError> {
-        let Self { listener, state, .. } = self;
+        let Self {
+            listener, state, ..
+        } = self;
         let draining = state.draining().clone();
         let limit = state.options().limits.drain_timeout;
         let upkeep = tokio::spawn(async {
@@ -138,7 +145,11 @@ impl Server {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
     // A port is free again at once after a restart; Windows takes this option for sharing a port.
     #[cfg(unix)]
     socket.set_reuseaddr(true)?;

@@ -31,9 +31,11 @@ impl OriginRules {
             .iter()
             .map(|origin| {
                 let origin = origin.trim_end_matches('/').to_ascii_lowercase();
-                host_of_origin(&origin).map(|host| (origin.clone(), host)).ok_or_else(|| {
-                    format!("`{origin}` is not an origin: write it like https://paint.example")
-                })
+                host_of_origin(&origin)
+                    .map(|host| (origin.clone(), host))
+                    .ok_or_else(|| {
+                        format!("`{origin}` is not an origin: write it like https://paint.example")
+                    })
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { loopback, allowed })
@@ -58,15 +60,25 @@ impl OriginRules {
                 return Err(foreign("this server answers to localhost only"));
             }
         }
-        let Some(origin) = headers.get(header::ORIGIN) else { return Ok(()) };
+        let Some(origin) = headers.get(header::ORIGIN) else {
+            return Ok(());
+        };
         let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
         if self.allowed.iter().any(|(allowed, _)| *allowed == origin) {
             return Ok(());
         }
         let same = host_of_origin(&origin).is_some_and(|origin_host| {
-            if self.loopback { is_loopback(&origin_host) } else { Some(origin_host) == host }
+            if self.loopback {
+                is_loopback(&origin_host)
+            } else {
+                Some(origin_host) == host
+            }
         });
-        if same { Ok(()) } else { Err(foreign("this page is not one of the server's own")) }
+        if same {
+            Ok(())
+        } else {
+            Err(foreign("this page is not one of the server's own"))
+        }
     }
 }
 
@@ -85,7 +97,9 @@ fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || host.ends_with(".localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || bare
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -106,33 +120,69 @@ mod tests {
     fn a_loopback_server_answers_its_own_pages_and_programs() {
         let rules = OriginRules::new(true, &[]).unwrap();
         assert!(passes(&rules, "127.0.0.1:7860", None));
-        assert!(passes(&rules, "localhost:7860", Some("http://localhost:7860")));
-        assert!(passes(&rules, "127.0.0.1:7860", Some("http://localhost:5173")));
+        assert!(passes(
+            &rules,
+            "localhost:7860",
+            Some("http://localhost:7860")
+        ));
+        assert!(passes(
+            &rules,
+            "127.0.0.1:7860",
+            Some("http://localhost:5173")
+        ));
         assert!(passes(&rules, "[::1]:7860", Some("http://[::1]:7860")));
     }
 
     #[test]
     fn a_loopback_server_refuses_other_websites_and_their_names() {
         let rules = OriginRules::new(true, &[]).unwrap();
-        assert!(!passes(&rules, "127.0.0.1:7860", Some("https://evil.example")));
+        assert!(!passes(
+            &rules,
+            "127.0.0.1:7860",
+            Some("https://evil.example")
+        ));
         assert!(!passes(&rules, "127.0.0.1:7860", Some("null")));
-        assert!(!passes(&rules, "localhost:7860", Some("http://localhost.evil.example")));
+        assert!(!passes(
+            &rules,
+            "localhost:7860",
+            Some("http://localhost.evil.example")
+        ));
         assert!(!passes(&rules, "rebound.evil.example:7860", None));
-        assert!(!passes(&rules, "rebound.evil.example", Some("http://rebound.evil.example")));
+        assert!(!passes(
+            &rules,
+            "rebound.evil.example",
+            Some("http://rebound.evil.example")
+        ));
     }
 
     #[test]
     fn an_outer_server_answers_pages_of_its_own_name() {
         let rules = OriginRules::new(false, &[]).unwrap();
-        assert!(passes(&rules, "paint.example:7860", Some("http://paint.example:7860")));
-        assert!(!passes(&rules, "paint.example:7860", Some("https://evil.example")));
+        assert!(passes(
+            &rules,
+            "paint.example:7860",
+            Some("http://paint.example:7860")
+        ));
+        assert!(!passes(
+            &rules,
+            "paint.example:7860",
+            Some("https://evil.example")
+        ));
     }
 
     #[test]
     fn an_allowed_origin_passes_behind_a_proxy() {
         let rules = OriginRules::new(true, &["https://Paint.example/".to_owned()]).unwrap();
-        assert!(passes(&rules, "paint.example", Some("https://paint.example")));
-        assert!(!passes(&rules, "paint.example", Some("https://evil.example")));
+        assert!(passes(
+            &rules,
+            "paint.example",
+            Some("https://paint.example")
+        ));
+        assert!(!passes(
+            &rules,
+            "paint.example",
+            Some("https://evil.example")
+        ));
         assert!(OriginRules::new(true, &["paint".to_owned()]).is_err());
     }
 }

@@ -39,12 +39,17 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; \
 pub fn router(state: AppState) -> Router {
     let calls = Router::new()
         .route("/model", get(model))
-        .route("/rooms", post(make_room).layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)))
+        .route(
+            "/rooms",
+            post(make_room).layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
+        )
         .route("/rooms/{room}/image", get(picture))
         .route("/rooms/{room}/images", post(upload))
         .route("/rooms/{room}/ws", get(upgrade))
         .layer(from_fn_with_state(state.clone(), check_origin));
-    let files = Router::new().fallback(assets::serve).layer(CompressionLayer::new());
+    let files = Router::new()
+        .fallback(assets::serve)
+        .layer(CompressionLayer::new());
     Router::new()
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
@@ -53,12 +58,21 @@ pub fn router(state: AppState) -> Router {
         .fallback_service(files)
         .method_not_allowed_fallback(assets::method_not_allowed)
         .layer(TraceLayer::new_for_http())
-        .layer(fixed(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY))
+        .layer(fixed(
+            header::CONTENT_SECURITY_POLICY,
+            CONTENT_SECURITY_POLICY,
+        ))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
         .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
-        .layer(fixed(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
-        .layer(fixed(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
+        .layer(fixed(
+            HeaderName::from_static("cross-origin-opener-policy"),
+            "same-origin",
+        ))
+        .layer(fixed(
+            HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin",
+        ))
         .with_state(state)
 }
 
@@ -83,9 +97,18 @@ async fn ready(State(state): State<AppState>) -> Result<&'static str, ApiError> 
 }
 
 async fn metrics_text(State(state): State<AppState>) -> impl IntoResponse {
-    let counts = state.rooms_if_open().map(|rooms| rooms.counts()).unwrap_or_default();
+    let counts = state
+        .rooms_if_open()
+        .map(|rooms| rooms.counts())
+        .unwrap_or_default();
     let text = metrics::render(counts.rooms, counts.members, state.sockets_open());
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+    (
+        [(
+            header::CONTENT_TYPE,
+            "text/plain; version=0.0.4; charset=utf-8",
+        )],
+        text,
+    )
 }
 
 async fn model(State(state): State<AppState>) -> Result<Json<ModelInfo>, ApiError> {
@@ -128,14 +151,25 @@ async fn make_room(
         _ => ApiError::new(
             StatusCode::BAD_REQUEST,
             ErrorCode::MalformedMessage,
-            format!("the body is not {{name?, width?, height?}}: {}", rejection.body_text()),
+            format!(
+                "the body is not {{name?, width?, height?}}: {}",
+                rejection.body_text()
+            ),
         ),
     })?;
     let (room, invites) = state.make_room(wish.name, wish.width, wish.height)?;
-    let base = state.options().public_url.clone().or_else(|| links::base_of_request(&headers));
+    let base = state
+        .options()
+        .public_url
+        .clone()
+        .or_else(|| links::base_of_request(&headers));
     let url = links::room_url(&base.unwrap_or_default(), &room);
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((StatusCode::CREATED, no_store, Json(RoomMade { room, url, invites })))
+    Ok((
+        StatusCode::CREATED,
+        no_store,
+        Json(RoomMade { room, url, invites }),
+    ))
 }
 
 #[derive(Debug, Deserialize)]
@@ -178,7 +212,11 @@ async fn upload(
     let handle = authorised(&state, &room, &headers, Role::Editor)?;
     let bytes = images::read_body(&state, body).await?;
     let kept = images::keep_image(&state, &handle, bytes).await?;
-    let kept = ImageKept { image: kept.id, width: kept.width, height: kept.height };
+    let kept = ImageKept {
+        image: kept.id,
+        width: kept.width,
+        height: kept.height,
+    };
     Ok((StatusCode::CREATED, Json(kept)))
 }
 
@@ -204,7 +242,11 @@ fn authorised(
     })?;
     if found < role {
         let message = "this invite lets you look only: ask the room's owner for an editor's";
-        return Err(ApiError::new(StatusCode::FORBIDDEN, ErrorCode::Forbidden, message));
+        return Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            ErrorCode::Forbidden,
+            message,
+        ));
     }
     state.existing_room(room)
 }

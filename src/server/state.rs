@@ -100,7 +100,11 @@ impl AppState {
 
     /// Websockets that are open now.
     pub fn sockets_open(&self) -> usize {
-        self.0.options.limits.sockets.saturating_sub(self.0.free_sockets.available_permits())
+        self.0
+            .options
+            .limits
+            .sockets
+            .saturating_sub(self.0.free_sockets.available_permits())
     }
 
     /// The rooms, whether or not the server is about to stop.
@@ -147,7 +151,10 @@ impl AppState {
     ) -> Result<(String, Invites), ApiError> {
         let rooms = self.rooms()?;
         let default = rooms.options().size;
-        let (width, height) = (width.unwrap_or(default.width), height.unwrap_or(default.height));
+        let (width, height) = (
+            width.unwrap_or(default.width),
+            height.unwrap_or(default.height),
+        );
         let options = rooms.options().clone().with_size(width, height)?;
         let name = name.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
         if self.0.access.knows(&name) {
@@ -155,7 +162,10 @@ impl AppState {
         }
         let size = options.size;
         rooms.create(&name, options)?;
-        let invites = self.0.access.agree(&name, size, |room| rooms.get(room).is_some());
+        let invites = self
+            .0
+            .access
+            .agree(&name, size, |room| rooms.get(room).is_some());
         Ok((name, invites))
     }
 
@@ -188,8 +198,13 @@ impl AppState {
         if rooms.get(name).is_some() {
             return Ok(());
         }
-        let Some(size) = self.0.access.canvas(name) else { return Ok(()) };
-        match rooms.create(name, rooms.options().clone().with_size(size.width, size.height)?) {
+        let Some(size) = self.0.access.canvas(name) else {
+            return Ok(());
+        };
+        match rooms.create(
+            name,
+            rooms.options().clone().with_size(size.width, size.height)?,
+        ) {
             // Somebody else was faster.
             Ok(_) | Err(RoomError::NameTaken) => Ok(()),
             Err(error) => Err(error),
@@ -228,7 +243,10 @@ impl Switch {
     /// When that room cannot be made: the server is not open, or it exists.
     pub fn door(&self, address: SocketAddr) -> Result<String, ApiError> {
         let options = self.0.options();
-        let base = options.public_url.clone().unwrap_or_else(|| links::base_of(address));
+        let base = options
+            .public_url
+            .clone()
+            .unwrap_or_else(|| links::base_of(address));
         if !self.0.access().required() {
             return Ok(base);
         }

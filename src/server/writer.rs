@@ -48,12 +48,20 @@ pub struct Ending {
 impl Ending {
     /// Ends with an error message.
     pub fn refused(error: ErrorMessage, code: u16, reason: &'static str) -> Self {
-        Self { last: Some(ServerMessage::Error(error)), code, reason }
+        Self {
+            last: Some(ServerMessage::Error(error)),
+            code,
+            reason,
+        }
     }
 
     /// Ends without a word.
     pub fn quiet(code: u16, reason: &'static str) -> Self {
-        Self { last: None, code, reason }
+        Self {
+            last: None,
+            code,
+            reason,
+        }
     }
 }
 
@@ -71,7 +79,10 @@ impl Refusals {
     /// Counts one; true when it makes the abuse.
     pub fn count(&self, code: ErrorCode) -> bool {
         counter!(REFUSALS, "code" => code_name(code)).increment(1);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).refuse(Instant::now())
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .refuse(Instant::now())
     }
 }
 
@@ -155,7 +166,10 @@ impl Writer {
     /// Says the last words and closes; a client that does not take them is left.
     pub async fn end(mut self, ending: Ending) {
         let Ending { last, code, reason } = ending;
-        let close = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+        let close = CloseFrame {
+            code,
+            reason: Utf8Bytes::from_static(reason),
+        };
         let words = async {
             if let Some(last) = &last {
                 self.message(last).await?;
@@ -200,7 +214,11 @@ fn leaving(farewell: Farewell) -> Ending {
         Farewell::ShuttingDown => (close::AWAY, "server stops"),
         Farewell::RoomEnded => (close::TRY_AGAIN, "room ended"),
     };
-    Ending { last: Some(farewell.to_message()), code, reason }
+    Ending {
+        last: Some(farewell.to_message()),
+        code,
+        reason,
+    }
 }
 
 /// The code, when the JSON is an `error` message of a room.

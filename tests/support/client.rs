@@ -7,11 +7,11 @@ use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use impasto::protocol::{FrameHeader, decode_frame};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 use uuid::Uuid;
 
 /// Far longer than anything here takes: a test that hangs should say so.
@@ -38,10 +38,28 @@ impl TestClient {
         let url = format!("ws://{address}/v1/rooms/{room}/ws");
         let mut request = url.into_client_request().unwrap();
         let subprotocol = "impasto.v1".parse().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", subprotocol);
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", subprotocol);
         let (socket, response) = connect_async(request).await.unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], "impasto.v1");
-        Self { id: Uuid::new_v4(), socket }
+        Self {
+            id: Uuid::new_v4(),
+            socket,
+        }
+    }
+
+    /// Opens a websocket whose client takes a few kilobytes before it has read them.
+    pub async fn connect_narrow(address: SocketAddr, room: &str) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(2048).unwrap();
+        let stream = MaybeTlsStream::Plain(socket.connect(address).await.unwrap());
+        let url = format!("ws://{address}/v1/rooms/{room}/ws");
+        let (socket, _) = client_async(url, stream).await.unwrap();
+        Self {
+            id: Uuid::new_v4(),
+            socket,
+        }
     }
 
     /// Says hello, with `fields` laid over the usual ones.
@@ -66,7 +84,9 @@ impl TestClient {
     /// The next thing that the server sends.
     pub async fn next(&mut self) -> Event {
         loop {
-            let message = timeout(PATIENCE, self.socket.next()).await.expect("nothing came");
+            let message = timeout(PATIENCE, self.socket.next())
+                .await
+                .expect("nothing came");
             return match message {
                 None | Some(Err(_)) => Event::Closed(1006),
                 Some(Ok(Message::Close(None))) => Event::Closed(1005),
@@ -94,7 +114,10 @@ impl TestClient {
 
     /// The next error's code.
     pub async fn refusal(&mut self) -> String {
-        self.until("error").await["code"].as_str().unwrap().to_owned()
+        self.until("error").await["code"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// Everything up to the close, and its code.

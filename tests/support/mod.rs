@@ -1,6 +1,10 @@
 //! A server with a renderer that needs no model, and clients for it.
 
-#![allow(dead_code, reason = "every test file uses a part of this")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "every test file uses a part of this"
+)]
 
 mod client;
 mod renderer;

@@ -62,7 +62,12 @@ impl Renderer for TestRenderer {
     }
 
     fn window_rules(&self) -> WindowRules {
-        WindowRules { grid: 64, context: 32, minimum: 128, maximum: 256 }
+        WindowRules {
+            grid: 64,
+            context: 32,
+            minimum: 128,
+            maximum: 256,
+        }
     }
 
     fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
@@ -71,7 +76,14 @@ impl Renderer for TestRenderer {
             let pixels = turned_picture(&request.edit.sketch);
             let timings = TimingsMs::from([("denoise".to_owned(), 1.0), ("total".to_owned(), 1.0)]);
             let started = request.events.send(RenderEvent::Started { ticket }).await;
-            let done = request.events.send(RenderEvent::Done { ticket, pixels, timings }).await;
+            let done = request
+                .events
+                .send(RenderEvent::Done {
+                    ticket,
+                    pixels,
+                    timings,
+                })
+                .await;
             // A room that ended meanwhile hears nothing, as with the engine.
             drop((started, done));
         });

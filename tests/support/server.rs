@@ -40,7 +40,11 @@ impl TestServer {
         let address = server.local_addr();
         let switch = server.switch();
         let running = tokio::spawn(server.run());
-        Self { address, switch, running }
+        Self {
+            address,
+            switch,
+            running,
+        }
     }
 
     /// Lets members in.
@@ -49,9 +53,16 @@ impl TestServer {
         let mut options = RoomOptions::new(renderer.default_settings().clone());
         options.members_max = 4;
         let model = renderer.model_info().clone();
-        let limits = RegistryLimits { create_on_join: true, ..RegistryLimits::default() };
-        let rooms =
-            RoomRegistry::new(Arc::new(renderer), options, limits, CancellationToken::new());
+        let limits = RegistryLimits {
+            create_on_join: true,
+            ..RegistryLimits::default()
+        };
+        let rooms = RoomRegistry::new(
+            Arc::new(renderer),
+            options,
+            limits,
+            CancellationToken::new(),
+        );
         self.switch.open(rooms, model);
     }
 

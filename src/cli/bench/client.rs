@@ -46,7 +46,10 @@ pub async fn make_room(authority: &str, side: u32) -> Result<FreshRoom, Failure>
         .map_err(|cause| Failure::broken(format!("no server answers at {authority}: {cause}")))?;
     if answer.status != 201 {
         let text = String::from_utf8_lossy(&answer.body).into_owned();
-        return Err(Failure::broken(format!("the server makes no room ({}): {text}", answer.status)));
+        return Err(Failure::broken(format!(
+            "the server makes no room ({}): {text}",
+            answer.status
+        )));
     }
     serde_json::from_slice(&answer.body)
         .map_err(|cause| Failure::broken(format!("the server's answer is not a room: {cause}")))
@@ -75,7 +78,9 @@ impl BenchClient {
         let url = format!("ws://{authority}/v1/rooms/{}/ws", room.room);
         let mut request = url.into_client_request().map_err(Failure::broken)?;
         let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
-        request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
+        request
+            .headers_mut()
+            .insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
         let (socket, _) = connect_async_with_config(request, None, true)
             .await
             .map_err(|cause| Failure::broken(format!("the server opens no websocket: {cause}")))?;
@@ -95,7 +100,9 @@ impl BenchClient {
         match welcome {
             Heard::Message(ServerMessage::Welcome(welcome)) => Ok((client, *welcome)),
             Heard::Message(ServerMessage::Error(error)) => Err(Failure::broken(error.message)),
-            other => Err(Failure::broken(format!("the server answers hello with {other:?}"))),
+            other => Err(Failure::broken(format!(
+                "the server answers hello with {other:?}"
+            ))),
         }
     }
 
@@ -136,7 +143,9 @@ impl BenchClient {
                 }
                 Message::Close(reason) => {
                     let reason = reason.map(|frame| frame.to_string()).unwrap_or_default();
-                    return Err(Failure::broken(format!("the server closed the socket: {reason}")));
+                    return Err(Failure::broken(format!(
+                        "the server closed the socket: {reason}"
+                    )));
                 }
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }

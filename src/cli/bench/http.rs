@@ -25,12 +25,7 @@ pub struct Answer {
 ///
 /// # Errors
 /// When nobody answers in time, or not in HTTP.
-pub async fn request(
-    authority: &str,
-    method: &str,
-    path: &str,
-    body: &str,
-) -> io::Result<Answer> {
+pub async fn request(authority: &str, method: &str, path: &str, body: &str) -> io::Result<Answer> {
     let exchange = async {
         let mut stream = TcpStream::connect(authority).await?;
         let head = format!(
@@ -43,14 +38,19 @@ pub async fn request(
         stream.take(MOST_BYTES).read_to_end(&mut answer).await?;
         parse(&answer).ok_or_else(|| io::Error::other("the answer is not HTTP"))
     };
-    timeout(PATIENCE, exchange).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    timeout(PATIENCE, exchange)
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
 }
 
 fn parse(answer: &[u8]) -> Option<Answer> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(answer.get(..end)?).ok()?;
     let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    Some(Answer { status, body: answer.get(end + 4..)?.to_vec() })
+    Some(Answer {
+        status,
+        body: answer.get(end + 4..)?.to_vec(),
+    })
 }
 
 #[cfg(test)]
@@ -60,7 +60,13 @@ mod tests {
     #[test]
     fn an_answer_is_split_into_status_and_body() {
         let answer = parse(b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}").unwrap();
-        assert_eq!(answer, Answer { status: 201, body: b"{}".to_vec() });
+        assert_eq!(
+            answer,
+            Answer {
+                status: 201,
+                body: b"{}".to_vec()
+            }
+        );
         assert_eq!(parse(b"SSH-2.0-OpenSSH\r\n\r\n"), None);
         assert_eq!(parse(b"HTTP/1.1 2"), None);
     }

@@ -57,6 +57,9 @@ mod tests {
         let status = "Name:\timpasto\nVmPeak:\t  900 kB\nVmHWM:\t  204800 kB\n";
         assert_eq!(kibibytes(status, "VmHWM"), Some(204_800));
         assert_eq!(kibibytes(status, "VmSwap"), None);
-        assert_eq!(field("model name\t: A CPU\nmodel name\t: B\n", "model name"), Some("A CPU"));
+        assert_eq!(
+            field("model name\t: A CPU\nmodel name\t: B\n", "model name"),
+            Some("A CPU")
+        );
     }
 }

@@ -144,7 +144,10 @@ mod tests {
     #[test]
     fn a_spread_does_not_depend_on_the_order() {
         let spread = Spread::of(&[30.0, 10.0, 20.0]).unwrap();
-        assert_eq!((spread.count, spread.mean, spread.p50, spread.max), (3, 20.0, 20.0, 30.0));
+        assert_eq!(
+            (spread.count, spread.mean, spread.p50, spread.max),
+            (3, 20.0, 20.0, 30.0)
+        );
         assert_eq!(Spread::of(&[]), None);
     }
 

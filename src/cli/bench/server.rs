@@ -33,9 +33,15 @@ impl MeasuredServer {
             .map(|rest| rest.trim_end_matches('/'))
             .filter(|rest| !rest.is_empty() && !rest.contains('/'))
             .ok_or_else(|| {
-                Failure::usage(format!("`{url}` is not a server: write it like ws://127.0.0.1:7860"))
+                Failure::usage(format!(
+                    "`{url}` is not a server: write it like ws://127.0.0.1:7860"
+                ))
             })?;
-        Ok(Self { authority: authority.to_owned(), child: None, ready_seconds: None })
+        Ok(Self {
+            authority: authority.to_owned(),
+            child: None,
+            ready_seconds: None,
+        })
     }
 
     /// A server process of this same binary on a free port, once it is ready.
@@ -48,7 +54,13 @@ impl MeasuredServer {
         let binary = std::env::current_exe()
             .map_err(|cause| Failure::broken(format!("cannot find this program: {cause}")))?;
         let mut command = Command::new(binary);
-        command.args(["serve", "--listen", &address.to_string(), "--device", device]);
+        command.args([
+            "serve",
+            "--listen",
+            &address.to_string(),
+            "--device",
+            device,
+        ]);
         command.args(["--log", "warn"]);
         if let Some(model) = model {
             command.arg("--model").arg(model);
@@ -60,7 +72,11 @@ impl MeasuredServer {
             .spawn()
             .map_err(|cause| Failure::broken(format!("cannot start a server: {cause}")))?;
         let authority = address.to_string();
-        let mut server = Self { authority, child: Some(child), ready_seconds: None };
+        let mut server = Self {
+            authority,
+            child: Some(child),
+            ready_seconds: None,
+        };
         server.wait_until_ready(started).await?;
         Ok(server)
     }
@@ -75,7 +91,9 @@ impl MeasuredServer {
             if let Some(child) = &mut self.child
                 && let Ok(Some(status)) = child.try_wait()
             {
-                return Err(Failure::broken(format!("the server ended at its start ({status})")));
+                return Err(Failure::broken(format!(
+                    "the server ended at its start ({status})"
+                )));
             }
             if started.elapsed() > READY_WITHIN {
                 return Err(Failure::broken("the server is not ready after two minutes"));
@@ -96,7 +114,9 @@ impl MeasuredServer {
 
     /// The most memory that it has held, in MiB; None for a server that ran already.
     pub fn peak_memory_mib(&self) -> Option<u64> {
-        self.child.as_ref().and_then(|child| peak_memory_mib(child.id()))
+        self.child
+            .as_ref()
+            .and_then(|child| peak_memory_mib(child.id()))
     }
 }
 
@@ -124,7 +144,12 @@ mod tests {
     fn a_running_server_is_named_by_its_address_alone() {
         let server = MeasuredServer::running("ws://127.0.0.1:7860/").unwrap();
         assert_eq!(server.authority(), "127.0.0.1:7860");
-        for url in ["http://127.0.0.1:7860", "ws://", "wss://a", "ws://a/v1/rooms/b/ws"] {
+        for url in [
+            "http://127.0.0.1:7860",
+            "ws://",
+            "wss://a",
+            "ws://a/v1/rooms/b/ws",
+        ] {
             assert!(MeasuredServer::running(url).is_err(), "{url}");
         }
     }

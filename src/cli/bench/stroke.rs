@@ -72,7 +72,10 @@ pub fn run(args: StrokeArgs) -> Result<(), Failure> {
         .build()
         .map_err(|cause| Failure::broken(format!("cannot start the network: {cause}")))?;
     let report = runtime.block_on(measure(&args, &plan))?;
-    println!("{}", serde_json::to_string_pretty(&report).map_err(Failure::broken)?);
+    println!(
+        "{}",
+        serde_json::to_string_pretty(&report).map_err(Failure::broken)?
+    );
     Ok(())
 }
 
@@ -101,7 +104,10 @@ async fn measure(args: &StrokeArgs, plan: &Plan) -> Result<StrokeReport, Failure
     let progress = bar("painting", strokes as u64);
     for index in 0..strokes {
         if index == WARM_UP {
-            tally = Tally { refusals: tally.refusals, ..Tally::default() };
+            tally = Tally {
+                refusals: tally.refusals,
+                ..Tally::default()
+            };
         }
         let stroke = plan.stroke(index);
         paint(&mut client, &mut tally, plan, &stroke).await?;
@@ -153,7 +159,11 @@ async fn first_frame(
                 }
                 other => tally.hear(&other),
             },
-            Err(_) => return Err(Failure::broken("the room shows no picture after its welcome")),
+            Err(_) => {
+                return Err(Failure::broken(
+                    "the room shows no picture after its welcome",
+                ));
+            }
         }
     }
 }
@@ -173,9 +183,23 @@ async fn paint(
         if index as usize == stroke.chunks.len() {
             break;
         }
-        listen(client, tally, &mut watch, begun + plan.chunk_every * index, false).await?;
+        listen(
+            client,
+            tally,
+            &mut watch,
+            begun + plan.chunk_every * index,
+            false,
+        )
+        .await?;
     }
-    listen(client, tally, &mut watch, Instant::now() + ANSWER_WITHIN, true).await?;
+    listen(
+        client,
+        tally,
+        &mut watch,
+        Instant::now() + ANSWER_WITHIN,
+        true,
+    )
+    .await?;
     tally.finish(&watch);
     listen(client, tally, &mut watch, Instant::now() + plan.rest, false).await
 }
@@ -190,7 +214,9 @@ async fn listen(
     until_answered: bool,
 ) -> Result<(), Failure> {
     while !(until_answered && watch.answered()) {
-        let Ok(heard) = timeout_at(until.into(), client.hear()).await else { break };
+        let Ok(heard) = timeout_at(until.into(), client.hear()).await else {
+            break;
+        };
         let now = Instant::now();
         let heard = heard?;
         watch.hear(&heard, now);

@@ -17,7 +17,9 @@ const GRID: u32 = 64;
 /// Time between chunks; clients send at least every 50 ms.
 const CHUNK_EVERY: Duration = Duration::from_millis(40);
 
-const COLOURS: [&str; 6] = ["#c8342c", "#3d7a35", "#2f5fa8", "#e0a92e", "#7a4a21", "#e9e4da"];
+const COLOURS: [&str; 6] = [
+    "#c8342c", "#3d7a35", "#2f5fa8", "#e0a92e", "#7a4a21", "#e9e4da",
+];
 
 /// How the strokes of a bench are painted.
 #[derive(Clone, Debug)]
@@ -54,7 +56,9 @@ impl Plan {
     pub fn new(args: &StrokeArgs) -> Result<Self, Failure> {
         let canvas = args.canvas;
         if !(64..=4096).contains(&canvas) || !canvas.is_multiple_of(64) {
-            return Err(Failure::usage("--canvas takes a multiple of 64 from 64 to 4096"));
+            return Err(Failure::usage(
+                "--canvas takes a multiple of 64 from 64 to 4096",
+            ));
         }
         let margin = 2 * (SPREAD + CONTEXT) + MOVEMENT;
         let brush = match (args.window, args.dab) {
@@ -103,7 +107,11 @@ impl Plan {
                 done: chunk + 1 == self.chunks,
             })
             .collect();
-        PlannedStroke { id, footprint: Rect::new(left, top, extent, extent), chunks }
+        PlannedStroke {
+            id,
+            footprint: Rect::new(left, top, extent, extent),
+            chunks,
+        }
     }
 
     /// Left or top edge of a stroke's footprint.
@@ -124,7 +132,11 @@ impl Plan {
         let movement = MOVEMENT as f32;
         let sway = 0.5 - 0.5 * (along * std::f32::consts::PI).cos();
         let pressure = 0.8 + 0.2 * (along * std::f32::consts::PI).sin();
-        [left as f32 + radius + along * movement, top as f32 + radius + sway * movement, pressure]
+        [
+            left as f32 + radius + along * movement,
+            top as f32 + radius + sway * movement,
+            pressure,
+        ]
     }
 
     fn brush_of(&self, colour: &str) -> Brush {
@@ -153,7 +165,7 @@ impl Random {
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         mixed ^= mixed >> 31;
-        ((mixed >> 32) * u64::from(limit) >> 32) as u32
+        (((mixed >> 32) * u64::from(limit)) >> 32) as u32
     }
 }
 
@@ -179,9 +191,13 @@ mod tests {
 
     #[test]
     fn every_stroke_stays_inside_its_footprint_and_the_canvas() {
-        for (canvas, dab, window) in
-            [(512, None, Some(256)), (2048, None, Some(256)), (512, Some(64), None), (64, Some(56), None), (256, None, Some(256))]
-        {
+        for (canvas, dab, window) in [
+            (512, None, Some(256)),
+            (2048, None, Some(256)),
+            (512, Some(64), None),
+            (64, Some(56), None),
+            (256, None, Some(256)),
+        ] {
             let plan = Plan::new(&args(canvas, dab, window)).unwrap();
             for index in 0..100 {
                 let stroke = plan.stroke(index);
@@ -203,7 +219,10 @@ mod tests {
         let plan = Plan::new(&args(2048, None, Some(256))).unwrap();
         let canvas = Rect::new(0, 0, 2048, 2048);
         for index in 0..50 {
-            let window = plan.stroke(index).footprint.inflate_within(SPREAD + CONTEXT, &canvas);
+            let window = plan
+                .stroke(index)
+                .footprint
+                .inflate_within(SPREAD + CONTEXT, &canvas);
             assert_eq!((window.width, window.height), (256, 256));
             assert_eq!((window.x % GRID, window.y % GRID), (0, 0));
         }

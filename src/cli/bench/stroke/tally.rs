@@ -22,7 +22,14 @@ impl StrokeWatch {
     /// For a stroke of `chunks` messages within `footprint`.
     pub fn new(id: &str, footprint: Rect, chunks: usize) -> Self {
         let (sent, acknowledged, frames) = (Vec::new(), Vec::new(), Vec::new());
-        Self { id: id.to_owned(), footprint, chunks, sent, acknowledged, frames }
+        Self {
+            id: id.to_owned(),
+            footprint,
+            chunks,
+            sent,
+            acknowledged,
+            frames,
+        }
     }
 
     /// A chunk goes out at that moment.
@@ -132,7 +139,18 @@ mod tests {
 
     fn frame(rev: u64, rect: Rect, layer: Layer) -> Heard {
         let format = FrameFormat::Webp;
-        Heard::Frame(FrameHeader { rev, rect, step: 2, steps: 2, is_final: true, format, layer }, 9)
+        Heard::Frame(
+            FrameHeader {
+                rev,
+                rect,
+                step: 2,
+                steps: 2,
+                is_final: true,
+                format,
+                layer,
+            },
+            9,
+        )
     }
 
     fn ink(rev: u64, rect: Rect) -> Heard {
@@ -143,7 +161,10 @@ mod tests {
     }
 
     fn ack(id: &str, seq: u64) -> Heard {
-        Heard::Message(ServerMessage::Ack { id: Some(id.to_owned()), seq })
+        Heard::Message(ServerMessage::Ack {
+            id: Some(id.to_owned()),
+            seq,
+        })
     }
 
     #[test]
@@ -159,7 +180,10 @@ mod tests {
         watch.hear(&ack("a", 6), at(43));
         watch.hear(&frame(4, here, Layer::Result), at(50));
         watch.hear(&frame(6, here, Layer::Sketch), at(60));
-        watch.hear(&frame(6, Rect::new(200, 200, 64, 64), Layer::Result), at(70));
+        watch.hear(
+            &frame(6, Rect::new(200, 200, 64, 64), Layer::Result),
+            at(70),
+        );
         watch.hear(&ink(6, here), at(80));
         assert!(!watch.answered());
         watch.hear(&frame(5, here, Layer::Result), at(90));
@@ -177,7 +201,10 @@ mod tests {
         let here = Rect::new(0, 0, 64, 64);
         let mut watch = StrokeWatch::new("a", here, 1);
         watch.sent(start);
-        watch.hear(&frame(1, here, Layer::Result), start + Duration::from_millis(10));
+        watch.hear(
+            &frame(1, here, Layer::Result),
+            start + Duration::from_millis(10),
+        );
         watch.hear(&ack("a", 1), start + Duration::from_millis(20));
         assert_eq!(watch.answer_ms(0), Some(10.0));
     }
