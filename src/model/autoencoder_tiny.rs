@@ -39,7 +39,7 @@ enum Layer {
     /// Pixels doubled, then a convolution: two entries of diffusers' list.
     Upsample(Conv2d),
     Activation,
-    Block([Conv2d; 3]),
+    Block(Box<[Conv2d; 3]>),
 }
 
 impl AutoencoderTiny {
@@ -191,7 +191,7 @@ fn stages(
 fn block(weights: &Weights, channels: usize) -> std::result::Result<Layer, ModelError> {
     let shape = ConvShape::same(channels, channels, 3);
     let conv = |number: usize| conv2d(&weights.scope("conv").scope(number), shape);
-    Ok(Layer::Block([conv(0)?, conv(2)?, conv(4)?]))
+    Ok(Layer::Block(Box::new([conv(0)?, conv(2)?, conv(4)?])))
 }
 
 fn load_encoder(

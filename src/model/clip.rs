@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor};
 
 use super::layers::{layer_norm, linear};
 use super::{ConfigFile, ModelError, Weights};
-use crate::kernels::{LayerNorm, Linear, add, attention, gelu, quick_gelu};
+use crate::kernels::{LayerNorm, Linear, attention, gelu, quick_gelu};
 
 /// A CLIP text encoder's configuration, with transformers' names and defaults.
 #[derive(Debug, Clone, PartialEq)]
@@ -280,13 +280,13 @@ impl Layer {
             1.0 / ((config.hidden_size / heads) as f64).sqrt(),
             Some(mask),
         )?;
-        let tokens = add(&self.out_proj.forward(&mixed)?, tokens)?;
+        let tokens = self.out_proj.forward_add(&mixed, tokens)?;
         let hidden = self.fc1.forward(&self.layer_norm2.forward(&tokens)?)?;
         let hidden = if config.exact_gelu {
             gelu(&hidden)?
         } else {
             quick_gelu(&hidden)?
         };
-        add(&self.fc2.forward(&hidden)?, &tokens)
+        self.fc2.forward_add(&hidden, &tokens)
     }
 }

@@ -67,7 +67,7 @@ impl Weights {
             files: Arc::clone(&self.store.files),
             file_of: Arc::clone(&self.store.file_of),
             device: Device::Cpu,
-            // A format that no kernel repacks: the zeros are then never touched, and cost nothing.
+            // A format that no kernel repacks.
             dtype: DType::F16,
             adapters: Adapters::new(),
             taken: Mutex::default(),
@@ -182,7 +182,9 @@ impl Weights {
                 let mut problems = problems.lock().unwrap_or_else(PoisonError::into_inner);
                 problems.push(error.to_string());
             }
-            return self.prepared(Tensor::zeros(wanted, self.store.dtype, &self.store.device));
+            // One number seen as many: nothing is allocated.
+            let zero = Tensor::zeros((), self.store.dtype, &self.store.device);
+            return self.prepared(zero.and_then(|zero| zero.broadcast_as(wanted)));
         }
         let file = file?;
         let stored = file.read(&full_name)?;
