@@ -13,6 +13,7 @@ mod config_file;
 mod embeddings;
 mod error;
 mod family;
+mod fit;
 mod folder;
 mod inspect;
 mod layers;

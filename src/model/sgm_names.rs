@@ -44,7 +44,10 @@ fn down(number: usize, place: usize, rest: &str, layers: usize) -> Option<String
     let (block, layer) = (number / (layers + 1), number % (layers + 1));
     match place {
         0 if rest == "op" => Some(format!("down_blocks_{block}_downsamplers_0_conv")),
-        0 => Some(format!("down_blocks_{block}_resnets_{layer}_{}", resnet_layer(rest)?)),
+        0 => Some(format!(
+            "down_blocks_{block}_resnets_{layer}_{}",
+            resnet_layer(rest)?
+        )),
         1 => Some(format!("down_blocks_{block}_attentions_{layer}_{rest}")),
         _ => None,
     }
@@ -54,7 +57,10 @@ fn down(number: usize, place: usize, rest: &str, layers: usize) -> Option<String
 fn up(number: usize, place: usize, rest: &str, layers: usize) -> Option<String> {
     let (block, layer) = (number / (layers + 1), number % (layers + 1));
     match place {
-        0 => Some(format!("up_blocks_{block}_resnets_{layer}_{}", resnet_layer(rest)?)),
+        0 => Some(format!(
+            "up_blocks_{block}_resnets_{layer}_{}",
+            resnet_layer(rest)?
+        )),
         1 | 2 if rest == "conv" => Some(format!("up_blocks_{block}_upsamplers_0_conv")),
         1 => Some(format!("up_blocks_{block}_attentions_{layer}_{rest}")),
         _ => None,
@@ -87,31 +93,55 @@ mod tests {
     fn names_of_sdxl() {
         for (sgm, diffusers) in [
             ("input_blocks_0_0", "conv_in"),
-            ("input_blocks_1_0_in_layers_2", "down_blocks_0_resnets_0_conv1"),
+            (
+                "input_blocks_1_0_in_layers_2",
+                "down_blocks_0_resnets_0_conv1",
+            ),
             ("input_blocks_3_0_op", "down_blocks_0_downsamplers_0_conv"),
-            ("input_blocks_4_1_proj_in", "down_blocks_1_attentions_0_proj_in"),
+            (
+                "input_blocks_4_1_proj_in",
+                "down_blocks_1_attentions_0_proj_in",
+            ),
             (
                 "input_blocks_5_1_transformer_blocks_1_attn1_to_q",
                 "down_blocks_1_attentions_1_transformer_blocks_1_attn1_to_q",
             ),
-            ("input_blocks_8_0_emb_layers_1", "down_blocks_2_resnets_1_time_emb_proj"),
+            (
+                "input_blocks_8_0_emb_layers_1",
+                "down_blocks_2_resnets_1_time_emb_proj",
+            ),
             ("middle_block_0_out_layers_3", "mid_block_resnets_0_conv2"),
             ("middle_block_1_proj_out", "mid_block_attentions_0_proj_out"),
             ("middle_block_2_in_layers_2", "mid_block_resnets_1_conv1"),
             ("output_blocks_2_2_conv", "up_blocks_0_upsamplers_0_conv"),
-            ("output_blocks_5_1_proj_in", "up_blocks_1_attentions_2_proj_in"),
-            ("output_blocks_8_0_skip_connection", "up_blocks_2_resnets_2_conv_shortcut"),
+            (
+                "output_blocks_5_1_proj_in",
+                "up_blocks_1_attentions_2_proj_in",
+            ),
+            (
+                "output_blocks_8_0_skip_connection",
+                "up_blocks_2_resnets_2_conv_shortcut",
+            ),
             ("time_embed_2", "time_embedding_linear_2"),
             ("label_emb_0_0", "add_embedding_linear_1"),
             ("out_2", "conv_out"),
         ] {
-            assert_eq!(diffusers_from_sgm(sgm, 2).as_deref(), Some(diffusers), "{sgm}");
+            assert_eq!(
+                diffusers_from_sgm(sgm, 2).as_deref(),
+                Some(diffusers),
+                "{sgm}"
+            );
         }
     }
 
     #[test]
     fn other_names_are_left_alone() {
-        for name in ["down_blocks_0_resnets_0_conv1", "input_blocks_x", "middle_block_7_proj", ""] {
+        for name in [
+            "down_blocks_0_resnets_0_conv1",
+            "input_blocks_x",
+            "middle_block_7_proj",
+            "",
+        ] {
             assert_eq!(diffusers_from_sgm(name, 2), None, "{name}");
         }
     }
