@@ -1,5 +1,7 @@
 //! The wire protocol by its bytes: what other clients rely on.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail loudly")]
+
 use bytes::Bytes;
 use impasto::protocol::*;
 use serde_json::{Value, json};

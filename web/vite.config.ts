@@ -14,4 +14,5 @@ export default defineConfig({
   },
   worker: { format: "es" },
   server: { proxy: { "/v1": { target: server, ws: true } } },
+  preview: { proxy: { "/v1": { target: server, ws: true } } },
 });

@@ -32,12 +32,13 @@ impl Canvas {
         known
     }
 
-    /// Blends the model's pixels into the result. `rendered` and `mask` have
-    /// the window's size. Returns the smallest rectangle around what changed.
+    /// Makes the result `known·(1 − mask) + rendered·mask`, with [`Canvas::known`] of this
+    /// moment. `rendered` and `mask` have the window's size. Returns the smallest rectangle
+    /// around what changed.
     ///
     /// Only pixels change that have a `mask` above 0 and that strokes (grown
     /// by the spread) still cover: what was undone while the model worked
-    /// stays undone.
+    /// stays undone. Pasting the same render twice is pasting it once.
     pub fn paste_result(&mut self, window: &Rect, rendered: &Pixels, mask: &Mask) -> Rect {
         let window = Rect::new(
             window.x,
@@ -47,24 +48,33 @@ impl Canvas {
         )
         .intersect(&self.bounds);
         let allowed = self.repaint_mask(&window);
+        let known = self.known(&window, mask);
         let mut dirty = Rect::default();
         for y in 0..window.height {
             let masks = mask
                 .span(0, y, window.width)
                 .iter()
                 .zip(allowed.span(0, y, window.width));
-            let row = self.result.span_mut(window.x, window.y + y, window.width);
-            let pixels = row
-                .chunks_exact_mut(3)
+            let wanted = known
+                .span(0, y, window.width)
+                .chunks_exact(3)
                 .zip(rendered.span(0, y, window.width).chunks_exact(3));
+            let row = self.result.span_mut(window.x, window.y + y, window.width);
             let mut first = None;
             let mut last = 0;
-            for (x, ((mask, allowed), (pixel, rendered))) in (window.x..).zip(masks.zip(pixels)) {
-                let weight = (*mask).min(*allowed);
-                if weight == 0 || pixel == rendered {
+            let pixels = row.chunks_exact_mut(3).zip(wanted);
+            for (x, ((mask, allowed), (pixel, (known, rendered)))) in
+                (window.x..).zip(masks.zip(pixels))
+            {
+                if *mask == 0 || *allowed == 0 {
                     continue;
                 }
-                mix_pixel(pixel, rendered, weight);
+                let mut mixed = [known[0], known[1], known[2]];
+                mix_pixel(&mut mixed, rendered, *mask);
+                if pixel == mixed {
+                    continue;
+                }
+                pixel.copy_from_slice(&mixed);
                 first = first.or(Some(x));
                 last = x;
             }

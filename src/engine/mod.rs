@@ -216,7 +216,7 @@ fn describe(model: &Model, device: &str) -> Description {
     let grid = model.window_grid();
     let rules = WindowRules {
         grid,
-        context: 32,
+        context: 16,
         minimum: 128.min(native_size),
         maximum: native_size.max(grid),
     };

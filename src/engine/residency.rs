@@ -7,27 +7,27 @@ use candle_core::Tensor;
 
 use super::RoomKey;
 use crate::canvas::Pixels;
-use crate::protocol::Rect;
 
 /// Windows whose latents are kept for one room.
 const WINDOWS_PER_ROOM: usize = 64;
 
-/// Identifies the pixels of a window: where it lies and what it shows.
+/// Identifies what a window shows. Where it lies does not matter: latents of the same pixels
+/// are the same.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct WindowKey {
-    rect: Rect,
+    size: (u32, u32),
     content: [u64; 2],
 }
 
 impl WindowKey {
-    pub fn new(rect: Rect, pixels: &Pixels) -> Self {
+    pub fn new(pixels: &Pixels) -> Self {
         let content = [0u8, 1].map(|salt| {
             let mut hasher = DefaultHasher::new();
             hasher.write_u8(salt);
             pixels.data().hash(&mut hasher);
             hasher.finish()
         });
-        Self { rect, content }
+        Self { size: (pixels.width(), pixels.height()), content }
     }
 }
 
@@ -73,7 +73,7 @@ mod tests {
     fn a_room_keeps_its_newest_windows() {
         let mut residency = Residency::default();
         let latents = Tensor::zeros((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
-        let key = |x: u32| WindowKey::new(Rect::new(x, 0, 8, 8), &Pixels::new(8, 8, [0; 3]));
+        let key = |width: u32| WindowKey::new(&Pixels::new(width + 1, 1, [0; 3]));
         for x in 0..WINDOWS_PER_ROOM as u32 {
             residency.keep(RoomKey(1), key(x), latents.clone());
         }
@@ -88,9 +88,9 @@ mod tests {
 
     #[test]
     fn other_pixels_are_another_window() {
-        let rect = Rect::new(0, 0, 8, 8);
-        let white = WindowKey::new(rect, &Pixels::new(8, 8, [255; 3]));
-        assert!(white == WindowKey::new(rect, &Pixels::new(8, 8, [255; 3])));
-        assert!(white != WindowKey::new(rect, &Pixels::new(8, 8, [254; 3])));
+        let white = WindowKey::new(&Pixels::new(8, 8, [255; 3]));
+        assert!(white == WindowKey::new(&Pixels::new(8, 8, [255; 3])));
+        assert!(white != WindowKey::new(&Pixels::new(8, 8, [254; 3])));
+        assert!(white != WindowKey::new(&Pixels::new(16, 4, [255; 3])));
     }
 }

@@ -96,7 +96,7 @@ impl Worker {
         request: &RenderRequest,
         pixels: &Pixels,
     ) -> Result<Tensor, PipelineError> {
-        let key = WindowKey::new(request.edit.window, pixels);
+        let key = WindowKey::new(pixels);
         if let Some(latents) = self.residency.get(request.room, &key) {
             return Ok(latents);
         }

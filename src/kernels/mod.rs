@@ -15,12 +15,19 @@
 
 mod activation;
 mod attention;
+mod buffer;
 mod conv;
 mod elementwise;
 mod linear;
+mod math;
 mod norm;
 mod reshape;
 pub mod stock;
+mod storage;
+#[cfg(test)]
+mod testing;
+mod threads;
+mod tile;
 
 pub use activation::{geglu, gelu, quick_gelu, relu, silu};
 pub use attention::attention;

@@ -11,7 +11,7 @@ pub enum Autoencoder {
     /// diffusers' `AutoencoderTiny`.
     Tiny(AutoencoderTiny),
     /// diffusers' `AutoencoderKL`.
-    Kl(AutoencoderKl),
+    Kl(Box<AutoencoderKl>),
 }
 
 impl Autoencoder {
@@ -30,7 +30,7 @@ impl Autoencoder {
     ) -> std::result::Result<Self, ModelError> {
         match class {
             "AutoencoderTiny" => Ok(Self::Tiny(AutoencoderTiny::load(config, weights)?)),
-            "AutoencoderKL" => Ok(Self::Kl(AutoencoderKl::load(config, weights)?)),
+            "AutoencoderKL" => Ok(Self::Kl(Box::new(AutoencoderKl::load(config, weights)?))),
             other => Err(ModelError::UnknownClass {
                 path: config.path().to_owned(),
                 component: "vae".to_owned(),
@@ -51,7 +51,11 @@ impl Autoencoder {
         dtype: DType,
     ) -> std::result::Result<DType, ModelError> {
         let overflows = class == "AutoencoderKL" && config.or("force_upcast", true)?;
-        Ok(if overflows && dtype == DType::F16 { DType::F32 } else { dtype })
+        Ok(if overflows && dtype == DType::F16 {
+            DType::F32
+        } else {
+            dtype
+        })
     }
 
     /// `[batch, 3, height, width]` in −1…1 to latents `[batch, latent_channels, height/scale,

@@ -62,9 +62,10 @@ impl AutoencoderKl {
         config.only("out_channels", 3)?;
         config.only("act_fn", "silu")?;
         let channels: Vec<usize> = config.or("block_out_channels", vec![64])?;
-        for (field, class) in
-            [("down_block_types", "DownEncoderBlock2D"), ("up_block_types", "UpDecoderBlock2D")]
-        {
+        for (field, class) in [
+            ("down_block_types", "DownEncoderBlock2D"),
+            ("up_block_types", "UpDecoderBlock2D"),
+        ] {
             let types: Vec<String> = config.or(field, vec![class.to_owned()])?;
             if types.len() != channels.len() || types.iter().any(|name| name != class) {
                 let reason = format!("must list {class} {} times", channels.len());
@@ -82,12 +83,16 @@ impl AutoencoderKl {
             || shape.groups == 0
             || shape.channels.iter().any(|width| width % shape.groups != 0)
         {
-            let reason = format!("is {}, which does not divide {:?}", shape.groups, shape.channels);
+            let reason = format!(
+                "is {}, which does not divide {:?}",
+                shape.groups, shape.channels
+            );
             return Err(config.refuse("norm_num_groups", reason));
         }
         let quant = |field: &str, name: &str, width: usize| {
             let wanted = config.or(&format!("use_{field}"), true)?;
-            let conv = wanted.then(|| conv2d(&weights.scope(name), ConvShape::same(width, width, 1)));
+            let conv =
+                wanted.then(|| conv2d(&weights.scope(name), ConvShape::same(width, width, 1)));
             conv.transpose()
         };
         Ok(Self {
@@ -108,10 +113,13 @@ impl AutoencoderKl {
         if let Some(conv) = &self.quant_conv {
             moments = conv.forward(&moments)?;
         }
-        let mean = moments.narrow(1, 0, self.shape.latent_channels)?.contiguous()?;
+        let mean = moments
+            .narrow(1, 0, self.shape.latent_channels)?
+            .contiguous()?;
         // (mean − shift) · scale, as diffusers' pipelines do.
         let offset = -self.shift_factor * self.scaling_factor;
-        mean.affine(self.scaling_factor, offset)?.to_dtype(image.dtype())
+        mean.affine(self.scaling_factor, offset)?
+            .to_dtype(image.dtype())
     }
 
     /// Scaled latents to an image in −1…1.
@@ -150,8 +158,16 @@ impl MidAttention {
         let width = shape.widest();
         // Checkpoints from before diffusers 0.18 have the second set of names.
         let dense = |name: &str, old_name: &str| {
-            let stored = if weights.scope(name).has("weight") { name } else { old_name };
-            let stored = if weights.scope(stored).has("weight") { stored } else { name };
+            let stored = if weights.scope(name).has("weight") {
+                name
+            } else {
+                old_name
+            };
+            let stored = if weights.scope(stored).has("weight") {
+                stored
+            } else {
+                name
+            };
             linear(&weights.scope(stored), width, width, true)
         };
         Ok(Self {
@@ -175,7 +191,10 @@ impl MidAttention {
             self.scale,
             None,
         )?;
-        add(&image_from_tokens(&self.to_out.forward(&mixed)?, height, width)?, sample)
+        add(
+            &image_from_tokens(&self.to_out.forward(&mixed)?, height, width)?,
+            sample,
+        )
     }
 }
 
@@ -268,7 +287,8 @@ impl Encoder {
             }
         }
         let hidden = self.mid_block.forward(&hidden)?;
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&hidden)?)
+        self.conv_out
+            .forward(&self.conv_norm_out.forward_silu(&hidden)?)
     }
 }
 
@@ -316,6 +336,7 @@ impl Decoder {
                 hidden = upsampler.forward(&hidden, None)?;
             }
         }
-        self.conv_out.forward(&self.conv_norm_out.forward_silu(&hidden)?)
+        self.conv_out
+            .forward(&self.conv_norm_out.forward_silu(&hidden)?)
     }
 }

@@ -39,7 +39,7 @@ enum Layer {
     /// Pixels doubled, then a convolution: two entries of diffusers' list.
     Upsample(Conv2d),
     Activation,
-    Block([Conv2d; 3]),
+    Block(Box<[Conv2d; 3]>),
 }
 
 impl AutoencoderTiny {
@@ -70,7 +70,10 @@ impl AutoencoderTiny {
         if encoder.len() != decoder.len() {
             return Err(config.refuse(
                 "num_decoder_blocks",
-                format!("must list as many stages as num_encoder_blocks, {}", encoder.len()),
+                format!(
+                    "must list as many stages as num_encoder_blocks, {}",
+                    encoder.len()
+                ),
             ));
         }
         let scale = 1 << (encoder.len() - 1);
@@ -94,7 +97,8 @@ impl AutoencoderTiny {
         // The layers were trained on images in 0…1.
         let hidden = image.to_dtype(self.dtype)?.affine(0.5, 0.5)?;
         let latents = self.run(&self.encoder, hidden)?;
-        self.scaled(latents, self.scaling_factor)?.to_dtype(image.dtype())
+        self.scaled(latents, self.scaling_factor)?
+            .to_dtype(image.dtype())
     }
 
     /// Scaled latents to an image in −1…1.
@@ -102,7 +106,9 @@ impl AutoencoderTiny {
         let unscaled = self.scaled(latents.to_dtype(self.dtype)?, 1.0 / self.scaling_factor)?;
         // A soft clamp to −3…3, which the decoder was trained with.
         let clamped = unscaled.affine(1.0 / 3.0, 0.0)?.tanh()?.affine(3.0, 0.0)?;
-        self.run(&self.decoder, clamped)?.affine(2.0, -1.0)?.to_dtype(latents.dtype())
+        self.run(&self.decoder, clamped)?
+            .affine(2.0, -1.0)?
+            .to_dtype(latents.dtype())
     }
 
     pub(super) fn latent_channels(&self) -> usize {
@@ -114,7 +120,11 @@ impl AutoencoderTiny {
     }
 
     fn scaled(&self, tensor: Tensor, factor: f64) -> Result<Tensor> {
-        if factor == 1.0 { Ok(tensor) } else { tensor.affine(factor, 0.0) }
+        if factor == 1.0 {
+            Ok(tensor)
+        } else {
+            tensor.affine(factor, 0.0)
+        }
     }
 
     fn run(&self, layers: &[Layer], input: Tensor) -> Result<Tensor> {
@@ -132,10 +142,17 @@ impl AutoencoderTiny {
 
     fn block(&self, [first, second, third]: &[Conv2d; 3], input: &Tensor) -> Result<Tensor> {
         if self.activation == Activation::Relu {
-            let active = Fused { relu: true, ..Fused::default() };
+            let active = Fused {
+                relu: true,
+                ..Fused::default()
+            };
             let hidden = first.forward_fused(input, active)?;
             let hidden = second.forward_fused(&hidden, active)?;
-            let last = Fused { residual: Some(input), relu: true, ..Fused::default() };
+            let last = Fused {
+                residual: Some(input),
+                relu: true,
+                ..Fused::default()
+            };
             return third.forward_fused(&hidden, last);
         }
         let hidden = self.activation.forward(&first.forward(input)?)?;
@@ -159,7 +176,10 @@ fn stages(
     if blocks.is_empty() || blocks.len() != channels.len() {
         return Err(config.refuse(
             &blocks_field,
-            format!("must list as many stages as {channels_field}, {}, and at least one", channels.len()),
+            format!(
+                "must list as many stages as {channels_field}, {}, and at least one",
+                channels.len()
+            ),
         ));
     }
     if channels.windows(2).any(|pair| pair[0] != pair[1]) {
@@ -171,7 +191,7 @@ fn stages(
 fn block(weights: &Weights, channels: usize) -> std::result::Result<Layer, ModelError> {
     let shape = ConvShape::same(channels, channels, 3);
     let conv = |number: usize| conv2d(&weights.scope("conv").scope(number), shape);
-    Ok(Layer::Block([conv(0)?, conv(2)?, conv(4)?]))
+    Ok(Layer::Block(Box::new([conv(0)?, conv(2)?, conv(4)?])))
 }
 
 fn load_encoder(
@@ -205,7 +225,10 @@ fn load_decoder(
 ) -> std::result::Result<Vec<Layer>, ModelError> {
     let width = stages.first().map_or(0, |stage| stage.1);
     let enter = ConvShape::same(latent_channels, width, 3);
-    let mut layers = vec![Layer::Conv(conv2d(&weights.scope(0), enter)?), Layer::Activation];
+    let mut layers = vec![
+        Layer::Conv(conv2d(&weights.scope(0), enter)?),
+        Layer::Activation,
+    ];
     // diffusers numbers the upsampling as a layer of its own.
     let mut place = layers.len();
     for (number, &(blocks, channels)) in stages.iter().enumerate() {

@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor};
 
 use super::layers::{layer_norm, linear};
 use super::{ConfigFile, ModelError, Weights};
-use crate::kernels::{LayerNorm, Linear, add, attention, gelu, quick_gelu};
+use crate::kernels::{LayerNorm, Linear, attention, gelu, quick_gelu};
 
 /// A CLIP text encoder's configuration, with transformers' names and defaults.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,7 +62,9 @@ impl ClipTextConfig {
             eos_token_id: file.or("eos_token_id", 49407)?,
         };
         if config.num_attention_heads == 0
-            || config.hidden_size % config.num_attention_heads != 0
+            || !config
+                .hidden_size
+                .is_multiple_of(config.num_attention_heads)
         {
             let reason = format!("does not divide hidden_size, {}", config.hidden_size);
             return Err(file.refuse("num_attention_heads", reason));
@@ -122,15 +124,26 @@ impl ClipTextModel {
     ) -> std::result::Result<Self, ModelError> {
         let width = config.hidden_size;
         let text_projection = with_projection
-            .then(|| linear(&weights.scope("text_projection"), width, config.projection_dim, false))
+            .then(|| {
+                linear(
+                    &weights.scope("text_projection"),
+                    width,
+                    config.projection_dim,
+                    false,
+                )
+            })
             .transpose()?;
         // Files written by transformers 5.0 to 5.2 lack the outer module's name.
-        let inner = match weights.has("embeddings.token_embedding.weight") {
-            true => weights.clone(),
-            false => weights.scope("text_model"),
+        let inner = if weights.has("embeddings.token_embedding.weight") {
+            weights.clone()
+        } else {
+            weights.scope("text_model")
         };
         let embedding = |name: &str, rows: usize| {
-            inner.scope("embeddings").scope(name).tensor("weight", &[rows, width])
+            inner
+                .scope("embeddings")
+                .scope(name)
+                .tensor("weight", &[rows, width])
         };
         Ok(Self {
             token_embedding: embedding("token_embedding", config.vocab_size)?,
@@ -151,6 +164,13 @@ impl ClipTextModel {
     /// The configuration that the network was built from.
     pub fn config(&self) -> &ClipTextConfig {
         &self.config
+    }
+
+    /// Width of [`ClipTextOutput::text_embeds`], where the class has them.
+    pub fn projection_dim(&self) -> Option<usize> {
+        self.text_projection
+            .is_some()
+            .then_some(self.config.projection_dim)
     }
 
     /// Token ids `[batch, tokens]` (u32) to embeddings `[batch, tokens, hidden_size]`: the last
@@ -187,12 +207,14 @@ impl ClipTextModel {
         }
         let last_hidden_state = self.final_layer_norm.forward(&hidden)?;
         let text_embeds = match &self.text_projection {
-            Some(projection) => {
-                Some(projection.forward(&self.pooled(&last_hidden_state, &ids)?)?)
-            }
+            Some(projection) => Some(projection.forward(&self.pooled(&last_hidden_state, &ids)?)?),
             None => None,
         };
-        Ok(ClipTextOutput { last_hidden_state, penultimate_hidden_state, text_embeds })
+        Ok(ClipTextOutput {
+            last_hidden_state,
+            penultimate_hidden_state,
+            text_embeds,
+        })
     }
 
     /// Each row's state at the token that ends the prompt, `[batch, hidden_size]`.
@@ -202,7 +224,10 @@ impl ClipTextModel {
             // Old configurations say 2 whatever the vocabulary; transformers then takes the
             // highest id, which is the end in CLIP's own vocabulary.
             let end = match self.config.eos_token_id {
-                2 => ids.iter().max().and_then(|end| ids.iter().position(|id| id == end)),
+                2 => ids
+                    .iter()
+                    .max()
+                    .and_then(|end| ids.iter().position(|id| id == end)),
                 end => ids.iter().position(|id| *id == end),
             };
             rows.push(states.get(row)?.get(end.unwrap_or(0))?);
@@ -255,9 +280,13 @@ impl Layer {
             1.0 / ((config.hidden_size / heads) as f64).sqrt(),
             Some(mask),
         )?;
-        let tokens = add(&self.out_proj.forward(&mixed)?, tokens)?;
+        let tokens = self.out_proj.forward_add(&mixed, tokens)?;
         let hidden = self.fc1.forward(&self.layer_norm2.forward(&tokens)?)?;
-        let hidden = if config.exact_gelu { gelu(&hidden)? } else { quick_gelu(&hidden)? };
-        add(&self.fc2.forward(&hidden)?, &tokens)
+        let hidden = if config.exact_gelu {
+            gelu(&hidden)?
+        } else {
+            quick_gelu(&hidden)?
+        };
+        self.fc2.forward_add(&hidden, &tokens)
     }
 }

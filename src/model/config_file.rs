@@ -32,9 +32,15 @@ impl ConfigFile {
     /// `Missing`, `Unreadable` or `Json`.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
         let text = read_text(path)?;
-        let json = |reason: String| ModelError::Json { path: path.to_owned(), reason };
+        let json = |reason: String| ModelError::Json {
+            path: path.to_owned(),
+            reason,
+        };
         match serde_json::from_str(&text).map_err(|error| json(error.to_string()))? {
-            Value::Object(fields) => Ok(Self { path: path.to_owned(), fields }),
+            Value::Object(fields) => Ok(Self {
+                path: path.to_owned(),
+                fields,
+            }),
             _ => Err(json("it should be an object, { … }".to_owned())),
         }
     }
@@ -85,7 +91,10 @@ impl ConfigFile {
             PerBlock::Each(values) if values.len() == blocks => Ok(values),
             PerBlock::Each(values) => Err(self.refuse(
                 field,
-                format!("lists {} values, but there are {blocks} blocks", values.len()),
+                format!(
+                    "lists {} values, but there are {blocks} blocks",
+                    values.len()
+                ),
             )),
         }
     }
@@ -99,11 +108,14 @@ impl ConfigFile {
         match self.fields.get(field) {
             None | Some(Value::Null) => Ok(()),
             Some(value) if *value == supported => Ok(()),
-            Some(value) if supported.is_null() => {
-                Err(self.refuse(field, format!("is {value}, which is not supported: it must be null")))
-            }
-            Some(value) => Err(self
-                .refuse(field, format!("is {value}, which is not supported: it must be {supported}"))),
+            Some(value) if supported.is_null() => Err(self.refuse(
+                field,
+                format!("is {value}, which is not supported: it must be null"),
+            )),
+            Some(value) => Err(self.refuse(
+                field,
+                format!("is {value}, which is not supported: it must be {supported}"),
+            )),
         }
     }
 
@@ -127,6 +139,9 @@ pub fn read_text(path: &Path) -> Result<String, ModelError> {
             path: path.to_owned(),
             hint: "the folder is not a complete diffusers model".to_owned(),
         },
-        _ => ModelError::Unreadable { path: path.to_owned(), source },
+        _ => ModelError::Unreadable {
+            path: path.to_owned(),
+            source,
+        },
     })
 }

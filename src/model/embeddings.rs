@@ -30,10 +30,15 @@ impl Timesteps {
         // every bit of the frequency.
         let slope = -(10_000f64.ln()) as f32;
         let span = (half as f64 - freq_shift) as f32;
-        let frequencies: Vec<f32> =
-            (0..half).map(|index| (slope * index as f32 / span).exp()).collect();
+        let frequencies: Vec<f32> = (0..half)
+            .map(|index| (slope * index as f32 / span).exp())
+            .collect();
         let frequencies = Tensor::from_vec(frequencies, (1, half), device)?;
-        Ok(Self { frequencies, flip_sin_to_cos, odd: channels % 2 == 1 })
+        Ok(Self {
+            frequencies,
+            flip_sin_to_cos,
+            odd: channels % 2 == 1,
+        })
     }
 
     /// `[n]` numbers to `[n, channels]` sinusoids, in f32.
@@ -47,9 +52,17 @@ impl Timesteps {
             .unsqueeze(1)?
             .broadcast_mul(&self.frequencies)?;
         let (sin, cos) = (phase.sin()?, phase.cos()?);
-        let halves = if self.flip_sin_to_cos { [cos, sin] } else { [sin, cos] };
+        let halves = if self.flip_sin_to_cos {
+            [cos, sin]
+        } else {
+            [sin, cos]
+        };
         let embedding = Tensor::cat(&halves, D::Minus1)?;
-        if self.odd { embedding.pad_with_zeros(D::Minus1, 0, 1) } else { Ok(embedding) }
+        if self.odd {
+            embedding.pad_with_zeros(D::Minus1, 0, 1)
+        } else {
+            Ok(embedding)
+        }
     }
 }
 
@@ -93,6 +106,7 @@ impl TimestepEmbedding {
                 "timestep_cond was given, but the UNet's config.json has no time_cond_proj_dim"
             ),
         };
-        self.linear_2.forward(&silu(&self.linear_1.forward(&sample)?)?)
+        self.linear_2
+            .forward(&silu(&self.linear_1.forward(&sample)?)?)
     }
 }

@@ -120,6 +120,16 @@ pub enum ModelError {
         /// What is wrong.
         reason: String,
     },
+    /// The networks cannot be computed in this number format here.
+    #[error("models cannot run in {dtype} on {device}: use {supported}")]
+    NumberFormat {
+        /// The format that was asked for.
+        dtype: String,
+        /// The device that was asked for.
+        device: String,
+        /// The formats that would do.
+        supported: String,
+    },
     /// The device refused an operation while a tensor was being prepared.
     #[error("cannot prepare `{tensor}` of {}: {source}", path.display())]
     Prepare {
@@ -128,6 +138,6 @@ pub enum ModelError {
         /// The tensor or layer.
         tensor: String,
         /// The tensor library's answer.
-        source: candle_core::Error,
+        source: Box<candle_core::Error>,
     },
 }

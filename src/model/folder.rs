@@ -43,8 +43,9 @@ impl ModelFolder {
         if !index_path.is_file() {
             return Err(ModelError::Missing {
                 path: index_path,
-                hint: "a diffusers model folder has one; give the folder that save_pretrained wrote"
-                    .to_owned(),
+                hint:
+                    "a diffusers model folder has one; give the folder that save_pretrained wrote"
+                        .to_owned(),
             });
         }
         let index = ConfigFile::read(&index_path)?;
@@ -60,7 +61,11 @@ impl ModelFolder {
                 _ => return Err(index.refuse(name, "should be a library and a class")),
             }
         }
-        Ok(Self { path: path.to_owned(), pipeline_class, classes })
+        Ok(Self {
+            path: path.to_owned(),
+            pipeline_class,
+            classes,
+        })
     }
 
     /// Where the folder is.
@@ -70,8 +75,14 @@ impl ModelFolder {
 
     /// The last part of the path: what people call the model.
     pub fn name(&self) -> String {
-        let absolute = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
-        absolute.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        let absolute = self
+            .path
+            .canonicalize()
+            .unwrap_or_else(|_| self.path.clone());
+        absolute
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
     }
 
     /// The pipeline class that the index names, such as `StableDiffusionPipeline`.
@@ -90,11 +101,14 @@ impl ModelFolder {
     /// `Config` when the index has no such component, `UnknownClass` when it is another class.
     pub fn class(&self, component: &str, supported: &[&str]) -> Result<&str, ModelError> {
         let index_path = self.path.join("model_index.json");
-        let class = self.classes.get(component).ok_or_else(|| ModelError::Config {
-            path: index_path.clone(),
-            field: component.to_owned(),
-            reason: format!("is absent: it should name {}", supported.join(" or ")),
-        })?;
+        let class = self
+            .classes
+            .get(component)
+            .ok_or_else(|| ModelError::Config {
+                path: index_path.clone(),
+                field: component.to_owned(),
+                reason: format!("is absent: it should name {}", supported.join(" or ")),
+            })?;
         if supported.contains(&class.as_str()) {
             return Ok(class);
         }
@@ -121,10 +135,15 @@ impl Component {
     /// # Errors
     /// `Missing` when it is not there.
     pub fn at(path: &Path) -> Result<Self, ModelError> {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
         let name = name.unwrap_or_default();
         if path.is_dir() {
-            return Ok(Self { name, path: path.to_owned() });
+            return Ok(Self {
+                name,
+                path: path.to_owned(),
+            });
         }
         Err(ModelError::Missing {
             path: path.to_owned(),
@@ -186,7 +205,9 @@ impl Component {
                     let files = vec![SafetensorsFile::open(&single)?];
                     return Ok(Weights::new(&single, files, device, dtype));
                 }
-                let index = self.path.join(format!("{stem}.safetensors.index{variant}.json"));
+                let index = self
+                    .path
+                    .join(format!("{stem}.safetensors.index{variant}.json"));
                 if index.is_file() {
                     return Ok(Weights::new(&index, self.shards(&index)?, device, dtype));
                 }
@@ -199,7 +220,11 @@ impl Component {
         } else {
             "copy the component's weights there, as safetensors"
         };
-        let stem = if self.name.starts_with("text_encoder") { STEMS[1] } else { STEMS[0] };
+        let stem = if self.name.starts_with("text_encoder") {
+            STEMS[1]
+        } else {
+            STEMS[0]
+        };
         Err(ModelError::Missing {
             path: self.path.join(format!("{stem}.safetensors")),
             hint: expected.to_owned(),
@@ -208,13 +233,16 @@ impl Component {
 
     fn shards(&self, index: &Path) -> Result<Vec<SafetensorsFile>, ModelError> {
         let index = ConfigFile::read(index)?;
-        let map: BTreeMap<String, String> = index
-            .optional("weight_map")?
-            .ok_or_else(|| index.refuse("weight_map", "is absent: it should name each tensor's file"))?;
+        let map: BTreeMap<String, String> = index.optional("weight_map")?.ok_or_else(|| {
+            index.refuse("weight_map", "is absent: it should name each tensor's file")
+        })?;
         let mut names: Vec<&String> = map.values().collect();
         names.sort();
         names.dedup();
-        if names.iter().any(|name| Path::new(name.as_str()).components().count() != 1) {
+        if names
+            .iter()
+            .any(|name| Path::new(name.as_str()).components().count() != 1)
+        {
             return Err(index.refuse("weight_map", "names a file outside its own folder"));
         }
         let files = names
@@ -223,8 +251,14 @@ impl Component {
             .collect::<Result<Vec<_>, _>>()?;
         for (tensor, name) in &map {
             let path = self.path.join(name);
-            if !files.iter().any(|file| file.path() == path && file.info(tensor).is_some()) {
-                return Err(ModelError::MissingTensor { path, tensor: tensor.clone() });
+            if !files
+                .iter()
+                .any(|file| file.path() == path && file.info(tensor).is_some())
+            {
+                return Err(ModelError::MissingTensor {
+                    path,
+                    tensor: tensor.clone(),
+                });
             }
         }
         Ok(files)

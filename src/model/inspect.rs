@@ -8,7 +8,7 @@ use candle_core::{DType, Device};
 use serde::Serialize;
 
 use super::family::Traits;
-use super::load::{check_latents, check_text};
+use super::fit::{TextWidths, check_latents, check_text};
 use super::{
     Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Family,
     ModelError, ModelFolder, UNet2DConditionModel, UNetConfig, Weights,
@@ -67,8 +67,15 @@ pub struct ComponentReport {
 }
 
 /// The components that painting needs or can use.
-const KNOWN: [&str; 7] =
-    ["unet", "vae", "text_encoder", "text_encoder_2", "tokenizer", "tokenizer_2", "scheduler"];
+const KNOWN: [&str; 7] = [
+    "unet",
+    "vae",
+    "text_encoder",
+    "text_encoder_2",
+    "tokenizer",
+    "tokenizer_2",
+    "scheduler",
+];
 
 /// Looks into a folder without loading its weights.
 ///
@@ -104,8 +111,16 @@ pub fn inspect(folder: &Path) -> Result<ModelReport, ModelError> {
     };
     inspection.run();
     let mut report = inspection.report;
-    report.parameters = report.components.iter().map(|component| component.parameters).sum();
-    report.bytes = report.components.iter().map(|component| component.bytes).sum();
+    report.parameters = report
+        .components
+        .iter()
+        .map(|component| component.parameters)
+        .sum();
+    report.bytes = report
+        .components
+        .iter()
+        .map(|component| component.bytes)
+        .sum();
     report.usable = report.problems.is_empty();
     Ok(report)
 }
@@ -119,14 +134,20 @@ impl Inspection {
     fn run(&mut self) {
         let unet = self.note(Self::unet);
         let vae = self.note(Self::vae);
-        let width = self.note(|this| this.text(["text_encoder", "tokenizer"]));
+        let first = self.note(|this| this.text(["text_encoder", "tokenizer"]));
         let second = self.folder.classes().contains_key("text_encoder_2");
         let second = second.then(|| self.note(|this| this.text(["text_encoder_2", "tokenizer_2"])));
         let scheduler = self.note(Self::scheduler);
-        let Some((unet_file, unet)) = unet else { return };
+        let Some((unet_file, unet)) = unet else {
+            return;
+        };
         self.report.in_channels = Some(unet.in_channels);
-        if let (Some(width), Some(second)) = (width, second.unwrap_or(Some(0))) {
-            self.note(|_| check_text(&unet_file, &unet, width + second));
+        // Where the second encoder is there but broken, there is nothing to compare with.
+        if let Some(first) = first
+            && !matches!(second, Some(None))
+        {
+            let widths = TextWidths::of(&first, second.flatten().as_ref());
+            self.note(|_| check_text(&unet_file, &unet, widths));
         }
         let Some(vae) = vae else { return };
         self.note(|_| check_latents(&unet_file, &unet, vae.latent_channels()));
@@ -134,7 +155,9 @@ impl Inspection {
         self.report.native_size = unet
             .sample_size
             .map(|(height, width)| (width * vae.scale(), height * vae.scale()));
-        let Some((scheduler_class, timestep_spacing)) = scheduler else { return };
+        let Some((scheduler_class, timestep_spacing)) = scheduler else {
+            return;
+        };
         self.report.family = Some(Family::from_traits(Traits {
             pipeline_class: self.folder.pipeline_class(),
             unet: &unet,
@@ -146,15 +169,22 @@ impl Inspection {
 
     /// Runs one part of the inspection; its error becomes a problem.
     fn note<T>(&mut self, part: impl FnOnce(&mut Self) -> Result<T, ModelError>) -> Option<T> {
-        part(self).map_err(|error| self.report.problems.push(error.to_string())).ok()
+        part(self)
+            .map_err(|error| self.report.problems.push(error.to_string()))
+            .ok()
     }
 
     fn unet(&mut self) -> Result<(ConfigFile, UNetConfig), ModelError> {
-        let class = self.folder.class("unet", &["UNet2DConditionModel"])?.to_owned();
+        let class = self
+            .folder
+            .class("unet", &["UNet2DConditionModel"])?
+            .to_owned();
         let component = self.folder.component("unet")?;
         let file = component.config_of(&class)?;
         let config = UNetConfig::read(&file)?;
-        self.network(&component, &class, |weights| UNet2DConditionModel::load(&config, weights))?;
+        self.network(&component, &class, |weights| {
+            UNet2DConditionModel::load(&config, weights)
+        })?;
         Ok((file, config))
     }
 
@@ -162,31 +192,41 @@ impl Inspection {
         let class = self.folder.class("vae", &Autoencoder::CLASSES)?.to_owned();
         let component = self.folder.component("vae")?;
         let config = component.config_of(&class)?;
-        self.network(&component, &class, |weights| Autoencoder::load(&class, &config, weights))
+        self.network(&component, &class, |weights| {
+            Autoencoder::load(&class, &config, weights)
+        })
     }
 
-    /// A text encoder and its tokenizer; the width of the embeddings.
-    fn text(&mut self, [encoder, tokenizer]: [&str; 2]) -> Result<usize, ModelError> {
-        let class = self.folder.class(encoder, &ClipTextModel::CLASSES)?.to_owned();
+    /// A text encoder and its tokenizer.
+    fn text(&mut self, [encoder, tokenizer]: [&str; 2]) -> Result<ClipTextModel, ModelError> {
+        let class = self
+            .folder
+            .class(encoder, &ClipTextModel::CLASSES)?
+            .to_owned();
         let component = self.folder.component(encoder)?;
         let config = ClipTextConfig::read(&component.config()?)?;
         let with_projection = class == "CLIPTextModelWithProjection";
-        self.network(&component, &class, |weights| {
+        let encoder = self.network(&component, &class, |weights| {
             ClipTextModel::load(&config, weights, with_projection)
         })?;
         self.note(|this| {
-            this.folder.class(tokenizer, &["CLIPTokenizer", "CLIPTokenizerFast"])?;
+            this.folder
+                .class(tokenizer, &["CLIPTokenizer", "CLIPTokenizerFast"])?;
             let component = this.folder.component(tokenizer)?;
             let tokenizer = ClipTokenizer::load(component.path(), config.max_position_embeddings)?;
             this.report.prompt_tokens = Some(tokenizer.max_length());
             Ok(())
         });
-        Ok(config.hidden_size)
+        Ok(encoder)
     }
 
     /// The scheduler's class and timestep spacing.
     fn scheduler(&mut self) -> Result<(String, String), ModelError> {
-        let path = self.folder.path().join("scheduler").join("scheduler_config.json");
+        let path = self
+            .folder
+            .path()
+            .join("scheduler")
+            .join("scheduler_config.json");
         let file = ConfigFile::read(&path)?;
         let class: String = file.or("_class_name", String::new())?;
         self.report.scheduler_class = Some(class.clone());
@@ -201,7 +241,9 @@ impl Inspection {
         class: &str,
         load: impl FnOnce(&Weights) -> Result<T, ModelError>,
     ) -> Result<T, ModelError> {
-        let weights = component.weights(&Device::Cpu, DType::F32)?.for_inspection();
+        let weights = component
+            .weights(&Device::Cpu, DType::F32)?
+            .for_inspection();
         let network = load(&weights)?;
         self.report.problems.extend(weights.problems());
         let mut report = ComponentReport {
@@ -212,7 +254,9 @@ impl Inspection {
         };
         for file in weights.files() {
             for name in file.names() {
-                let Some(info) = file.info(&name) else { continue };
+                let Some(info) = file.info(&name) else {
+                    continue;
+                };
                 report.parameters += info.shape.iter().product::<usize>() as u64;
                 report.bytes += (info.data_offsets.1 - info.data_offsets.0) as u64;
                 report.dtypes.insert(format!("{:?}", info.dtype));

@@ -20,7 +20,14 @@ impl ConvShape {
     /// A kernel with a bias that keeps the image's size.
     pub fn same(input: usize, output: usize, kernel: usize) -> Self {
         let padding = Padding::all(kernel.saturating_sub(1) / 2);
-        Self { input, output, kernel, stride: 1, padding, bias: true }
+        Self {
+            input,
+            output,
+            kernel,
+            stride: 1,
+            padding,
+            bias: true,
+        }
     }
 
     pub fn stride(self, stride: usize) -> Self {
@@ -40,8 +47,17 @@ impl ConvShape {
 pub(super) fn conv2d(weights: &Weights, shape: ConvShape) -> Result<Conv2d, ModelError> {
     let kernel = [shape.output, shape.input, shape.kernel, shape.kernel];
     let weight = weights.tensor("weight", &kernel)?;
-    let bias = if shape.bias { Some(weights.tensor("bias", &[shape.output])?) } else { None };
-    weights.prepared(Conv2d::with_padding(weight, bias, shape.stride, shape.padding))
+    let bias = if shape.bias {
+        Some(weights.tensor("bias", &[shape.output])?)
+    } else {
+        None
+    };
+    weights.prepared(Conv2d::with_padding(
+        weight,
+        bias,
+        shape.stride,
+        shape.padding,
+    ))
 }
 
 /// `weight` `[output, input]` and perhaps `bias` of the module `weights`, as a dense layer. A
@@ -54,7 +70,11 @@ pub(super) fn linear(
 ) -> Result<Linear, ModelError> {
     let shapes: [&[usize]; 2] = [&[output, input], &[output, input, 1, 1]];
     let weight = weights.tensor_of_any("weight", &shapes)?;
-    let bias = if bias { Some(weights.tensor("bias", &[output])?) } else { None };
+    let bias = if bias {
+        Some(weights.tensor("bias", &[output])?)
+    } else {
+        None
+    };
     weights.prepared(Linear::new(weight, bias))
 }
 

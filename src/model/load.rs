@@ -7,6 +7,7 @@ use candle_core::{DType, Device};
 
 use super::config_file::read_text;
 use super::family::Traits;
+use super::fit::{TextWidths, check_latents, check_text};
 use super::lora::{Lora, adapters};
 use super::lora_names::Target;
 use super::{
@@ -19,7 +20,8 @@ use super::{
 pub struct LoadOptions {
     /// Where the tensors live.
     pub device: Device,
-    /// The number format that the networks compute in: f32, f16 or bf16, whatever the files hold.
+    /// The number format that the networks compute in, whatever the files hold: f32, f16, or,
+    /// except on the CPU, bf16. Only f32 is fast on the CPU.
     pub dtype: DType,
     /// LoRAs merged into the painting UNet and the text encoders.
     pub loras: Vec<LoraChoice>,
@@ -31,7 +33,12 @@ pub struct LoadOptions {
 impl Default for LoadOptions {
     /// The CPU, f32, as the folder is.
     fn default() -> Self {
-        Self { device: Device::Cpu, dtype: DType::F32, loras: Vec::new(), painting_unet: None }
+        Self {
+            device: Device::Cpu,
+            dtype: DType::F32,
+            loras: Vec::new(),
+            painting_unet: None,
+        }
     }
 }
 
@@ -68,8 +75,13 @@ impl Model {
     /// # Errors
     /// One sentence that names the file, and the tensor or field, that is not right.
     pub fn load(folder: &Path, options: &LoadOptions) -> Result<Self, ModelError> {
+        check_number_format(options)?;
         let folder = ModelFolder::open(folder)?;
-        let loras = options.loras.iter().map(Lora::open).collect::<Result<Vec<_>, _>>()?;
+        let loras = options
+            .loras
+            .iter()
+            .map(Lora::open)
+            .collect::<Result<Vec<_>, _>>()?;
         let (unet, base_unet) = load_unets(&folder, options, &loras)?;
         let config = unet.config();
 
@@ -79,25 +91,36 @@ impl Model {
         let vae_dtype = Autoencoder::dtype(vae_class, &vae_config, options.dtype)?;
         let weights = component.weights(&options.device, vae_dtype)?;
         let vae = Autoencoder::load(vae_class, &vae_config, &weights)?;
-        let unet_config = folder.component("unet")?.config()?;
-        check_latents(&unet_config, config, vae.latent_channels())?;
-
-        let (text_encoder, tokenizer) =
-            load_text(&folder, ["text_encoder", "tokenizer"], options, &loras, Target::TextEncoder)?;
+        let (text_encoder, tokenizer) = load_text(
+            &folder,
+            ["text_encoder", "tokenizer"],
+            options,
+            &loras,
+            Target::TextEncoder,
+        )?;
         let second = folder.classes().contains_key("text_encoder_2").then(|| {
             let parts = ["text_encoder_2", "tokenizer_2"];
             load_text(&folder, parts, options, &loras, Target::TextEncoder2)
         });
         let second_text_encoder = second.transpose()?;
-        let second_width = second_text_encoder.as_ref().map_or(0, |(encoder, _)| encoder.config().hidden_size);
-        check_text(&unet_config, config, text_encoder.config().hidden_size + second_width)?;
-        if let Some(lora) = loras.iter().find(|lora| lora.changes(Target::TextEncoder2)) {
-            if second_text_encoder.is_none() {
-                return Err(lora.refuse_target(Target::TextEncoder2));
-            }
+        let second_encoder = second_text_encoder.as_ref().map(|(encoder, _)| encoder);
+        let text_widths = TextWidths::of(&text_encoder, second_encoder);
+        let painting = options.painting_unet.as_deref().unwrap_or("unet");
+        for (name, unet) in [("unet", &base_unet), (painting, &unet)] {
+            let file = folder.component(name)?.config()?;
+            check_latents(&file, unet.config(), vae.latent_channels())?;
+            check_text(&file, unet.config(), text_widths)?;
+        }
+        if second_text_encoder.is_none()
+            && let Some(lora) = loras.iter().find(|lora| lora.changes(Target::TextEncoder2))
+        {
+            return Err(lora.refuse_target(Target::TextEncoder2));
         }
 
-        let scheduler_path = folder.path().join("scheduler").join("scheduler_config.json");
+        let scheduler_path = folder
+            .path()
+            .join("scheduler")
+            .join("scheduler_config.json");
         let scheduler_config_json = read_text(&scheduler_path)?;
         let scheduler = ConfigFile::read(&scheduler_path)?;
         let family = Family::from_traits(Traits {
@@ -137,13 +160,19 @@ impl Model {
     /// The side of the square windows that the model is at home in, in pixels: the smaller side of
     /// its native size, or 512 where its configuration does not say.
     pub fn native_side(&self) -> u32 {
-        self.native_size().map_or(512, |(width, height)| width.min(height) as u32)
+        self.native_size()
+            .map_or(512, |(width, height)| width.min(height) as u32)
     }
 
     /// What a window's position and sides are multiples of, in pixels: one cell of the UNet's
     /// lowest level.
     pub fn window_grid(&self) -> u32 {
-        let halvings = self.unet.config().block_out_channels.len().saturating_sub(1);
+        let halvings = self
+            .unet
+            .config()
+            .block_out_channels
+            .len()
+            .saturating_sub(1);
         (self.vae.scale() as u32) << halvings
     }
 
@@ -152,6 +181,24 @@ impl Model {
         let (height, width) = self.unet.config().sample_size?;
         Some((width * self.vae.scale(), height * self.vae.scale()))
     }
+}
+
+/// candle multiplies no bf16 matrices on the CPU.
+fn check_number_format(options: &LoadOptions) -> Result<(), ModelError> {
+    let supported: &[DType] = if options.device.is_cpu() {
+        &[DType::F32, DType::F16]
+    } else {
+        &[DType::F32, DType::F16, DType::BF16]
+    };
+    if supported.contains(&options.dtype) {
+        return Ok(());
+    }
+    let names: Vec<&str> = supported.iter().map(DType::as_str).collect();
+    Err(ModelError::NumberFormat {
+        dtype: options.dtype.as_str().to_owned(),
+        device: format!("{:?}", options.device.location()),
+        supported: names.join(" or "),
+    })
 }
 
 type UNetPair = (Arc<UNet2DConditionModel>, Arc<UNet2DConditionModel>);
@@ -163,7 +210,7 @@ fn load_unets(
     loras: &[Lora],
 ) -> Result<UNetPair, ModelError> {
     let class = folder.class("unet", &["UNet2DConditionModel"])?;
-    let read = |name: &str| {
+    let read = |name: &str| -> Result<(UNetConfig, Weights), ModelError> {
         let component: Component = folder.component(name)?;
         let config = UNetConfig::read(&component.config_of(class)?)?;
         Ok((config, component.weights(&options.device, options.dtype)?))
@@ -209,45 +256,12 @@ fn load_text(
     if tokenizer.vocab_size() > config.vocab_size {
         return Err(config_file.refuse(
             "vocab_size",
-            format!("is {}, but the tokenizer beside it has {} tokens", config.vocab_size, tokenizer.vocab_size()),
+            format!(
+                "is {}, but the tokenizer beside it has {} tokens",
+                config.vocab_size,
+                tokenizer.vocab_size()
+            ),
         ));
     }
     Ok((model, tokenizer))
-}
-
-/// The UNet must take the autoencoder's latents and give them back.
-pub(super) fn check_latents(
-    file: &ConfigFile,
-    config: &UNetConfig,
-    latent_channels: usize,
-) -> Result<(), ModelError> {
-    if config.out_channels != latent_channels {
-        return Err(file.refuse(
-            "out_channels",
-            format!("is {}, but the autoencoder's latents have {latent_channels} channels", config.out_channels),
-        ));
-    }
-    let supported = [latent_channels, 2 * latent_channels, 2 * latent_channels + 1];
-    if !supported.contains(&config.in_channels) {
-        return Err(file.refuse(
-            "in_channels",
-            format!("is {}, but with latents of {latent_channels} channels it must be one of {supported:?}", config.in_channels),
-        ));
-    }
-    Ok(())
-}
-
-/// The UNet must take the text encoder's embeddings.
-pub(super) fn check_text(
-    file: &ConfigFile,
-    config: &UNetConfig,
-    width: usize,
-) -> Result<(), ModelError> {
-    match config.cross_attention_dim.iter().find(|wanted| **wanted != width) {
-        Some(wanted) => Err(file.refuse(
-            "cross_attention_dim",
-            format!("is {wanted}, but the text encoder's embeddings are {width} wide"),
-        )),
-        None => Ok(()),
-    }
 }

@@ -69,8 +69,11 @@ impl Lora {
         let mut keys = file.names();
         keys.sort();
         for key in keys {
-            let LoraKey { target, module, part } = LoraKey::parse(&key)
-                .map_err(|reason| refuse(&file, &key, reason.to_owned()))?;
+            let LoraKey {
+                target,
+                module,
+                part,
+            } = LoraKey::parse(&key).map_err(|reason| refuse(&file, &key, reason.to_owned()))?;
             let pair = pairs.entry((target, module)).or_default();
             let slot = match part {
                 Part::Down => &mut pair.down,
@@ -80,7 +83,12 @@ impl Lora {
             *slot = Some(key);
         }
         let alphas = Alphas::read(&file)?;
-        Ok(Self { file, weight: choice.weight, pairs, alphas })
+        Ok(Self {
+            file,
+            weight: choice.weight,
+            pairs,
+            alphas,
+        })
     }
 
     /// True when the file changes this part of the model.
@@ -108,13 +116,22 @@ impl Lora {
     ) -> Result<(), ModelError> {
         let names = WeightNames::new(weights);
         for ((_, module), pair) in self.pairs.iter().filter(|((found, _), _)| *found == target) {
-            let some_key = [&pair.down, &pair.up, &pair.alpha].into_iter().flatten().next();
+            let some_key = [&pair.down, &pair.up, &pair.alpha]
+                .into_iter()
+                .flatten()
+                .next();
             let key = some_key.map_or(module.as_str(), String::as_str);
             let (Some(down), Some(up)) = (&pair.down, &pair.up) else {
-                return Err(refuse(&self.file, key, "has no partner: a LoRA weight is a pair, down and up".to_owned()));
+                return Err(refuse(
+                    &self.file,
+                    key,
+                    "has no partner: a LoRA weight is a pair, down and up".to_owned(),
+                ));
             };
             let Some(name) = names.find(module) else {
-                let reason = format!("fits no weight of the model's {target}: it was made for another model");
+                let reason = format!(
+                    "fits no weight of the model's {target}: it was made for another model"
+                );
                 return Err(refuse(&self.file, key, reason));
             };
             let shape = weights.shape(name).unwrap_or_default();
@@ -134,11 +151,17 @@ impl Lora {
     ) -> Result<LowRank, ModelError> {
         let prepare = |key: &str| {
             let (key, path) = (key.to_owned(), self.file.path().to_owned());
-            move |source| ModelError::Prepare { path, tensor: key, source }
+            move |source| ModelError::Prepare {
+                path,
+                tensor: key,
+                source: Box::new(source),
+            }
         };
         let matrix = |key: &str| {
             let tensor = self.file.read(key)?;
-            let flat = tensor.to_dtype(DType::F32).and_then(|tensor| tensor.flatten_from(1));
+            let flat = tensor
+                .to_dtype(DType::F32)
+                .and_then(|tensor| tensor.flatten_from(1));
             flat.map_err(prepare(key))
         };
         let (down, up) = (matrix(down_key)?, matrix(up_key)?);
@@ -146,7 +169,10 @@ impl Lora {
         let inputs: usize = shape.iter().skip(1).product();
         let (rank, width) = down.dims2().map_err(prepare(down_key))?;
         if width != inputs {
-            let reason = format!("has shape {:?}, which does not fit a weight of shape {shape:?}", down.dims());
+            let reason = format!(
+                "has shape {:?}, which does not fit a weight of shape {shape:?}",
+                down.dims()
+            );
             return Err(refuse(&self.file, down_key, reason));
         }
         if up.dims() != [outputs, rank] {
@@ -186,7 +212,10 @@ fn find_file(path: &Path) -> Result<PathBuf, ModelError> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    for name in ["pytorch_lora_weights.safetensors", "adapter_model.safetensors"] {
+    for name in [
+        "pytorch_lora_weights.safetensors",
+        "adapter_model.safetensors",
+    ] {
         let file = path.join(name);
         if file.is_file() {
             return Ok(file);
@@ -199,5 +228,9 @@ fn find_file(path: &Path) -> Result<PathBuf, ModelError> {
 }
 
 fn refuse(file: &SafetensorsFile, key: &str, reason: String) -> ModelError {
-    ModelError::Lora { path: file.path().to_owned(), key: key.to_owned(), reason }
+    ModelError::Lora {
+        path: file.path().to_owned(),
+        key: key.to_owned(),
+        reason,
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Weights;
+use super::sgm_names::diffusers_from_sgm;
 
 /// The part of a model that a LoRA changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,14 +81,20 @@ impl LoraKey {
             None => ENDS
                 .iter()
                 .find_map(|(end, part)| Some((key.strip_suffix(end)?, *part)))
-                .ok_or("is not a LoRA's down, up or alpha tensor, which is all that is supported")?,
+                .ok_or(
+                    "is not a LoRA's down, up or alpha tensor, which is all that is supported",
+                )?,
         };
         let path = path.strip_prefix("base_model.model.").unwrap_or(path);
         let found = BEGINNINGS
             .iter()
             .find_map(|(beginning, target)| Some((path.strip_prefix(beginning)?, *target)));
         let (module, target) = found.unwrap_or((path, Target::UNet));
-        Ok(Self { target, module: module.replace(".processor.", "."), part })
+        Ok(Self {
+            target,
+            module: module.replace(".processor.", "."),
+            part,
+        })
     }
 }
 
@@ -95,14 +102,26 @@ impl LoraKey {
 /// naming can be turned into.
 pub(super) struct WeightNames {
     by_flat_name: HashMap<String, String>,
+    layers_per_block: usize,
 }
 
 impl WeightNames {
     /// The names of all weights (not biases).
     pub fn new(weights: &Weights) -> Self {
-        let modules = weights.names().filter_map(|name| Some((name.strip_suffix(".weight")?, name)));
+        let modules = weights
+            .names()
+            .filter_map(|name| Some((name.strip_suffix(".weight")?, name)));
         let flat = modules.map(|(module, name)| (module.replace('.', "_"), name.clone()));
-        Self { by_flat_name: flat.collect() }
+        let by_flat_name: HashMap<String, String> = flat.collect();
+        let layers_per_block = (0..)
+            .take_while(|layer| {
+                by_flat_name.contains_key(&format!("down_blocks_0_resnets_{layer}_conv1"))
+            })
+            .count();
+        Self {
+            by_flat_name,
+            layers_per_block,
+        }
     }
 
     /// The name of the weight that a LoRA's module changes.
@@ -114,9 +133,14 @@ impl WeightNames {
             // Text encoders may or may not have the outer module's name, on either side.
             Some(format!("text_model_{flat}")),
             flat.strip_prefix("text_model_").map(str::to_owned),
+            diffusers_from_sgm(&flat, self.layers_per_block),
             Some(flat.clone()),
         ];
-        candidates.into_iter().flatten().find_map(|name| self.by_flat_name.get(&name)).map(String::as_str)
+        candidates
+            .into_iter()
+            .flatten()
+            .find_map(|name| self.by_flat_name.get(&name))
+            .map(String::as_str)
     }
 }
 
@@ -125,7 +149,11 @@ mod tests {
     use super::*;
 
     fn parsed(key: &str) -> (Target, String, Part) {
-        let LoraKey { target, module, part } = LoraKey::parse(key).unwrap();
+        let LoraKey {
+            target,
+            module,
+            part,
+        } = LoraKey::parse(key).unwrap();
         (target, module, part)
     }
 
@@ -137,14 +165,27 @@ mod tests {
             format!("{module}.lora_A.weight"),
             format!("base_model.model.{module}.lora_A.weight"),
             format!("unet.{module}.lora.down.weight"),
-            format!("unet.{}_lora.down.weight", module.replace("to_q", "processor.to_q")),
+            format!(
+                "unet.{}_lora.down.weight",
+                module.replace("to_q", "processor.to_q")
+            ),
         ] {
-            assert_eq!(parsed(&key), (Target::UNet, module.to_owned(), Part::Down), "{key}");
+            assert_eq!(
+                parsed(&key),
+                (Target::UNet, module.to_owned(), Part::Down),
+                "{key}"
+            );
         }
         let flat = module.replace('.', "_");
         let kohya = format!("lora_unet_{flat}");
-        assert_eq!(parsed(&format!("{kohya}.lora_up.weight")), (Target::UNet, flat.clone(), Part::Up));
-        assert_eq!(parsed(&format!("{kohya}.alpha")), (Target::UNet, flat, Part::Alpha));
+        assert_eq!(
+            parsed(&format!("{kohya}.lora_up.weight")),
+            (Target::UNet, flat.clone(), Part::Up)
+        );
+        assert_eq!(
+            parsed(&format!("{kohya}.alpha")),
+            (Target::UNet, flat, Part::Alpha)
+        );
     }
 
     #[test]
@@ -153,14 +194,20 @@ mod tests {
         assert_eq!(parsed(&format!("lora_te_{end}")).0, Target::TextEncoder);
         assert_eq!(parsed(&format!("lora_te1_{end}")).0, Target::TextEncoder);
         assert_eq!(parsed(&format!("lora_te2_{end}")).0, Target::TextEncoder2);
-        let dotted = "text_encoder_2.text_model.encoder.layers.0.mlp.fc1.lora_linear_layer.up.weight";
+        let dotted =
+            "text_encoder_2.text_model.encoder.layers.0.mlp.fc1.lora_linear_layer.up.weight";
         let module = "text_model.encoder.layers.0.mlp.fc1".to_owned();
         assert_eq!(parsed(dotted), (Target::TextEncoder2, module, Part::Up));
     }
 
     #[test]
     fn other_kinds_of_files_are_refused() {
-        for key in ["unet.x.lora_magnitude_vector", "lora_unet_x.dora_scale", "lora_unet_x.hada_w1_a", "conv_in.weight"] {
+        for key in [
+            "unet.x.lora_magnitude_vector",
+            "lora_unet_x.dora_scale",
+            "lora_unet_x.hada_w1_a",
+            "conv_in.weight",
+        ] {
             assert!(LoraKey::parse(key).is_err(), "{key}");
         }
     }

@@ -23,7 +23,9 @@ impl Alphas {
         }
         let beside = file.path().with_file_name("adapter_config.json");
         if beside.is_file() {
-            return Ok(Self { settings: ConfigFile::read(&beside)?.fields().clone() });
+            return Ok(Self {
+                settings: ConfigFile::read(&beside)?.fields().clone(),
+            });
         }
         Ok(Self::default())
     }
@@ -35,7 +37,9 @@ impl Alphas {
         if let Some(alpha) = own {
             return alpha / rank;
         }
-        let pattern = self.setting(target, "alpha_pattern").and_then(Value::as_object);
+        let pattern = self
+            .setting(target, "alpha_pattern")
+            .and_then(Value::as_object);
         let alpha = pattern
             .and_then(|pattern| longest_match(pattern, module))
             .or_else(|| self.setting(target, "lora_alpha"))
@@ -50,7 +54,9 @@ impl Alphas {
 
     /// A setting of the target, or of the whole file.
     fn setting(&self, target: Target, name: &str) -> Option<&Value> {
-        self.settings.get(&format!("{target}.{name}")).or_else(|| self.settings.get(name))
+        self.settings
+            .get(&format!("{target}.{name}"))
+            .or_else(|| self.settings.get(name))
     }
 }
 

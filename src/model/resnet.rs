@@ -45,8 +45,18 @@ impl ResnetBlock2D {
     /// # Errors
     /// When a tensor is missing or has another shape.
     pub fn load(weights: &Weights, shape: ResnetShape) -> std::result::Result<Self, ModelError> {
-        let ResnetShape { input, output, groups, eps, .. } = shape;
-        let time_output = if shape.scale_shift { 2 * output } else { output };
+        let ResnetShape {
+            input,
+            output,
+            groups,
+            eps,
+            ..
+        } = shape;
+        let time_output = if shape.scale_shift {
+            2 * output
+        } else {
+            output
+        };
         Ok(Self {
             norm1: group_norm(&weights.scope("norm1"), input, groups, eps)?,
             conv1: conv2d(&weights.scope("conv1"), ConvShape::same(input, output, 3))?,
@@ -88,15 +98,22 @@ impl ResnetBlock2D {
                 silu(&hidden.broadcast_mul(&factor)?.broadcast_add(&shift)?)?
             }
             _ => {
-                let fused = Fused { per_channel: time.as_ref(), ..Fused::default() };
-                self.norm2.forward_silu(&self.conv1.forward_fused(&hidden, fused)?)?
+                let fused = Fused {
+                    per_channel: time.as_ref(),
+                    ..Fused::default()
+                };
+                self.norm2
+                    .forward_silu(&self.conv1.forward_fused(&hidden, fused)?)?
             }
         };
         let shortcut = match &self.conv_shortcut {
             Some(conv) => conv.forward(sample)?,
             None => sample.clone(),
         };
-        let fused = Fused { residual: Some(&shortcut), ..Fused::default() };
+        let fused = Fused {
+            residual: Some(&shortcut),
+            ..Fused::default()
+        };
         let output = self.conv2.forward_fused(&hidden, fused)?;
         if self.output_scale_factor == 1.0 {
             return Ok(output);
@@ -122,11 +139,20 @@ impl Downsample2D {
         padding: usize,
     ) -> std::result::Result<Self, ModelError> {
         let padding = match padding {
-            0 => Padding { top: 0, bottom: 1, left: 0, right: 1 },
+            0 => Padding {
+                top: 0,
+                bottom: 1,
+                left: 0,
+                right: 1,
+            },
             size => Padding::all(size),
         };
-        let shape = ConvShape::same(channels, channels, 3).stride(2).padding(padding);
-        Ok(Self { conv: conv2d(&weights.scope("conv"), shape)? })
+        let shape = ConvShape::same(channels, channels, 3)
+            .stride(2)
+            .padding(padding);
+        Ok(Self {
+            conv: conv2d(&weights.scope("conv"), shape)?,
+        })
     }
 
     /// `[batch, channels, height, width]` to `[batch, channels, ⌈height/2⌉, ⌈width/2⌉]`.
@@ -150,7 +176,9 @@ impl Upsample2D {
     /// When a tensor is missing or has another shape.
     pub fn load(weights: &Weights, channels: usize) -> std::result::Result<Self, ModelError> {
         let shape = ConvShape::same(channels, channels, 3);
-        Ok(Self { conv: conv2d(&weights.scope("conv"), shape)? })
+        Ok(Self {
+            conv: conv2d(&weights.scope("conv"), shape)?,
+        })
     }
 
     /// `[batch, channels, height, width]` to twice that size, or to `size` (height, width), which

@@ -30,8 +30,14 @@ impl SafetensorsFile {
     /// `Missing` or `Unreadable` when it cannot be opened; `Damaged` when the header cannot be
     /// parsed or the file ends before the last tensor does (that tensor is named).
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        let unreadable = |source| ModelError::Unreadable { path: path.to_owned(), source };
-        let damaged = |reason: String| ModelError::Damaged { path: path.to_owned(), reason };
+        let unreadable = |source| ModelError::Unreadable {
+            path: path.to_owned(),
+            source,
+        };
+        let damaged = |reason: String| ModelError::Damaged {
+            path: path.to_owned(),
+            reason,
+        };
         let mut file = File::open(path).map_err(|source| match source.kind() {
             std::io::ErrorKind::NotFound => ModelError::Missing {
                 path: path.to_owned(),
@@ -41,7 +47,9 @@ impl SafetensorsFile {
         })?;
         let length = file.metadata().map_err(unreadable)?.len();
         if length < 8 {
-            return Err(damaged(format!("it has {length} bytes, too few for a header")));
+            return Err(damaged(format!(
+                "it has {length} bytes, too few for a header"
+            )));
         }
         let mut header_length = [0u8; 8];
         file.read_exact(&mut header_length).map_err(unreadable)?;
@@ -66,14 +74,23 @@ impl SafetensorsFile {
                 .map(|(name, info)| (info.data_offsets.0, name))
                 .collect();
             cut.sort();
-            let first = cut.into_iter().next().map(|(_, name)| name).unwrap_or_default();
+            let first = cut
+                .into_iter()
+                .next()
+                .map(|(_, name)| name)
+                .unwrap_or_default();
             return Err(damaged(format!(
                 "it ends within tensor `{first}`: {} of {} bytes of data are there",
                 available,
                 header.data_len()
             )));
         }
-        Ok(Self { path: path.to_owned(), file: Mutex::new(file), header, data_start })
+        Ok(Self {
+            path: path.to_owned(),
+            file: Mutex::new(file),
+            header,
+            data_start,
+        })
     }
 
     /// Where the file is.
@@ -93,7 +110,11 @@ impl SafetensorsFile {
 
     /// An entry of the header's free text, `__metadata__`.
     pub fn note(&self, key: &str) -> Option<&str> {
-        self.header.metadata().as_ref()?.get(key).map(String::as_str)
+        self.header
+            .metadata()
+            .as_ref()?
+            .get(key)
+            .map(String::as_str)
     }
 
     /// Reads a tensor to the CPU, in the number format that it is stored in.
@@ -118,9 +139,16 @@ impl SafetensorsFile {
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(self.data_start + start as u64))
             .and_then(|_| file.read_exact(&mut data))
-            .map_err(|source| ModelError::Unreadable { path: self.path.clone(), source })?;
+            .map_err(|source| ModelError::Unreadable {
+                path: self.path.clone(),
+                source,
+            })?;
         Tensor::from_raw_buffer(&data, dtype, &info.shape, &Device::Cpu).map_err(|source| {
-            ModelError::Prepare { path: self.path.clone(), tensor: name.to_owned(), source }
+            ModelError::Prepare {
+                path: self.path.clone(),
+                tensor: name.to_owned(),
+                source: Box::new(source),
+            }
         })
     }
 }

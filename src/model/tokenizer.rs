@@ -5,17 +5,20 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::models::bpe::BPE;
 use tokenizers::normalizers::replace::ReplacePattern;
-use tokenizers::normalizers::{Lowercase, NFC, Replace, Sequence as Normalizers};
+use tokenizers::normalizers::{
+    Lowercase, NFC, NormalizerWrapper, Replace, Sequence as Normalizers,
+};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
-use tokenizers::{AddedToken, NormalizerWrapper, SplitDelimiterBehavior, Tokenizer};
+use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
 use super::{ConfigFile, ModelError};
 
 /// Words and the pieces around them, as CLIP's vocabulary was made.
-const WORDS: &str = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
+const WORDS: &str =
+    r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+";
 
 /// CLIP's byte-level BPE with its first, last and padding tokens.
 pub struct ClipTokenizer {
@@ -47,14 +50,22 @@ impl ClipTokenizer {
         };
         let id = |name: &str| {
             tokenizer.token_to_id(name).ok_or_else(|| {
-                refuse(&path, format!("has no token {name:?}, which tokenizer_config.json names"))
+                refuse(
+                    &path,
+                    format!("has no token {name:?}, which tokenizer_config.json names"),
+                )
             })
         };
         let (begin, end, padding) = (id(&names.begin)?, id(&names.end)?, id(&names.padding)?);
         // Some folders say 10^30, which is transformers' "unlimited".
-        let max_length = names.max_length.map_or(max_length, |own| max_length.min(own));
+        let max_length = names
+            .max_length
+            .map_or(max_length, |own| max_length.min(own));
         if max_length < 2 {
-            return Err(refuse(folder, "prompts must have room for two tokens".to_owned()));
+            return Err(refuse(
+                folder,
+                "prompts must have room for two tokens".to_owned(),
+            ));
         }
         let mut tokenizer = tokenizer;
         // Length is this type's business; a file may carry its own.
@@ -62,7 +73,14 @@ impl ClipTokenizer {
         tokenizer
             .with_truncation(None)
             .map_err(|error| refuse(&path, format!("cannot be set up: {error}")))?;
-        Ok(Self { tokenizer, folder: folder.to_owned(), begin, end, padding, max_length })
+        Ok(Self {
+            tokenizer,
+            folder: folder.to_owned(),
+            begin,
+            end,
+            padding,
+            max_length,
+        })
     }
 
     /// The prompt's ids: first token, words (as many as fit), last token, padding; always
@@ -100,7 +118,11 @@ impl ClipTokenizer {
 
     /// The largest id that [`ClipTokenizer::encode`] can give, plus one.
     pub fn vocab_size(&self) -> usize {
-        self.tokenizer.get_vocab(true).values().max().map_or(0, |id| *id as usize + 1)
+        self.tokenizer
+            .get_vocab(true)
+            .values()
+            .max()
+            .map_or(0, |id| *id as usize + 1)
     }
 }
 
@@ -170,27 +192,34 @@ fn tokenizer_from_vocab(folder: &Path, names: &SpecialNames) -> Result<Tokenizer
         .map_err(failed)?;
     let mut tokenizer = Tokenizer::new(bpe);
     let spaces = Replace::new(ReplacePattern::Regex(r"\s+".to_owned()), " ").map_err(failed)?;
-    tokenizer.with_normalizer(Some(Normalizers::new(vec![
+    let normalizer = Normalizers::new(vec![
         NormalizerWrapper::NFC(NFC),
         NormalizerWrapper::Replace(spaces),
         NormalizerWrapper::Lowercase(Lowercase),
-    ])));
+    ]);
+    tokenizer
+        .with_normalizer(Some(normalizer))
+        .map_err(failed)?;
     let words = SplitPattern::Regex(WORDS.to_owned());
     let words = Split::new(words, SplitDelimiterBehavior::Removed, true).map_err(failed)?;
     tokenizer.with_pre_tokenizer(Some(PreTokenizers::new(vec![
         PreTokenizerWrapper::Split(words),
         PreTokenizerWrapper::ByteLevel(ByteLevel::default().add_prefix_space(false)),
     ])));
-    let mut special: Vec<&String> =
-        vec![&names.begin, &names.end, &names.padding, &names.unknown];
+    let mut special: Vec<&String> = vec![&names.begin, &names.end, &names.padding, &names.unknown];
     special.sort();
     special.dedup();
-    let special: Vec<_> =
-        special.into_iter().map(|name| AddedToken::from(name.clone(), true)).collect();
+    let special: Vec<_> = special
+        .into_iter()
+        .map(|name| AddedToken::from(name.clone(), true))
+        .collect();
     tokenizer.add_special_tokens(special).map_err(failed)?;
     Ok(tokenizer)
 }
 
 fn refuse(path: &Path, reason: String) -> ModelError {
-    ModelError::Tokenizer { path: path.to_owned(), reason }
+    ModelError::Tokenizer {
+        path: path.to_owned(),
+        reason,
+    }
 }

@@ -66,7 +66,13 @@ impl Attention {
         })
     }
 
-    fn forward(&self, tokens: &Tensor, context: Option<Context>) -> Result<Tensor> {
+    /// Attention's answer for `tokens`, added to `residual`.
+    fn forward_add(
+        &self,
+        tokens: &Tensor,
+        context: Option<Context>,
+        residual: &Tensor,
+    ) -> Result<Tensor> {
         let seen = context.map_or(tokens, |context| context.encoder_hidden_states);
         let bias = context.and_then(|context| context.bias);
         let query = self.to_q.forward(tokens)?;
@@ -87,7 +93,7 @@ impl Attention {
         } else {
             attention(&query, &key, &value, self.heads, self.scale, bias)?
         };
-        self.to_out.forward(&mixed)
+        self.to_out.forward_add(&mixed, residual)
     }
 }
 
@@ -105,8 +111,10 @@ impl FeedForward {
         })
     }
 
-    fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
-        self.leave.forward(&geglu(&self.enter.forward(tokens)?)?)
+    /// The answer for `tokens`, added to `residual`.
+    fn forward_add(&self, tokens: &Tensor, residual: &Tensor) -> Result<Tensor> {
+        let gated = geglu(&self.enter.forward(tokens)?)?;
+        self.leave.forward_add(&gated, residual)
     }
 }
 
@@ -125,7 +133,11 @@ impl BasicTransformerBlock {
     fn load(weights: &Weights, shape: TransformerShape) -> std::result::Result<Self, ModelError> {
         const EPS: f64 = 1e-5;
         let inner = shape.channels / shape.heads * shape.heads;
-        let first = if shape.only_cross_attention { shape.cross_attention } else { inner };
+        let first = if shape.only_cross_attention {
+            shape.cross_attention
+        } else {
+            inner
+        };
         Ok(Self {
             norm1: layer_norm(&weights.scope("norm1"), inner, EPS)?,
             attn1: Attention::load(&weights.scope("attn1"), shape, first)?,
@@ -139,12 +151,17 @@ impl BasicTransformerBlock {
 
     fn forward(&self, tokens: &Tensor, context: Context) -> Result<Tensor> {
         // diffusers applies the prompt's mask in the second attention only.
-        let first = Context { bias: None, ..context };
+        let first = Context {
+            bias: None,
+            ..context
+        };
         let first = self.only_cross_attention.then_some(first);
-        let tokens = add(&self.attn1.forward(&self.norm1.forward(tokens)?, first)?, tokens)?;
-        let attended = self.attn2.forward(&self.norm2.forward(&tokens)?, Some(context))?;
-        let tokens = add(&attended, &tokens)?;
-        add(&self.ff.forward(&self.norm3.forward(&tokens)?)?, &tokens)
+        let normed = self.norm1.forward(tokens)?;
+        let tokens = self.attn1.forward_add(&normed, first, tokens)?;
+        let normed = self.norm2.forward(&tokens)?;
+        let tokens = self.attn2.forward_add(&normed, Some(context), &tokens)?;
+        let normed = self.norm3.forward(&tokens)?;
+        self.ff.forward_add(&normed, &tokens)
     }
 }
 
@@ -189,6 +206,9 @@ impl Transformer2DModel {
         for block in &self.transformer_blocks {
             tokens = block.forward(&tokens, context)?;
         }
-        add(&image_from_tokens(&self.proj_out.forward(&tokens)?, height, width)?, sample)
+        add(
+            &image_from_tokens(&self.proj_out.forward(&tokens)?, height, width)?,
+            sample,
+        )
     }
 }

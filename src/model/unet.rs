@@ -57,17 +57,19 @@ impl UNet2DConditionModel {
             weights.prepared(Timesteps::new(channels, flip, shift, weights.device()))
         };
         let time_width = config.time_embedding_dim;
-        let added = config.text_time.map(|shape| {
-            Ok(AddedEmbedding {
-                time_proj: timesteps(shape.addition_time_embed_dim)?,
-                embedding: TimestepEmbedding::load(
-                    &weights.scope("add_embedding"),
-                    shape.projection_class_embeddings_input_dim,
-                    time_width,
-                    None,
-                )?,
-            })
-        });
+        let added = config
+            .text_time
+            .map(|shape| -> std::result::Result<_, ModelError> {
+                Ok(AddedEmbedding {
+                    time_proj: timesteps(shape.addition_time_embed_dim)?,
+                    embedding: TimestepEmbedding::load(
+                        &weights.scope("add_embedding"),
+                        shape.projection_class_embeddings_input_dim,
+                        time_width,
+                        None,
+                    )?,
+                })
+            });
         let enter = ConvShape::same(config.in_channels, width, config.conv_in_kernel);
         let leave = ConvShape::same(width, config.out_channels, config.conv_out_kernel);
         let (groups, eps) = (config.norm_num_groups, config.norm_eps);
@@ -138,8 +140,10 @@ impl UNet2DConditionModel {
         }
         let bias = added.encoder_attention_mask.as_ref();
         let bias = bias.map(|mask| self.attention_bias(mask)).transpose()?;
-        let context =
-            Context { encoder_hidden_states: &encoder_hidden_states, bias: bias.as_ref() };
+        let context = Context {
+            encoder_hidden_states: &encoder_hidden_states,
+            bias: bias.as_ref(),
+        };
         let time = self.time(timesteps, batch, added)?;
 
         let mut hidden = sample.to_dtype(self.dtype)?;
@@ -157,7 +161,9 @@ impl UNet2DConditionModel {
         for block in &self.up_blocks {
             hidden = block.forward(hidden, &time, context, &mut skips)?;
         }
-        let hidden = self.conv_out.forward(&self.conv_norm_out.forward_silu(&hidden)?)?;
+        let hidden = self
+            .conv_out
+            .forward(&self.conv_norm_out.forward_silu(&hidden)?)?;
         hidden.to_dtype(sample.dtype())
     }
 
@@ -166,15 +172,25 @@ impl UNet2DConditionModel {
         let timesteps = timesteps.expand(batch)?;
         let sinusoids = self.time_proj.forward(&timesteps)?.to_dtype(self.dtype)?;
         let condition = added.timestep_cond.as_ref();
-        let condition = condition.map(|tensor| tensor.to_dtype(self.dtype)).transpose()?;
-        let mut time = self.time_embedding.forward(&sinusoids, condition.as_ref())?;
+        let condition = condition
+            .map(|tensor| tensor.to_dtype(self.dtype))
+            .transpose()?;
+        let mut time = self
+            .time_embedding
+            .forward(&sinusoids, condition.as_ref())?;
         if let Some(layer) = &self.added {
             let (Some(text), Some(ids)) = (&added.text_embeds, &added.time_ids) else {
                 candle_core::bail!("this UNet (SDXL) needs text_embeds and time_ids");
             };
-            let sizes = layer.time_proj.forward(&ids.flatten_all()?)?.reshape((batch, ()))?;
+            let sizes = layer
+                .time_proj
+                .forward(&ids.flatten_all()?)?
+                .reshape((batch, ()))?;
             let joined = Tensor::cat(&[&text.to_dtype(DType::F32)?, &sizes], 1)?;
-            time = (time + layer.embedding.forward(&joined.to_dtype(self.dtype)?, None)?)?;
+            time = (time
+                + layer
+                    .embedding
+                    .forward(&joined.to_dtype(self.dtype)?, None)?)?;
         }
         silu(&time)
     }

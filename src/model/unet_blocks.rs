@@ -36,9 +36,15 @@ impl BlockShape {
         input: usize,
         transformer_layers: usize,
     ) -> std::result::Result<Layer, ModelError> {
-        let resnet = ResnetShape { input, ..self.resnet };
+        let resnet = ResnetShape {
+            input,
+            ..self.resnet
+        };
         let attention = self.transformer.map(|shape| {
-            let shape = TransformerShape { layers: transformer_layers, ..shape };
+            let shape = TransformerShape {
+                layers: transformer_layers,
+                ..shape
+            };
             Transformer2DModel::load(&weights.scope("attentions").scope(number), shape)
         });
         Ok(Layer {
@@ -152,7 +158,8 @@ impl MidBlock {
 
     /// `sample` to the same shape.
     pub fn forward(&self, sample: &Tensor, time: &Tensor, context: Context) -> Result<Tensor> {
-        self.second.forward(&self.first.forward(sample, time, context)?, Some(time))
+        self.second
+            .forward(&self.first.forward(sample, time, context)?, Some(time))
     }
 }
 
@@ -181,7 +188,11 @@ impl UpBlock {
             layers: layers
                 .map(|(index, transformers)| {
                     let hidden = if index == 0 { below } else { output };
-                    let skip = if index + 1 == counts.len() { above } else { output };
+                    let skip = if index + 1 == counts.len() {
+                        above
+                    } else {
+                        output
+                    };
                     shape.load(weights, index, hidden + skip, *transformers)
                 })
                 .collect::<std::result::Result<_, _>>()?,

@@ -100,17 +100,26 @@ impl UNetConfig {
         refuse_unsupported(file)?;
         let usual = |names: [&str; 4]| names.map(str::to_owned).to_vec();
         let cross = "CrossAttnDownBlock2D";
-        let down_types = file.or("down_block_types", usual([cross, cross, cross, "DownBlock2D"]))?;
+        let down_types = file.or(
+            "down_block_types",
+            usual([cross, cross, cross, "DownBlock2D"]),
+        )?;
         let cross = "CrossAttnUpBlock2D";
         let up_types = file.or("up_block_types", usual(["UpBlock2D", cross, cross, cross]))?;
         let blocks = down_types.len();
         if up_types.len() != blocks || blocks == 0 {
-            return Err(file.refuse("up_block_types", format!("must name {blocks} blocks, at least one")));
+            return Err(file.refuse(
+                "up_block_types",
+                format!("must name {blocks} blocks, at least one"),
+            ));
         }
         let block_out_channels: Vec<usize> =
             file.or("block_out_channels", vec![320, 640, 1280, 1280])?;
         if block_out_channels.len() != blocks || block_out_channels.contains(&0) {
-            return Err(file.refuse("block_out_channels", format!("must list {blocks} positive widths")));
+            return Err(file.refuse(
+                "block_out_channels",
+                format!("must list {blocks} positive widths"),
+            ));
         }
         let layers_per_block = file.per_block("layers_per_block", blocks, 2)?;
         let heads_field = match file.fields().get("num_attention_heads") {
@@ -118,12 +127,23 @@ impl UNetConfig {
             Some(_) => "num_attention_heads",
         };
         let num_attention_heads = file.per_block(heads_field, blocks, 8)?;
-        if num_attention_heads.iter().zip(&block_out_channels).any(|(heads, width)| *heads == 0 || heads > width) {
+        if num_attention_heads
+            .iter()
+            .zip(&block_out_channels)
+            .any(|(heads, width)| *heads == 0 || heads > width)
+        {
             return Err(file.refuse(heads_field, "must be between 1 and the block's channels"));
         }
         let norm_num_groups = file.or("norm_num_groups", 32)?;
-        if norm_num_groups == 0 || block_out_channels.iter().any(|width| width % norm_num_groups != 0) {
-            return Err(file.refuse("norm_num_groups", format!("is {norm_num_groups}, which does not divide {block_out_channels:?}")));
+        if norm_num_groups == 0
+            || block_out_channels
+                .iter()
+                .any(|width| width % norm_num_groups != 0)
+        {
+            return Err(file.refuse(
+                "norm_num_groups",
+                format!("is {norm_num_groups}, which does not divide {block_out_channels:?}"),
+            ));
         }
         let (down_transformer_layers, mid_transformer_layers, up_transformer_layers) =
             transformer_layers(file, &layers_per_block)?;
@@ -182,7 +202,10 @@ fn refuse_unsupported(file: &ConfigFile) -> Result<(), ModelError> {
     file.only("time_embedding_type", "positional")?;
     let act_fn: String = file.or("act_fn", "silu".to_owned())?;
     if !matches!(act_fn.as_str(), "silu" | "swish") {
-        return Err(file.refuse("act_fn", format!("is {act_fn:?}, which is not supported: it must be \"silu\"")));
+        return Err(file.refuse(
+            "act_fn",
+            format!("is {act_fn:?}, which is not supported: it must be \"silu\""),
+        ));
     }
     let shift: String = file.or("resnet_time_scale_shift", "default".to_owned())?;
     if !matches!(shift.as_str(), "default" | "scale_shift") {
@@ -241,16 +264,23 @@ fn transformer_layers(
     let up = match file.optional::<Vec<Layers>>(reverse_field)? {
         Some(up) => up,
         None if down.iter().any(|layers| matches!(layers, Layers::Each(_))) => {
-            return Err(file.refuse(reverse_field, format!("must be given where {field} nests lists")));
+            return Err(file.refuse(
+                reverse_field,
+                format!("must be given where {field} nests lists"),
+            ));
         }
         None => down.iter().rev().cloned().collect(),
     };
     let spread = |field: &str, layers: &Layers, count: usize| match layers {
         Layers::Same(number) => Ok(vec![*number; count]),
         Layers::Each(numbers) if numbers.len() == count => Ok(numbers.clone()),
-        Layers::Each(numbers) => {
-            Err(file.refuse(field, format!("lists {} numbers for a block of {count} layers", numbers.len())))
-        }
+        Layers::Each(numbers) => Err(file.refuse(
+            field,
+            format!(
+                "lists {} numbers for a block of {count} layers",
+                numbers.len()
+            ),
+        )),
     };
     if up.len() != blocks {
         return Err(file.refuse(reverse_field, format!("must list {blocks} blocks")));
@@ -260,7 +290,10 @@ fn transformer_layers(
         Some(Layers::Each(numbers)) => numbers.first().copied().unwrap_or(1),
         None => 1,
     };
-    let down = down.iter().zip(layers_per_block).map(|(layers, count)| spread(field, layers, *count));
+    let down = down
+        .iter()
+        .zip(layers_per_block)
+        .map(|(layers, count)| spread(field, layers, *count));
     let down = down.collect::<Result<_, _>>()?;
     let up = up
         .iter()
@@ -281,7 +314,8 @@ fn text_time(file: &ConfigFile) -> Result<Option<TextTime>, ModelError> {
         ));
     }
     let needed = |field: &str| {
-        file.optional(field)?.ok_or_else(|| file.refuse(field, "is absent, but \"text_time\" needs it"))
+        file.optional(field)?
+            .ok_or_else(|| file.refuse(field, "is absent, but \"text_time\" needs it"))
     };
     Ok(Some(TextTime {
         addition_time_embed_dim: needed("addition_time_embed_dim")?,

@@ -53,7 +53,10 @@ impl Weights {
             taken: Mutex::default(),
             problems: None,
         };
-        Self { store: Arc::new(store), prefix: String::new() }
+        Self {
+            store: Arc::new(store),
+            prefix: String::new(),
+        }
     }
 
     /// The same files for [`super::inspect`]: every tensor that a network asks for is compared
@@ -64,20 +67,26 @@ impl Weights {
             files: Arc::clone(&self.store.files),
             file_of: Arc::clone(&self.store.file_of),
             device: Device::Cpu,
-            // A format that no kernel repacks: the zeros are then never touched, and cost nothing.
+            // A format that no kernel repacks.
             dtype: DType::F16,
             adapters: Adapters::new(),
             taken: Mutex::default(),
             problems: Some(Mutex::default()),
         };
-        Self { store: Arc::new(store), prefix: String::new() }
+        Self {
+            store: Arc::new(store),
+            prefix: String::new(),
+        }
     }
 
     /// What an inspection found wrong, in the order in which the network asked.
     pub(super) fn problems(&self) -> Vec<String> {
         let problems = self.store.problems.as_ref();
         let lock = |problems: &Mutex<Vec<String>>| {
-            problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+            problems
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .clone()
         };
         problems.map(lock).unwrap_or_default()
     }
@@ -94,12 +103,18 @@ impl Weights {
             taken: Mutex::default(),
             problems: None,
         };
-        Self { store: Arc::new(store), prefix: self.prefix.clone() }
+        Self {
+            store: Arc::new(store),
+            prefix: self.prefix.clone(),
+        }
     }
 
     /// The module `name` inside this one, such as `down_blocks.0`.
     pub fn scope(&self, name: impl std::fmt::Display) -> Self {
-        Self { store: Arc::clone(&self.store), prefix: self.full_name(&name.to_string()) }
+        Self {
+            store: Arc::clone(&self.store),
+            prefix: self.full_name(&name.to_string()),
+        }
     }
 
     /// The device that tensors are read to.
@@ -155,7 +170,11 @@ impl Weights {
         let full_name = self.full_name(name);
         let wanted = shapes.first().copied().unwrap_or_default();
         let file = self.find(&full_name, shapes);
-        let mut taken = self.store.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut taken = self
+            .store
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         taken.insert(full_name.clone());
         drop(taken);
         if let Some(problems) = &self.store.problems {
@@ -163,15 +182,18 @@ impl Weights {
                 let mut problems = problems.lock().unwrap_or_else(PoisonError::into_inner);
                 problems.push(error.to_string());
             }
-            return self.prepared(Tensor::zeros(wanted, self.store.dtype, &self.store.device));
+            // One number seen as many: nothing is allocated.
+            let zero = Tensor::zeros((), self.store.dtype, &self.store.device);
+            return self.prepared(zero.and_then(|zero| zero.broadcast_as(wanted)));
         }
         let file = file?;
         let stored = file.read(&full_name)?;
-        self.finish(&full_name, &stored, wanted).map_err(|source| ModelError::Prepare {
-            path: file.path().to_owned(),
-            tensor: full_name,
-            source,
-        })
+        self.finish(&full_name, &stored, wanted)
+            .map_err(|source| ModelError::Prepare {
+                path: file.path().to_owned(),
+                tensor: full_name,
+                source: Box::new(source),
+            })
     }
 
     /// The file with this tensor in one of these shapes.
@@ -183,7 +205,7 @@ impl Weights {
         let number = *self.store.file_of.get(full_name).ok_or_else(missing)?;
         let file = self.store.files.get(number).ok_or_else(missing)?;
         let found = &file.info(full_name).ok_or_else(missing)?.shape;
-        if shapes.iter().any(|shape| *shape == found.as_slice()) {
+        if shapes.contains(&found.as_slice()) {
             return Ok(file);
         }
         Err(ModelError::WrongShape {
@@ -197,7 +219,11 @@ impl Weights {
     /// The names that have not been read since these weights were opened, sorted: tensors that
     /// the configuration has no place for. Buffers that are no weights are left out.
     pub fn untouched(&self) -> Vec<String> {
-        let taken = self.store.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = self
+            .store
+            .taken
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut names: Vec<_> = self
             .names()
             .filter(|name| !taken.contains(*name) && !name.ends_with("position_ids"))
@@ -212,7 +238,7 @@ impl Weights {
         result.map_err(|source| ModelError::Prepare {
             path: self.store.label.clone(),
             tensor: self.prefix.clone(),
-            source,
+            source: Box::new(source),
         })
     }
 
@@ -229,7 +255,9 @@ impl Weights {
                 merged
             }
         };
-        stored.to_dtype(self.store.dtype)?.to_device(&self.store.device)
+        stored
+            .to_dtype(self.store.dtype)?
+            .to_device(&self.store.device)
     }
 
     fn full_name(&self, name: &str) -> String {

@@ -23,7 +23,6 @@ mod render_plan;
 mod renderer;
 mod renders;
 mod settings;
-mod soft_edges;
 mod strokes;
 #[cfg(test)]
 mod tests;

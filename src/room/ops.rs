@@ -87,7 +87,9 @@ impl RoomCore {
             Verdict::First => self.begin_stroke(client, &chunk)?,
         };
         self.draw(client, entry, &chunk.points, chunk.done, now);
-        self.pump(client, now, false);
+        let plan = self.plans.get_mut(&client).filter(|_| chunk.done);
+        let supersede = plan.is_some_and(|plan| plan.abandon_young(now));
+        self.pump(client, now, supersede);
         Ok(())
     }
 

@@ -16,6 +16,10 @@ use crate::{
 
 /// The side of the cells in which dirty pixels are counted.
 const CELL: u32 = 16;
+/// A render of a stroke that is younger than this when the hand lifts has cost little yet: it is
+/// given up for one that shows the whole stroke. Older ones finish, so that quick strokes one
+/// after another cannot starve the picture.
+const YOUNG: Duration = Duration::from_millis(80);
 /// A render without news for so long is taken for lost.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -185,6 +189,14 @@ impl RenderPlan {
             },
         );
         true
+    }
+
+    /// The hand lifted: gives up a live render that has only just begun.
+    pub(super) fn abandon_young(&mut self, now: Instant) -> bool {
+        let young = self.flight.as_ref().is_some_and(|flight| {
+            flight.reason == Reason::Live && now < flight.submitted + YOUNG
+        });
+        young && self.abandon()
     }
 
     /// A part of a flight's window has to be rendered again.

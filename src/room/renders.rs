@@ -8,7 +8,6 @@ use super::{
     core::{Effect, News, RoomCore, Submission},
     render_plan::{Flight, Reason},
     settings::{seed_in_epoch, settle_steps},
-    soft_edges::pixels_to_paste,
     views::View,
 };
 use crate::{
@@ -227,9 +226,7 @@ impl RoomCore {
             }
         }
         let before = self.canvas.result().crop(&window);
-        let known = self.canvas.known(&window, &mask);
-        let pixels = pixels_to_paste(&before, &known, pixels, &mask);
-        let pasted = self.canvas.paste_result(&window, &pixels, &mask);
+        let pasted = self.canvas.paste_result(&window, pixels, &mask);
         let mut alone = View::up_to_date(self.options.size);
         for tile in seen_through {
             let state = self.tiles.result_mut(tile);

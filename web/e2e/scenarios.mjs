@@ -175,6 +175,7 @@ export const scenarios = {
     await page.mouse.move(20, 400);
     await page.screenshot({ path: `${shots}/apple-dark.png` });
     await page.emulateMedia({ colorScheme: "light" });
+    await page.waitForTimeout(400);
     await page.screenshot({ path: `${shots}/apple-light.png` });
     clean(troubles);
     await context.close();

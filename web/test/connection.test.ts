@@ -181,6 +181,14 @@ test("a refused hello is not tried again by itself", () => {
   expect(sockets).toHaveLength(2);
 });
 
+test("a full room is tried again", () => {
+  socket().open();
+  socket().say({ type: "error", code: "room_full", message: "Try later.", retry_after_ms: 1000 });
+  socket().drop();
+  clock.pass(1300);
+  expect(sockets).toHaveLength(2);
+});
+
 test("a silent socket is given up", () => {
   socket().open();
   socket().say(welcome(0));

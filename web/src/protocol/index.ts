@@ -1,4 +1,4 @@
-// The wire types of `impasto.v1`, one file each, as the Rust types in `src/protocol` write them.
+// Generated from src/protocol; do not edit.
 export type { CanvasSize } from "./CanvasSize";
 export type { ClientMessage } from "./ClientMessage";
 export type { ErrorCode } from "./ErrorCode";

@@ -16,7 +16,7 @@ import {
   type Point,
   type View,
 } from "../stage/view";
-import { newId, newMemberName, newRoomName, placeFromAddress, socketAddress } from "../wire/identity";
+import { newMemberName, newRoomName, placeFromAddress, socketAddress } from "../wire/identity";
 import { Notices } from "./notices.svelte";
 import { Room } from "./room.svelte";
 import type { Action } from "./shortcuts";
@@ -50,7 +50,7 @@ export class Studio {
   #presenceAt = 0;
   #random = Math.random;
 
-  constructor(page: URL) {
+  constructor(page: URL, client: string) {
     const place = placeFromAddress(page);
     const room = place.room ?? newRoomName(this.#random);
     if (place.room === undefined) {
@@ -60,8 +60,6 @@ export class Studio {
     }
     this.name = recall<string>("name") ?? newMemberName(this.#random);
     remember("name", this.name);
-    const client = recall<string>("client", () => sessionStorage) ?? newId();
-    remember("client", client, () => sessionStorage);
     document.title = `${room} · Impasto`;
     this.room = new Room({
       name: room,

@@ -66,8 +66,8 @@ const LONGEST_RETRY_MS = 10_000;
 const PING_EVERY_MS = 10_000;
 const SILENCE_MS = 25_000;
 const REPLAY_WAIT_MS = 500;
-/** Refusals of a hello that trying again does not change. */
-const FINAL: readonly ErrorCode[] = ["invalid_token", "unknown_room", "unsupported_protocol", "forbidden"];
+/** Refusals of a hello that pass; trying again does not change the others. */
+const PASSING: readonly ErrorCode[] = ["room_full", "unavailable", "rate_limited", "internal"];
 
 /**
  * The websocket of one room: says hello, comes back after a loss with growing,
@@ -189,7 +189,7 @@ export class Connection {
         }
         break;
       case "error": {
-        if (this.#phase.name !== "open" && FINAL.includes(message.code)) {
+        if (this.#phase.name !== "open" && !PASSING.includes(message.code)) {
           this.#refuse(message.code, message.message);
           return;
         }

@@ -1,0 +1,232 @@
+//! Our kernels beside candle's own operations, on the shapes that a render runs.
+//!
+//! `cargo bench --bench kernels` prints time and throughput; for convolutions, dense layers and
+//! attention an element is one floating-point operation, so that `Gelem/s` reads as GFLOP/s, and
+//! for the others it is one value.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use candle_core::{Device, Result, Shape, Tensor};
+use criterion::measurement::WallTime;
+use criterion::{
+    BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
+};
+use impasto::kernels::{
+    Conv2d, Fused, GroupNorm, LayerNorm, Linear, Padding, attention, geglu, gelu, silu, stock,
+    upsample_nearest_2x,
+};
+
+fn random(shape: impl Into<Shape>) -> Result<Tensor> {
+    Tensor::randn(0f32, 1.0, shape, &Device::Cpu)
+}
+
+/// Measures both sides of one shape. Each runs on a worker of candle's pool, as the engine does.
+fn beside(
+    group: &mut BenchmarkGroup<WallTime>,
+    name: &str,
+    elements: usize,
+    ours: impl Fn() -> Result<Tensor> + Sync,
+    candle: impl Fn() -> Result<Tensor> + Sync,
+) -> Result<()> {
+    let difference = (ours()? - candle()?)?
+        .abs()?
+        .mean_all()?
+        .to_scalar::<f32>()?;
+    assert!(difference < 1e-3, "{name} differs by {difference}");
+    group.throughput(Throughput::Elements(elements as u64));
+    let mut measure = |side: &str, operation: &(dyn Fn() -> Result<Tensor> + Sync)| {
+        group.bench_function(BenchmarkId::new(side, name), |bencher| {
+            bencher.iter_custom(|count| {
+                Device::Cpu.with_context(|| {
+                    let start = std::time::Instant::now();
+                    for _ in 0..count {
+                        // Both sides have run once above, so neither fails here.
+                        black_box(operation().ok());
+                    }
+                    start.elapsed()
+                })
+            });
+        });
+    };
+    measure("impasto", &ours);
+    measure("candle", &candle);
+    Ok(())
+}
+
+fn convolutions(criterion: &mut Criterion) -> Result<()> {
+    let mut group = criterion.benchmark_group("conv");
+    for (batch, channels_in, channels_out, side, kernel, stride) in [
+        // The shapes of torch's and candle's table.
+        (1, 96, 96, 32, 3, 1),
+        (1, 192, 192, 16, 3, 1),
+        (1, 320, 320, 8, 3, 1),
+        (1, 320, 320, 32, 3, 1),
+        (1, 640, 640, 16, 3, 1),
+        // The levels of the bundled UNet in a window of 256 pixels, and the doubled batch.
+        (1, 64, 64, 32, 3, 1),
+        (1, 128, 128, 16, 3, 1),
+        (1, 256, 256, 8, 3, 1),
+        (2, 64, 64, 32, 3, 1),
+        (2, 128, 128, 16, 3, 1),
+        (2, 256, 256, 8, 3, 1),
+        (2, 256, 256, 4, 3, 1),
+        (2, 384, 128, 16, 1, 1),
+        // The bundled autoencoder.
+        (1, 3, 32, 256, 3, 1),
+        (1, 32, 32, 256, 3, 1),
+        (1, 32, 32, 256, 3, 2),
+        (1, 32, 32, 128, 3, 1),
+        (1, 32, 3, 256, 3, 1),
+    ] {
+        let input = random((batch, channels_in, side, side))?;
+        let weight = random((channels_out, channels_in, kernel, kernel))?;
+        let bias = random(channels_out)?;
+        let padding = Padding::all(kernel / 2);
+        let conv = Conv2d::new(weight.clone(), Some(bias.clone()), stride, kernel / 2)?;
+        let pixels = batch * (side / stride).pow(2);
+        beside(
+            &mut group,
+            &format!("{batch}x{channels_in}-{channels_out}@{side}/{kernel}x{kernel}/{stride}"),
+            2 * pixels * channels_in * channels_out * kernel * kernel,
+            || conv.forward(&input),
+            || stock::conv2d(&input, &weight, Some(&bias), stride, padding),
+        )?;
+    }
+    for (channels, side) in [(256, 8), (128, 16), (32, 128)] {
+        let input = random((1, channels, side, side))?;
+        let weight = random((channels, channels, 3, 3))?;
+        let conv = Conv2d::new(weight.clone(), None, 1, 1)?;
+        beside(
+            &mut group,
+            &format!("upsampled {channels}@{side}"),
+            2 * (2 * side * channels * 3).pow(2),
+            || conv.forward_upsampled(&input, Fused::default()),
+            || {
+                let larger = stock::upsample_nearest_2x(&input)?;
+                stock::conv2d(&larger, &weight, None, 1, Padding::all(1))
+            },
+        )?;
+    }
+    group.finish();
+    Ok(())
+}
+
+fn transformers(criterion: &mut Criterion) -> Result<()> {
+    let mut group = criterion.benchmark_group("attention");
+    for (batch, queries, keys, heads, dim) in [
+        (1, 256, 256, 4, 32),
+        (2, 256, 32, 4, 32),
+        (1, 64, 64, 4, 64),
+        (2, 1024, 1024, 8, 40),
+        (2, 1024, 77, 8, 40),
+    ] {
+        let query = random((batch, queries, heads * dim))?;
+        let key = random((batch, keys, heads * dim))?;
+        beside(
+            &mut group,
+            &format!("{batch}x{queries}x{keys}/{heads}x{dim}"),
+            4 * batch * queries * keys * heads * dim,
+            || attention(&query, &key, &key, heads, 0.2, None),
+            || stock::attention(&query, &key, &key, heads, 0.2, None),
+        )?;
+    }
+    group.finish();
+    let mut group = criterion.benchmark_group("linear");
+    for (rows, features_in, features_out) in [
+        (256, 128, 128),
+        (256, 128, 1024),
+        (256, 512, 128),
+        (64, 256, 2048),
+        (64, 1024, 256),
+        (32, 256, 1024),
+        (1024, 1024, 1024),
+    ] {
+        let input = random((rows, features_in))?;
+        let weight = random((features_out, features_in))?;
+        let bias = random(features_out)?;
+        let linear = Linear::new(weight.clone(), Some(bias.clone()))?;
+        beside(
+            &mut group,
+            &format!("{rows}x{features_in}-{features_out}"),
+            2 * rows * features_in * features_out,
+            || linear.forward(&input),
+            || stock::linear(&input, &weight, Some(&bias)),
+        )?;
+    }
+    group.finish();
+    Ok(())
+}
+
+fn elementwise(criterion: &mut Criterion) -> Result<()> {
+    let mut group = criterion.benchmark_group("values");
+    for (channels, side) in [(64, 32), (256, 8), (32, 256)] {
+        let shape = format!("{channels}@{side}");
+        let image = random((1, channels, side, side))?;
+        let weight = random(channels)?;
+        let norm = GroupNorm::new(weight.clone(), weight.clone(), 32, 1e-5)?;
+        beside(
+            &mut group,
+            &format!("group norm and silu {shape}"),
+            image.elem_count(),
+            || norm.forward_silu(&image),
+            || stock::silu(&stock::group_norm(&image, &weight, &weight, 32, 1e-5)?),
+        )?;
+        for (name, ours, candle) in [
+            (
+                "silu",
+                silu as fn(&Tensor) -> _,
+                stock::silu as fn(&Tensor) -> _,
+            ),
+            ("gelu", gelu, stock::gelu),
+            ("upsample", upsample_nearest_2x, stock::upsample_nearest_2x),
+        ] {
+            beside(
+                &mut group,
+                &format!("{name} {shape}"),
+                image.elem_count(),
+                || ours(&image),
+                || candle(&image),
+            )?;
+        }
+    }
+    let tokens = random((256, 1024))?;
+    let weight = random(1024)?;
+    let norm = LayerNorm::new(weight.clone(), weight.clone(), 1e-5)?;
+    beside(
+        &mut group,
+        "layer norm 256x1024",
+        tokens.elem_count(),
+        || norm.forward(&tokens),
+        || stock::layer_norm(&tokens, &weight, &weight, 1e-5),
+    )?;
+    beside(
+        &mut group,
+        "geglu 256x1024",
+        tokens.elem_count(),
+        || geglu(&tokens),
+        || stock::geglu(&tokens),
+    )?;
+    group.finish();
+    Ok(())
+}
+
+fn all(criterion: &mut Criterion) {
+    let outcome = convolutions(criterion)
+        .and_then(|()| transformers(criterion))
+        .and_then(|()| elementwise(criterion));
+    if let Err(error) = outcome {
+        std::panic::panic_any(error.to_string());
+    }
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default()
+        .without_plots()
+        .sample_size(10)
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(500));
+    targets = all
+}
+criterion_main!(benches);
