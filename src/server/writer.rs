@@ -140,7 +140,7 @@ impl Writer {
                 biased;
                 ending = &mut ending => {
                     let gone = Ending::quiet(close::NORMAL, "goodbye");
-                    return self.end(ending.unwrap_or(gone)).await;
+                    return self.finish(replies, ending.unwrap_or(gone)).await;
                 }
                 Some(reply) = replies.recv() => self.message(&reply).await,
                 outgoing = outbox.next() => match outgoing {
@@ -161,6 +161,17 @@ impl Writer {
             }
         };
         tracing::debug!(cause = %result, "stopped writing");
+    }
+
+    /// Answers what was asked before the end, so that the client sees what led to it.
+    async fn finish(mut self, mut replies: mpsc::Receiver<ServerMessage>, ending: Ending) {
+        while let Ok(reply) = replies.try_recv() {
+            if let Err(cause) = self.message(&reply).await {
+                tracing::debug!(%cause, "the client did not take its answers");
+                return;
+            }
+        }
+        self.end(ending).await;
     }
 
     /// Says the last words and closes; a client that does not take them is left.

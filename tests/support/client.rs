@@ -83,10 +83,14 @@ impl TestClient {
 
     /// The next thing that the server sends.
     pub async fn next(&mut self) -> Event {
+        timeout(PATIENCE, self.next_event())
+            .await
+            .expect("nothing came")
+    }
+
+    async fn next_event(&mut self) -> Event {
         loop {
-            let message = timeout(PATIENCE, self.socket.next())
-                .await
-                .expect("nothing came");
+            let message = self.socket.next().await;
             return match message {
                 None | Some(Err(_)) => Event::Closed(1006),
                 Some(Ok(Message::Close(None))) => Event::Closed(1005),
