@@ -194,11 +194,14 @@ impl RenderPlan {
     /// A chunk of a stroke came, the last one when `lifted`: gives up a render that only settles
     /// what is seen already, and one that is [`YOUNG`] when the hand lifts. True when it did.
     pub(super) fn give_way(&mut self, lifted: bool, now: Instant) -> bool {
-        let gives_way = self.flight.as_ref().is_some_and(|flight| match flight.reason {
-            Reason::Settle => true,
-            Reason::Live => lifted && now < flight.submitted + YOUNG,
-            Reason::Wish(_) => false,
-        });
+        let gives_way = self
+            .flight
+            .as_ref()
+            .is_some_and(|flight| match flight.reason {
+                Reason::Settle => true,
+                Reason::Live => lifted && now < flight.submitted + YOUNG,
+                Reason::Wish(_) => false,
+            });
         gives_way && self.abandon()
     }
 
