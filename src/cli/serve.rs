@@ -27,12 +27,6 @@ pub fn run(flags: ServeFlags) -> Result<(), Failure> {
     telemetry::start(&settings.log, settings.log_format)?;
     let model = model_folder(&settings)?;
     let lock = settings.data.as_deref().map(lock_data_folder).transpose()?;
-    if let Some(threads) = settings.threads {
-        rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build_global()
-            .map_err(|cause| Failure::broken(format!("cannot start {threads} threads: {cause}")))?;
-    }
     let runtime = Runtime::new()
         .map_err(|cause| Failure::broken(format!("cannot start the network threads: {cause}")))?;
     let result = runtime.block_on(serve(settings, model));
@@ -55,9 +49,11 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
     let started = Instant::now();
     let loading = spinner(format!("loading {}", model.display()));
     let device = settings.device.clone();
+    let threads = settings.threads;
     let mut start = tokio::task::spawn_blocking(move || {
         Engine::start(EngineOptions {
             device,
+            threads,
             ..EngineOptions::new(model)
         })
         .map_err(Failure::usage)

@@ -23,6 +23,9 @@ pub enum EngineError {
     /// The operating system gives no thread.
     #[error("the device thread could not be started: {0}")]
     Thread(std::io::Error),
+    /// The operating system gives no threads for the CPU's part.
+    #[error("the computing threads could not be started: {0}; ask for fewer with --threads")]
+    Threads(String),
     /// Too many renders wait.
     #[error("too many renders are waiting; try again in a moment")]
     Overloaded,

@@ -44,6 +44,8 @@ pub struct EngineOptions {
     pub batch: usize,
     /// Renders that may wait, over all rooms.
     pub waiting: usize,
+    /// Threads that compute on the CPU; one per core when left out.
+    pub threads: Option<usize>,
 }
 
 impl EngineOptions {
@@ -56,6 +58,7 @@ impl EngineOptions {
             text_entries: 256,
             batch: 4,
             waiting: 1024,
+            threads: None,
         }
     }
 }
@@ -87,19 +90,27 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("impasto-device".to_owned())
             .spawn(move || {
-                let batch = options.batch;
-                let started = load(&options);
-                let pipeline = match started {
-                    Ok((pipeline, description)) => {
-                        let _ = ready.send(Ok(description));
-                        pipeline
-                    }
+                let pool = rayon::ThreadPoolBuilder::new()
+                    .num_threads(options.threads.unwrap_or_default())
+                    .thread_name(|index| format!("impasto-cpu-{index}"))
+                    .build();
+                let pool = match pool {
+                    Ok(pool) => pool,
                     Err(error) => {
-                        let _ = ready.send(Err(error));
+                        let _ = ready.send(Err(EngineError::Threads(error.to_string())));
                         return;
                     }
                 };
-                Worker::new(pipeline, shared, batch).run();
+                // Inside the pool, kernels need no hand-over from this thread for each operation.
+                pool.install(|| match load(&options) {
+                    Ok((pipeline, description)) => {
+                        let _ = ready.send(Ok(description));
+                        Worker::new(pipeline, shared, options.batch).run();
+                    }
+                    Err(error) => {
+                        let _ = ready.send(Err(error));
+                    }
+                });
             })
             .map_err(EngineError::Thread)?;
         let Description {

@@ -25,9 +25,10 @@ fn world() -> World {
 }
 
 #[test]
-fn strokes_do_not_supersede_and_the_newest_state_goes_out_next() {
+fn strokes_let_a_render_finish_and_the_newest_state_goes_out_next() {
     let (mut world, me) = (world(), client(1));
     world.send(me, dab("a", 20.0, 20.0));
+    world.pass(Duration::from_millis(80));
     world.send(me, dab("b", 30.0, 20.0));
     world.send(me, dab("c", 40.0, 20.0));
     assert_eq!(world.submitted.len(), 1);
@@ -42,6 +43,35 @@ fn strokes_do_not_supersede_and_the_newest_state_goes_out_next() {
         .map(|news| news.rev)
         .collect();
     assert_eq!(done, [1]);
+}
+
+#[test]
+fn a_hand_that_lifts_gives_a_young_render_up_for_the_whole_stroke() {
+    let (mut world, me) = (world(), client(1));
+    world.send(me, dab("a", 20.0, 20.0));
+    world.pass(Duration::from_millis(79));
+    world.send(me, dab("b", 60.0, 20.0));
+    assert_eq!(world.submitted.len(), 2);
+    let whole = &world.submitted[1].1;
+    assert!(whole.supersede);
+    assert!(whole.window.contains(&Rect::new(16, 16, 48, 8)));
+}
+
+#[test]
+fn a_stroke_stops_a_render_that_only_settles_and_it_is_settled_later() {
+    let (mut world, me) = (world(), client(1));
+    world.send(me, dab("a", 20.0, 20.0));
+    world.move_job(0, false);
+    world.move_job(0, false);
+    world.pass(Duration::from_millis(400));
+    assert_eq!(world.submitted[1].1.steps, 4);
+    world.send(me, dab("b", 180.0, 110.0));
+    assert_eq!(world.submitted.len(), 3);
+    assert!(world.submitted[2].1.supersede);
+    world.come_to_rest();
+    let settled = world.submitted[3..].iter().filter(|(_, seen)| seen.steps == 4);
+    let settled = settled.fold(Rect::default(), |all, (_, seen)| all.union(&seen.window));
+    assert!(settled.contains(&Rect::new(10, 10, 175, 105)));
 }
 
 #[test]
