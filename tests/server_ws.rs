@@ -167,10 +167,7 @@ async fn bad_messages_are_refused_by_code_and_the_room_goes_on() {
         ("[]".into(), "malformed_message"),
         ("{\"type\":7}".into(), "malformed_message"),
         ("{\"type\":\"dance\"}".into(), "unknown_type"),
-        (
-            brush(json!({"points": [], "done": false})),
-            "invalid_value",
-        ),
+        (brush(json!({"points": [], "done": false})), "invalid_value"),
         (
             brush(json!({"points": vec![json!([1, 1, 1]); 50_000]}))
                 .chars()
