@@ -21,7 +21,9 @@ const PATIENCE: Duration = Duration::from_secs(180);
 
 fn impasto() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_impasto"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).stdin(Stdio::null());
+    command
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stdin(Stdio::null());
     command
 }
 
@@ -29,7 +31,10 @@ fn impasto() -> Command {
 fn assert_refused(output: &Output, names: &str) {
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{told}");
-    let lines: Vec<&str> = told.lines().filter(|line| line.starts_with("impasto:")).collect();
+    let lines: Vec<&str> = told
+        .lines()
+        .filter(|line| line.starts_with("impasto:"))
+        .collect();
     assert_eq!(lines.len(), 1, "{told}");
     assert!(lines[0].contains(names), "{told}");
     assert!(!told.contains("panicked"), "{told}");
@@ -56,7 +61,12 @@ fn a_server_that_cannot_start_says_why_in_one_line() {
     let listen = ["serve", "--listen", "127.0.0.1:0"];
 
     let absent = scratch.path().join("absent-model");
-    let output = impasto().args(listen).arg("--model").arg(&absent).output().unwrap();
+    let output = impasto()
+        .args(listen)
+        .arg("--model")
+        .arg(&absent)
+        .output()
+        .unwrap();
     assert_refused(&output, "absent-model");
 
     let corrupt = scratch.path().join("corrupt");
@@ -64,21 +74,38 @@ fn a_server_that_cannot_start_says_why_in_one_line() {
     let weights = corrupt.join("unet/diffusion_pytorch_model.safetensors");
     let whole = std::fs::read(&weights).unwrap();
     std::fs::write(&weights, &whole[..whole.len() / 2]).unwrap();
-    let output = impasto().args(listen).arg("--model").arg(&corrupt).output().unwrap();
+    let output = impasto()
+        .args(listen)
+        .arg("--model")
+        .arg(&corrupt)
+        .output()
+        .unwrap();
     assert_refused(&output, "unet/diffusion_pytorch_model.safetensors");
 
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let output = impasto().args(["serve", "--listen", &address]).output().unwrap();
+    let output = impasto()
+        .args(["serve", "--listen", &address])
+        .output()
+        .unwrap();
     assert_refused(&output, &address);
 
     // A data folder that cannot be made, for root as well: its parent is a file.
     let file = scratch.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let output = impasto().args(listen).arg("--data").arg(file.join("data")).output().unwrap();
+    let output = impasto()
+        .args(listen)
+        .arg("--data")
+        .arg(file.join("data"))
+        .output()
+        .unwrap();
     assert_refused(&output, "data");
 
-    let output = impasto().args(listen).args(["--device", "abacus"]).output().unwrap();
+    let output = impasto()
+        .args(listen)
+        .args(["--device", "abacus"])
+        .output()
+        .unwrap();
     assert_refused(&output, "abacus");
 }
 
@@ -99,14 +126,29 @@ impl Server {
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         stdout.read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(['/', ' ']).next());
-        let address = address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
-        Self { child, stdout, address }
+        let address = line
+            .split("http://")
+            .nth(1)
+            .and_then(|rest| rest.split(['/', ' ']).next());
+        let address = address
+            .unwrap_or_else(|| panic!("no address in {line:?}"))
+            .to_owned();
+        Self {
+            child,
+            stdout,
+            address,
+        }
     }
 
     fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([name, &pid])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     fn wait(mut self) -> ExitStatus {
@@ -135,11 +177,19 @@ impl Painter {
         let url = format!("ws://{address}/v1/rooms/{room}/ws");
         let mut request = url.into_client_request().unwrap();
         let protocol = HeaderValue::from_static("impasto.v1");
-        request.headers_mut().insert("sec-websocket-protocol", protocol);
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocol);
         let (socket, _) = connect_async(request).await.unwrap();
-        let mut painter = Self { socket, result: Pixels::new(512, 512, [255; 3]), rev: 0 };
+        let mut painter = Self {
+            socket,
+            result: Pixels::new(512, 512, [255; 3]),
+            rev: 0,
+        };
         let client = uuid::Uuid::from_u128(client);
-        painter.say(json!({"type": "hello", "protocol": 1, "client": client})).await;
+        painter
+            .say(json!({"type": "hello", "protocol": 1, "client": client}))
+            .await;
         let Heard::Message(ServerMessage::Welcome(welcome)) = painter.hear().await else {
             panic!("no welcome")
         };
@@ -149,12 +199,17 @@ impl Painter {
 
     async fn say(&mut self, message: Value) {
         serde_json::from_value::<ClientMessage>(message.clone()).unwrap();
-        self.socket.send(Message::text(message.to_string())).await.unwrap();
+        self.socket
+            .send(Message::text(message.to_string()))
+            .await
+            .unwrap();
     }
 
     async fn hear(&mut self) -> Heard {
         loop {
-            let heard = tokio::time::timeout(PATIENCE, self.socket.next()).await.unwrap();
+            let heard = tokio::time::timeout(PATIENCE, self.socket.next())
+                .await
+                .unwrap();
             match heard {
                 Some(Ok(Message::Text(text))) => {
                     return Heard::Message(serde_json::from_str(&text).unwrap());
@@ -202,11 +257,15 @@ fn http_image(address: &str, room: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stroke_is_repainted_for_everybody_and_nothing_else_changes() {
     let server = Server::start();
-    let ready = reqwest::get(format!("http://{}/readyz", server.address)).await.unwrap();
+    let ready = reqwest::get(format!("http://{}/readyz", server.address))
+        .await
+        .unwrap();
     assert_eq!(ready.status(), 200);
     let mut painter = Painter::join(&server.address, "studio", 1).await;
     let mut friend = Painter::join(&server.address, "studio", 2).await;
-    painter.say(json!({"type": "settings", "prompt": "red apple", "spread": 0})).await;
+    painter
+        .say(json!({"type": "settings", "prompt": "red apple", "spread": 0}))
+        .await;
     let points: Vec<Value> = (0..20).map(|i| json!([200 + i * 2, 210, 1.0])).collect();
     painter
         .say(json!({
@@ -225,7 +284,9 @@ async fn a_stroke_is_repainted_for_everybody_and_nothing_else_changes() {
     painter.settled(rev).await;
     friend.settled(rev).await;
 
-    let picture = reqwest::get(http_image(&server.address, "studio")).await.unwrap();
+    let picture = reqwest::get(http_image(&server.address, "studio"))
+        .await
+        .unwrap();
     let picture = decode_image(&picture.bytes().await.unwrap(), &ImageLimits::default()).unwrap();
     let stroke = Rect::new(168, 178, 104, 64);
     let mut changed = 0;
@@ -239,17 +300,31 @@ async fn a_stroke_is_repainted_for_everybody_and_nothing_else_changes() {
             }
         }
     }
-    assert!(changed > 2000, "only {changed} pixels of the stroke changed");
+    assert!(
+        changed > 2000,
+        "only {changed} pixels of the stroke changed"
+    );
 
-    let metrics = reqwest::get(format!("http://{}/metrics", server.address)).await.unwrap();
+    let metrics = reqwest::get(format!("http://{}/metrics", server.address))
+        .await
+        .unwrap();
     let metrics = metrics.text().await.unwrap();
     let value = |name: &str| {
-        let line = metrics.lines().find(|line| line.starts_with(name) && !line.starts_with('#'));
+        let line = metrics
+            .lines()
+            .find(|line| line.starts_with(name) && !line.starts_with('#'));
         line.and_then(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
     };
     // The warm-up's empty prompt, which is also the negative one, and "red apple".
-    assert_eq!(value("impasto_text_encoder_runs_total"), Some(2.0), "{metrics}");
-    assert!(value("impasto_stroke_to_pixel_seconds_count") >= Some(1.0), "{metrics}");
+    assert_eq!(
+        value("impasto_text_encoder_runs_total"),
+        Some(2.0),
+        "{metrics}"
+    );
+    assert!(
+        value("impasto_stroke_to_pixel_seconds_count") >= Some(1.0),
+        "{metrics}"
+    );
     assert_eq!(value("impasto_members"), Some(2.0), "{metrics}");
     for stage in ["queue", "text", "encode", "denoise", "decode", "codec"] {
         let name = format!("impasto_stage_seconds_count{{stage=\"{stage}\"}}");
@@ -284,8 +359,16 @@ async fn a_killed_server_leaves_the_port_and_its_lock_free() {
     };
     let address_of = |child: &mut Child| {
         let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        line.split("http://").nth(1).unwrap().split(['/', ' ']).next().unwrap().to_owned()
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        line.split("http://")
+            .nth(1)
+            .unwrap()
+            .split(['/', ' '])
+            .next()
+            .unwrap()
+            .to_owned()
     };
     let mut first = start("127.0.0.1:0");
     let address = address_of(&mut first);
@@ -307,8 +390,25 @@ fn generate_repeats_itself_and_takes_its_own_latents_back() {
     let path = |name: &str| scratch.path().join(name);
     let generate = |extra: &[&str], out: &Path| {
         let output = impasto()
-            .args(["generate", "--prompt", "red apple", "--width", "128", "--height", "96"])
-            .args(["--steps", "2", "--guidance-scale", "2", "--seed", "5", "--json", "--out"])
+            .args([
+                "generate",
+                "--prompt",
+                "red apple",
+                "--width",
+                "128",
+                "--height",
+                "96",
+            ])
+            .args([
+                "--steps",
+                "2",
+                "--guidance-scale",
+                "2",
+                "--seed",
+                "5",
+                "--json",
+                "--out",
+            ])
             .arg(out)
             .args(extra)
             .output()
@@ -321,7 +421,10 @@ fn generate_repeats_itself_and_takes_its_own_latents_back() {
         decode_image(&std::fs::read(path(name)).unwrap(), &ImageLimits::default()).unwrap()
     };
     let latents = path("latents.safetensors");
-    let report = generate(&["--save-latents", latents.to_str().unwrap()], &path("a.png"));
+    let report = generate(
+        &["--save-latents", latents.to_str().unwrap()],
+        &path("a.png"),
+    );
     for stage in ["text", "encode", "denoise", "decode", "total"] {
         assert!(report["timings_ms"][stage].is_number(), "{report}");
     }
@@ -347,11 +450,26 @@ fn generate_repeats_itself_and_takes_its_own_latents_back() {
 
 #[test]
 fn model_check_says_what_a_folder_is() {
-    let output = impasto().args(["model", "check"]).arg(bundled()).output().unwrap();
+    let output = impasto()
+        .args(["model", "check"])
+        .arg(bundled())
+        .output()
+        .unwrap();
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(told.contains("sketch") && told.contains("UNet2DConditionModel"), "{told}");
+    assert!(
+        output.status.success(),
+        "{told}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        told.contains("sketch") && told.contains("UNet2DConditionModel"),
+        "{told}"
+    );
     let scratch = tempfile::tempdir().unwrap();
-    let output = impasto().args(["model", "check"]).arg(scratch.path()).output().unwrap();
+    let output = impasto()
+        .args(["model", "check"])
+        .arg(scratch.path())
+        .output()
+        .unwrap();
     assert_refused(&output, "model_index.json");
 }

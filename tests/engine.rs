@@ -42,7 +42,11 @@ fn edit(prompt: &str) -> Edit {
     let square = Rect::new(40, 40, 48, 48);
     let known = Pixels::new(128, 128, [255; 3]);
     let mut sketch = known.clone();
-    sketch.paste(&Pixels::new(square.width, square.height, [200, 30, 20]), square.x, square.y);
+    sketch.paste(
+        &Pixels::new(square.width, square.height, [200, 30, 20]),
+        square.x,
+        square.y,
+    );
     let mut mask = Mask::new(128, 128, 0);
     for y in square.y..square.bottom() {
         mask.span_mut(square.x, y, square.width).fill(255);
@@ -58,14 +62,25 @@ fn edit(prompt: &str) -> Edit {
 
 fn largest_difference(a: &candle_core::Tensor, b: &candle_core::Tensor) -> f32 {
     let difference = (a - b).unwrap().abs().unwrap();
-    difference.flatten_all().unwrap().max(0).unwrap().to_scalar().unwrap()
+    difference
+        .flatten_all()
+        .unwrap()
+        .max(0)
+        .unwrap()
+        .to_scalar()
+        .unwrap()
 }
 
 #[test]
 fn renders_in_one_batch_come_out_as_they_do_alone() {
     let mut pipeline = pipeline();
     let inputs = |x| RenderInputs {
-        latent_rect: LatentRect { x, y: 0, width: 16, height: 16 },
+        latent_rect: LatentRect {
+            x,
+            y: 0,
+            width: 16,
+            height: 16,
+        },
         start: None,
         sketch: None,
         known: None,
@@ -83,7 +98,9 @@ fn renders_in_one_batch_come_out_as_they_do_alone() {
         }
         alone.push(pipeline.finish(render).unwrap().latents);
     }
-    let mut first = pipeline.begin_inputs(&settings("a tree"), inputs(0)).unwrap();
+    let mut first = pipeline
+        .begin_inputs(&settings("a tree"), inputs(0))
+        .unwrap();
     let mut second = pipeline.begin_inputs(&unguided, inputs(5)).unwrap();
     // The second joins late and stays longer: each row is at its own timestep.
     pipeline.step(&mut [&mut first]).unwrap();
@@ -92,12 +109,17 @@ fn renders_in_one_batch_come_out_as_they_do_alone() {
     while !second.is_done() {
         pipeline.step(&mut [&mut second]).unwrap();
     }
-    let together =
-        [pipeline.finish(first).unwrap().latents, pipeline.finish(second).unwrap().latents];
+    let together = [
+        pipeline.finish(first).unwrap().latents,
+        pipeline.finish(second).unwrap().latents,
+    ];
     for (alone, together) in alone.iter().zip(&together) {
         assert!(largest_difference(alone, together) < 1e-3);
     }
-    assert!(largest_difference(&alone[0], &alone[1]) > 1e-2, "two different pictures");
+    assert!(
+        largest_difference(&alone[0], &alone[1]) > 1e-2,
+        "two different pictures"
+    );
 }
 
 #[test]
@@ -132,7 +154,10 @@ fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
         Err(error) => error.to_string(),
     };
     let odd = message(pipeline.generate(request((100, 128), None), |_, _| ()));
-    assert!(odd.contains("multiples of 32") && odd.contains("100"), "{odd}");
+    assert!(
+        odd.contains("multiples of 32") && odd.contains("100"),
+        "{odd}"
+    );
     let latents = candle_core::Tensor::zeros(
         (1, 8, 4, 4),
         candle_core::DType::F32,
@@ -143,7 +168,10 @@ fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
 }
 
 async fn heard(events: &mut mpsc::Receiver<RenderEvent>) -> RenderEvent {
-    tokio::time::timeout(Duration::from_secs(120), events.recv()).await.unwrap().unwrap()
+    tokio::time::timeout(Duration::from_secs(120), events.recv())
+        .await
+        .unwrap()
+        .unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -165,9 +193,19 @@ async fn an_engine_renders_for_rooms_and_stops() {
         events: sender.clone(),
     };
     handle.submit(request(1, 1, "red apple", false)).unwrap();
-    assert!(matches!(heard(&mut events).await, RenderEvent::Started { ticket: 1 }));
+    assert!(matches!(
+        heard(&mut events).await,
+        RenderEvent::Started { ticket: 1 }
+    ));
     let first = heard(&mut events).await;
-    let RenderEvent::Done { ticket: 1, pixels, timings } = first else { panic!("{first:?}") };
+    let RenderEvent::Done {
+        ticket: 1,
+        pixels,
+        timings,
+    } = first
+    else {
+        panic!("{first:?}")
+    };
     assert_eq!((pixels.width(), pixels.height()), (128, 128));
     for stage in ["queue", "text", "encode", "denoise", "decode", "total"] {
         assert!(timings.contains_key(stage), "{stage} is missing");
@@ -175,7 +213,10 @@ async fn an_engine_renders_for_rooms_and_stops() {
     // The same edit again, in another room, gives the same picture.
     handle.submit(request(2, 2, "red apple", false)).unwrap();
     let again = loop {
-        if let RenderEvent::Done { ticket: 2, pixels, .. } = heard(&mut events).await {
+        if let RenderEvent::Done {
+            ticket: 2, pixels, ..
+        } = heard(&mut events).await
+        {
             break pixels;
         }
     };
@@ -183,7 +224,9 @@ async fn an_engine_renders_for_rooms_and_stops() {
 
     // Every ticket of a burst ends exactly once, and the last one is done.
     for ticket in 10..20 {
-        handle.submit(request(3, ticket, "green pear", ticket == 19)).unwrap();
+        handle
+            .submit(request(3, ticket, "green pear", ticket == 19))
+            .unwrap();
     }
     let mut ended = Vec::new();
     while ended.len() < 10 {
@@ -195,7 +238,10 @@ async fn an_engine_renders_for_rooms_and_stops() {
         }
     }
     ended.sort_unstable();
-    assert_eq!(ended.iter().map(|(ticket, _)| *ticket).collect::<Vec<_>>(), (10..20).collect::<Vec<_>>());
+    assert_eq!(
+        ended.iter().map(|(ticket, _)| *ticket).collect::<Vec<_>>(),
+        (10..20).collect::<Vec<_>>()
+    );
     assert_eq!(ended.last(), Some(&(19, true)));
 
     // A sampler that does not exist fails that render alone.
@@ -203,12 +249,18 @@ async fn an_engine_renders_for_rooms_and_stops() {
     wrong.edit.settings.sampler = "nobody".to_owned();
     handle.submit(wrong).unwrap();
     let failed = loop {
-        if let RenderEvent::Failed { ticket: 30, message } = heard(&mut events).await {
+        if let RenderEvent::Failed {
+            ticket: 30,
+            message,
+        } = heard(&mut events).await
+        {
             break message;
         }
     };
     assert!(failed.contains("nobody"), "{failed}");
 
-    tokio::task::spawn_blocking(move || engine.shutdown()).await.unwrap();
+    tokio::task::spawn_blocking(move || engine.shutdown())
+        .await
+        .unwrap();
     assert!(handle.submit(request(1, 40, "red apple", false)).is_err());
 }

@@ -18,6 +18,8 @@ from sketches import make_sketch
 CHUNK = 250
 SKETCHES = 2
 CHUNKS = int(os.environ.get("IMPASTO_CHUNKS", 30))
+#: Chunks after those, of single common things and plain landscapes, sketched with very few shapes.
+SIMPLE_CHUNKS = int(os.environ.get("IMPASTO_SIMPLE_CHUNKS", 8))
 LARGE_CHUNKS = int(os.environ.get("IMPASTO_LARGE_CHUNKS", 6))
 FOLDER = WORK / "chunks"
 
@@ -27,15 +29,15 @@ def make_chunk(index):
     studio = Studio(1000 + index)
     small = np.zeros((CHUNK, 1 + SKETCHES, SIZE // 2, SIZE // 2, 3), np.uint8)
     large = np.zeros((CHUNK, 1 + SKETCHES, SIZE, SIZE, 3), np.uint8)
-    captions = []
+    captions, simple = [], index >= CHUNKS
     for row in range(CHUNK):
-        scene = studio.make()
+        scene = studio.make(simple)
         captions.append(scene.caption)
-        pictures = [scene.image] + [make_sketch(scene.image, scene.labels, scene.parts, scene.paper, studio.random) for _ in range(SKETCHES)]
+        pictures = [scene.image] + [make_sketch(scene.image, scene.labels, scene.parts, scene.paper, studio.random, simple) for _ in range(SKETCHES)]
         for column, picture in enumerate(pictures):
             large[row, column] = np.clip(picture + 0.5, 0, 255)
             small[row, column] = cv2.resize(large[row, column], (SIZE // 2, SIZE // 2), interpolation=cv2.INTER_AREA)
-    if index < LARGE_CHUNKS:
+    if index < LARGE_CHUNKS or simple and index < CHUNKS + 2:
         replace_file(FOLDER / f"large-{index:03}.npy", lambda path: np.save(open(path, "wb"), large))
     replace_file(FOLDER / f"captions-{index:03}.json", lambda path: path.write_text(json.dumps(captions)))
     replace_file(FOLDER / f"small-{index:03}.npy", lambda path: np.save(open(path, "wb"), small))
@@ -54,7 +56,7 @@ def chunk_captions(path):
 if __name__ == "__main__":
     cv2.setNumThreads(1)
     workers, worker = (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (1, 0)
-    for index in range(worker, CHUNKS, workers):
+    for index in range(worker, CHUNKS + SIMPLE_CHUNKS, workers):
         if not (FOLDER / f"small-{index:03}.npy").exists():
             make_chunk(index)
             print("chunk", index, flush=True)

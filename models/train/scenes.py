@@ -52,6 +52,8 @@ class Studio:
         self.maps = cluster_icons(self.icons)
         weights = np.array([concepts.weight(entry) for entry in self.entries])
         self.weights = weights / weights.sum()
+        common = np.array([weight * (entry["label"] in concepts.COMMON and entry["style"] != "twemoji") for entry, weight in zip(self.entries, weights)])
+        self.common = common / common.sum()
         self.placed = {}
         for spot in ("ground", "sky", "water"):
             chosen = np.array([weight * (concepts.place(entry) == spot) for entry, weight in zip(self.entries, weights)])
@@ -59,7 +61,10 @@ class Studio:
         photos = load_photos()
         self.photos = [photo for photo in photos if photo.shape[:2] != (256, 256)]
 
-    def make(self):
+    def make(self, simple=False):
+        """One scene; a `simple` one is a single common thing on white, or a landscape with nothing in it."""
+        if simple:
+            return self.objects_on_paper(simple) if self.random.random() < 0.62 else self.landscape(0.0)
         kind = self.random.random()
         if kind < 0.5:
             scene = self.objects_on_paper()
@@ -114,17 +119,17 @@ class Studio:
         used = [part for part in np.unique(where[shown])]
         scene.parts.append({base + int(part): scene.image[where == part].mean(0) for part in used})
 
-    def objects_on_paper(self):
+    def objects_on_paper(self, simple=False):
         random = self.random
-        kind = random.random()
+        kind = 0.0 if simple else random.random()
         paper = np.array((255, 255, 255), np.float32)
         if kind > 0.78:
             paper = random.uniform(0, 255, 3).astype(np.float32) if kind > 0.92 else 255 - random.uniform(10, 110, 3).astype(np.float32)
         scene = Scene(np.tile(paper, (SIZE, SIZE, 1)).astype(np.float32), np.zeros((SIZE, SIZE), np.uint8), paper=tuple(paper))
-        count = 1 if random.random() < 0.86 else int(random.integers(2, 4))
+        count = 1 if simple or random.random() < 0.86 else int(random.integers(2, 4))
         names = []
         for index in range(count):
-            icon, parts, name, entry = self.drawing(self.weights)
+            icon, parts, name, entry = self.drawing(self.common if simple else self.weights)
             size = random.uniform(110, 250) if count == 1 else random.uniform(80, 130)
             slack = max(0.0, (SIZE - size) / 2 + 6)
             centre = SIZE / 2 + random.uniform(-1, 1, 2) * slack * (0.8 if count == 1 else 0.35)

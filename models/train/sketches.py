@@ -50,10 +50,10 @@ def displacement(random, size, strength, cells):
     return columns + strength * fields[0], rows + strength * fields[1]
 
 
-def paint_wobbly(sheet, regions, random):
+def paint_wobbly(sheet, regions, random, radius=None):
     """Every segment as one flat blob with simplified, wandering edges."""
     size = sheet.shape[0]
-    radius = random.uniform(1.5, 9)
+    radius = radius or random.uniform(1.5, 9)
     maps = displacement(random, size, random.uniform(1, 9), int(random.integers(3, 9)))
     covered = np.full((size, size), 0.5, np.float32)
     for region in regions:
@@ -152,11 +152,11 @@ def blob_mask(random, size):
     return cv2.GaussianBlur(mask, (0, 0), random.uniform(0.5, 4))[..., None]
 
 
-def merge_parts(labels, parts, random):
+def merge_parts(labels, parts, random, simple):
     """Joins the parts of each object, so that it is drawn in one to four colours."""
     labels = labels.copy()
     for colours in parts:
-        keep = int(random.choice([1, 2, 3, 4, 6], p=[0.22, 0.28, 0.24, 0.16, 0.1]))
+        keep = int(random.choice([1, 2, 3, 4, 6], p=[0.3, 0.45, 0.25, 0, 0] if simple else [0.22, 0.28, 0.24, 0.16, 0.1]))
         groups = {label: (np.asarray(colour, np.float32), float((labels == label).sum())) for label, colour in colours.items()}
         groups = {label: group for label, group in groups.items() if group[1] > 0}
         while len(groups) > keep:
@@ -170,28 +170,29 @@ def merge_parts(labels, parts, random):
     return labels
 
 
-def make_sketch(image, labels, parts, paper, random):
+def make_sketch(image, labels, parts, paper, random, simple=False):
     """A rough sketch of a picture.
 
     `labels` says which segment a pixel belongs to, 0 being bare ground of the colour `paper` (None where the
-    picture has no bare ground); `parts` lists, for each object, the labels of its parts and their colours.
+    picture has no bare ground); `parts` lists, for each object, the labels of its parts and their colours. A
+    `simple` sketch has few and large shapes only.
     """
     size = image.shape[0]
     kind = random.random()
     image = image.astype(np.float32)
-    if kind < 0.07:
+    if kind < 0.07 and not simple:
         sketch = paint_cells(image, random)
         return finish(sketch, random)
     ground = np.asarray(paper if paper is not None else (WHITE,) * 3, np.float32)
-    merged = merge_parts(labels, parts, random)
-    regions = find_regions(image, merged, random, smallest=random.choice([0.0012, 0.004, 0.012]))
-    if random.random() < 0.35 and len(regions) > 1:
+    merged = merge_parts(labels, parts, random, simple)
+    regions = find_regions(image, merged, random, smallest=random.choice([0.006, 0.015, 0.03] if simple else [0.0012, 0.004, 0.012]))
+    if random.random() < (0.15 if simple else 0.35) and len(regions) > 1:
         dropped = random.uniform(0.1, 0.45)
         regions = [region for index, region in enumerate(regions) if random.random() > dropped or (index == 0 and random.random() < 0.8)] or regions[:1]
     sheet = np.tile(ground, (size, size, 1)).astype(np.float32)
     if kind < 0.40:
-        paint_wobbly(sheet, regions, random)
-    elif kind < 0.70 and paper is not None:
+        paint_wobbly(sheet, regions, random, random.uniform(6, 14) if simple else None)
+    elif kind < (0.85 if simple else 0.70) and paper is not None:
         paint_shapes(sheet, regions, random)
     elif kind < 0.62:
         large = [region for region in regions if region.area > 0.06 * size * size]
@@ -201,7 +202,7 @@ def make_sketch(image, labels, parts, paper, random):
     else:
         paint_strokes(sheet, regions, random)
     sheet = finish(sheet, random)
-    if random.random() < (0.12 if paper is None else 0.05):
+    if not simple and random.random() < (0.12 if paper is None else 0.05):
         mask = blob_mask(random, size)
         sheet = image * (1 - mask) + sheet * mask
     return sheet

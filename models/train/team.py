@@ -5,6 +5,7 @@ does other things too. On CUDA there is one process.
 """
 
 import os
+import signal
 
 import torch
 import torch.multiprocessing as multiprocessing
@@ -64,6 +65,8 @@ def run_team(function, gradients, *arguments):
     others = [context.Process(target=_work, args=(rank, function, barrier, shared, arguments), daemon=True) for rank in range(1, WORKERS)]
     for process in others:
         process.start()
+    # Whoever pauses every worker and then continues this process alone means the whole team.
+    signal.signal(signal.SIGCONT, lambda *_: [os.kill(process.pid, signal.SIGCONT) for process in others])
     _work(0, function, barrier, shared, arguments)
     for process in others:
         process.join()

@@ -17,12 +17,14 @@ from settings import DEVICE, UNET_LARGE_MINUTES, UNET_SMALL_MINUTES, WORK, StopF
 from team import WORKERS, run_team
 
 CHECKPOINT = WORK / "unet.pt"
-RATES = {"small": 0.012, "large": 0.005}
+#: Muon's learning rate at the start and at the end of a phase; Adam, for the rest, takes a tenth.
+RATES = {"small": (0.010, 0.004), "large": (0.004, 0.0)}
 BATCHES = {"small": 32, "large": 12}
 AVERAGE_EVERY = 5
-NO_SKETCH, NO_WORDS = 0.12, 0.1
+NO_SKETCH, NO_WORDS = 0.2, 0.1
 #: The timesteps of the few-step sampler, which get a share of the samples of their own.
-FEW_STEPS = (999, 999, 759, 499, 499, 259)
+FEW_STEPS = (999, 999, 999, 759, 499, 499, 259)
+FEW_SHARE = 0.7
 
 
 class Pairs:
@@ -55,10 +57,10 @@ class Pairs:
 
 
 def pick_timesteps(random, count):
-    """A third uniform, a third leaning towards noise, a third from the few-step sampler."""
+    """Mostly the few-step sampler's; of the rest half uniform, half leaning towards noise."""
     uniform = random.random(count)
     steps = (1000 * np.where(random.random(count) < 0.5, uniform, 1 - (1 - uniform) ** 2 * 1.0)).astype(np.int64).clip(0, 999)
-    few = random.random(count) < 0.4
+    few = random.random(count) < FEW_SHARE
     steps[few] = random.choice(FEW_STEPS, few.sum())
     return torch.from_numpy(steps).to(DEVICE)
 
@@ -71,7 +73,7 @@ def train(team, size, minutes, key):
     parameters = list(network.parameters())
     ends = [p for name, p in network.named_parameters() if p.ndim < 2 or name.startswith(("conv_in", "conv_out", "time_emb"))]
     inner = [p for p in parameters if all(p is not end for end in ends)]
-    optimizers = [Muon(inner, RATES[size], team=team), torch.optim.AdamW(ends, RATES[size], betas=(0.9, 0.98), weight_decay=0.0, fused=True)]
+    optimizers = [Muon(inner, team=team), torch.optim.AdamW(ends, betas=(0.9, 0.98), weight_decay=0.0, fused=True)]
     average = {name: value.clone() for name, value in network.state_dict().items()}
     if state["step"]:
         network.load_state_dict(state["network"])
@@ -86,7 +88,8 @@ def train(team, size, minutes, key):
     loss_mean, done = 0.0, seconds >= minutes * 60
     while not done:
         share = team.agree(1_000_000 * seconds / (minutes * 60)) / 1_000_000
-        rate = RATES[size] * min(1, (step + 1) / 100) * (0.02 + 0.98 * max(0.0, 1 - share))
+        first, final = RATES[size]
+        rate = (first + (final - first) * min(1.0, share)) * min(1, (step + 1) / 100)
         for optimizer, base in zip(optimizers, (1.0, 0.1)):
             for group in optimizer.param_groups:
                 group["lr"] = rate * base
@@ -116,7 +119,7 @@ def train(team, size, minutes, key):
             continue
         if step % AVERAGE_EVERY == 0:
             for name, value in network.state_dict().items():
-                average[name].lerp_(value, max(0.004, 1 / (1 + step / 8)) * AVERAGE_EVERY if step > 8 * AVERAGE_EVERY else 1.0)
+                average[name].lerp_(value, max(0.01, 1 / (1 + step / 8)) * AVERAGE_EVERY if step > 8 * AVERAGE_EVERY else 1.0)
         if step % 25 == 0:
             print(f"{size} step {step} {seconds / 60:.1f} min loss {loss_mean:.4f} rate {rate:.1e} scenes {250 * len(pairs.chunks)}")
         if done or now - saved > 90:

@@ -51,7 +51,11 @@ pub(super) struct Admission {
 
 impl Admission {
     pub fn new(capacity: usize) -> Self {
-        Self { state: Mutex::default(), changed: Condvar::new(), capacity }
+        Self {
+            state: Mutex::default(),
+            changed: Condvar::new(),
+            capacity,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -67,7 +71,10 @@ impl Admission {
         }
         let key = (request.room, request.member);
         if request.supersede {
-            let running = state.running.iter().filter(|run| (run.room, run.member) == key);
+            let running = state
+                .running
+                .iter()
+                .filter(|run| (run.room, run.member) == key);
             running.for_each(|run| run.superseded.store(true, Ordering::Relaxed));
         }
         let since = Instant::now();
@@ -76,7 +83,12 @@ impl Admission {
             Some(index) => {
                 let newest = Waiting { request, since };
                 let replaced = std::mem::replace(&mut state.waiting[index], newest).request;
-                tell(&replaced, RenderEvent::Superseded { ticket: replaced.ticket });
+                tell(
+                    &replaced,
+                    RenderEvent::Superseded {
+                        ticket: replaced.ticket,
+                    },
+                );
             }
             None if state.waiting.len() >= self.capacity => return Err(EngineError::Overloaded),
             None => state.waiting.push_back(Waiting { request, since }),
@@ -98,7 +110,12 @@ impl Admission {
         state.forgotten.push(room);
         drop(state);
         for Waiting { request, .. } in gone {
-            tell(&request, RenderEvent::Superseded { ticket: request.ticket });
+            tell(
+                &request,
+                RenderEvent::Superseded {
+                    ticket: request.ticket,
+                },
+            );
         }
         self.changed.notify_one();
     }
@@ -117,7 +134,10 @@ impl Admission {
             && state.waiting.is_empty()
             && state.forgotten.is_empty()
         {
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self
+                .changed
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
         }
         if state.closed {
             return None;
@@ -134,12 +154,17 @@ impl Admission {
             state.running.push(running.clone());
             begin.push((waiting, running));
         }
-        Some(Admitted { begin, forgotten: std::mem::take(&mut state.forgotten) })
+        Some(Admitted {
+            begin,
+            forgotten: std::mem::take(&mut state.forgotten),
+        })
     }
 
     /// A running render ended.
     pub fn ended(&self, running: &Running) {
-        self.lock().running.retain(|run| !Arc::ptr_eq(&run.superseded, &running.superseded));
+        self.lock()
+            .running
+            .retain(|run| !Arc::ptr_eq(&run.superseded, &running.superseded));
     }
 }
 
@@ -147,7 +172,8 @@ impl State {
     /// The oldest request that may run: its member has none running, and its
     /// room is not the one served last unless only that room waits.
     fn take_fair(&mut self) -> Option<Waiting> {
-        self.waiting.retain(|waiting| !waiting.request.events.is_closed());
+        self.waiting
+            .retain(|waiting| !waiting.request.events.is_closed());
         let may_run = |waiting: &Waiting| {
             let key = (waiting.request.room, waiting.request.member);
             !self.running.iter().any(|run| (run.room, run.member) == key)
@@ -176,7 +202,11 @@ pub(super) fn tell(request: &RenderRequest, event: RenderEvent) {
     };
     counter!("impasto_renders_total", "state" => state).increment(1);
     if let Err(TrySendError::Full(_)) = request.events.try_send(event) {
-        tracing::error!(room = request.room.0, ticket = request.ticket, "a room does not take its render events");
+        tracing::error!(
+            room = request.room.0,
+            ticket = request.ticket,
+            "a room does not take its render events"
+        );
     }
 }
 
@@ -218,7 +248,11 @@ mod tests {
     }
 
     fn tickets(admitted: &Admitted) -> Vec<u64> {
-        admitted.begin.iter().map(|(waiting, _)| waiting.request.ticket).collect()
+        admitted
+            .begin
+            .iter()
+            .map(|(waiting, _)| waiting.request.ticket)
+            .collect()
     }
 
     #[test]
@@ -228,7 +262,10 @@ mod tests {
         line.submit(request(1, 1, 10, false, &events)).unwrap();
         line.submit(request(1, 1, 11, false, &events)).unwrap();
         line.submit(request(1, 2, 12, false, &events)).unwrap();
-        assert!(matches!(heard.try_recv(), Ok(RenderEvent::Superseded { ticket: 10 })));
+        assert!(matches!(
+            heard.try_recv(),
+            Ok(RenderEvent::Superseded { ticket: 10 })
+        ));
         let admitted = line.next(4).unwrap();
         assert_eq!(tickets(&admitted), [11, 12]);
     }
@@ -254,7 +291,8 @@ mod tests {
         let (events, _heard) = mpsc::channel(64);
         let line = Admission::new(64);
         for member in 0..10 {
-            line.submit(request(1, member, member as u64, false, &events)).unwrap();
+            line.submit(request(1, member, member as u64, false, &events))
+                .unwrap();
         }
         line.submit(request(2, 1, 100, false, &events)).unwrap();
         assert_eq!(tickets(&line.next(1).unwrap()), [0]);
@@ -270,7 +308,10 @@ mod tests {
         let admitted = line.next(1).unwrap();
         line.submit(request(1, 1, 2, false, &events)).unwrap();
         line.forget_room(RoomKey(1));
-        assert!(matches!(heard.try_recv(), Ok(RenderEvent::Superseded { ticket: 2 })));
+        assert!(matches!(
+            heard.try_recv(),
+            Ok(RenderEvent::Superseded { ticket: 2 })
+        ));
         assert!(admitted.begin[0].1.superseded.load(Ordering::Relaxed));
         assert_eq!(line.next(1).unwrap().forgotten, [RoomKey(1)]);
     }
@@ -283,7 +324,10 @@ mod tests {
         let refused = line.submit(request(1, 2, 2, false, &events));
         assert!(matches!(refused, Err(EngineError::Overloaded)));
         drop(heard);
-        assert!(line.lock().take_fair().is_none(), "a request whose room is gone is dropped");
+        assert!(
+            line.lock().take_fair().is_none(),
+            "a request whose room is gone is dropped"
+        );
         line.close();
         let refused = line.submit(request(1, 1, 3, false, &events));
         assert!(matches!(refused, Err(EngineError::Stopped)));

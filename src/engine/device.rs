@@ -9,12 +9,17 @@ use super::EngineError;
 /// # Errors
 /// When the name is unknown or this build or machine has no such device.
 pub fn device_from_name(name: &str) -> Result<Device, EngineError> {
-    let refuse = |reason: String| EngineError::Device { name: name.to_owned(), reason };
+    let refuse = |reason: String| EngineError::Device {
+        name: name.to_owned(),
+        reason,
+    };
     match name.split_once(':').unwrap_or((name, "0")) {
         ("cpu", _) => Ok(Device::Cpu),
         ("cuda", ordinal) => {
             if !cfg!(feature = "cuda") {
-                return Err(refuse("this build has no CUDA (build with --features cuda)".into()));
+                return Err(refuse(
+                    "this build has no CUDA (build with --features cuda)".into(),
+                ));
             }
             let ordinal = ordinal
                 .parse::<usize>()
@@ -23,7 +28,9 @@ pub fn device_from_name(name: &str) -> Result<Device, EngineError> {
         }
         ("metal", _) => {
             if !cfg!(feature = "metal") {
-                return Err(refuse("this build has no Metal (build with --features metal)".into()));
+                return Err(refuse(
+                    "this build has no Metal (build with --features metal)".into(),
+                ));
             }
             Device::new_metal(0).map_err(|error| refuse(error.to_string()))
         }

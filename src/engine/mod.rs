@@ -102,11 +102,21 @@ impl Engine {
                 Worker::new(pipeline, shared, batch).run();
             })
             .map_err(EngineError::Thread)?;
-        let Description { info, rules, defaults } =
-            loaded.recv().map_err(|_| EngineError::Stopped)??;
-        let handle =
-            EngineHandle { admission, info: Arc::new(info), rules, defaults: Arc::new(defaults) };
-        Ok(Self { handle, thread: Some(thread) })
+        let Description {
+            info,
+            rules,
+            defaults,
+        } = loaded.recv().map_err(|_| EngineError::Stopped)??;
+        let handle = EngineHandle {
+            admission,
+            info: Arc::new(info),
+            rules,
+            defaults: Arc::new(defaults),
+        };
+        Ok(Self {
+            handle,
+            thread: Some(thread),
+        })
     }
 
     /// A handle for rooms.
@@ -174,9 +184,17 @@ struct Description {
 
 fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError> {
     let device = device_from_name(&options.device)?;
-    let dtype = if device.is_cpu() { DType::F32 } else { DType::F16 };
-    let load_options =
-        LoadOptions { device, dtype, loras: options.loras.clone(), painting_unet: None };
+    let dtype = if device.is_cpu() {
+        DType::F32
+    } else {
+        DType::F16
+    };
+    let load_options = LoadOptions {
+        device,
+        dtype,
+        loras: options.loras.clone(),
+        painting_unet: None,
+    };
     let model = Model::load(&options.model, &load_options)?;
     let description = describe(&model, &options.device);
     let mut pipeline = Pipeline::new(model, options.text_entries)?;
@@ -209,7 +227,12 @@ fn describe(model: &Model, device: &str) -> Description {
         family: family_name(model.family).to_owned(),
         native_size,
         device: device.to_owned(),
-        dtype: if model.dtype == DType::F32 { "f32" } else { "f16" }.to_owned(),
+        dtype: if model.dtype == DType::F32 {
+            "f32"
+        } else {
+            "f16"
+        }
+        .to_owned(),
         max_steps: 50,
         samplers,
     };
@@ -220,7 +243,11 @@ fn describe(model: &Model, device: &str) -> Description {
         minimum: 128.min(native_size),
         maximum: native_size.max(grid),
     };
-    Description { info, rules, defaults }
+    Description {
+        info,
+        rules,
+        defaults,
+    }
 }
 
 /// The sampler that few steps look best with.

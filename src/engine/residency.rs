@@ -27,7 +27,10 @@ impl WindowKey {
             pixels.data().hash(&mut hasher);
             hasher.finish()
         });
-        Self { size: (pixels.width(), pixels.height()), content }
+        Self {
+            size: (pixels.width(), pixels.height()),
+            content,
+        }
     }
 }
 
@@ -50,7 +53,10 @@ impl Residency {
         self.clock += 1;
         let windows = self.rooms.entry(room).or_default();
         if windows.len() >= WINDOWS_PER_ROOM {
-            let oldest = windows.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key);
+            let oldest = windows
+                .iter()
+                .min_by_key(|(_, (used, _))| *used)
+                .map(|(key, _)| *key);
             if let Some(oldest) = oldest {
                 windows.remove(&oldest);
             }
@@ -79,8 +85,14 @@ mod tests {
         }
         assert!(residency.get(RoomKey(1), &key(0)).is_some());
         residency.keep(RoomKey(1), key(1000), latents.clone());
-        assert!(residency.get(RoomKey(1), &key(0)).is_some(), "used just now");
-        assert!(residency.get(RoomKey(1), &key(1)).is_none(), "used longest ago");
+        assert!(
+            residency.get(RoomKey(1), &key(0)).is_some(),
+            "used just now"
+        );
+        assert!(
+            residency.get(RoomKey(1), &key(1)).is_none(),
+            "used longest ago"
+        );
         assert!(residency.get(RoomKey(2), &key(0)).is_none());
         residency.forget(RoomKey(1));
         assert!(residency.get(RoomKey(1), &key(0)).is_none());

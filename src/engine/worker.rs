@@ -34,7 +34,13 @@ pub(super) struct Worker {
 impl Worker {
     pub fn new(pipeline: Pipeline, admission: Arc<Admission>, batch: usize) -> Self {
         let residency = Residency::default();
-        Self { pipeline, admission, residency, batch: batch.max(1), text_seen: (0, 0) }
+        Self {
+            pipeline,
+            admission,
+            residency,
+            batch: batch.max(1),
+            text_seen: (0, 0),
+        }
     }
 
     /// Runs until the engine is closed.
@@ -52,18 +58,32 @@ impl Worker {
             active = self.finish_done(active);
         }
         for Active { request, .. } in active {
-            tell(&request, RenderEvent::Superseded { ticket: request.ticket });
+            tell(
+                &request,
+                RenderEvent::Superseded {
+                    ticket: request.ticket,
+                },
+            );
         }
     }
 
     fn begin(&mut self, waiting: Waiting, running: Running) -> Option<Active> {
         let Waiting { request, since } = waiting;
-        tell(&request, RenderEvent::Started { ticket: request.ticket });
+        tell(
+            &request,
+            RenderEvent::Started {
+                ticket: request.ticket,
+            },
+        );
         let queue = since.elapsed();
         match self.prepare(&request) {
             Ok(mut render) => {
                 render.timings_mut().add(Stage::Queue, queue);
-                Some(Active { request, running, render })
+                Some(Active {
+                    request,
+                    running,
+                    render,
+                })
             }
             Err(error) => {
                 self.fail(&request, &running, &error);
@@ -85,7 +105,9 @@ impl Worker {
         };
         timings.finish(stage);
         let mut render = self.pipeline.begin(edit, sketch, known)?;
-        render.timings_mut().add(Stage::Encode, timings.spent(Stage::Encode));
+        render
+            .timings_mut()
+            .add(Stage::Encode, timings.spent(Stage::Encode));
         self.count_text();
         Ok(render)
     }
@@ -109,16 +131,27 @@ impl Worker {
         let (gone, kept) = active
             .into_iter()
             .partition::<Vec<_>, _>(|active| active.running.superseded.load(Ordering::Relaxed));
-        for Active { request, running, .. } in gone {
+        for Active {
+            request, running, ..
+        } in gone
+        {
             self.admission.ended(&running);
-            tell(&request, RenderEvent::Superseded { ticket: request.ticket });
+            tell(
+                &request,
+                RenderEvent::Superseded {
+                    ticket: request.ticket,
+                },
+            );
         }
         kept
     }
 
     /// One step of every active render, batched by shape.
     fn step(&self, mut active: Vec<Active>) -> Vec<Active> {
-        let mut shapes: Vec<_> = active.iter().map(|active| active.render.batch_shape()).collect();
+        let mut shapes: Vec<_> = active
+            .iter()
+            .map(|active| active.render.batch_shape())
+            .collect();
         shapes.sort_unstable();
         shapes.dedup();
         for shape in shapes {
@@ -128,11 +161,16 @@ impl Worker {
                 .map(|active| &mut active.render)
                 .filter(|render| render.batch_shape() == shape)
                 .collect();
-            let Err(error) = self.pipeline.step(&mut batch) else { continue };
+            let Err(error) = self.pipeline.step(&mut batch) else {
+                continue;
+            };
             let (failed, kept) = active
                 .into_iter()
                 .partition::<Vec<_>, _>(|active| active.render.batch_shape() == shape);
-            for Active { request, running, .. } in failed {
+            for Active {
+                request, running, ..
+            } in failed
+            {
                 self.fail(&request, &running, &error);
             }
             active = kept;
@@ -141,9 +179,15 @@ impl Worker {
     }
 
     fn finish_done(&self, active: Vec<Active>) -> Vec<Active> {
-        let (done, kept) =
-            active.into_iter().partition::<Vec<_>, _>(|active| active.render.is_done());
-        for Active { request, running, render } in done {
+        let (done, kept) = active
+            .into_iter()
+            .partition::<Vec<_>, _>(|active| active.render.is_done());
+        for Active {
+            request,
+            running,
+            render,
+        } in done
+        {
             let _span = tracing::debug_span!("decode", room = request.room.0).entered();
             match self.pipeline.finish(render) {
                 Ok(rendered) => {
@@ -151,7 +195,14 @@ impl Worker {
                     record(&rendered.timings);
                     let timings: TimingsMs = rendered.timings.to_ms();
                     let (ticket, pixels) = (request.ticket, rendered.pixels);
-                    tell(&request, RenderEvent::Done { ticket, pixels, timings });
+                    tell(
+                        &request,
+                        RenderEvent::Done {
+                            ticket,
+                            pixels,
+                            timings,
+                        },
+                    );
                 }
                 Err(error) => self.fail(&request, &running, &error),
             }
@@ -162,7 +213,13 @@ impl Worker {
     fn fail(&self, request: &RenderRequest, running: &Running, error: &PipelineError) {
         self.admission.ended(running);
         let message = error.to_string();
-        tell(request, RenderEvent::Failed { ticket: request.ticket, message });
+        tell(
+            request,
+            RenderEvent::Failed {
+                ticket: request.ticket,
+                message,
+            },
+        );
     }
 
     fn count_text(&mut self) {
@@ -199,8 +256,13 @@ pub(super) fn warm_up(
     };
     let side = rules.maximum;
     let image = Some(Pixels::new(side, side, [255; 3]));
-    let request =
-        GenerateRequest { settings, size: (side, side), image, mask: None, latents: None };
+    let request = GenerateRequest {
+        settings,
+        size: (side, side),
+        image,
+        mask: None,
+        latents: None,
+    };
     pipeline.generate(request, |_, _| ())?;
     Ok(())
 }

@@ -16,7 +16,9 @@ pub enum PipelineError {
     #[error("the device could not compute the picture: {0}")]
     Device(#[from] candle_core::Error),
     /// A picture came out in another size than its window.
-    #[error("the decoder made a picture of {got:?} values instead of {want:?}; check the model's autoencoder")]
+    #[error(
+        "the decoder made a picture of {got:?} values instead of {want:?}; check the model's autoencoder"
+    )]
     PictureSize {
         /// Values that came out.
         got: usize,
@@ -34,7 +36,9 @@ pub enum PipelineError {
         grid: u32,
     },
     /// Given latents do not fit the picture.
-    #[error("the given latents are {got:?}, but this picture needs {want:?}; make them of that shape")]
+    #[error(
+        "the given latents are {got:?}, but this picture needs {want:?}; make them of that shape"
+    )]
     LatentsShape {
         /// Their shape.
         got: Vec<usize>,

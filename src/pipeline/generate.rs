@@ -34,10 +34,20 @@ impl Pipeline {
         request: GenerateRequest,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Rendered, PipelineError> {
-        let GenerateRequest { settings, size: (width, height), image, mask, latents } = request;
+        let GenerateRequest {
+            settings,
+            size: (width, height),
+            image,
+            mask,
+            latents,
+        } = request;
         let grid = self.model().window_grid();
         if width == 0 || height == 0 || width % grid != 0 || height % grid != 0 {
-            return Err(PipelineError::Size { width, height, grid });
+            return Err(PipelineError::Size {
+                width,
+                height,
+                grid,
+            });
         }
         let window = Rect::new(0, 0, width, height);
         let latent_rect = latent_rect_from_window(&window, self.model().vae.scale());
@@ -54,7 +64,10 @@ impl Pipeline {
                     want: want.to_vec(),
                 });
             }
-            Some(initial) => NoiseSource::Given { initial, seed: settings.seed },
+            Some(initial) => NoiseSource::Given {
+                initial,
+                seed: settings.seed,
+            },
             None => NoiseSource::Seed(settings.seed),
         };
         let mut timings = Timings::default();
@@ -76,7 +89,9 @@ impl Pipeline {
             noise,
         };
         let mut render = self.begin_inputs(&settings, inputs)?;
-        render.timings_mut().add(Stage::Encode, timings.spent(Stage::Encode));
+        render
+            .timings_mut()
+            .add(Stage::Encode, timings.spent(Stage::Encode));
         while !render.is_done() {
             self.step(&mut [&mut render])?;
             progress(render.steps_done(), render.steps());

@@ -16,7 +16,9 @@ pub(super) fn guidance_embedding(
     model: &Model,
     scales: &[f64],
 ) -> Result<Option<Tensor>, PipelineError> {
-    let Some(width) = model.unet().config().time_cond_proj_dim else { return Ok(None) };
+    let Some(width) = model.unet().config().time_cond_proj_dim else {
+        return Ok(None);
+    };
     let half = width / 2;
     let rows = scales.iter().map(|scale| {
         let angles = (0..half).map(move |index| {

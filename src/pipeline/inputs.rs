@@ -35,7 +35,11 @@ pub fn tensor_from_pixels(
 /// When the device fails.
 pub fn pixels_from_tensor(image: &Tensor) -> Result<Pixels, PipelineError> {
     let (_, _, height, width) = image.dims4()?;
-    let planes = image.i(0)?.to_dtype(DType::F32)?.flatten_all()?.to_vec1::<f32>()?;
+    let planes = image
+        .i(0)?
+        .to_dtype(DType::F32)?
+        .flatten_all()?
+        .to_vec1::<f32>()?;
     let area = width * height;
     let mut data = vec![0u8; 3 * area];
     for (index, pixel) in data.chunks_exact_mut(3).enumerate() {
@@ -45,8 +49,10 @@ pub fn pixels_from_tensor(image: &Tensor) -> Result<Pixels, PipelineError> {
             *value = ((sample * 0.5 + 0.5).clamp(0.0, 1.0) * 255.0).round() as u8;
         }
     }
-    Pixels::from_raw(width as u32, height as u32, data)
-        .map_err(|_| PipelineError::PictureSize { got: planes.len(), want: 3 * area })
+    Pixels::from_raw(width as u32, height as u32, data).map_err(|_| PipelineError::PictureSize {
+        got: planes.len(),
+        want: 3 * area,
+    })
 }
 
 /// The mask averaged over each latent's pixels, `[1, 1, height/8, width/8]` in 0 … 1.
@@ -55,7 +61,10 @@ pub fn pixels_from_tensor(image: &Tensor) -> Result<Pixels, PipelineError> {
 /// When the device fails.
 pub fn latent_mask_from_mask(mask: &Mask, device: &Device) -> Result<Tensor, PipelineError> {
     const SCALE: usize = 8;
-    let (width, height) = (mask.width() as usize / SCALE, mask.height() as usize / SCALE);
+    let (width, height) = (
+        mask.width() as usize / SCALE,
+        mask.height() as usize / SCALE,
+    );
     let mut sums = vec![0f32; width * height];
     for (y, row) in mask.data().chunks_exact(mask.width() as usize).enumerate() {
         if y / SCALE >= height {

@@ -56,8 +56,13 @@ impl Pipeline {
     /// # Errors
     /// When the folder's scheduler settings cannot be used.
     pub fn new(model: Model, text_entries: usize) -> Result<Self, PipelineError> {
-        let scheduler = SchedulerConfig::from_json(&model.scheduler_config_json)?.for_stable_diffusion();
-        Ok(Self { model, scheduler, text: TextCache::new(text_entries) })
+        let scheduler =
+            SchedulerConfig::from_json(&model.scheduler_config_json)?.for_stable_diffusion();
+        Ok(Self {
+            model,
+            scheduler,
+            text: TextCache::new(text_entries),
+        })
     }
 
     /// The model.
@@ -123,10 +128,18 @@ impl Pipeline {
         inputs: RenderInputs,
     ) -> Result<Render, PipelineError> {
         let sampler = sampler_by_name(&settings.sampler)?;
-        let strength = if inputs.start.is_some() { settings.strength } else { 1.0 };
+        let strength = if inputs.start.is_some() {
+            settings.strength
+        } else {
+            1.0
+        };
         let timetable = sampler.timetable(
             &self.scheduler,
-            &TimetableRequest { steps: settings.steps, strength, eta: settings.eta },
+            &TimetableRequest {
+                steps: settings.steps,
+                strength,
+                eta: settings.eta,
+            },
         )?;
         let mut timings = Timings::default();
         let stage = timings.start(Stage::Text);
@@ -137,7 +150,15 @@ impl Pipeline {
             false => None,
         };
         timings.finish(stage);
-        Render::new(&self.model, settings, inputs, timetable, prompt, negative, timings)
+        Render::new(
+            &self.model,
+            settings,
+            inputs,
+            timetable,
+            prompt,
+            negative,
+            timings,
+        )
     }
 
     /// Runs one step of every render in the batch as one forward of the network.
@@ -158,7 +179,11 @@ impl Pipeline {
         let stage = timings.start(Stage::Decode);
         let pixels = self.decode(&latents)?;
         timings.finish(stage);
-        Ok(Rendered { pixels, latents, timings })
+        Ok(Rendered {
+            pixels,
+            latents,
+            timings,
+        })
     }
 
     /// Scaled latents to pixels.

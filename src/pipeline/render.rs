@@ -3,9 +3,9 @@
 
 use candle_core::{DType, Tensor};
 
+use super::guidance::guidance_embedding;
 use super::text::TextEmbedding;
 use super::timings::{Stage, Timings};
-use super::guidance::guidance_embedding;
 use super::{PipelineError, RenderSettings, noise_tensor};
 use crate::model::{AddedConditioning, Model};
 use crate::sampler::{LatentRect, Step, Timetable};
@@ -120,7 +120,13 @@ impl Render {
 
     /// Renders can share a batch when this is equal: latents' height and width, text tokens.
     pub fn batch_shape(&self) -> (u32, u32, usize) {
-        let tokens = self.prompt.hidden_states.dims().get(1).copied().unwrap_or_default();
+        let tokens = self
+            .prompt
+            .hidden_states
+            .dims()
+            .get(1)
+            .copied()
+            .unwrap_or_default();
         (self.latent_rect.height, self.latent_rect.width, tokens)
     }
 
@@ -150,7 +156,9 @@ impl Render {
 
     /// Applies the model's output for the current step.
     fn advance(&mut self, output: &Tensor) -> Result<(), PipelineError> {
-        let Some(step) = self.step().cloned() else { return Ok(()) };
+        let Some(step) = self.step().cloned() else {
+            return Ok(());
+        };
         let mut denoised =
             ((&self.sample * step.denoised.sample)? + (output * step.denoised.output)?)?;
         if let Some(limit) = self.timetable.clip_denoised {
@@ -176,8 +184,13 @@ impl Render {
         if next.noise != 0.0 {
             let (_, channels, _, _) = sample.dims4()?;
             let draw = self.next_step as u32 + 1;
-            let noise =
-                noise_tensor(self.seed, draw, channels, &self.latent_rect, sample.device())?;
+            let noise = noise_tensor(
+                self.seed,
+                draw,
+                channels,
+                &self.latent_rect,
+                sample.device(),
+            )?;
             sample = (sample + (noise * next.noise)?)?;
         }
         self.sample = sample;
@@ -191,7 +204,10 @@ impl Render {
 /// step on whose noise level has come down to m (StreamMultiDiffusion's
 /// continuous form of differential diffusion), `σ = √(1−ᾱ)`.
 fn step_mask(mask: &Tensor, step: &Step) -> Result<Tensor, PipelineError> {
-    let (now, next) = (step.level.variance_preserving_sigma(), step.next_level.variance_preserving_sigma());
+    let (now, next) = (
+        step.level.variance_preserving_sigma(),
+        step.next_level.variance_preserving_sigma(),
+    );
     if now - next <= f64::EPSILON {
         return Ok(mask.clone());
     }
@@ -226,7 +242,10 @@ pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(
         timestep_cond: guidance_embedding(model, &scales)?,
         ..AddedConditioning::default()
     };
-    let output = model.unet().forward(&sample, &timesteps, &text, &added)?.to_dtype(DType::F32)?;
+    let output = model
+        .unet()
+        .forward(&sample, &timesteps, &text, &added)?
+        .to_dtype(DType::F32)?;
     let mut row = 0;
     for render in renders.iter_mut() {
         if render.is_done() {

@@ -78,7 +78,8 @@ impl TextCache {
             self.forget_oldest();
         }
         let embedding = TextEmbedding { hidden_states };
-        self.entries.insert(prompt.to_owned(), (self.clock, embedding.clone()));
+        self.entries
+            .insert(prompt.to_owned(), (self.clock, embedding.clone()));
         Ok(embedding)
     }
 

@@ -21,8 +21,13 @@ pub enum Stage {
 
 impl Stage {
     /// All stages, in the order in which they happen.
-    pub const ALL: [Stage; 5] =
-        [Stage::Queue, Stage::Text, Stage::Encode, Stage::Denoise, Stage::Decode];
+    pub const ALL: [Stage; 5] = [
+        Stage::Queue,
+        Stage::Text,
+        Stage::Encode,
+        Stage::Denoise,
+        Stage::Decode,
+    ];
 
     /// The name on the wire and in the metrics.
     pub fn name(self) -> &'static str {
@@ -52,7 +57,10 @@ pub struct Timings {
 impl Timings {
     /// Starts the clock of a stage.
     pub fn start(&self, stage: Stage) -> RunningStage {
-        RunningStage { stage, since: Instant::now() }
+        RunningStage {
+            stage,
+            since: Instant::now(),
+        }
     }
 
     /// Adds the time since the stage started.

@@ -87,8 +87,8 @@ impl RoomCore {
             Verdict::First => self.begin_stroke(client, &chunk)?,
         };
         self.draw(client, entry, &chunk.points, chunk.done, now);
-        let plan = self.plans.get_mut(&client).filter(|_| chunk.done);
-        let supersede = plan.is_some_and(|plan| plan.abandon_young(now));
+        let plan = self.plans.get_mut(&client);
+        let supersede = plan.is_some_and(|plan| plan.give_way(chunk.done, now));
         self.pump(client, now, supersede);
         Ok(())
     }

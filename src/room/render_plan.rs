@@ -191,12 +191,18 @@ impl RenderPlan {
         true
     }
 
-    /// The hand lifted: gives up a live render that has only just begun.
-    pub(super) fn abandon_young(&mut self, now: Instant) -> bool {
-        let young = self.flight.as_ref().is_some_and(|flight| {
-            flight.reason == Reason::Live && now < flight.submitted + YOUNG
-        });
-        young && self.abandon()
+    /// A chunk of a stroke came, the last one when `lifted`: gives up a render that only settles
+    /// what is seen already, and one that is [`YOUNG`] when the hand lifts. True when it did.
+    pub(super) fn give_way(&mut self, lifted: bool, now: Instant) -> bool {
+        let gives_way = self
+            .flight
+            .as_ref()
+            .is_some_and(|flight| match flight.reason {
+                Reason::Settle => true,
+                Reason::Live => lifted && now < flight.submitted + YOUNG,
+                Reason::Wish(_) => false,
+            });
+        gives_way && self.abandon()
     }
 
     /// A part of a flight's window has to be rendered again.

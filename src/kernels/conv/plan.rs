@@ -83,8 +83,9 @@ pub(super) struct Plan {
     pub steps: Vec<u32>,
 }
 
-/// Staged values that a task aims for: half of a small second-level cache.
-const STAGED: usize = 64 << 10;
+/// Staged values that a task aims for: half a megabyte, of a second-level cache of one. More rows at
+/// once repeat fewer of them as halo.
+const STAGED: usize = 128 << 10;
 
 /// Gathered values that a task aims for.
 const GATHERED: usize = 160 << 10;
