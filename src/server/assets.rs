@@ -74,7 +74,10 @@ fn file_response(name: &str, file: EmbeddedFile, request: &HeaderMap) -> Respons
     let mut response = if known {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        let mime = file.metadata.mimetype().to_owned();
+        let mut mime = file.metadata.mimetype().to_owned();
+        if mime.starts_with("text/") {
+            mime.push_str("; charset=utf-8");
+        }
         let mut response = Response::new(Body::from(bytes_of(file.data)));
         if let Ok(mime) = HeaderValue::from_str(&mime) {
             response.headers_mut().insert(header::CONTENT_TYPE, mime);

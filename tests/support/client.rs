@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
-use impasto::protocol::{FrameHeader, decode_frame};
+use impasto::protocol::{FrameHeader, Layer, Rect, decode_frame};
 use serde_json::{Value, json};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
@@ -136,11 +136,45 @@ impl TestClient {
         }
     }
 
+    /// Reads until a frame of the result that a render made covers the point at
+    /// that revision or a later one; answers everything on the way.
+    pub async fn until_frame(&mut self, rev: u64, x: u32, y: u32) -> Vec<Event> {
+        let mut events = Vec::new();
+        loop {
+            let event = self.next().await;
+            let found = match &event {
+                Event::Closed(code) => panic!("closed with {code} while waiting for a frame"),
+                Event::Json(_) => false,
+                Event::Frame(header, _) => {
+                    header.layer == Layer::Result
+                        && header.rev >= rev
+                        && header.step > 0
+                        && header.rect.contains(&Rect::new(x, y, 1, 1))
+                }
+            };
+            events.push(event);
+            if found {
+                return events;
+            }
+        }
+    }
+
     /// Proves that the server still answers this client.
     pub async fn is_served(&mut self) {
         self.send(json!({"type": "ping", "t": 7.5})).await;
         assert_eq!(self.until("pong").await["t"], 7.5);
     }
+}
+
+/// The ops among what was heard.
+pub fn ops(events: &[Event]) -> Vec<Value> {
+    events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Json(message) if message["type"] == "op" => Some(message.clone()),
+            _ => None,
+        })
+        .collect()
 }
 
 /// A stroke in one message.

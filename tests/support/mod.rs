@@ -10,6 +10,6 @@ mod client;
 mod renderer;
 mod server;
 
-pub use client::{Event, TestClient, stroke};
+pub use client::{Event, TestClient, ops, stroke};
 pub use renderer::TestRenderer;
 pub use server::TestServer;
