@@ -1,5 +1,7 @@
 //! The engine and the pipeline on the bundled model: what a room relies on.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;

@@ -3,6 +3,12 @@
 //! What is missing on a machine (Node, Chromium) is said on standard error,
 //! past the test harness's capture: a skipped browser test is always visible.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::explicit_write,
+    reason = "a test that cannot go on fails; the harness hides what print macros say"
+)]
+
 use std::{
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},

@@ -9,7 +9,7 @@ use crate::protocol::{Brush, Rect, StrokeChunk, StrokePoint, Tool};
 /// The `spread` that a bench sets: the protocol's default.
 pub const SPREAD: u32 = 16;
 /// Pixels of context that a server puts around what the model may change.
-const CONTEXT: u32 = 32;
+const CONTEXT: u32 = 16;
 /// How far the hand moves within a stroke, in pixels.
 const MOVEMENT: u32 = 8;
 /// Windows lie on a grid no coarser than this.
