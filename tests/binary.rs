@@ -2,10 +2,7 @@
 //! socket, a polite and an impolite end, and pictures from the command line.
 
 #![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    reason = "a test that cannot go on has failed"
-)]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;

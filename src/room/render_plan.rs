@@ -19,7 +19,7 @@ const CELL: u32 = 16;
 /// A render of a stroke that is younger than this when the hand lifts has cost little yet: it is
 /// given up for one that shows the whole stroke. Older ones finish, so that quick strokes one
 /// after another cannot starve the picture.
-const YOUNG: Duration = Duration::from_millis(80);
+const YOUNG: Duration = Duration::from_millis(150);
 /// A render without news for so long is taken for lost.
 const PATIENCE: Duration = Duration::from_secs(120);
 

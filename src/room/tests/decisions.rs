@@ -28,7 +28,7 @@ fn world() -> World {
 fn strokes_let_a_render_finish_and_the_newest_state_goes_out_next() {
     let (mut world, me) = (world(), client(1));
     world.send(me, dab("a", 20.0, 20.0));
-    world.pass(Duration::from_millis(80));
+    world.pass(Duration::from_millis(150));
     world.send(me, dab("b", 30.0, 20.0));
     world.send(me, dab("c", 40.0, 20.0));
     assert_eq!(world.submitted.len(), 1);
@@ -49,7 +49,7 @@ fn strokes_let_a_render_finish_and_the_newest_state_goes_out_next() {
 fn a_hand_that_lifts_gives_a_young_render_up_for_the_whole_stroke() {
     let (mut world, me) = (world(), client(1));
     world.send(me, dab("a", 20.0, 20.0));
-    world.pass(Duration::from_millis(79));
+    world.pass(Duration::from_millis(149));
     world.send(me, dab("b", 60.0, 20.0));
     assert_eq!(world.submitted.len(), 2);
     let whole = &world.submitted[1].1;
@@ -69,7 +69,9 @@ fn a_stroke_stops_a_render_that_only_settles_and_it_is_settled_later() {
     assert_eq!(world.submitted.len(), 3);
     assert!(world.submitted[2].1.supersede);
     world.come_to_rest();
-    let settled = world.submitted[3..].iter().filter(|(_, seen)| seen.steps == 4);
+    let settled = world.submitted[3..]
+        .iter()
+        .filter(|(_, seen)| seen.steps == 4);
     let settled = settled.fold(Rect::default(), |all, (_, seen)| all.union(&seen.window));
     assert!(settled.contains(&Rect::new(10, 10, 175, 105)));
 }

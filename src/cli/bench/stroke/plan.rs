@@ -249,7 +249,7 @@ mod tests {
         assert!(Plan::new(&args(500, None, None)).is_err());
         assert!(Plan::new(&args(8192, None, None)).is_err());
         assert!(Plan::new(&args(512, None, Some(1024))).is_err());
-        assert!(Plan::new(&args(512, None, Some(96))).is_err());
+        assert!(Plan::new(&args(512, None, Some(64))).is_err());
         assert!(Plan::new(&args(64, Some(64), None)).is_err());
         assert!(Plan::new(&args(512, Some(0), None)).is_err());
     }
