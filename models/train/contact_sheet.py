@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 from diffusers import AutoencoderTiny, LCMScheduler, UNet2DConditionModel
+from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from settings import DEVICE, MODEL
@@ -118,7 +119,7 @@ if __name__ == "__main__":
     parser.add_argument("--guidance", type=float, action="append")
     parser.add_argument("--steps", type=int, action="append")
     parser.add_argument("--size", type=int, default=256, help="pixels at which the model paints")
-    parser.add_argument("--side", type=int, default=128, help="pixels of each picture on the sheet")
+    parser.add_argument("--side", type=int, default=112, help="pixels of each picture on the sheet")
     parser.add_argument("--halves", type=int, default=2, help="pairs of columns side by side")
     options = parser.parse_args()
     if DEVICE.type == "cpu":
@@ -137,4 +138,4 @@ if __name__ == "__main__":
     stacks = [np.concatenate(rows[start : start + half]) for start in range(0, len(rows), half)]
     gap = np.full((stacks[0].shape[0], 12, 3), 255, np.uint8)
     sheet = np.concatenate([part for stack in stacks for part in (stack, gap)][:-1], 1)
-    cv2.imwrite(str(options.output), sheet[..., ::-1], [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    Image.fromarray(sheet).quantize(192).save(options.output, optimize=True)

@@ -11,7 +11,8 @@ import sys
 import cv2
 import numpy as np
 
-from scenes import SIZE, Studio
+from canvas import SIZE
+from scenes import Studio
 from settings import WORK, replace_file
 from sketches import make_sketch
 
@@ -20,7 +21,7 @@ SKETCHES = 2
 CHUNKS = int(os.environ.get("IMPASTO_CHUNKS", 30))
 #: Chunks after those, of single common things and plain landscapes, sketched with very few shapes.
 SIMPLE_CHUNKS = int(os.environ.get("IMPASTO_SIMPLE_CHUNKS", 8))
-LARGE_CHUNKS = int(os.environ.get("IMPASTO_LARGE_CHUNKS", 6))
+LARGE_CHUNKS = int(os.environ.get("IMPASTO_LARGE_CHUNKS", 4))
 FOLDER = WORK / "chunks"
 
 

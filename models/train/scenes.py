@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 
 import concepts
+from canvas import COLUMNS, LIGHT, ROWS, SIZE
 from icons import SETS, render_all
-from landscapes import COLUMNS, LIGHT, ROWS, SIZE, make_landscape
+from landscapes import make_landscape
 from photos import load_photos
 from settings import WORK, replace_file
 

@@ -17,10 +17,10 @@ STAMPS = Path(os.environ.get("IMPASTO_STAMPS_DIR", "/usr/share/tuxpaint/stamps")
 MODEL = Path(os.environ.get("IMPASTO_MODEL_DIR", Path(__file__).resolve().parent.parent / "storybook"))
 
 #: Minutes that each stage may take. Learning rates fall to zero at the end of the box.
-AUTOENCODER_MINUTES = float(os.environ.get("IMPASTO_AUTOENCODER_MINUTES", 18))
-TEXT_MINUTES = float(os.environ.get("IMPASTO_TEXT_MINUTES", 4))
-UNET_SMALL_MINUTES = float(os.environ.get("IMPASTO_UNET_SMALL_MINUTES", 40))
-UNET_LARGE_MINUTES = float(os.environ.get("IMPASTO_UNET_LARGE_MINUTES", 20))
+AUTOENCODER_MINUTES = float(os.environ.get("IMPASTO_AUTOENCODER_MINUTES", 22))
+TEXT_MINUTES = float(os.environ.get("IMPASTO_TEXT_MINUTES", 5))
+UNET_SMALL_MINUTES = float(os.environ.get("IMPASTO_UNET_SMALL_MINUTES", 45))
+UNET_LARGE_MINUTES = float(os.environ.get("IMPASTO_UNET_LARGE_MINUTES", 15))
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SIZE = 256
