@@ -217,8 +217,9 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::canvas::Pixels;
-    use crate::pipeline::{RenderSettings, whole_window_edit};
+    use crate::canvas::{Mask, Pixels};
+    use crate::pipeline::{Edit, RenderSettings};
+    use crate::protocol::Rect;
 
     fn request(
         room: u64,
@@ -241,7 +242,13 @@ mod tests {
             room: RoomKey(room),
             member: Uuid::from_u128(member),
             ticket,
-            edit: whole_window_edit(Pixels::new(8, 8, [0; 3]), settings),
+            edit: Edit {
+                window: Rect::new(0, 0, 8, 8),
+                sketch: Arc::new(Pixels::new(8, 8, [0; 3])),
+                known: Arc::new(Pixels::new(8, 8, [0; 3])),
+                mask: Arc::new(Mask::new(8, 8, u8::MAX)),
+                settings,
+            },
             supersede,
             events: events.clone(),
         }

@@ -24,13 +24,10 @@ pub use render::{NoiseSource, Render, RenderInputs};
 pub use text::{TextCache, TextEmbedding};
 pub use timings::{Stage, Timings};
 
-use std::sync::Arc;
-
 use candle_core::{Device, Tensor};
 
 use crate::canvas::Pixels;
 use crate::model::Model;
-use crate::protocol::Rect;
 use crate::sampler::{SchedulerConfig, TimetableRequest, gaussian_noise, sampler_by_name};
 
 /// A model, its scheduler's settings and the text cache: all that an edit needs.
@@ -209,18 +206,4 @@ pub fn noise_tensor(
     let values = gaussian_noise(seed, draw, channels, rect);
     let shape = (1, channels, rect.height as usize, rect.width as usize);
     Ok(Tensor::from_vec(values, shape, device)?)
-}
-
-/// An edit whose every pixel may change.
-pub fn whole_window_edit(sketch: Pixels, settings: RenderSettings) -> Edit {
-    let bounds = sketch.bounds();
-    let mask = crate::canvas::Mask::new(bounds.width, bounds.height, u8::MAX);
-    let sketch = Arc::new(sketch);
-    Edit {
-        window: Rect::new(0, 0, bounds.width, bounds.height),
-        known: sketch.clone(),
-        sketch,
-        mask: Arc::new(mask),
-        settings,
-    }
 }
