@@ -61,7 +61,7 @@ def weight(entry):
     """How often this drawing is chosen."""
     if entry["style"] == "fluent-emoji-flat":
         return 0.0
-    style = {"noto": 1.0, "fluent-emoji": 0.45, "twemoji": 0.35}[entry["style"]]
+    style = {"noto": 1.0, "fluent-emoji": 0.3, "twemoji": 0.2}[entry["style"]]
     common = 4.0 if entry["label"] in COMMON else 0.55 * KIND_WEIGHT.get(entry["kind"], 1.0)
     return style * common
 

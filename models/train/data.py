@@ -1,7 +1,6 @@
 """Makes the pictures and their rough sketches, chunk by chunk; a chunk that is there is not made again.
 
-A chunk holds, for each scene, the picture and SKETCHES sketches of it, at 128 x 128; the first chunks hold them at
-256 x 256 as well. Chunk 0 is held out of all training.
+A chunk holds, for each scene, the picture and SKETCHES sketches of it, at 128 x 128 and at 256 x 256. Chunk 0 is held out of all training.
 """
 
 import json
@@ -20,8 +19,7 @@ CHUNK = 250
 SKETCHES = 2
 CHUNKS = int(os.environ.get("IMPASTO_CHUNKS", 30))
 #: Chunks after those, of single common things and plain landscapes, sketched with very few shapes.
-SIMPLE_CHUNKS = int(os.environ.get("IMPASTO_SIMPLE_CHUNKS", 8))
-LARGE_CHUNKS = int(os.environ.get("IMPASTO_LARGE_CHUNKS", 4))
+SIMPLE_CHUNKS = int(os.environ.get("IMPASTO_SIMPLE_CHUNKS", 48))
 FOLDER = WORK / "chunks"
 
 
@@ -38,8 +36,7 @@ def make_chunk(index):
         for column, picture in enumerate(pictures):
             large[row, column] = np.clip(picture + 0.5, 0, 255)
             small[row, column] = cv2.resize(large[row, column], (SIZE // 2, SIZE // 2), interpolation=cv2.INTER_AREA)
-    if index < LARGE_CHUNKS or simple and index < CHUNKS + 2:
-        replace_file(FOLDER / f"large-{index:03}.npy", lambda path: np.save(open(path, "wb"), large))
+    replace_file(FOLDER / f"large-{index:03}.npy", lambda path: np.save(open(path, "wb"), large))
     replace_file(FOLDER / f"captions-{index:03}.json", lambda path: path.write_text(json.dumps(captions)))
     replace_file(FOLDER / f"small-{index:03}.npy", lambda path: np.save(open(path, "wb"), small))
 

@@ -53,7 +53,7 @@ class Studio:
         self.maps = cluster_icons(self.icons)
         weights = np.array([concepts.weight(entry) for entry in self.entries])
         self.weights = weights / weights.sum()
-        common = np.array([weight * (entry["label"] in concepts.COMMON and entry["style"] != "twemoji") for entry, weight in zip(self.entries, weights)])
+        common = np.array([weight * (entry["label"] in concepts.COMMON and entry["style"] == "noto") for entry, weight in zip(self.entries, weights)])
         self.common = common / common.sum()
         self.placed = {}
         for spot in ("ground", "sky", "water"):
@@ -63,9 +63,9 @@ class Studio:
         self.photos = [photo for photo in photos if photo.shape[:2] != (256, 256)]
 
     def make(self, simple=False):
-        """One scene; a `simple` one is a single common thing on white, or a landscape with nothing in it."""
+        """One scene; a `simple` one is a common thing on white, or a landscape with nothing or little in it."""
         if simple:
-            return self.objects_on_paper(simple) if self.random.random() < 0.62 else self.landscape(0.0)
+            return self.objects_on_paper(simple) if self.random.random() < 0.56 else self.landscape(0.35)
         kind = self.random.random()
         if kind < 0.5:
             scene = self.objects_on_paper()
@@ -95,7 +95,7 @@ class Studio:
         if dim is not None:
             icon[..., :3] *= 0.35 + 0.65 * dim
         name = concepts.name(entry, self.random, recoloured)
-        if SETS[entry["style"]] and self.random.random() < 0.6:
+        if SETS[entry["style"]]:
             name = f"{SETS[entry['style']]} {name}"
         return icon, parts, name, entry
 

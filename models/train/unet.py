@@ -18,7 +18,7 @@ from team import WORKERS, run_team
 
 CHECKPOINT = WORK / "unet.pt"
 #: Muon's learning rate at the start and at the end of a phase; Adam, for the rest, takes a tenth.
-RATES = {"small": (0.010, 0.004), "large": (0.004, 0.0)}
+RATES = {"small": (0.025, 0.008), "large": (0.010, 0.0)}
 BATCHES = {"small": 32, "large": 12}
 AVERAGE_EVERY = 5
 NO_SKETCH, NO_WORDS = 0.2, 0.1
