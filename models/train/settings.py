@@ -21,6 +21,8 @@ AUTOENCODER_MINUTES = float(os.environ.get("IMPASTO_AUTOENCODER_MINUTES", 22))
 TEXT_MINUTES = float(os.environ.get("IMPASTO_TEXT_MINUTES", 5))
 UNET_SMALL_MINUTES = float(os.environ.get("IMPASTO_UNET_SMALL_MINUTES", 45))
 UNET_LARGE_MINUTES = float(os.environ.get("IMPASTO_UNET_LARGE_MINUTES", 15))
+REFINE_MINUTES = float(os.environ.get("IMPASTO_REFINE_MINUTES", 20))
+IMAGE_MINUTES = float(os.environ.get("IMPASTO_IMAGE_MINUTES", 10))
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SIZE = 256

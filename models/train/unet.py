@@ -67,14 +67,19 @@ def pick_timesteps(random, count):
     return torch.from_numpy(steps).to(DEVICE)
 
 
+def ends_and_inner(network):
+    """The parameters that Adam moves, and the matrices inside, which Muon moves."""
+    ends = [p for name, p in network.named_parameters() if p.ndim < 2 or name.startswith(("conv_in", "conv_out", "time_emb"))]
+    return ends, [p for p in network.parameters() if all(p is not end for end in ends)]
+
+
 def train(team, size, minutes, key):
     """One phase of training, until its time box is used up; `key` names its clock in the checkpoint."""
     state = load_checkpoint(CHECKPOINT) or {"step": 0, "seconds": {}}
     torch.manual_seed(17)
     network = make_unet().to(DEVICE, memory_format=torch.channels_last)
     parameters = list(network.parameters())
-    ends = [p for name, p in network.named_parameters() if p.ndim < 2 or name.startswith(("conv_in", "conv_out", "time_emb"))]
-    inner = [p for p in parameters if all(p is not end for end in ends)]
+    ends, inner = ends_and_inner(network)
     optimizers = [Muon(inner, team=team), torch.optim.AdamW(ends, betas=(0.9, 0.98), weight_decay=0.0, fused=True)]
     average = {name: value.clone() for name, value in network.state_dict().items()}
     if state["step"]:
