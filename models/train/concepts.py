@@ -36,6 +36,15 @@ COMMON = {
     "wine glass": ["glass of wine", "wine"], "teapot": ["teapot"], "gem stone": ["diamond", "gem"], "unicorn": ["unicorn"], "dragon": ["dragon"], "sauropod": ["dinosaur"], "T-Rex": ["dinosaur", "t-rex"],
 }
 
+#: What newcomers try before anything else; a small network learns these well before it learns many.
+FIRST = (
+    "red apple", "green apple", "pear", "tangerine", "lemon", "banana", "strawberry", "cherries", "grapes", "tomato", "carrot", "watermelon", "birthday cake", "cupcake",
+    "doughnut", "soft ice cream", "hot beverage", "mushroom", "house", "castle", "tent", "deciduous tree", "evergreen tree", "palm tree", "Christmas tree", "cactus", "sunflower",
+    "tulip", "rose", "blossom", "cat", "cat face", "dog", "dog face", "rabbit face", "fox", "bear", "panda", "pig face", "frog", "turtle", "elephant", "fish", "tropical fish",
+    "whale", "bird", "owl", "penguin", "duck", "baby chick", "butterfly", "lady beetle", "snail", "automobile", "bus", "sailboat", "airplane", "rocket", "balloon", "sun", "full moon",
+    "star", "cloud", "rainbow", "snowman", "mountain", "volcano", "smiling face with smiling eyes", "slightly smiling face", "grinning face", "smiling face", "jack-o-lantern", "red heart", "ghost",
+)
+
 #: How often a kind of thing is drawn, beside the others.
 KIND_WEIGHT = {"face": 0.25, "thing": 0.35, "creature": 0.7, "weather": 0.4}
 
@@ -92,3 +101,17 @@ def name(entry, random, recoloured=False):
     if recoloured:
         text = " ".join(word for word in text.split() if word not in COLOURS) or entry["label"].lower()
     return text
+
+
+def first_names():
+    """What the things of FIRST are called in captions."""
+    return {label.lower() for label in FIRST} | {name for label in FIRST for name in COMMON.get(label, [])}
+
+
+def is_first(caption):
+    """True for a caption of one thing of FIRST and nothing else."""
+    for before in ("a ", "one "):
+        caption = caption.removeprefix(before)
+    for after in (" on white", ", white background", " on a white background"):
+        caption = caption.removesuffix(after)
+    return caption in first_names()

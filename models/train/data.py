@@ -48,7 +48,7 @@ def chunk_paths(size):
 
 def chunk_captions(path):
     """The captions that belong to a chunk."""
-    return json.loads((FOLDER / f"captions-{path.stem.split('-')[1]}.json").read_text())
+    return json.loads((FOLDER / f"captions-{path.stem.split('-')[-1]}.json").read_text())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from architecture import LATENT_CHANNELS, make_scheduler, make_unet
-from data import CHUNKS, FOLDER
+from concepts import is_first
+from data import CHUNKS, FOLDER, chunk_captions
 from muon import Muon
 from settings import DEVICE, UNET_LARGE_MINUTES, UNET_SMALL_MINUTES, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
 from team import WORKERS, run_team
@@ -19,19 +20,21 @@ from team import WORKERS, run_team
 CHECKPOINT = WORK / "unet.pt"
 #: Muon's learning rate at the start and at the end of a phase; Adam, for the rest, takes a tenth.
 RATES = {"small": (0.025, 0.008), "large": (0.010, 0.0)}
-BATCHES = {"small": 32, "large": 12}
+BATCHES = {"small": 32, "large": 16}
 AVERAGE_EVERY = 5
 NO_SKETCH, NO_WORDS = 0.2, 0.1
 #: The timesteps of the few-step sampler, which get a share of the samples of their own.
 FEW_STEPS = (999, 999, 999, 759, 499, 499, 259)
 FEW_SHARE = 0.7
+#: Shares of a batch: single things of concepts.FIRST, chunks of plain things and landscapes, and all chunks.
+FIRST_SHARE, PLAIN_SHARE = 0.4, 0.4
 
 
 class Pairs:
     """Latents of pictures with their sketches and words, from all the chunks encoded so far."""
 
     def __init__(self, size, seed):
-        self.size, self.random, self.chunks = size, np.random.default_rng(seed), {}
+        self.size, self.random, self.chunks, self.first = size, np.random.default_rng(seed), {}, []
         self.no_words = torch.from_numpy(np.load(FOLDER / "no-words.npy"))[0].float()
         self.look()
 
@@ -41,15 +44,20 @@ class Pairs:
             number = path.stem.split("-")[-1]
             if number != "000" and number not in self.chunks and (FOLDER / f"words-{number}.npy").exists():
                 self.chunks[number] = (np.load(path), np.load(FOLDER / f"words-{number}.npy"))
+                self.first += [(number, row) for row, caption in enumerate(chunk_captions(path)) if is_first(caption)]
 
     def batch(self, count):
         """Pictures, sketches and words as tensors, with sketches and words left out now and then."""
-        names = sorted(self.chunks)
-        # Plain things sketched with few shapes come twice as often: that is what people paint first.
-        rows, names = [], names + [name for name in names if int(name) >= CHUNKS]
+        rows, names = [], sorted(self.chunks)
+        plain = [name for name in names if int(name) >= CHUNKS] or names
         for _ in range(count):
-            latents, words = self.chunks[names[self.random.integers(len(names))]]
-            index = self.random.integers(len(latents))
+            share = self.random.random()
+            if share < FIRST_SHARE:
+                name, index = self.first[self.random.integers(len(self.first))]
+            else:
+                name = self.random.choice(plain if share < FIRST_SHARE + PLAIN_SHARE else names)
+                index = self.random.integers(len(self.chunks[name][0]))
+            latents, words = self.chunks[name]
             rows.append((latents[index, 0], latents[index, self.random.integers(1, latents.shape[1])], words[index]))
         pictures, sketches, words = (torch.from_numpy(np.stack(column)).float() for column in zip(*rows))
         without = torch.from_numpy(self.random.random((2, count)))
