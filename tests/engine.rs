@@ -10,7 +10,7 @@ use impasto::canvas::{Mask, Pixels};
 use impasto::engine::{Engine, EngineOptions, RenderEvent, RenderRequest, RoomKey};
 use impasto::model::{LoadOptions, Model};
 use impasto::pipeline::{
-    Edit, GenerateRequest, NoiseSource, Pipeline, RenderInputs, RenderSettings,
+    Edit, GenerateRequest, GivenNoise, NoiseSource, Pipeline, RenderInputs, RenderSettings,
 };
 use impasto::protocol::Rect;
 use impasto::sampler::LatentRect;
@@ -29,13 +29,11 @@ fn pipeline() -> Pipeline {
 fn settings(prompt: &str) -> RenderSettings {
     RenderSettings {
         prompt: prompt.to_owned(),
-        negative_prompt: String::new(),
         guidance_scale: 2.0,
         steps: 2,
-        strength: 1.0,
         seed: 7,
         sampler: "lcm".to_owned(),
-        eta: 0.0,
+        ..RenderSettings::default()
     }
 }
 
@@ -84,7 +82,7 @@ fn renders_in_one_batch_come_out_as_they_do_alone() {
             height: 16,
         },
         start: None,
-        sketch: None,
+        image_input: None,
         known: None,
         mask: None,
         noise: NoiseSource::Seed(3),
@@ -157,7 +155,7 @@ fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
     };
     let odd = message(pipeline.generate(request((100, 128), None), |_, _| ()));
     assert!(
-        odd.contains("multiples of 32") && odd.contains("100"),
+        odd.contains("multiples of 8") && odd.contains("100"),
         "{odd}"
     );
     let latents = candle_core::Tensor::zeros(
@@ -165,7 +163,11 @@ fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
         candle_core::DType::F32,
         &candle_core::Device::Cpu,
     );
-    let small = message(pipeline.generate(request((128, 128), latents.ok()), |_, _| ()));
+    let given = GivenNoise {
+        initial: latents.unwrap(),
+        between: None,
+    };
+    let small = message(pipeline.generate(request((128, 128), Some(given)), |_, _| ()));
     assert!(small.contains("[1, 8, 16, 16]"), "{small}");
 }
 

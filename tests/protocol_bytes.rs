@@ -69,6 +69,8 @@ fn server_messages_are_written_exactly_so() {
         prompt: "p".to_owned(),
         negative_prompt: String::new(),
         guidance_scale: 1.0,
+        guidance_rescale: None,
+        image_guidance_scale: None,
         steps: 2,
         strength: 0.5,
         seed: 3,
@@ -83,6 +85,7 @@ fn server_messages_are_written_exactly_so() {
         device: "cpu".to_owned(),
         dtype: "f32".to_owned(),
         max_steps: 50,
+        max_guidance_scale: None,
         samplers: vec!["lcm".to_owned()],
     };
     let ada = MemberInfo {
