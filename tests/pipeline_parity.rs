@@ -11,7 +11,7 @@ use std::process::Command;
 
 use candle_core::{DType, Device, Tensor};
 use impasto::canvas::{Mask, Pixels};
-use impasto::model::{Autoencoder, Family, LoadOptions, Model};
+use impasto::model::{Autoencoder, Family, LoadOptions, Model, inspect};
 use impasto::pipeline::{
     GenerateRequest, GivenNoise, MicroConditioning, NoiseSource, Pipeline, RenderInputs,
     RenderSettings,
@@ -133,7 +133,13 @@ impl Fixture {
 
     fn check(&self, asked: &Asked, found: &Tensor) {
         let wanted = self.get(asked, "output").unwrap();
-        assert_eq!(found.dims(), wanted.dims(), "{} {}", self.family, asked.name);
+        assert_eq!(
+            found.dims(),
+            wanted.dims(),
+            "{} {}",
+            self.family,
+            asked.name
+        );
         let error = relative_error(found, wanted);
         eprintln!("{} {}: relative error {error:.1e}", self.family, asked.name);
         assert!(
@@ -155,7 +161,10 @@ impl Fixture {
                 .unwrap();
             fixture.check(asked, &rendered.latents);
             let pixels = &rendered.pixels;
-            assert_eq!((pixels.width(), pixels.height()), (asked.width, asked.height));
+            assert_eq!(
+                (pixels.width(), pixels.height()),
+                (asked.width, asked.height)
+            );
         }
     }
 }
@@ -183,8 +192,13 @@ fn sd21() {
     Fixture::check_all("sd21");
 }
 
+/// Its files hold bf16.
 #[test]
 fn turbo() {
+    let report = inspect(&fixture("turbo")).unwrap();
+    for component in &report.components {
+        assert!(component.dtypes.iter().eq(["BF16"]), "{component:?}");
+    }
     Fixture::check_all("turbo");
 }
 
@@ -330,7 +344,10 @@ fn the_command_line_gives_the_same_latents() {
         );
         candle_core::safetensors::save(&given, path("given.safetensors")).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_impasto"));
-        command.arg("generate").arg("--model").arg(self::fixture(family));
+        command
+            .arg("generate")
+            .arg("--model")
+            .arg(self::fixture(family));
         command.args(["--prompt", &asked.prompt]);
         for (flag, value) in [
             ("--negative-prompt", asked.negative_prompt.clone()),
@@ -339,7 +356,10 @@ fn the_command_line_gives_the_same_latents() {
             ("--height", Some(asked.height.to_string())),
             ("--sampler", Some(asked.sampler.clone())),
             ("--guidance-scale", Some(asked.guidance_scale.to_string())),
-            ("--guidance-rescale", Some(asked.guidance_rescale.to_string())),
+            (
+                "--guidance-rescale",
+                Some(asked.guidance_rescale.to_string()),
+            ),
             (
                 "--image-guidance-scale",
                 asked.image_guidance_scale.map(|scale| scale.to_string()),

@@ -12,9 +12,7 @@ use super::{Failure, bar, default_model_folder, spinner};
 use crate::canvas::{ImageLimits, Mask, Pixels, decode_image, encode_image, fit_to};
 use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model};
-use crate::pipeline::{
-    GenerateRequest, GivenNoise, MicroConditioning, Pipeline, RenderSettings,
-};
+use crate::pipeline::{GenerateRequest, GivenNoise, MicroConditioning, Pipeline, RenderSettings};
 use crate::protocol::{CanvasSize, FrameFormat, TimingsMs};
 
 /// Name of the tensor in latents files.

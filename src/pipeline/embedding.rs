@@ -121,7 +121,12 @@ impl<'a> Windows<'a> {
     fn weighted(&self, states: &Tensor) -> Result<Tensor, PipelineError> {
         let (chunks, window, width) = states.dims3()?;
         let flat = (1, chunks * window, width);
-        if self.chunks.iter().flatten().all(|(_, weight)| *weight == 1.0) {
+        if self
+            .chunks
+            .iter()
+            .flatten()
+            .all(|(_, weight)| *weight == 1.0)
+        {
             return Ok(states.reshape(flat)?);
         }
         let weights = self.chunks.iter().flat_map(|chunk| {

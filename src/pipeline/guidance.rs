@@ -80,11 +80,9 @@ impl Guidance {
         match self {
             Self::Off => vec![row(prompt, true)],
             Self::ClassifierFree { negative, .. } => vec![row(negative, true), row(prompt, true)],
-            Self::TextAndImage { negative, .. } => vec![
-                row(prompt, true),
-                row(negative, true),
-                row(negative, false),
-            ],
+            Self::TextAndImage { negative, .. } => {
+                vec![row(prompt, true), row(negative, true), row(negative, false)]
+            }
         }
     }
 

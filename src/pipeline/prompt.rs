@@ -36,7 +36,9 @@ pub(super) fn parse_prompt(prompt: &str) -> Vec<Fragment> {
             ('\\', _) => {
                 let escaped = rest[1..].chars().next();
                 let escaped = escaped.filter(|next| matches!(next, '(' | ')' | '[' | ']' | '\\'));
-                fragments.push(plain(&rest[taken..taken + escaped.map_or(0, char::len_utf8)]));
+                fragments.push(plain(
+                    &rest[taken..taken + escaped.map_or(0, char::len_utf8)],
+                ));
                 taken += escaped.map_or(0, char::len_utf8);
             }
             ('(', _) => round.push(fragments.len()),
@@ -139,10 +141,10 @@ mod tests {
             ("[word]", &[("word", 1.0 / 1.1)]),
             ("(a: +0.5 )b", &[("a", 0.5), ("b", 1.0)]),
             ("(a:-1)", &[("a", -1.0)]),
-            ("ratio 3:2) and [x:1.2]", &[
-                ("ratio 3:2) and ", 1.0),
-                ("x:1.2", 1.0 / 1.1),
-            ]),
+            (
+                "ratio 3:2) and [x:1.2]",
+                &[("ratio 3:2) and ", 1.0), ("x:1.2", 1.0 / 1.1)],
+            ),
             ("(smile:)", &[("smile:", 1.1)]),
             ("(a:1.2.3)", &[("a:1.2.3", 1.1)]),
             ("(a:99999)", &[("a:99999", 1.1)]),
@@ -154,7 +156,10 @@ mod tests {
             assert_eq!(found.len(), wanted.len(), "{prompt}: {found:?}");
             for (fragment, (text, weight)) in found.iter().zip(wanted) {
                 assert_eq!(fragment.text, *text, "{prompt}");
-                assert!((fragment.weight - weight).abs() < 1e-9, "{prompt}: {found:?}");
+                assert!(
+                    (fragment.weight - weight).abs() < 1e-9,
+                    "{prompt}: {found:?}"
+                );
             }
         }
     }

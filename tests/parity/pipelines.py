@@ -15,6 +15,7 @@ sample of the autoencoder's distribution its mean is taken: nothing else could b
 import json
 import platform
 import shutil
+import tempfile
 from pathlib import Path
 
 import diffusers
@@ -66,9 +67,11 @@ class Draws:
 class Family:
     """One pipeline's folder and the requests that it is asked."""
 
-    def __init__(self, name, pipeline):
+    def __init__(self, name, pipeline, dtype=torch.float16):
         self.name = name
-        self.pipeline = pipeline
+        self.dtype = dtype
+        # The file holds exactly what is computed with.
+        self.pipeline = pipeline.to(dtype).to(torch.float32)
         self.pipeline.set_progress_bar_config(disable=True)
         self.requests = []
         self.tensors = {}
@@ -116,7 +119,7 @@ class Family:
 
     def write(self):
         folder = HERE / self.name
-        self.pipeline.to(dtype=torch.float16)
+        self.pipeline.to(self.dtype)
         self.pipeline.save_pretrained(folder)
         shutil.rmtree(folder / "feature_extractor", ignore_errors=True)
         for readme in folder.rglob("README.md"):
@@ -133,6 +136,14 @@ def soft_mask(width, height):
     """All values from 0 to 255, not symmetric, and not the same in a cell's first pixel and middle."""
     y, x = np.mgrid[0:height, 0:width]
     return torch.from_numpy(((x * 5 + y * 3) % 256).astype(np.uint8))
+
+
+def switched(scheduler, cls):
+    """The same schedule for another class, as whoever loads the folder gets it: from a file, which
+    names every field. In memory diffusers forgets those that had their class's default."""
+    with tempfile.TemporaryDirectory() as folder:
+        scheduler.save_pretrained(folder)
+        return cls.from_config(type(scheduler).from_pretrained(folder).config)
 
 
 @torch.no_grad()
@@ -169,7 +180,7 @@ def sd15():
     )
     family = Family("sd15", stable_diffusion(StableDiffusionPipeline, **parts))
     with_scheduler = lambda scheduler, cls=StableDiffusionPipeline: stable_diffusion(
-        cls, **{**parts, "scheduler": scheduler.from_config(family.pipeline.scheduler.config)}
+        cls, **{**parts, "scheduler": switched(parts["scheduler"], scheduler)}
     )
     red = dict(prompt="a red apple on the table", steps=4)
     family.ask("plain", 96, 64, "ddim", 1, **red, guidance_scale=1.0)
@@ -235,7 +246,7 @@ def sd21():
     )
     family = Family("sd21", stable_diffusion(StableDiffusionPipeline, **parts))
     family.ask("guided", 56, 40, "ddim", 1, prompt="a castle", negative_prompt="", steps=4, guidance_scale=7.5, guidance_rescale=0.7)
-    euler = EulerDiscreteScheduler.from_config({**family.pipeline.scheduler.config, "rescale_betas_zero_snr": True})
+    euler = switched(parts["scheduler"], EulerDiscreteScheduler)
     other = stable_diffusion(StableDiffusionPipeline, **{**parts, "scheduler": euler})
     family.ask("euler", 56, 40, "euler", 2, other, prompt="a castle", steps=4, guidance_scale=5.0)
     family.write()
@@ -246,6 +257,7 @@ def turbo_scheduler():
 
 
 def turbo():
+    """SD-Turbo's shape, in bf16."""
     parts = dict(
         unet=unet(231, block_out_channels=(8, 8), use_linear_projection=True, cross_attention_dim=16),
         vae=tiny_vae(232, width=4),
@@ -253,7 +265,7 @@ def turbo():
         tokenizer=tokenizer(16),
         scheduler=turbo_scheduler(),
     )
-    family = Family("turbo", stable_diffusion(StableDiffusionPipeline, **parts))
+    family = Family("turbo", stable_diffusion(StableDiffusionPipeline, **parts), torch.bfloat16)
     family.ask("once", 64, 48, "turbo", 1, prompt="a rocket", steps=1, guidance_scale=0.0)
     family.ask("four", 64, 48, "turbo", 2, prompt="a rocket", steps=4, guidance_scale=0.0)
     family.write()
@@ -346,7 +358,7 @@ def instruct_pix2pix():
         scheduler=EulerAncestralDiscreteScheduler(**SCALED_LINEAR),
     )
     family = Family("instruct-pix2pix", stable_diffusion(StableDiffusionInstructPix2PixPipeline, **parts))
-    euler = EulerDiscreteScheduler.from_config(family.pipeline.scheduler.config)
+    euler = switched(parts["scheduler"], EulerDiscreteScheduler)
     other = stable_diffusion(StableDiffusionInstructPix2PixPipeline, **{**parts, "scheduler": euler})
     asked = dict(prompt="make it snow", steps=4, image=picture(14, 72, 48))
     family.ask("double", 72, 48, "euler-ancestral", 1, **asked, guidance_scale=7.0, image_guidance_scale=1.5)
