@@ -268,3 +268,60 @@ async fn an_engine_renders_for_rooms_and_stops() {
         .unwrap();
     assert!(handle.submit(request(1, 40, "red apple", false)).is_err());
 }
+
+/// With the settings that a new room has, an edit with a mask comes back as a picture of its size
+/// that is not what was painted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn models_of_every_family_paint_for_rooms() {
+    for family in [
+        "sd15",
+        "lcm",
+        "turbo",
+        "sdxl",
+        "sdxl-turbo",
+        "inpainting",
+        "instruct-pix2pix",
+    ] {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/parity/fixtures/pipelines")
+            .join(family);
+        let options = EngineOptions::new(folder);
+        let engine = tokio::task::spawn_blocking(|| Engine::start(options).unwrap())
+            .await
+            .unwrap();
+        let handle = engine.handle();
+        let defaults = handle.default_settings();
+        let (sender, mut events) = mpsc::channel(8);
+        let mut edit = edit("red apple");
+        edit.settings = RenderSettings {
+            prompt: "a (red:1.2) apple".to_owned(),
+            guidance_scale: defaults.guidance_scale,
+            steps: defaults.steps,
+            strength: defaults.strength,
+            sampler: defaults.sampler.clone(),
+            ..RenderSettings::default()
+        };
+        let sketch = edit.sketch.clone();
+        let request = RenderRequest {
+            room: RoomKey(1),
+            member: Uuid::from_u128(1),
+            ticket: 1,
+            edit,
+            supersede: false,
+            events: sender,
+        };
+        handle.submit(request).unwrap();
+        let pixels = loop {
+            match heard(&mut events).await {
+                RenderEvent::Started { .. } => (),
+                RenderEvent::Done { pixels, .. } => break pixels,
+                other => panic!("{family}: {other:?}"),
+            }
+        };
+        assert_eq!((pixels.width(), pixels.height()), (128, 128), "{family}");
+        assert_ne!(pixels, *sketch, "{family}");
+        tokio::task::spawn_blocking(move || engine.shutdown())
+            .await
+            .unwrap();
+    }
+}

@@ -1,6 +1,7 @@
 //! The autoencoder of Stable Diffusion (`diffusers.AutoencoderKL`).
 
 use candle_core::{DType, Result, Tensor};
+use serde_json::Value;
 
 use super::layers::{ConvShape, conv2d, group_norm, linear};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetShape, Upsample2D};
@@ -67,6 +68,8 @@ impl AutoencoderKl {
         config.only("in_channels", 3)?;
         config.only("out_channels", 3)?;
         config.only("act_fn", "silu")?;
+        config.only("latents_mean", Value::Null)?;
+        config.only("latents_std", Value::Null)?;
         let channels: Vec<usize> = config.or("block_out_channels", vec![64])?;
         for (field, class) in [
             ("down_block_types", "DownEncoderBlock2D"),
