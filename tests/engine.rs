@@ -10,7 +10,7 @@ use impasto::canvas::{Mask, Pixels};
 use impasto::engine::{Engine, EngineOptions, RenderEvent, RenderRequest, RoomKey};
 use impasto::model::{LoadOptions, Model};
 use impasto::pipeline::{
-    Edit, GenerateRequest, NoiseSource, Pipeline, RenderInputs, RenderSettings,
+    Edit, GenerateRequest, GivenNoise, NoiseSource, Pipeline, RenderInputs, RenderSettings,
 };
 use impasto::protocol::Rect;
 use impasto::sampler::LatentRect;
@@ -29,13 +29,11 @@ fn pipeline() -> Pipeline {
 fn settings(prompt: &str) -> RenderSettings {
     RenderSettings {
         prompt: prompt.to_owned(),
-        negative_prompt: String::new(),
         guidance_scale: 2.0,
         steps: 2,
-        strength: 1.0,
         seed: 7,
         sampler: "lcm".to_owned(),
-        eta: 0.0,
+        ..RenderSettings::default()
     }
 }
 
@@ -84,7 +82,7 @@ fn renders_in_one_batch_come_out_as_they_do_alone() {
             height: 16,
         },
         start: None,
-        sketch: None,
+        image_input: None,
         known: None,
         mask: None,
         noise: NoiseSource::Seed(3),
@@ -157,7 +155,7 @@ fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
     };
     let odd = message(pipeline.generate(request((100, 128), None), |_, _| ()));
     assert!(
-        odd.contains("multiples of 32") && odd.contains("100"),
+        odd.contains("multiples of 8") && odd.contains("100"),
         "{odd}"
     );
     let latents = candle_core::Tensor::zeros(
@@ -165,7 +163,11 @@ fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
         candle_core::DType::F32,
         &candle_core::Device::Cpu,
     );
-    let small = message(pipeline.generate(request((128, 128), latents.ok()), |_, _| ()));
+    let given = GivenNoise {
+        initial: latents.unwrap(),
+        between: None,
+    };
+    let small = message(pipeline.generate(request((128, 128), Some(given)), |_, _| ()));
     assert!(small.contains("[1, 8, 16, 16]"), "{small}");
 }
 
@@ -265,4 +267,61 @@ async fn an_engine_renders_for_rooms_and_stops() {
         .await
         .unwrap();
     assert!(handle.submit(request(1, 40, "red apple", false)).is_err());
+}
+
+/// With the settings that a new room has, an edit with a mask comes back as a picture of its size
+/// that is not what was painted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn models_of_every_family_paint_for_rooms() {
+    for family in [
+        "sd15",
+        "lcm",
+        "turbo",
+        "sdxl",
+        "sdxl-turbo",
+        "inpainting",
+        "instruct-pix2pix",
+    ] {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/parity/fixtures/pipelines")
+            .join(family);
+        let options = EngineOptions::new(folder);
+        let engine = tokio::task::spawn_blocking(|| Engine::start(options).unwrap())
+            .await
+            .unwrap();
+        let handle = engine.handle();
+        let defaults = handle.default_settings();
+        let (sender, mut events) = mpsc::channel(8);
+        let mut edit = edit("red apple");
+        edit.settings = RenderSettings {
+            prompt: "a (red:1.2) apple".to_owned(),
+            guidance_scale: defaults.guidance_scale,
+            steps: defaults.steps,
+            strength: defaults.strength,
+            sampler: defaults.sampler.clone(),
+            ..RenderSettings::default()
+        };
+        let sketch = edit.sketch.clone();
+        let request = RenderRequest {
+            room: RoomKey(1),
+            member: Uuid::from_u128(1),
+            ticket: 1,
+            edit,
+            supersede: false,
+            events: sender,
+        };
+        handle.submit(request).unwrap();
+        let pixels = loop {
+            match heard(&mut events).await {
+                RenderEvent::Started { .. } => (),
+                RenderEvent::Done { pixels, .. } => break pixels,
+                other => panic!("{family}: {other:?}"),
+            }
+        };
+        assert_eq!((pixels.width(), pixels.height()), (128, 128), "{family}");
+        assert_ne!(pixels, *sketch, "{family}");
+        tokio::task::spawn_blocking(move || engine.shutdown())
+            .await
+            .unwrap();
+    }
 }

@@ -341,10 +341,6 @@ fn families_are_told_apart() {
     for (name, family) in FAMILIES {
         let model = load(name);
         assert_eq!(model.family, family, "{name}");
-        assert_eq!(
-            model.sketch_input,
-            matches!(family, Family::Sketch | Family::InstructPix2Pix)
-        );
         assert_eq!(model.name, name);
         let report = inspect(&fixture(name)).unwrap();
         assert!(report.usable, "{name}: {:?}", report.problems);

@@ -28,6 +28,7 @@ fn every_client_message_is_read_and_written_the_same() {
         json!({"type":"settings","prompt":"sea","negative_prompt":"fog","guidance_scale":1.5,
             "steps":2,"strength":0.5,"seed":9007199254740991u64,"sampler":"lcm","spread":16,
             "live":true}),
+        json!({"type":"settings","guidance_rescale":0.7,"image_guidance_scale":1.5}),
         json!({"type":"settings"}),
         json!({"type":"render","rect":[0,1,64,32],"steps":4}),
         json!({"type":"render"}),
@@ -69,6 +70,8 @@ fn server_messages_are_written_exactly_so() {
         prompt: "p".to_owned(),
         negative_prompt: String::new(),
         guidance_scale: 1.0,
+        guidance_rescale: None,
+        image_guidance_scale: None,
         steps: 2,
         strength: 0.5,
         seed: 3,
@@ -83,6 +86,7 @@ fn server_messages_are_written_exactly_so() {
         device: "cpu".to_owned(),
         dtype: "f32".to_owned(),
         max_steps: 50,
+        max_guidance_scale: None,
         samplers: vec!["lcm".to_owned()],
     };
     let ada = MemberInfo {
@@ -307,6 +311,8 @@ fn values_out_of_range() {
         setting("steps", "4294967296"),
         setting("guidance_scale", "30.1"),
         setting("guidance_scale", "-1"),
+        setting("guidance_rescale", "1.1"),
+        setting("image_guidance_scale", "-0.5"),
         setting("strength", "0"),
         setting("strength", "1.01"),
         setting("seed", "9007199254740992"),

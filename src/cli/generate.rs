@@ -10,13 +10,15 @@ use serde::Serialize;
 
 use super::{Failure, bar, default_model_folder, spinner};
 use crate::canvas::{ImageLimits, Mask, Pixels, decode_image, encode_image, fit_to};
-use crate::engine::{default_sampler, device_from_name};
+use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model};
-use crate::pipeline::{GenerateRequest, Pipeline, RenderSettings};
+use crate::pipeline::{GenerateRequest, GivenNoise, MicroConditioning, Pipeline, RenderSettings};
 use crate::protocol::{CanvasSize, FrameFormat, TimingsMs};
 
 /// Name of the tensor in latents files.
 const LATENTS: &str = "latents";
+/// Name of the noise between steps, in the same files.
+const NOISE: &str = "noise";
 /// Quality of a JPEG that is written.
 const JPEG_QUALITY: u8 = 92;
 
@@ -29,13 +31,13 @@ pub struct GenerateArgs {
     /// cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: String,
-    /// What the picture should show
+    /// What the picture should show; weights as in "(red:1.2) apple, [leaves]"
     #[arg(long, value_name = "TEXT")]
     pub prompt: String,
     /// What it should not show
-    #[arg(long, value_name = "TEXT", default_value = "")]
-    pub negative_prompt: String,
-    /// Sampler [default: the model's]
+    #[arg(long, value_name = "TEXT")]
+    pub negative_prompt: Option<String>,
+    /// Sampler [default: the one of the model's scheduler]
     #[arg(long, value_name = "NAME")]
     pub sampler: Option<String>,
     /// Sampling steps
@@ -44,6 +46,12 @@ pub struct GenerateArgs {
     /// Classifier-free guidance scale; 1 or less runs without guidance
     #[arg(long, value_name = "W", default_value_t = 1.0)]
     pub guidance_scale: f64,
+    /// How far guidance is brought back to the contrast of the prompt alone, 0 to 1
+    #[arg(long, value_name = "R", default_value_t = 0.0)]
+    pub guidance_rescale: f64,
+    /// How closely an InstructPix2Pix model keeps to the image
+    #[arg(long, value_name = "W", default_value_t = 1.5)]
+    pub image_guidance_scale: f64,
     /// DDIM's eta, 0 to 1; other samplers ignore it
     #[arg(long, value_name = "ETA", default_value_t = 0.0)]
     pub eta: f64,
@@ -59,13 +67,24 @@ pub struct GenerateArgs {
     /// Image to start from: PNG, JPEG or WebP
     #[arg(long, value_name = "IN")]
     pub image: Option<PathBuf>,
-    /// How far from the image the model may go, 0 to 1
-    #[arg(long, value_name = "S", requires = "image", default_value_t = 0.7)]
-    pub strength: f64,
+    /// How far from the image the model may go, 0 to 1 [default: 0.7, or 1 with a model that sees
+    /// the image beside the noise]
+    #[arg(long, value_name = "S", requires = "image")]
+    pub strength: Option<f64>,
     /// Where the image may change: white may, black stays
     #[arg(long, value_name = "M.png", requires = "image")]
     pub mask: Option<PathBuf>,
-    /// Initial noise: safetensors with `latents`, shaped [1, channels, height/8, width/8]
+    /// Tells SDXL the size of the picture before scaling [default: the picture's]
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    pub original_size: Option<(u32, u32)>,
+    /// Tells SDXL the size of the picture [default: the picture's]
+    #[arg(long, value_name = "WxH", value_parser = parse_size)]
+    pub target_size: Option<(u32, u32)>,
+    /// Tells SDXL how far from the left and the top the picture was cut
+    #[arg(long, value_name = "LEFTxTOP", value_parser = parse_size, default_value = "0x0")]
+    pub crop: (u32, u32),
+    /// Initial noise: safetensors with `latents`, shaped [1, channels, height/8, width/8], and
+    /// perhaps `noise`, [steps, channels, height/8, width/8], for the steps that add some
     #[arg(long, value_name = "F.safetensors")]
     pub latents: Option<PathBuf>,
     /// Writes the final latents there, before they are decoded, under the same name
@@ -123,6 +142,8 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     loading.finish_and_clear();
     let load_ms = started.elapsed().as_secs_f64() * 1000.0;
 
+    let mut pipeline = Pipeline::new(model, 2).map_err(Failure::usage)?;
+    let model = pipeline.model();
     let image = args.image.as_deref().map(read_image).transpose()?;
     let size = picture_size(
         &args,
@@ -136,18 +157,29 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let sampler = args
         .sampler
         .clone()
-        .unwrap_or_else(|| default_sampler(model.family).to_owned());
+        .unwrap_or_else(|| pipeline.scheduler().default_sampler().to_owned());
+    let usual_strength = match model.family.sees_image() {
+        true => 1.0,
+        false => 0.7,
+    };
     let name = model.name.clone();
     let request = GenerateRequest {
         settings: RenderSettings {
             prompt: args.prompt.clone(),
             negative_prompt: args.negative_prompt.clone(),
             guidance_scale: args.guidance_scale,
+            guidance_rescale: args.guidance_rescale,
+            image_guidance_scale: args.image_guidance_scale,
             steps: args.steps,
-            strength: args.strength,
+            strength: args.strength.unwrap_or(usual_strength),
             seed: args.seed,
             sampler: sampler.clone(),
             eta: args.eta,
+            micro_conditioning: MicroConditioning {
+                original_size: args.original_size,
+                crop: args.crop,
+                target_size: args.target_size,
+            },
         },
         size,
         image: image.map(fit),
@@ -155,11 +187,10 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
         latents: args
             .latents
             .as_deref()
-            .map(|file| read_latents(file, &device))
+            .map(|file| read_noise(file, &device))
             .transpose()?,
     };
 
-    let mut pipeline = Pipeline::new(model, 2).map_err(Failure::usage)?;
     let progress = bar("sampling", args.steps.into());
     let rendered = pipeline
         .generate(request, |done, steps| {
@@ -256,7 +287,14 @@ fn mask_from_brightness(picture: &Pixels) -> Mask {
     mask
 }
 
-fn read_latents(file: &Path, device: &candle_core::Device) -> Result<Tensor, Failure> {
+/// Two numbers with an x between them.
+fn parse_size(text: &str) -> Result<(u32, u32), String> {
+    text.split_once('x')
+        .and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)))
+        .ok_or_else(|| "write two whole numbers with an x between them, as in 1024x768".to_owned())
+}
+
+fn read_noise(file: &Path, device: &candle_core::Device) -> Result<GivenNoise, Failure> {
     let place = file.display();
     let mut tensors = candle_core::safetensors::load(file, device)
         .map_err(|cause| Failure::usage(format!("cannot read {place} as safetensors: {cause}")))?;
@@ -265,7 +303,11 @@ fn read_latents(file: &Path, device: &candle_core::Device) -> Result<Tensor, Fai
             "{place} has no tensor `{LATENTS}`: save the initial noise under that name"
         ))
     })?;
-    latents.to_dtype(DType::F32).map_err(Failure::broken)
+    let floats = |tensor: Tensor| tensor.to_dtype(DType::F32).map_err(Failure::broken);
+    Ok(GivenNoise {
+        initial: floats(latents)?,
+        between: tensors.remove(NOISE).map(floats).transpose()?,
+    })
 }
 
 fn save_latents(file: &Path, latents: &Tensor) -> Result<(), Failure> {
@@ -313,10 +355,11 @@ mod tests {
             .reshape((1, 2, 4, 4))
             .unwrap();
         save_latents(&file, &latents).unwrap();
-        let read = read_latents(&file, &device).unwrap();
-        assert_eq!(read.dims(), [1, 2, 4, 4]);
+        let GivenNoise { initial, between } = read_noise(&file, &device).unwrap();
+        assert_eq!(initial.dims(), [1, 2, 4, 4]);
+        assert!(between.is_none());
         assert_eq!(
-            read.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            initial.flatten_all().unwrap().to_vec1::<f32>().unwrap(),
             latents.flatten_all().unwrap().to_vec1::<f32>().unwrap()
         );
     }

@@ -228,16 +228,7 @@ mod tests {
         supersede: bool,
         events: &mpsc::Sender<RenderEvent>,
     ) -> RenderRequest {
-        let settings = RenderSettings {
-            prompt: String::new(),
-            negative_prompt: String::new(),
-            guidance_scale: 1.0,
-            steps: 1,
-            strength: 1.0,
-            seed: 0,
-            sampler: "lcm".to_owned(),
-            eta: 0.0,
-        };
+        let settings = RenderSettings::default();
         RenderRequest {
             room: RoomKey(room),
             member: Uuid::from_u128(member),

@@ -215,13 +215,22 @@ fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError>
 
 fn describe(model: &Model, device: &str) -> Description {
     let native_size = model.native_side();
-    let sketch_input = model.sketch_input;
     let defaults = Settings {
         prompt: String::new(),
         negative_prompt: String::new(),
-        guidance_scale: if sketch_input { 2.0 } else { 1.0 },
+        guidance_scale: match model.family {
+            Family::Sketch => 2.0,
+            Family::InstructPix2Pix => 7.5,
+            _ => 1.0,
+        },
+        guidance_rescale: None,
+        image_guidance_scale: None,
         steps: 2,
-        strength: if sketch_input { 1.0 } else { 0.7 },
+        strength: match model.family {
+            Family::Sketch | Family::InstructPix2Pix => 1.0,
+            // An inpainting model sees what lies around the strokes, but the strokes only here.
+            _ => 0.7,
+        },
         seed: 0,
         sampler: default_sampler(model.family).to_owned(),
         spread: 16,
@@ -238,13 +247,9 @@ fn describe(model: &Model, device: &str) -> Description {
         family: family_name(model.family).to_owned(),
         native_size,
         device: device.to_owned(),
-        dtype: if model.dtype == DType::F32 {
-            "f32"
-        } else {
-            "f16"
-        }
-        .to_owned(),
+        dtype: model.dtype.as_str().to_owned(),
         max_steps: 50,
+        max_guidance_scale: model.family.is_guidance_free().then_some(1.0),
         samplers,
     };
     let grid = model.window_grid();
@@ -262,9 +267,9 @@ fn describe(model: &Model, device: &str) -> Description {
 }
 
 /// The sampler that few steps look best with.
-pub fn default_sampler(family: Family) -> &'static str {
+fn default_sampler(family: Family) -> &'static str {
     match family {
-        Family::Turbo => "turbo",
+        Family::Turbo | Family::SdxlTurbo => "turbo",
         Family::Sketch | Family::Lcm => "lcm",
         Family::Sd | Family::Sdxl | Family::Inpainting | Family::InstructPix2Pix => "dpm-solver++",
     }
@@ -277,6 +282,7 @@ fn family_name(family: Family) -> &'static str {
         Family::Lcm => "lcm",
         Family::Turbo => "turbo",
         Family::Sdxl => "sdxl",
+        Family::SdxlTurbo => "sdxl-turbo",
         Family::Inpainting => "inpainting",
         Family::InstructPix2Pix => "instruct-pix2pix",
     }

@@ -99,7 +99,7 @@ impl Worker {
         let stage = timings.start(Stage::Encode);
         let sketch = self.latents(request, &edit.sketch)?;
         let keeps_something = edit.mask.data().iter().any(|&value| value != u8::MAX);
-        let known = match keeps_something {
+        let known = match keeps_something && self.pipeline.blends_known() {
             true => Some(self.latents(request, &edit.known)?),
             false => None,
         };
@@ -246,13 +246,11 @@ pub(super) fn warm_up(
 ) -> Result<(), EngineError> {
     let settings = RenderSettings {
         prompt: defaults.prompt.clone(),
-        negative_prompt: defaults.negative_prompt.clone(),
         guidance_scale: defaults.guidance_scale,
         steps: 1,
-        strength: defaults.strength,
-        seed: 0,
+        strength: 1.0,
         sampler: defaults.sampler.clone(),
-        eta: 0.0,
+        ..RenderSettings::default()
     };
     let side = rules.maximum;
     let image = Some(Pixels::new(side, side, [255; 3]));

@@ -89,6 +89,18 @@ impl Autoencoder {
         }
     }
 
+    /// Scaled latents as the network itself has them, before `scaling_factor` and `shift_factor`:
+    /// what InstructPix2Pix's UNets see of a photo.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn unscaled(&self, latents: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Tiny(tiny) => tiny.unscaled(latents),
+            Self::Kl(kl) => kl.unscaled(latents),
+        }
+    }
+
     /// Channels of the latents.
     pub fn latent_channels(&self) -> usize {
         match self {

@@ -1,16 +1,21 @@
 //! The autoencoder of Stable Diffusion (`diffusers.AutoencoderKL`).
 
 use candle_core::{DType, Result, Tensor};
+use serde_json::Value;
 
 use super::layers::{ConvShape, conv2d, group_norm, linear};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetShape, Upsample2D};
-use super::{ConfigFile, ModelError, Weights};
+use super::tiling::Tiling;
+use super::{ConfigFile, ModelError, SampleSize, Weights};
 use crate::kernels::{
     Conv2d, GroupNorm, Linear, add, attention, image_from_tokens, tokens_from_image,
 };
 
 /// Added to every normalisation's variance.
 const EPS: f64 = 1e-6;
+/// Larger pictures go through in tiles: in f32 a picture of so many pixels takes 512 MiB for each
+/// of the widest layers that it is in at once.
+const MOST_PIXELS_WHOLE: usize = 1024 * 1024;
 
 /// Residual blocks and one attention layer each way, between images and a normal distribution
 /// over latents.
@@ -23,6 +28,8 @@ pub struct AutoencoderKl {
     shape: Shape,
     scaling_factor: f64,
     shift_factor: f64,
+    /// Side of a tile in latents.
+    latent_tile: usize,
 }
 
 #[derive(Clone)]
@@ -61,6 +68,8 @@ impl AutoencoderKl {
         config.only("in_channels", 3)?;
         config.only("out_channels", 3)?;
         config.only("act_fn", "silu")?;
+        config.only("latents_mean", Value::Null)?;
+        config.only("latents_std", Value::Null)?;
         let channels: Vec<usize> = config.or("block_out_channels", vec![64])?;
         for (field, class) in [
             ("down_block_types", "DownEncoderBlock2D"),
@@ -101,6 +110,7 @@ impl AutoencoderKl {
             post_quant_conv: quant("post_quant_conv", "post_quant_conv", shape.latent_channels)?,
             decoder: Decoder::load(&weights.scope("decoder"), &shape)?,
             dtype: weights.dtype(),
+            latent_tile: latent_tile(config, &shape)?,
             shape,
             scaling_factor: config.or("scaling_factor", 0.18215)?,
             shift_factor: config.or("shift_factor", 0.0)?,
@@ -109,29 +119,80 @@ impl AutoencoderKl {
 
     /// An image in −1…1 to the mean of its latents' distribution, scaled.
     pub(super) fn encode(&self, image: &Tensor) -> Result<Tensor> {
-        let mut moments = self.encoder.forward(&image.to_dtype(self.dtype)?)?;
-        if let Some(conv) = &self.quant_conv {
-            moments = conv.forward(&moments)?;
+        let (_, _, height, width) = image.dims4()?;
+        if height * width > MOST_PIXELS_WHOLE {
+            return self.encode_tiled(image);
         }
+        self.scaled_mean(&self.moments(&image.to_dtype(self.dtype)?)?, image.dtype())
+    }
+
+    /// Scaled latents to an image in −1…1.
+    pub(super) fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        let (_, _, height, width) = latents.dims4()?;
+        if height * width * self.scale() * self.scale() > MOST_PIXELS_WHOLE {
+            return self.decode_tiled(latents);
+        }
+        let unscaled = self.unscaled(&latents.to_dtype(self.dtype)?)?;
+        self.image(&unscaled)?.to_dtype(latents.dtype())
+    }
+
+    /// Like [`super::Autoencoder::encode`], in overlapping tiles whatever the size: diffusers'
+    /// `enable_tiling`, with tiles of the configuration's `sample_size`.
+    ///
+    /// # Errors
+    /// When shapes disagree.
+    pub fn encode_tiled(&self, image: &Tensor) -> Result<Tensor> {
+        let tiling = Tiling {
+            input: self.latent_tile * self.scale(),
+            output: self.latent_tile,
+        };
+        let entering = image.to_dtype(self.dtype)?;
+        let moments = tiling.run(&entering, |tile| self.moments(tile))?;
+        self.scaled_mean(&moments, image.dtype())
+    }
+
+    /// Like [`super::Autoencoder::decode`], in overlapping tiles whatever the size.
+    ///
+    /// # Errors
+    /// When shapes disagree.
+    pub fn decode_tiled(&self, latents: &Tensor) -> Result<Tensor> {
+        let tiling = Tiling {
+            input: self.latent_tile,
+            output: self.latent_tile * self.scale(),
+        };
+        let unscaled = self.unscaled(&latents.to_dtype(self.dtype)?)?;
+        tiling
+            .run(&unscaled, |tile| self.image(tile))?
+            .to_dtype(latents.dtype())
+    }
+
+    /// Scaled latents as the network itself has them.
+    pub(super) fn unscaled(&self, latents: &Tensor) -> Result<Tensor> {
+        latents.affine(1.0 / self.scaling_factor, self.shift_factor)
+    }
+
+    fn moments(&self, image: &Tensor) -> Result<Tensor> {
+        let moments = self.encoder.forward(image)?;
+        match &self.quant_conv {
+            Some(conv) => conv.forward(&moments),
+            None => Ok(moments),
+        }
+    }
+
+    fn scaled_mean(&self, moments: &Tensor, dtype: DType) -> Result<Tensor> {
         let mean = moments
             .narrow(1, 0, self.shape.latent_channels)?
             .contiguous()?;
         // (mean − shift) · scale, as diffusers' pipelines do.
         let offset = -self.shift_factor * self.scaling_factor;
-        mean.affine(self.scaling_factor, offset)?
-            .to_dtype(image.dtype())
+        mean.affine(self.scaling_factor, offset)?.to_dtype(dtype)
     }
 
-    /// Scaled latents to an image in −1…1.
-    pub(super) fn decode(&self, latents: &Tensor) -> Result<Tensor> {
-        let unscaled = latents
-            .to_dtype(self.dtype)?
-            .affine(1.0 / self.scaling_factor, self.shift_factor)?;
-        let entered = match &self.post_quant_conv {
-            Some(conv) => conv.forward(&unscaled)?,
-            None => unscaled,
-        };
-        self.decoder.forward(&entered)?.to_dtype(latents.dtype())
+    fn image(&self, unscaled: &Tensor) -> Result<Tensor> {
+        match &self.post_quant_conv {
+            Some(conv) => self.decoder.forward(&conv.forward(unscaled)?),
+            None => self.decoder.forward(unscaled),
+        }
     }
 
     pub(super) fn latent_channels(&self) -> usize {
@@ -141,6 +202,16 @@ impl AutoencoderKl {
     pub(super) fn scale(&self) -> usize {
         1 << (self.shape.channels.len() - 1)
     }
+}
+
+/// The side of a tile in latents: that of the pictures that the network was trained on, down to a
+/// multiple of four, so that a quarter of it is whole.
+fn latent_tile(config: &ConfigFile, shape: &Shape) -> std::result::Result<usize, ModelError> {
+    let side = match config.or("sample_size", SampleSize::Square(32))? {
+        SampleSize::Square(side) | SampleSize::Sides(side, _) => side,
+    };
+    let cells = side >> (shape.channels.len() - 1);
+    Ok((cells / 4 * 4).max(4))
 }
 
 /// Attention of an image's pixels to each other, with one head, added to the image.

@@ -103,12 +103,17 @@ impl AutoencoderTiny {
 
     /// Scaled latents to an image in −1…1.
     pub(super) fn decode(&self, latents: &Tensor) -> Result<Tensor> {
-        let unscaled = self.scaled(latents.to_dtype(self.dtype)?, 1.0 / self.scaling_factor)?;
+        let unscaled = self.unscaled(&latents.to_dtype(self.dtype)?)?;
         // A soft clamp to −3…3, which the decoder was trained with.
         let clamped = unscaled.affine(1.0 / 3.0, 0.0)?.tanh()?.affine(3.0, 0.0)?;
         self.run(&self.decoder, clamped)?
             .affine(2.0, -1.0)?
             .to_dtype(latents.dtype())
+    }
+
+    /// Scaled latents as the network itself has them.
+    pub(super) fn unscaled(&self, latents: &Tensor) -> Result<Tensor> {
+        self.scaled(latents.clone(), 1.0 / self.scaling_factor)
     }
 
     pub(super) fn latent_channels(&self) -> usize {

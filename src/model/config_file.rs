@@ -25,6 +25,16 @@ pub enum PerBlock<T> {
     Same(T),
 }
 
+/// `sample_size`: one side for both, or height and width.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(untagged)]
+pub enum SampleSize {
+    /// Height and width are the same.
+    Square(usize),
+    /// Height, then width.
+    Sides(usize, usize),
+}
+
 impl ConfigFile {
     /// Reads a file that must hold one JSON object.
     ///

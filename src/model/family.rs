@@ -2,9 +2,11 @@
 
 use serde::Serialize;
 
-use super::UNetConfig;
+use super::{ConfigFile, ModelError, UNetConfig};
 
-/// A kind of model, as far as a pipeline has to treat it differently.
+/// A kind of model, as far as a pipeline has to treat it differently. Whether a UNet takes SDXL's
+/// pooled text and sizes is a matter of its own ([`UNetConfig::text_time`]): inpainting and
+/// InstructPix2Pix UNets may take them too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Family {
@@ -16,8 +18,10 @@ pub enum Family {
     Lcm,
     /// Distilled to few steps without guidance (SD-Turbo).
     Turbo,
-    /// SDXL and SDXL-Turbo: two text encoders, pooled text and sizes beside the timestep.
+    /// SDXL: two text encoders, pooled text and sizes beside the timestep.
     Sdxl,
+    /// SDXL distilled to few steps without guidance (SDXL-Turbo).
+    SdxlTurbo,
     /// Sees a mask and the masked image's latents beside the noise.
     Inpainting,
     /// Sees a photo's latents beside the noise, and edits it as the prompt says.
@@ -30,13 +34,46 @@ pub(super) struct Traits<'a> {
     pub pipeline_class: &'a str,
     pub unet: &'a UNetConfig,
     pub latent_channels: usize,
-    pub scheduler_class: &'a str,
-    pub timestep_spacing: &'a str,
+    pub scheduler: &'a SchedulerTraits,
+}
+
+/// What a model's scheduler says about how it was distilled.
+#[derive(Debug, Clone)]
+pub(super) struct SchedulerTraits {
+    pub class: String,
+    timestep_spacing: String,
+    pub prediction_type: String,
+    rescale_betas_zero_snr: bool,
+}
+
+impl SchedulerTraits {
+    /// Reads them from `scheduler_config.json`.
+    pub fn read(file: &ConfigFile) -> Result<Self, ModelError> {
+        Ok(Self {
+            class: file.or("_class_name", String::new())?,
+            timestep_spacing: file.or("timestep_spacing", String::new())?,
+            prediction_type: file.or("prediction_type", "epsilon".to_owned())?,
+            rescale_betas_zero_snr: file.or("rescale_betas_zero_snr", false)?,
+        })
+    }
+
+    /// ADD's students predict noise from trailing timesteps. Models of zero terminal SNR have that
+    /// spacing too, but predict v and want guidance.
+    fn is_turbo(&self) -> bool {
+        self.class.starts_with("Euler")
+            && self.timestep_spacing == "trailing"
+            && self.prediction_type == "epsilon"
+            && !self.rescale_betas_zero_snr
+    }
 }
 
 impl Family {
     /// The family with these traits. What the UNet's input looks like decides first, because a
     /// pipeline cannot run without it; how the model was distilled comes last.
+    ///
+    /// Twice the latents' channels are InstructPix2Pix's photo only where `model_index.json` names
+    /// an InstructPix2Pix pipeline: diffusers has no other that drives such a UNet, and the two
+    /// differ in what they see (a photo's latents unscaled, a sketch's scaled) and in guidance.
     pub(super) fn from_traits(traits: Traits) -> Self {
         let latents = traits.latent_channels;
         let image_input = traits.unet.in_channels == 2 * latents;
@@ -47,18 +84,34 @@ impl Family {
         } else if traits.unet.in_channels == 2 * latents + 1 {
             Self::Inpainting
         } else if traits.unet.text_time.is_some() {
-            Self::Sdxl
+            if traits.scheduler.is_turbo() {
+                Self::SdxlTurbo
+            } else {
+                Self::Sdxl
+            }
         } else if traits.unet.time_cond_proj_dim.is_some()
-            || traits.scheduler_class == "LCMScheduler"
+            || traits.scheduler.class == "LCMScheduler"
             || traits.pipeline_class.contains("LatentConsistency")
         {
             Self::Lcm
-        } else if traits.scheduler_class.starts_with("Euler")
-            && traits.timestep_spacing == "trailing"
-        {
+        } else if traits.scheduler.is_turbo() {
             Self::Turbo
         } else {
             Self::Sd
         }
+    }
+
+    /// True for models distilled without guidance: a scale above 1 only spoils their pictures.
+    pub fn is_guidance_free(self) -> bool {
+        matches!(self, Self::Turbo | Self::SdxlTurbo)
+    }
+
+    /// True for UNets that see an image beside the noise, so that even a run from pure noise
+    /// follows it.
+    pub fn sees_image(self) -> bool {
+        matches!(
+            self,
+            Self::Sketch | Self::Inpainting | Self::InstructPix2Pix
+        )
     }
 }

@@ -15,6 +15,7 @@ const STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
 #[derive(Debug, Clone)]
 pub struct ModelFolder {
     path: PathBuf,
+    index: ConfigFile,
     pipeline_class: String,
     classes: BTreeMap<String, String>,
 }
@@ -63,6 +64,7 @@ impl ModelFolder {
         }
         Ok(Self {
             path: path.to_owned(),
+            index,
             pipeline_class,
             classes,
         })
@@ -88,6 +90,14 @@ impl ModelFolder {
     /// The pipeline class that the index names, such as `StableDiffusionPipeline`.
     pub fn pipeline_class(&self) -> &str {
         &self.pipeline_class
+    }
+
+    /// A flag of the pipeline in the index, or what it is when the index does not say.
+    ///
+    /// # Errors
+    /// `Config` when it is neither true nor false.
+    pub fn flag(&self, name: &str, default: bool) -> Result<bool, ModelError> {
+        self.index.or(name, default)
     }
 
     /// The classes of the components by folder name; components that are null are left out.

@@ -7,7 +7,7 @@ use std::path::Path;
 use candle_core::{DType, Device};
 use serde::Serialize;
 
-use super::family::Traits;
+use super::family::{SchedulerTraits, Traits};
 use super::fit::{TextWidths, check_latents, check_text};
 use super::{
     Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Family,
@@ -155,15 +155,12 @@ impl Inspection {
         self.report.native_size = unet
             .sample_size
             .map(|(height, width)| (width * vae.scale(), height * vae.scale()));
-        let Some((scheduler_class, timestep_spacing)) = scheduler else {
-            return;
-        };
+        let Some(scheduler) = scheduler else { return };
         self.report.family = Some(Family::from_traits(Traits {
             pipeline_class: self.folder.pipeline_class(),
             unet: &unet,
             latent_channels: vae.latent_channels(),
-            scheduler_class: &scheduler_class,
-            timestep_spacing: &timestep_spacing,
+            scheduler: &scheduler,
         }));
     }
 
@@ -220,18 +217,16 @@ impl Inspection {
         Ok(encoder)
     }
 
-    /// The scheduler's class and timestep spacing.
-    fn scheduler(&mut self) -> Result<(String, String), ModelError> {
+    fn scheduler(&mut self) -> Result<SchedulerTraits, ModelError> {
         let path = self
             .folder
             .path()
             .join("scheduler")
             .join("scheduler_config.json");
-        let file = ConfigFile::read(&path)?;
-        let class: String = file.or("_class_name", String::new())?;
-        self.report.scheduler_class = Some(class.clone());
-        self.report.prediction_type = Some(file.or("prediction_type", "epsilon".to_owned())?);
-        Ok((class, file.or("timestep_spacing", String::new())?))
+        let traits = SchedulerTraits::read(&ConfigFile::read(&path)?)?;
+        self.report.scheduler_class = Some(traits.class.clone());
+        self.report.prediction_type = Some(traits.prediction_type.clone());
+        Ok(traits)
     }
 
     /// Compares a network with the headers of its weights, and reports on them.

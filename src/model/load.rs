@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 
 use super::config_file::read_text;
-use super::family::Traits;
+use super::family::{SchedulerTraits, Traits};
 use super::fit::{TextWidths, check_latents, check_text};
 use super::lora::{Lora, adapters};
 use super::lora_names::Target;
@@ -56,13 +56,16 @@ pub struct Model {
     pub second_text_encoder: Option<(ClipTextModel, ClipTokenizer)>,
     /// The text of `scheduler/scheduler_config.json`, for the sampler to read.
     pub scheduler_config_json: String,
+    /// The pipeline class that `model_index.json` names: some correct the scheduler's settings.
+    pub pipeline_class: String,
     /// The folder's name.
     pub name: String,
     /// What kind of model it is.
     pub family: Family,
-    /// True when the UNet takes an image's latents beside the noise: `in_channels` is twice the
-    /// latents' channels.
-    pub sketch_input: bool,
+    /// SDXL: without a negative prompt, its embeddings are zeros instead of the empty prompt's.
+    pub force_zeros_for_empty_prompt: bool,
+    /// InstructPix2Pix: the photo's latents are scaled as the noise's are (CosXL-Edit).
+    pub is_cosxl_edit: bool,
     /// Where the tensors live.
     pub device: Device,
     /// The number format of the UNet and the text encoder.
@@ -122,16 +125,14 @@ impl Model {
             .join("scheduler")
             .join("scheduler_config.json");
         let scheduler_config_json = read_text(&scheduler_path)?;
-        let scheduler = ConfigFile::read(&scheduler_path)?;
+        let scheduler = SchedulerTraits::read(&ConfigFile::read(&scheduler_path)?)?;
         let family = Family::from_traits(Traits {
             pipeline_class: folder.pipeline_class(),
             unet: config,
             latent_channels: vae.latent_channels(),
-            scheduler_class: &scheduler.or("_class_name", String::new())?,
-            timestep_spacing: &scheduler.or("timestep_spacing", String::new())?,
+            scheduler: &scheduler,
         });
         Ok(Self {
-            sketch_input: config.in_channels == 2 * vae.latent_channels(),
             unet,
             base_unet,
             vae,
@@ -139,8 +140,11 @@ impl Model {
             tokenizer,
             second_text_encoder,
             scheduler_config_json,
+            pipeline_class: folder.pipeline_class().to_owned(),
             name: folder.name(),
             family,
+            force_zeros_for_empty_prompt: folder.flag("force_zeros_for_empty_prompt", true)?,
+            is_cosxl_edit: folder.flag("is_cosxl_edit", false)?,
             device: options.device.clone(),
             dtype: options.dtype,
         })

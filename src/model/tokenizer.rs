@@ -89,14 +89,18 @@ impl ClipTokenizer {
     /// # Errors
     /// `Tokenizer` when the text cannot be split; CLIP's byte-level vocabularies split any text.
     pub fn encode(&self, prompt: &str) -> Result<Vec<u32>, ModelError> {
-        let mut words = self.words(prompt)?;
-        words.truncate(self.max_length - 2);
+        Ok(self.window(&self.words(prompt)?))
+    }
+
+    /// One window of ids: first token, words (as many as fit), last token, padding; always
+    /// [`ClipTokenizer::max_length`] in all.
+    pub fn window(&self, words: &[u32]) -> Vec<u32> {
         let mut ids = Vec::with_capacity(self.max_length);
         ids.push(self.begin);
-        ids.append(&mut words);
+        ids.extend(words.iter().take(self.max_length - 2));
         ids.push(self.end);
         ids.resize(self.max_length, self.padding);
-        Ok(ids)
+        ids
     }
 
     /// The ids of the prompt's words alone, however many.

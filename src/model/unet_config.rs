@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ConfigFile, ModelError};
+use super::{ConfigFile, ModelError, SampleSize};
 
 /// The fields of a `UNet2DConditionModel`'s configuration that decide its shape, with diffusers'
 /// names and defaults. Lists have one entry for each block, from the largest image to the
@@ -77,13 +77,6 @@ pub struct TextTime {
     pub projection_class_embeddings_input_dim: usize,
 }
 
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Size {
-    Square(usize),
-    Sides(usize, usize),
-}
-
 #[derive(Clone, Deserialize)]
 #[serde(untagged)]
 enum Layers {
@@ -152,8 +145,8 @@ impl UNetConfig {
             in_channels: file.or("in_channels", 4)?,
             out_channels: file.or("out_channels", 4)?,
             sample_size: file.optional("sample_size")?.map(|size| match size {
-                Size::Square(side) => (side, side),
-                Size::Sides(height, width) => (height, width),
+                SampleSize::Square(side) => (side, side),
+                SampleSize::Sides(height, width) => (height, width),
             }),
             center_input_sample: file.or("center_input_sample", false)?,
             flip_sin_to_cos: file.or("flip_sin_to_cos", true)?,

@@ -8,12 +8,18 @@ use crate::protocol::Rect;
 /// Sampling settings of one render.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RenderSettings {
-    /// What the picture should show.
+    /// What the picture should show; words may be weighted, as in `a (red:1.2) apple`.
     pub prompt: String,
-    /// What it should not show.
-    pub negative_prompt: String,
-    /// Classifier-free guidance scale; 1 or less runs without a second row.
+    /// What it should not show. None is not the same as empty: SDXL then guides away from zeros.
+    pub negative_prompt: Option<String>,
+    /// Classifier-free guidance scale; 1 or less runs without a second row. Models that were
+    /// distilled without guidance take no more than 1.
     pub guidance_scale: f64,
+    /// 0 … 1: how far guidance is brought back to the contrast of the prompt alone.
+    pub guidance_rescale: f64,
+    /// How closely InstructPix2Pix keeps to the photo; below 1 there is no guidance at all. Other
+    /// models ignore it.
+    pub image_guidance_scale: f64,
     /// Sampling steps, at least 1.
     pub steps: u32,
     /// 0 … 1: 1 starts from noise alone, less starts from the noised sketch.
@@ -24,6 +30,50 @@ pub struct RenderSettings {
     pub sampler: String,
     /// DDIM's eta, 0 … 1; other samplers ignore it.
     pub eta: f64,
+    /// What SDXL is told about sizes, instead of the picture's own. Other models ignore it.
+    pub micro_conditioning: MicroConditioning,
+}
+
+impl Default for RenderSettings {
+    /// Four steps of DDIM from pure noise, without a prompt or guidance.
+    fn default() -> Self {
+        Self {
+            prompt: String::new(),
+            negative_prompt: None,
+            guidance_scale: 1.0,
+            guidance_rescale: 0.0,
+            image_guidance_scale: 1.5,
+            steps: 4,
+            strength: 1.0,
+            seed: 0,
+            sampler: "ddim".to_owned(),
+            eta: 0.0,
+            micro_conditioning: MicroConditioning::default(),
+        }
+    }
+}
+
+/// SDXL's micro-conditioning (section 2.2 of arXiv 2307.01952), in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MicroConditioning {
+    /// Width and height of the picture before it was scaled; its own when left out. Small
+    /// ones make blurred pictures.
+    pub original_size: Option<(u32, u32)>,
+    /// Left and top of the crop; 0 and 0 keep what is shown in the middle.
+    pub crop: (u32, u32),
+    /// Width and height of the picture; its own when left out.
+    pub target_size: Option<(u32, u32)>,
+}
+
+impl MicroConditioning {
+    /// diffusers' `add_time_ids` of a picture of this width and height: original size, crop and
+    /// target size, each with the vertical number first.
+    pub fn time_ids(&self, size: (u32, u32)) -> [f32; 6] {
+        let (width, height) = self.original_size.unwrap_or(size);
+        let (left, top) = self.crop;
+        let (target_width, target_height) = self.target_size.unwrap_or(size);
+        [height, width, top, left, target_height, target_width].map(|number| number as f32)
+    }
 }
 
 /// A window of the canvas with what was painted, what is shown, and where the
@@ -40,4 +90,27 @@ pub struct Edit {
     pub mask: Arc<Mask>,
     /// How to sample.
     pub settings: RenderSettings,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_ids_name_the_vertical_number_first() {
+        let own = MicroConditioning::default();
+        assert_eq!(
+            own.time_ids((640, 384)),
+            [384.0, 640.0, 0.0, 0.0, 384.0, 640.0]
+        );
+        let told = MicroConditioning {
+            original_size: Some((1024, 768)),
+            crop: (16, 8),
+            target_size: Some((512, 256)),
+        };
+        assert_eq!(
+            told.time_ids((64, 64)),
+            [768.0, 1024.0, 8.0, 16.0, 256.0, 512.0]
+        );
+    }
 }

@@ -9,6 +9,16 @@ pub enum PipelineError {
     /// The settings ask for something that the sampler cannot do.
     #[error(transparent)]
     Sampler(#[from] SamplerError),
+    /// A setting of the request does not suit the model.
+    #[error("`{field}` cannot be {value}; use {allowed}")]
+    Setting {
+        /// The field, as on the wire.
+        field: &'static str,
+        /// What it was.
+        value: f64,
+        /// What it may be.
+        allowed: &'static str,
+    },
     /// The model folder cannot be used.
     #[error(transparent)]
     Model(#[from] ModelError),

@@ -1,13 +1,153 @@
-//! Classifier-free guidance, as rows of the batch or as an embedding.
+//! Guidance: which rows a render puts into the batch, what is made of their outputs, and the
+//! embedding of the scale for models that take one.
 
 use candle_core::{D, Tensor};
 
-use super::PipelineError;
-use crate::model::Model;
+use super::embedding::TextEmbedding;
+use super::{PipelineError, RenderSettings};
+use crate::model::{Family, Model};
 
-/// True when the model takes the guidance scale as an embedding, so that a render needs one row.
-pub(super) fn embeds_guidance(model: &Model) -> bool {
-    model.unet().config().time_cond_proj_dim.is_some()
+/// One row of the batch.
+pub(super) struct Row<'a> {
+    pub text: &'a TextEmbedding,
+    /// False for the row that sees zeros where the others see the photo.
+    pub sees_image: bool,
+}
+
+/// How the prompt pulls the model's output.
+pub(super) enum Guidance {
+    /// One row, the prompt's.
+    Off,
+    /// Classifier-free guidance (arXiv 2207.12598): the negative prompt's row, then the prompt's.
+    ClassifierFree {
+        negative: TextEmbedding,
+        scale: f64,
+        /// `guidance_rescale`, 0 … 1.
+        rescale: f64,
+    },
+    /// InstructPix2Pix's double guidance (arXiv 2211.09800): the prompt's row, the negative
+    /// prompt's, and the negative prompt's without the photo.
+    TextAndImage {
+        negative: TextEmbedding,
+        scale: f64,
+        image_scale: f64,
+    },
+}
+
+impl Guidance {
+    /// Guidance as diffusers' pipelines choose it; `negative` is asked for only where it is used.
+    pub fn new(
+        model: &Model,
+        settings: &RenderSettings,
+        negative: impl FnOnce() -> Result<TextEmbedding, PipelineError>,
+    ) -> Result<Self, PipelineError> {
+        let scale = settings.guidance_scale;
+        let image_scale = settings.image_guidance_scale;
+        let embeds_scale = model.unet().config().time_cond_proj_dim.is_some();
+        let double = model.family == Family::InstructPix2Pix;
+        if scale <= 1.0 || embeds_scale || (double && image_scale < 1.0) {
+            return Ok(Self::Off);
+        }
+        let negative = negative()?;
+        Ok(if double {
+            Self::TextAndImage {
+                negative,
+                scale,
+                image_scale,
+            }
+        } else {
+            Self::ClassifierFree {
+                negative,
+                scale,
+                rescale: settings.guidance_rescale,
+            }
+        })
+    }
+
+    /// The negative prompt's embedding, where there is one.
+    pub fn negative_mut(&mut self) -> Option<&mut TextEmbedding> {
+        match self {
+            Self::Off => None,
+            Self::ClassifierFree { negative, .. } | Self::TextAndImage { negative, .. } => {
+                Some(negative)
+            }
+        }
+    }
+
+    /// The rows of one forward, in the order in which [`Guidance::combine`] takes their outputs.
+    pub fn rows<'a>(&'a self, prompt: &'a TextEmbedding) -> Vec<Row<'a>> {
+        let row = |text, sees_image| Row { text, sees_image };
+        match self {
+            Self::Off => vec![row(prompt, true)],
+            Self::ClassifierFree { negative, .. } => vec![row(negative, true), row(prompt, true)],
+            Self::TextAndImage { negative, .. } => {
+                vec![row(prompt, true), row(negative, true), row(negative, false)]
+            }
+        }
+    }
+
+    /// One output from those of all rows, which begin at row `first` of `outputs`.
+    pub fn combine(&self, outputs: &Tensor, first: usize) -> Result<Tensor, PipelineError> {
+        let row = |index| outputs.narrow(0, first + index, 1);
+        Ok(match self {
+            Self::Off => row(0)?,
+            Self::ClassifierFree { scale, rescale, .. } => {
+                let (negative, prompt) = (row(0)?, row(1)?);
+                let guided = (&negative + ((&prompt - &negative)? * *scale)?)?;
+                match *rescale > 0.0 {
+                    true => rescaled(&guided, &prompt, *rescale)?,
+                    false => guided,
+                }
+            }
+            Self::TextAndImage {
+                scale, image_scale, ..
+            } => {
+                let (prompt, image, neither) = (row(0)?, row(1)?, row(2)?);
+                let by_text = ((prompt - &image)? * *scale)?;
+                let by_image = ((image - &neither)? * *image_scale)?;
+                ((neither + by_text)? + by_image)?
+            }
+        })
+    }
+}
+
+/// Guidance brought back to the deviation of the prompt's own output, by a factor `rescale` of the
+/// way (section 3.4 of arXiv 2305.08891; diffusers' `rescale_noise_cfg`).
+fn rescaled(guided: &Tensor, prompt: &Tensor, rescale: f64) -> candle_core::Result<Tensor> {
+    let deviation = |output: &Tensor| output.flatten_all()?.var(0)?.sqrt();
+    let ratio = (deviation(prompt)? / deviation(guided)?)?;
+    guided.broadcast_mul(&ratio.affine(rescale, 1.0 - rescale)?)
+}
+
+/// Refuses scales that mean nothing, and guidance on a model that was distilled without.
+pub(super) fn check_guidance(
+    family: Family,
+    settings: &RenderSettings,
+) -> Result<(), PipelineError> {
+    let refuse = |field: &'static str, value: f64, allowed: &'static str| {
+        Err(PipelineError::Setting {
+            field,
+            value,
+            allowed,
+        })
+    };
+    let scale = settings.guidance_scale;
+    if !(scale.is_finite() && scale >= 0.0) {
+        return refuse("guidance_scale", scale, "a number from 0 on");
+    }
+    if family.is_guidance_free() && scale > 1.0 {
+        let allowed = "0 to 1 with this model, which was distilled without guidance";
+        return refuse("guidance_scale", scale, allowed);
+    }
+    let rescale = settings.guidance_rescale;
+    if !(0.0..=1.0).contains(&rescale) {
+        return refuse("guidance_rescale", rescale, "a number from 0 to 1");
+    }
+    let scale = settings.image_guidance_scale;
+    if !(scale.is_finite() && scale >= 0.0) {
+        return refuse("image_guidance_scale", scale, "a number from 0 on");
+    }
+    Ok(())
 }
 
 /// The sinusoidal embedding of each row's guidance scale, `[rows, time_cond_proj_dim]`, for a
@@ -20,14 +160,14 @@ pub(super) fn guidance_embedding(
         return Ok(None);
     };
     let half = width / 2;
+    // In f32 and in this order, as torch computes it: thousands of radians show every bit of the
+    // frequency.
+    let slope = 10_000f32.ln() / (half as f32 - 1.0);
     let rows = scales.iter().map(|scale| {
-        let angles = (0..half).map(move |index| {
-            let frequency = (-(10_000f64.ln()) * index as f64 / (half as f64 - 1.0)).exp();
-            (scale - 1.0) * 1000.0 * frequency
-        });
-        let sines = angles.clone().map(|angle| angle.sin() as f32);
-        let cosines = angles.map(|angle| angle.cos() as f32);
-        sines.chain(cosines).collect::<Vec<_>>()
+        let weight = (scale - 1.0) as f32 * 1000.0;
+        let angles = (0..half).map(move |index| weight * (index as f32 * -slope).exp());
+        let cosines = angles.clone().map(f32::cos);
+        angles.map(f32::sin).chain(cosines).collect::<Vec<_>>()
     });
     let values: Vec<f32> = rows.flatten().collect();
     let embedding = Tensor::from_vec(values, (scales.len(), 2 * half), &model.device)?;
@@ -36,4 +176,76 @@ pub(super) fn guidance_embedding(
         _ => embedding.pad_with_zeros(D::Minus1, 0, 1)?,
     };
     Ok(Some(embedding.to_dtype(model.dtype)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    fn outputs() -> Tensor {
+        let rows: [[f32; 4]; 3] = [
+            [1.0, -1.0, 3.0, 0.5],
+            [2.0, 0.0, -1.0, 1.0],
+            [0.0, 1.0, 1.0, -2.0],
+        ];
+        Tensor::new(&rows, &Device::Cpu)
+            .unwrap()
+            .reshape((3, 1, 2, 2))
+            .unwrap()
+    }
+
+    fn embedding() -> TextEmbedding {
+        TextEmbedding {
+            hidden_states: Tensor::zeros((1, 2, 3), candle_core::DType::F32, &Device::Cpu).unwrap(),
+            pooled: None,
+        }
+    }
+
+    fn combined(guidance: &Guidance) -> Vec<f32> {
+        let prompt = embedding();
+        let rows = guidance.rows(&prompt).len();
+        let combined = guidance.combine(&outputs(), 3 - rows).unwrap();
+        assert_eq!(combined.dims(), [1, 1, 2, 2]);
+        combined.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn the_prompt_pulls_away_from_the_negative_one_and_from_the_photo() {
+        let negative = embedding;
+        assert_eq!(combined(&Guidance::Off), [0.0, 1.0, 1.0, -2.0]);
+        let plain = Guidance::ClassifierFree {
+            negative: negative(),
+            scale: 2.0,
+            rescale: 0.0,
+        };
+        assert_eq!(combined(&plain), [-2.0, 2.0, 3.0, -5.0]);
+        let double = Guidance::TextAndImage {
+            negative: negative(),
+            scale: 2.0,
+            image_scale: 3.0,
+        };
+        assert_eq!(combined(&double), [4.0, -4.0, 3.0, 6.0]);
+    }
+
+    #[test]
+    fn full_rescale_gives_the_deviation_of_the_prompt_alone() {
+        let deviation = |values: &[f32]| {
+            let mean = values.iter().sum::<f32>() / values.len() as f32;
+            let squares = values.iter().map(|value| (value - mean).powi(2));
+            squares.sum::<f32>().sqrt()
+        };
+        let guided = |rescale| {
+            combined(&Guidance::ClassifierFree {
+                negative: embedding(),
+                scale: 4.0,
+                rescale,
+            })
+        };
+        let prompt = combined(&Guidance::Off);
+        assert!((deviation(&guided(1.0)) - deviation(&prompt)).abs() < 1e-4);
+        let half = (deviation(&guided(0.0)) + deviation(&prompt)) / 2.0;
+        assert!((deviation(&guided(0.5)) - half).abs() < 1e-4);
+    }
 }

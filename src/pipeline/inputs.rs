@@ -55,28 +55,31 @@ pub fn pixels_from_tensor(image: &Tensor) -> Result<Pixels, PipelineError> {
     })
 }
 
-/// The mask averaged over each latent's pixels, `[1, 1, height/8, width/8]` in 0 … 1.
+/// The mask averaged over each latent's pixels, `[1, 1, height/scale, width/scale]` in 0 … 1.
 ///
 /// # Errors
 /// When the device fails.
-pub fn latent_mask_from_mask(mask: &Mask, device: &Device) -> Result<Tensor, PipelineError> {
-    const SCALE: usize = 8;
+pub fn latent_mask_from_mask(
+    mask: &Mask,
+    scale: usize,
+    device: &Device,
+) -> Result<Tensor, PipelineError> {
     let (width, height) = (
-        mask.width() as usize / SCALE,
-        mask.height() as usize / SCALE,
+        mask.width() as usize / scale,
+        mask.height() as usize / scale,
     );
     let mut sums = vec![0f32; width * height];
     for (y, row) in mask.data().chunks_exact(mask.width() as usize).enumerate() {
-        if y / SCALE >= height {
+        if y / scale >= height {
             break;
         }
-        for (x, cell) in row.chunks_exact(SCALE).enumerate() {
+        for (x, cell) in row.chunks_exact(scale).enumerate() {
             let sum: u32 = cell.iter().map(|&value| u32::from(value)).sum();
-            sums[(y / SCALE) * width + x] += sum as f32;
+            sums[(y / scale) * width + x] += sum as f32;
         }
     }
     for value in &mut sums {
-        *value /= (SCALE * SCALE * 255) as f32;
+        *value /= (scale * scale * 255) as f32;
     }
     Ok(Tensor::from_vec(sums, (1, 1, height, width), device)?)
 }

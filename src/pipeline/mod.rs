@@ -6,28 +6,34 @@
 //! renders into one batch.
 
 mod edit;
+mod embedding;
 mod error;
 mod generate;
 mod guidance;
+mod image_input;
 mod inputs;
+mod prompt;
 mod render;
 mod text;
 mod timings;
 
-pub use edit::{Edit, RenderSettings};
+pub use edit::{Edit, MicroConditioning, RenderSettings};
+pub use embedding::TextEmbedding;
 pub use error::PipelineError;
-pub use generate::GenerateRequest;
+pub use generate::{GenerateRequest, GivenNoise};
 pub use inputs::{
     latent_mask_from_mask, latent_rect_from_window, pixels_from_tensor, tensor_from_pixels,
 };
 pub use render::{NoiseSource, Render, RenderInputs};
-pub use text::{TextCache, TextEmbedding};
+pub use text::{TextCache, TextCounts};
 pub use timings::{Stage, Timings};
 
 use candle_core::{Device, Tensor};
+use guidance::{Guidance, check_guidance};
+use render::Conditioning;
 
-use crate::canvas::Pixels;
-use crate::model::Model;
+use crate::canvas::{Mask, Pixels};
+use crate::model::{Family, Model};
 use crate::sampler::{SchedulerConfig, TimetableRequest, gaussian_noise, sampler_by_name};
 
 /// A model, its scheduler's settings and the text cache: all that an edit needs.
@@ -53,8 +59,8 @@ impl Pipeline {
     /// # Errors
     /// When the folder's scheduler settings cannot be used.
     pub fn new(model: Model, text_entries: usize) -> Result<Self, PipelineError> {
-        let scheduler =
-            SchedulerConfig::from_json(&model.scheduler_config_json)?.for_stable_diffusion();
+        let scheduler = SchedulerConfig::from_json(&model.scheduler_config_json)?
+            .for_pipeline(&model.pipeline_class);
         Ok(Self {
             model,
             scheduler,
@@ -86,8 +92,14 @@ impl Pipeline {
         Ok(self.model.vae.encode(&image)?)
     }
 
+    /// True where known latents are kept outside the mask at every step; an inpainting model sees
+    /// for itself what is known.
+    pub fn blends_known(&self) -> bool {
+        self.model.family != Family::Inpainting
+    }
+
     /// Starts the render of an edit, given the latents of its sketch and, where
-    /// the mask leaves something as it is, of what is known.
+    /// the mask leaves something as it is and [`Pipeline::blends_known`], of what is known.
     ///
     /// # Errors
     /// When the settings cannot be used or the device fails.
@@ -97,22 +109,49 @@ impl Pipeline {
         sketch: Tensor,
         known: Option<Tensor>,
     ) -> Result<Render, PipelineError> {
+        let mut timings = Timings::default();
+        let stage = timings.start(Stage::Encode);
         let mask = match known {
-            Some(_) => Some(latent_mask_from_mask(&edit.mask, &self.model.device)?),
+            Some(_) => Some(self.latent_mask(&edit.mask)?),
             None => None,
         };
-        let start = edit.settings.strength < 1.0 || !self.model.sketch_input;
-        self.begin_inputs(
-            &edit.settings,
+        let image_input = match self.model.family {
+            Family::Inpainting => Some(self.inpainting_input(&edit.known, &edit.mask)?),
+            _ => self.image_input(&sketch)?,
+        };
+        timings.finish(stage);
+        let mut settings = edit.settings.clone();
+        // A window is a part of a picture of the model's own size; told that it is a whole one of
+        // its own size, SDXL would paint it as blurred as small pictures are.
+        let native = self.model.native_side();
+        let told = &mut settings.micro_conditioning;
+        told.original_size.get_or_insert((native, native));
+        told.target_size.get_or_insert((native, native));
+        let mut render = self.begin_inputs(
+            &settings,
             RenderInputs {
                 latent_rect: latent_rect_from_window(&edit.window, self.model.vae.scale()),
-                start: start.then(|| sketch.clone()),
-                sketch: self.model.sketch_input.then_some(sketch),
+                start: self.starts_from_image(settings.strength).then_some(sketch),
+                image_input,
                 known,
                 mask,
-                noise: NoiseSource::Seed(edit.settings.seed),
+                noise: NoiseSource::Seed(settings.seed),
             },
-        )
+        )?;
+        render
+            .timings_mut()
+            .add(Stage::Encode, timings.spent(Stage::Encode));
+        Ok(render)
+    }
+
+    /// Whether a run begins from the noised image. A model that sees the image beside the noise
+    /// needs no trace of it in the noise at full strength, and was trained without.
+    fn starts_from_image(&self, strength: f64) -> bool {
+        strength < 1.0 || !self.model.family.sees_image()
+    }
+
+    fn latent_mask(&self, mask: &Mask) -> Result<Tensor, PipelineError> {
+        latent_mask_from_mask(mask, self.model.vae.scale(), &self.model.device)
     }
 
     /// Starts a render from latents.
@@ -124,6 +163,7 @@ impl Pipeline {
         settings: &RenderSettings,
         inputs: RenderInputs,
     ) -> Result<Render, PipelineError> {
+        check_guidance(self.model.family, settings)?;
         let sampler = sampler_by_name(&settings.sampler)?;
         let strength = if inputs.start.is_some() {
             settings.strength
@@ -140,22 +180,43 @@ impl Pipeline {
         )?;
         let mut timings = Timings::default();
         let stage = timings.start(Stage::Text);
-        let prompt = self.text.embed(&self.model, &settings.prompt)?;
-        let guided = settings.guidance_scale > 1.0 && !guidance::embeds_guidance(&self.model);
-        let negative = match guided {
-            true => Some(self.text.embed(&self.model, &settings.negative_prompt)?),
-            false => None,
-        };
+        let (prompt, guidance) = self.embed_prompts(settings)?;
         timings.finish(stage);
-        Render::new(
-            &self.model,
-            settings,
-            inputs,
-            timetable,
+        let scale = self.model.vae.scale() as u32;
+        let (width, height) = (inputs.latent_rect.width, inputs.latent_rect.height);
+        let conditioning = Conditioning {
             prompt,
-            negative,
-            timings,
-        )
+            guidance,
+            guidance_scale: settings.guidance_scale,
+            time_ids: settings
+                .micro_conditioning
+                .time_ids((width * scale, height * scale)),
+        };
+        Render::new(&self.model, inputs, timetable, conditioning, timings)
+    }
+
+    /// The prompt and, with guidance, the negative prompt, of one length.
+    fn embed_prompts(
+        &mut self,
+        settings: &RenderSettings,
+    ) -> Result<(TextEmbedding, Guidance), PipelineError> {
+        let (model, text) = (&self.model, &mut self.text);
+        let prompt = text.embed(model, &settings.prompt)?;
+        let zeros = model.unet().config().text_time.is_some() && model.force_zeros_for_empty_prompt;
+        let mut guidance = Guidance::new(model, settings, || match &settings.negative_prompt {
+            None if zeros => prompt.zeros_like(),
+            negative => text.embed(model, negative.as_deref().unwrap_or_default()),
+        })?;
+        let Some(negative) = guidance.negative_mut() else {
+            return Ok((prompt, guidance));
+        };
+        let tokens = prompt.tokens().max(negative.tokens());
+        if prompt.tokens() == negative.tokens() {
+            return Ok((prompt, guidance));
+        }
+        let empty = text.embed(model, "")?;
+        *negative = negative.padded(tokens, &empty)?;
+        Ok((prompt.padded(tokens, &empty)?, guidance))
     }
 
     /// Runs one step of every render in the batch as one forward of the network.

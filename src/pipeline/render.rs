@@ -3,10 +3,10 @@
 
 use candle_core::{DType, Tensor};
 
-use super::guidance::guidance_embedding;
-use super::text::TextEmbedding;
+use super::embedding::TextEmbedding;
+use super::guidance::{Guidance, guidance_embedding};
 use super::timings::{Stage, Timings};
-use super::{PipelineError, RenderSettings, noise_tensor};
+use super::{PipelineError, noise_tensor};
 use crate::model::{AddedConditioning, Model};
 use crate::sampler::{LatentRect, Step, Timetable};
 
@@ -14,10 +14,13 @@ use crate::sampler::{LatentRect, Step, Timetable};
 pub enum NoiseSource {
     /// The position-addressed generator.
     Seed(u64),
-    /// Given noise, `[1, channels, height, width]`; later draws use the seed.
+    /// Given noise.
     Given {
-        /// The initial noise.
+        /// The initial noise, `[1, channels, height, width]`.
         initial: Tensor,
+        /// Noise that the steps add, `[steps, channels, height, width]`; steps beyond these use
+        /// the seed.
+        between: Option<Tensor>,
         /// Seed of the draws between steps.
         seed: u64,
     },
@@ -29,8 +32,9 @@ pub struct RenderInputs {
     pub latent_rect: LatentRect,
     /// Latents that are noised to the strength's timestep; without them the start is noise alone.
     pub start: Option<Tensor>,
-    /// Latents of the sketch, for a model that sees it; zeros when left out.
-    pub sketch: Option<Tensor>,
+    /// What the UNet sees beside the noise, `[1, in_channels − channels, height, width]`; zeros
+    /// when left out. None for a model that sees nothing there.
+    pub image_input: Option<Tensor>,
     /// Latents that stay where the mask is 0.
     pub known: Option<Tensor>,
     /// `[1, 1, height, width]`, 0 (stays) … 1 (changes).
@@ -43,36 +47,49 @@ pub struct RenderInputs {
 pub struct Render {
     timetable: Timetable,
     next_step: usize,
-    guidance_scale: f64,
     seed: u64,
+    noise_between: Option<Tensor>,
     latent_rect: LatentRect,
     sample: Tensor,
     previous_denoised: Option<Tensor>,
-    sketch: Option<Tensor>,
+    image_input: Option<Tensor>,
     known: Option<Tensor>,
     mask: Option<Tensor>,
-    prompt: TextEmbedding,
-    negative: Option<TextEmbedding>,
+    conditioning: Conditioning,
     timings: Timings,
+}
+
+/// What the model is told beside the sample and the timestep.
+pub(super) struct Conditioning {
+    /// As many tokens as the negative prompt's, where there is one.
+    pub prompt: TextEmbedding,
+    pub guidance: Guidance,
+    /// For models that embed it.
+    pub guidance_scale: f64,
+    /// SDXL's sizes.
+    pub time_ids: [f32; 6],
 }
 
 impl Render {
     pub(super) fn new(
         model: &Model,
-        settings: &RenderSettings,
         inputs: RenderInputs,
         timetable: Timetable,
-        prompt: TextEmbedding,
-        negative: Option<TextEmbedding>,
+        conditioning: Conditioning,
         timings: Timings,
     ) -> Result<Self, PipelineError> {
         let channels = model.vae.latent_channels();
         let rect = inputs.latent_rect;
-        let (noise, seed) = match inputs.noise {
+        let (noise, noise_between, seed) = match inputs.noise {
             NoiseSource::Seed(seed) => {
-                (noise_tensor(seed, 0, channels, &rect, &model.device)?, seed)
+                let initial = noise_tensor(seed, 0, channels, &rect, &model.device)?;
+                (initial, None, seed)
             }
-            NoiseSource::Given { initial, seed } => (initial, seed),
+            NoiseSource::Given {
+                initial,
+                between,
+                seed,
+            } => (initial, between, seed),
         };
         let sample = match &inputs.start {
             Some(start) => {
@@ -81,24 +98,27 @@ impl Render {
             }
             None => (noise * timetable.initial_noise_scale)?,
         };
-        let sketch = match (model.sketch_input, inputs.sketch) {
-            (true, None) => Some(sample.zeros_like()?),
-            (true, sketch) => sketch,
-            (false, _) => None,
+        let beside = model.unet().config().in_channels.saturating_sub(channels);
+        let image_input = match inputs.image_input {
+            _ if beside == 0 => None,
+            Some(image) => Some(image.to_dtype(DType::F32)?),
+            None => {
+                let shape = (1, beside, rect.height as usize, rect.width as usize);
+                Some(Tensor::zeros(shape, DType::F32, &model.device)?)
+            }
         };
         Ok(Self {
             timetable,
             next_step: 0,
-            guidance_scale: settings.guidance_scale,
             seed,
+            noise_between,
             latent_rect: rect,
             sample,
             previous_denoised: None,
-            sketch,
+            image_input,
             known: inputs.known,
             mask: inputs.mask,
-            prompt,
-            negative,
+            conditioning,
             timings,
         })
     }
@@ -120,13 +140,7 @@ impl Render {
 
     /// Renders can share a batch when this is equal: latents' height and width, text tokens.
     pub fn batch_shape(&self) -> (u32, u32, usize) {
-        let tokens = self
-            .prompt
-            .hidden_states
-            .dims()
-            .get(1)
-            .copied()
-            .unwrap_or_default();
+        let tokens = self.conditioning.prompt.tokens();
         (self.latent_rect.height, self.latent_rect.width, tokens)
     }
 
@@ -143,15 +157,35 @@ impl Render {
         self.timetable.steps.get(self.next_step)
     }
 
-    fn model_input(&self, step: &Step) -> Result<Tensor, PipelineError> {
+    /// What the UNet takes for one row of this step.
+    fn model_input(&self, step: &Step, sees_image: bool) -> Result<Tensor, PipelineError> {
         let sample = match step.input_scale == 1.0 {
             true => self.sample.clone(),
             false => (&self.sample * step.input_scale)?,
         };
-        Ok(match &self.sketch {
-            Some(sketch) => Tensor::cat(&[&sample, &sketch.to_dtype(DType::F32)?], 1)?,
+        Ok(match &self.image_input {
+            Some(image) if sees_image => Tensor::cat(&[&sample, image], 1)?,
+            Some(image) => Tensor::cat(&[&sample, &image.zeros_like()?], 1)?,
             None => sample,
         })
+    }
+
+    /// Unit noise that the current step adds.
+    fn fresh_noise(&self) -> Result<Tensor, PipelineError> {
+        if let Some(between) = &self.noise_between
+            && self.next_step < between.dim(0)?
+        {
+            return Ok(between.narrow(0, self.next_step, 1)?);
+        }
+        let (_, channels, _, _) = self.sample.dims4()?;
+        let draw = self.next_step as u32 + 1;
+        noise_tensor(
+            self.seed,
+            draw,
+            channels,
+            &self.latent_rect,
+            self.sample.device(),
+        )
     }
 
     /// Applies the model's output for the current step.
@@ -182,16 +216,7 @@ impl Render {
             sample = (sample + (output * next.output)?)?;
         }
         if next.noise != 0.0 {
-            let (_, channels, _, _) = sample.dims4()?;
-            let draw = self.next_step as u32 + 1;
-            let noise = noise_tensor(
-                self.seed,
-                draw,
-                channels,
-                &self.latent_rect,
-                sample.device(),
-            )?;
-            sample = (sample + (noise * next.noise)?)?;
+            sample = (sample + (self.fresh_noise()? * next.noise)?)?;
         }
         self.sample = sample;
         self.previous_denoised = Some(denoised);
@@ -221,27 +246,39 @@ pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(
     let mut timesteps = Vec::new();
     let mut texts = Vec::new();
     let mut scales = Vec::new();
+    let mut pooled = Vec::new();
+    let mut time_ids = Vec::new();
     for render in renders.iter() {
         let Some(step) = render.step() else { continue };
-        let input = render.model_input(step)?;
-        let rows = render.negative.iter().chain([&render.prompt]);
-        for text in rows {
-            samples.push(input.clone());
+        let told = &render.conditioning;
+        let input = render.model_input(step, true)?;
+        for row in told.guidance.rows(&told.prompt) {
+            samples.push(match row.sees_image {
+                true => input.clone(),
+                false => render.model_input(step, false)?,
+            });
             timesteps.push(step.timestep as f32);
-            texts.push(text.hidden_states.clone());
-            scales.push(render.guidance_scale);
+            texts.push(row.text.hidden_states.clone());
+            scales.push(told.guidance_scale);
+            pooled.extend(row.text.pooled.clone());
+            time_ids.extend(told.time_ids);
         }
     }
     if samples.is_empty() {
         return Ok(());
     }
+    let rows = samples.len();
     let sample = Tensor::cat(&samples, 0)?.to_dtype(model.dtype)?;
     let timesteps = Tensor::new(timesteps, &model.device)?;
     let text = Tensor::cat(&texts, 0)?;
-    let added = AddedConditioning {
+    let mut added = AddedConditioning {
         timestep_cond: guidance_embedding(model, &scales)?,
         ..AddedConditioning::default()
     };
+    if model.unet().config().text_time.is_some() {
+        added.text_embeds = Some(Tensor::cat(&pooled, 0)?);
+        added.time_ids = Some(Tensor::from_vec(time_ids, (rows, 6), &model.device)?);
+    }
     let output = model
         .unet()
         .forward(&sample, &timesteps, &text, &added)?
@@ -251,19 +288,9 @@ pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(
         if render.is_done() {
             continue;
         }
-        let guided = match render.negative {
-            Some(_) => {
-                let negative = output.narrow(0, row, 1)?;
-                let positive = output.narrow(0, row + 1, 1)?;
-                row += 2;
-                let direction = (positive - &negative)?;
-                (negative + (direction * render.guidance_scale)?)?
-            }
-            None => {
-                row += 1;
-                output.narrow(0, row - 1, 1)?
-            }
-        };
+        let told = &render.conditioning;
+        let guided = told.guidance.combine(&output, row)?;
+        row += told.guidance.rows(&told.prompt).len();
         render.advance(&guided)?;
     }
     let spent = started.elapsed();

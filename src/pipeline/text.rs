@@ -4,17 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use candle_core::Tensor;
-
 use super::PipelineError;
+use super::embedding::{TextEmbedding, embed_prompt};
 use crate::model::Model;
-
-/// An embedded prompt.
-#[derive(Clone)]
-pub struct TextEmbedding {
-    /// `[1, tokens, cross_attention_dim]`.
-    pub hidden_states: Tensor,
-}
 
 /// How often the text encoder ran, and how often it did not have to.
 #[derive(Debug, Default)]
@@ -70,14 +62,11 @@ impl TextCache {
             self.counts.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(embedding.clone());
         }
-        let tokens = model.tokenizer.encode(prompt)?;
-        let tokens = Tensor::new(tokens.as_slice(), &model.device)?.unsqueeze(0)?;
-        let hidden_states = model.text_encoder.forward(&tokens)?;
+        let embedding = embed_prompt(model, prompt)?;
         self.counts.runs.fetch_add(1, Ordering::Relaxed);
         if self.entries.len() >= self.capacity {
             self.forget_oldest();
         }
-        let embedding = TextEmbedding { hidden_states };
         self.entries
             .insert(prompt.to_owned(), (self.clock, embedding.clone()));
         Ok(embedding)

@@ -89,6 +89,12 @@ pub struct SettingsPatch {
     /// Classifier-free guidance scale, 0 … 30; 1 or less runs without guidance.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guidance_scale: Option<f64>,
+    /// 0 … 1: how far guidance is brought back to the contrast of the prompt alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance_rescale: Option<f64>,
+    /// How closely a model that edits photos keeps to the photo, 0 … 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_guidance_scale: Option<f64>,
     /// Sampling steps, 1 … the model's `max_steps`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steps: Option<u32>,
@@ -119,6 +125,14 @@ pub struct Settings {
     pub negative_prompt: String,
     /// Classifier-free guidance scale.
     pub guidance_scale: f64,
+    /// 0 … 1: how far guidance is brought back to the contrast of the prompt alone; 0 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub guidance_rescale: Option<f64>,
+    /// How closely a model that edits photos keeps to the photo; 1.5 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub image_guidance_scale: Option<f64>,
     /// Sampling steps.
     pub steps: u32,
     /// 0 … 1: how far from the sketch the model may go.
@@ -148,6 +162,9 @@ impl Settings {
             settings.sampler.clone_from(sampler);
         }
         settings.guidance_scale = patch.guidance_scale.unwrap_or(settings.guidance_scale);
+        settings.guidance_rescale = patch.guidance_rescale.or(settings.guidance_rescale);
+        settings.image_guidance_scale =
+            patch.image_guidance_scale.or(settings.image_guidance_scale);
         settings.steps = patch.steps.unwrap_or(settings.steps);
         settings.strength = patch.strength.unwrap_or(settings.strength);
         settings.seed = patch.seed.unwrap_or(settings.seed);

@@ -38,6 +38,11 @@ pub struct ModelInfo {
     pub dtype: String,
     /// The most steps that a client may ask for.
     pub max_steps: u32,
+    /// The highest guidance scale that a client may ask for, where that is less than the
+    /// protocol's: 1 for models that were distilled without guidance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub max_guidance_scale: Option<f64>,
     /// Sampler names, the default first.
     pub samplers: Vec<String>,
 }

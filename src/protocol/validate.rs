@@ -96,6 +96,12 @@ fn validate_settings(patch: &SettingsPatch) -> Checked {
     if let Some(scale) = patch.guidance_scale {
         number("guidance_scale", scale, 0.0, MAX_GUIDANCE_SCALE)?;
     }
+    if let Some(rescale) = patch.guidance_rescale {
+        number("guidance_rescale", rescale, 0.0, 1.0)?;
+    }
+    if let Some(scale) = patch.image_guidance_scale {
+        number("image_guidance_scale", scale, 0.0, MAX_GUIDANCE_SCALE)?;
+    }
     if let Some(strength) = patch.strength {
         number("strength", strength, MIN_STRENGTH, 1.0)?;
     }

@@ -87,15 +87,21 @@ impl RoomCore {
     fn render_settings(&self, window: &Window, steps: u32) -> RenderSettings {
         let settings = &self.settings;
         let own = self.places.prompt_over(&window.core, settings.spread);
+        let usual = RenderSettings::default();
+        let negative_prompt = &settings.negative_prompt;
         RenderSettings {
             prompt: own.unwrap_or(&settings.prompt).to_owned(),
-            negative_prompt: settings.negative_prompt.clone(),
+            negative_prompt: Some(negative_prompt.clone()).filter(|prompt| !prompt.is_empty()),
             guidance_scale: settings.guidance_scale,
+            guidance_rescale: settings.guidance_rescale.unwrap_or(usual.guidance_rescale),
+            image_guidance_scale: settings
+                .image_guidance_scale
+                .unwrap_or(usual.image_guidance_scale),
             steps,
             strength: settings.strength,
             seed: seed_in_epoch(settings.seed, self.epoch),
             sampler: settings.sampler.clone(),
-            eta: 0.0,
+            ..usual
         }
     }
 

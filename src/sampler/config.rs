@@ -179,14 +179,24 @@ impl SchedulerConfig {
             .map_or("ddim", |(_, _, sampler)| *sampler)
     }
 
-    /// The config as `StableDiffusionPipeline` corrects it when it is built: `steps_offset` is 1
-    /// and `clip_sample` false, whatever the file or the class's defaults say.
+    /// The config as a pipeline class corrects it when it is built, whatever the file or the
+    /// scheduler's defaults say: Stable Diffusion's set `steps_offset` to 1 and, but for
+    /// inpainting, `clip_sample` to false. The other classes take it as it is.
     #[must_use]
-    pub fn for_stable_diffusion(mut self) -> Self {
-        self.fields
-            .insert("steps_offset".to_owned(), Value::from(1));
-        self.fields
-            .insert("clip_sample".to_owned(), Value::from(false));
+    pub fn for_pipeline(mut self, pipeline_class: &str) -> Self {
+        let (offset, clip) = match pipeline_class {
+            "StableDiffusionPipeline" | "StableDiffusionImg2ImgPipeline" => (true, true),
+            "StableDiffusionInpaintPipeline" => (true, false),
+            _ => (false, false),
+        };
+        if offset {
+            self.fields
+                .insert("steps_offset".to_owned(), Value::from(1));
+        }
+        if clip {
+            self.fields
+                .insert("clip_sample".to_owned(), Value::from(false));
+        }
         self
     }
 

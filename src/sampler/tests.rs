@@ -319,6 +319,17 @@ fn errors_name_the_field_and_what_is_allowed() {
             assert!(error.to_string().contains(part), "{sampler}: {error}");
         }
     }
+    // The schedule that the student was distilled on cannot be longer than the teacher's.
+    let long = config(r#"{"_class_name": "LCMScheduler", "original_inference_steps": 2000}"#);
+    let error = sampler_by_name("lcm")
+        .unwrap()
+        .timetable(&long, &request(4, 1.0, 0.0))
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("`original_inference_steps`") && error.contains("1 to 1000"),
+        "{error}"
+    );
     let error = sampler_by_name("plms").err().unwrap().to_string();
     assert!(
         error.contains("plms") && error.contains("dpm-solver++"),
@@ -355,6 +366,18 @@ fn configs_that_mean_nothing_are_refused() {
         (
             r#"{"_class_name": "DDIMScheduler", "num_train_timesteps": 0}"#,
             "num_train_timesteps",
+        ),
+        (
+            r#"{"_class_name": "DDIMScheduler", "steps_offset": 1000}"#,
+            "0 to 999",
+        ),
+        (
+            r#"{"_class_name": "DDIMScheduler", "num_train_timesteps": 20, "steps_offset": 20}"#,
+            "0 to 19",
+        ),
+        (
+            r#"{"_class_name": "DDIMScheduler", "clip_sample": "yes"}"#,
+            "true or false",
         ),
         (
             r#"{"_class_name": "DDIMScheduler", "thresholding": true}"#,
@@ -408,20 +431,28 @@ fn every_class_has_a_sampler_that_exists() {
 }
 
 #[test]
-fn the_stable_diffusion_pipeline_corrects_old_configs() {
+fn stable_diffusion_pipelines_correct_old_configs() {
     let old = config(r#"{"_class_name": "DDIMScheduler"}"#);
     let ddim = sampler_by_name("ddim").unwrap();
     let request = TimetableRequest::new(50);
     let before = ddim.timetable(&old, &request).unwrap();
-    let after = ddim
-        .timetable(&old.for_stable_diffusion(), &request)
-        .unwrap();
     assert_eq!(
         (before.steps[0].timestep, before.clip_denoised),
         (980.0, Some(1.0))
     );
-    assert_eq!(
-        (after.steps[0].timestep, after.clip_denoised),
-        (981.0, None)
-    );
+    for (pipeline_class, timestep, clip) in [
+        ("StableDiffusionPipeline", 981.0, None),
+        ("StableDiffusionImg2ImgPipeline", 981.0, None),
+        ("StableDiffusionInpaintPipeline", 981.0, Some(1.0)),
+        ("StableDiffusionXLPipeline", 980.0, Some(1.0)),
+        ("StableDiffusionInstructPix2PixPipeline", 980.0, Some(1.0)),
+    ] {
+        let corrected = old.clone().for_pipeline(pipeline_class);
+        let after = ddim.timetable(&corrected, &request).unwrap();
+        assert_eq!(
+            (after.steps[0].timestep, after.clip_denoised),
+            (timestep, clip),
+            "{pipeline_class}"
+        );
+    }
 }

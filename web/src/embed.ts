@@ -1,5 +1,5 @@
 import type { Brush, StrokePoint } from "./paint/brush";
-import type { Layer, Rect, SettingsPatch, Tool } from "./protocol";
+import type { Layer, Rect, Settings, SettingsPatch, Tool } from "./protocol";
 import type { ViewMode } from "./stage/renderer";
 import type { Point } from "./stage/view";
 import type { Studio } from "./studio/studio.svelte";
@@ -25,7 +25,7 @@ export interface ImpastoState {
   renders: { started: number; done: number; superseded: number; failed: number };
   /** Milliseconds from the last point to its rendered pixels. */
   strokeToPixel: number | undefined;
-  settings: Required<SettingsPatch>;
+  settings: Settings;
   tool: Tool | "eyedropper" | "hand";
   brush: Brush;
   view: { mode: ViewMode; scale: number; x: number; y: number };

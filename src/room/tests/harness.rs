@@ -29,6 +29,8 @@ pub(super) fn settings() -> Settings {
         prompt: "red apple".to_owned(),
         negative_prompt: String::new(),
         guidance_scale: 1.0,
+        guidance_rescale: None,
+        image_guidance_scale: None,
         steps: 2,
         strength: 1.0,
         seed: 7,
@@ -46,6 +48,7 @@ pub(super) fn model() -> ModelInfo {
         device: "cpu".to_owned(),
         dtype: "f32".to_owned(),
         max_steps: 8,
+        max_guidance_scale: None,
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
     }
 }

@@ -29,6 +29,11 @@ dtype: string,
  */
 max_steps: number, 
 /**
+ * The highest guidance scale that a client may ask for, where that is less than the
+ * protocol's: 1 for models that were distilled without guidance.
+ */
+max_guidance_scale?: number, 
+/**
  * Sampler names, the default first.
  */
 samplers: Array<string>, };

@@ -17,6 +17,14 @@ negative_prompt: string,
  */
 guidance_scale: number, 
 /**
+ * 0 … 1: how far guidance is brought back to the contrast of the prompt alone; 0 when left out.
+ */
+guidance_rescale?: number, 
+/**
+ * How closely a model that edits photos keeps to the photo; 1.5 when left out.
+ */
+image_guidance_scale?: number, 
+/**
  * Sampling steps.
  */
 steps: number, 

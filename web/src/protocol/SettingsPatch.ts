@@ -17,6 +17,14 @@ negative_prompt?: string,
  */
 guidance_scale?: number, 
 /**
+ * 0 … 1: how far guidance is brought back to the contrast of the prompt alone.
+ */
+guidance_rescale?: number, 
+/**
+ * How closely a model that edits photos keeps to the photo, 0 … 30.
+ */
+image_guidance_scale?: number, 
+/**
  * Sampling steps, 1 … the model's `max_steps`.
  */
 steps?: number, 

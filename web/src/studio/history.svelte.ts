@@ -70,6 +70,8 @@ const FIELD_NAMES: Record<keyof SettingsPatch, string> = {
   prompt: "Prompt",
   negative_prompt: "Negative prompt",
   guidance_scale: "Guidance",
+  guidance_rescale: "Guidance rescale",
+  image_guidance_scale: "Image guidance",
   steps: "Steps",
   strength: "Strength",
   seed: "Seed",
