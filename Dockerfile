@@ -38,7 +38,7 @@ FROM nvidia/cuda:12.6.3-runtime-ubuntu24.04 AS runtime-cuda
 FROM runtime-${DEVICE}
 ARG DEVICE
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends curl \
+    && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --create-home --home-dir /var/lib/impasto --uid 10001 impasto
 COPY --from=build /impasto/target/release/impasto /usr/local/bin/impasto
@@ -47,7 +47,7 @@ COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/impasto/
 USER 10001
 WORKDIR /var/lib/impasto
 # Listening on all addresses of the container, rooms need an invite (--auth auto).
-ENV IMPASTO_LISTEN=0.0.0.0:7860 IMPASTO_DEVICE=${DEVICE}
+ENV IMPASTO_LISTEN=0.0.0.0:7860 IMPASTO_DEVICE=${DEVICE} IMPASTO_MODELS=/var/lib/impasto/models
 EXPOSE 7860
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:7860/readyz"]

@@ -6,6 +6,7 @@
 pub mod canvas;
 pub mod cli;
 pub mod engine;
+pub mod hub;
 pub mod journal;
 pub mod kernels;
 pub mod model;

@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, bar, default_model_folder, spinner};
+use super::{Failure, bar, find_model, spinner};
 use crate::canvas::{ImageLimits, Mask, Pixels, decode_image, encode_image, fit_to};
 use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model};
@@ -25,8 +25,8 @@ const JPEG_QUALITY: u8 = 92;
 /// Flags of `generate`.
 #[derive(Clone, Debug, Args)]
 pub struct GenerateArgs {
-    /// A diffusers folder [default: the bundled model]
-    #[arg(long, value_name = "DIR")]
+    /// A diffusers folder, or the id of a pulled model [default: the bundled model]
+    #[arg(long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
     /// cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
@@ -118,12 +118,7 @@ struct Report<'a> {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let folder = match &args.model {
-        Some(folder) => folder.clone(),
-        None => default_model_folder().ok_or_else(|| {
-            Failure::usage("the bundled model is not here: give --model a diffusers folder")
-        })?,
-    };
+    let folder = find_model(args.model.as_deref())?;
     let started = Instant::now();
     let loading = spinner(format!("loading {}", folder.display()));
     let device = device_from_name(&args.device).map_err(Failure::usage)?;

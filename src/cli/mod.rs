@@ -17,13 +17,15 @@ pub mod serve;
 
 mod bundled;
 mod failure;
+mod find_model;
 mod progress;
 mod settings;
 mod telemetry;
 
 pub use bundled::default_model_folder;
 pub use failure::Failure;
-pub use progress::{bar, spinner};
+pub use find_model::{find_model, models_folder};
+pub use progress::{bar, bytes_bar, spinner};
 pub use settings::{AuthChoice, LogFormat, ServeFlags, ServeSettings};
 
 use clap::{Parser, Subcommand};
@@ -56,7 +58,7 @@ pub enum Command {
     Generate(generate::GenerateArgs),
     /// Measures a server from outside, as a client of its own.
     Bench(bench::BenchArgs),
-    /// Looks into model folders.
+    /// Gets models from a hub, and looks into model folders.
     Model(model::ModelArgs),
 }
 

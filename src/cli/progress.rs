@@ -13,6 +13,14 @@ pub fn bar(what: &'static str, length: u64) -> ProgressBar {
     bar
 }
 
+/// A bar over `length` bytes.
+pub fn bytes_bar(length: u64) -> ProgressBar {
+    let bar = ProgressBar::new(length);
+    let template = "[{bar:32}] {bytes}/{total_bytes} {bytes_per_sec} (eta {eta}) {wide_msg}";
+    bar.set_style(style(template).progress_chars("=> "));
+    bar
+}
+
 /// A spinner for `what`, whose end nobody can foresee.
 pub fn spinner(what: impl Into<String>) -> ProgressBar {
     let spinner = ProgressBar::new_spinner().with_message(what.into());

@@ -25,8 +25,8 @@ pub struct ServeFlags {
     #[arg(long, value_name = "ADDRESS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
-    /// Model: a diffusers folder [env: IMPASTO_MODEL] [default: the bundled one]
-    #[arg(long, value_name = "DIR")]
+    /// A diffusers folder, or the id of a pulled model [env: IMPASTO_MODEL] [default: the bundled one]
+    #[arg(long, value_name = "MODEL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
     /// Folder for what the server keeps on disk; one server at a time uses it [env: IMPASTO_DATA]
@@ -97,7 +97,7 @@ pub enum LogFormat {
 pub struct ServeSettings {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// A diffusers folder; None for the bundled one.
+    /// A diffusers folder, or the id of a pulled model; None for the bundled one.
     pub model: Option<PathBuf>,
     /// Folder for what the server keeps on disk.
     pub data: Option<PathBuf>,

@@ -41,12 +41,19 @@ impl ConfigFile {
     /// # Errors
     /// `Missing`, `Unreadable` or `Json`.
     pub fn read(path: &Path) -> Result<Self, ModelError> {
-        let text = read_text(path)?;
+        Self::parse(path, &read_text(path)?)
+    }
+
+    /// One JSON object that is, or will be, the file at `path`.
+    ///
+    /// # Errors
+    /// `Json`.
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ModelError> {
         let json = |reason: String| ModelError::Json {
             path: path.to_owned(),
             reason,
         };
-        match serde_json::from_str(&text).map_err(|error| json(error.to_string()))? {
+        match serde_json::from_str(text).map_err(|error| json(error.to_string()))? {
             Value::Object(fields) => Ok(Self {
                 path: path.to_owned(),
                 fields,

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{ConfigFile, ModelError, SafetensorsFile, Weights};
 
 /// Weight files by the name that diffusers and transformers give them.
-const STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
+pub const WEIGHT_STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
 
 /// A model folder, its index read.
 #[derive(Debug, Clone)]
@@ -49,7 +49,14 @@ impl ModelFolder {
                         .to_owned(),
             });
         }
-        let index = ConfigFile::read(&index_path)?;
+        Self::from_index(path, &ConfigFile::read(&index_path)?)
+    }
+
+    /// A model folder with this index, whether its files are there yet or not.
+    ///
+    /// # Errors
+    /// `Config` when the index is not one.
+    pub fn from_index(path: &Path, index: &ConfigFile) -> Result<Self, ModelError> {
         let pipeline_class = index.or("_class_name", String::new())?;
         let mut classes = BTreeMap::new();
         for (name, value) in index.fields() {
@@ -209,7 +216,7 @@ impl Component {
             _ => ["", ".fp32", ".bf16", ".fp16"],
         };
         for variant in variants {
-            for stem in STEMS {
+            for stem in WEIGHT_STEMS {
                 let single = self.path.join(format!("{stem}{variant}.safetensors"));
                 if single.is_file() {
                     let files = vec![SafetensorsFile::open(&single)?];
@@ -231,9 +238,9 @@ impl Component {
             "copy the component's weights there, as safetensors"
         };
         let stem = if self.name.starts_with("text_encoder") {
-            STEMS[1]
+            WEIGHT_STEMS[1]
         } else {
-            STEMS[0]
+            WEIGHT_STEMS[0]
         };
         Err(ModelError::Missing {
             path: self.path.join(format!("{stem}.safetensors")),

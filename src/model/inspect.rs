@@ -11,7 +11,7 @@ use super::family::{SchedulerTraits, Traits};
 use super::fit::{TextWidths, check_latents, check_text};
 use super::{
     Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Family,
-    ModelError, ModelFolder, UNet2DConditionModel, UNetConfig, Weights,
+    ModelError, ModelFolder, PARTS, UNet2DConditionModel, UNetConfig, Weights,
 };
 
 /// What `impasto model check` tells about a folder.
@@ -66,17 +66,6 @@ pub struct ComponentReport {
     pub unexpected_tensors: Vec<String>,
 }
 
-/// The components that painting needs or can use.
-const KNOWN: [&str; 7] = [
-    "unet",
-    "vae",
-    "text_encoder",
-    "text_encoder_2",
-    "tokenizer",
-    "tokenizer_2",
-    "scheduler",
-];
-
 /// Looks into a folder without loading its weights.
 ///
 /// # Errors
@@ -94,7 +83,7 @@ pub fn inspect(folder: &Path) -> Result<ModelReport, ModelError> {
             ignored: folder
                 .classes()
                 .iter()
-                .filter(|(name, _)| !KNOWN.contains(&name.as_str()))
+                .filter(|(name, _)| PARTS.iter().all(|part| part.name != name.as_str()))
                 .map(|(name, class)| (name.clone(), class.clone()))
                 .collect(),
             parameters: 0,

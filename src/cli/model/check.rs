@@ -1,44 +1,33 @@
-//! `impasto model`: looks into model folders.
+//! `impasto model check`: what a model folder is, and what is wrong with it.
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::{Failure, spinner};
-use crate::model::{ModelReport, inspect};
+use crate::cli::{Failure, find_model, spinner};
+use crate::model::{Family, ModelReport, inspect};
 
-/// What to do with a model.
+/// Flags of `model check`.
 #[derive(Clone, Debug, Args)]
-pub struct ModelArgs {
-    /// What to do.
-    #[command(subcommand)]
-    pub action: ModelAction,
+pub struct CheckArgs {
+    /// A diffusers folder, or the id of a pulled model
+    #[arg(value_name = "MODEL")]
+    pub model: PathBuf,
+    /// Prints one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
 }
 
-/// What can be done with a model.
-#[derive(Clone, Debug, Subcommand)]
-pub enum ModelAction {
-    /// Says what a diffusers folder is, and everything that it lacks
-    Check {
-        /// A diffusers folder
-        #[arg(value_name = "DIR")]
-        folder: PathBuf,
-        /// Prints one JSON object on standard output
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-/// Runs the action.
+/// Looks into a model folder.
 ///
 /// # Errors
 /// One line that names the file, and the tensor where there is one.
-pub fn run(args: ModelArgs) -> Result<(), Failure> {
-    let ModelAction::Check { folder, json } = args.action;
+pub fn run(args: CheckArgs) -> Result<(), Failure> {
+    let folder = find_model(Some(&args.model))?;
     let reading = spinner(format!("reading {}", folder.display()));
     let report = inspect(&folder).map_err(Failure::usage)?;
     reading.finish_and_clear();
-    if json {
+    if args.json {
         println!(
             "{}",
             serde_json::to_string_pretty(&report).map_err(Failure::broken)?
@@ -46,6 +35,14 @@ pub fn run(args: ModelArgs) -> Result<(), Failure> {
     } else {
         println!("{}", describe(&report));
     }
+    first_problem(&report)
+}
+
+/// The report's verdict as a command ends with it.
+///
+/// # Errors
+/// The first problem, where there is one.
+pub fn first_problem(report: &ModelReport) -> Result<(), Failure> {
     match report.problems.first() {
         None => Ok(()),
         Some(first) if report.problems.len() == 1 => Err(Failure::usage(first)),
@@ -59,11 +56,8 @@ pub fn run(args: ModelArgs) -> Result<(), Failure> {
 }
 
 /// The report for people.
-fn describe(report: &ModelReport) -> String {
-    let family = match serde_json::to_value(report.family) {
-        Ok(serde_json::Value::String(family)) => family,
-        _ => "unknown".to_owned(),
-    };
+pub fn describe(report: &ModelReport) -> String {
+    let family = family_name(report.family);
     let mut lines = vec![format!(
         "{}: family {family}, {}, {} million parameters, {} MiB",
         report.name,
@@ -98,4 +92,12 @@ fn describe(report: &ModelReport) -> String {
         lines.push("  usable".to_owned());
     }
     lines.join("\n")
+}
+
+/// A family as `--json` names it.
+pub fn family_name(family: Option<Family>) -> String {
+    match serde_json::to_value(family) {
+        Ok(serde_json::Value::String(family)) => family,
+        _ => "unknown".to_owned(),
+    }
 }
