@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, bar, default_model_folder, spinner};
+use super::{Failure, LoraFlag, bar, model_folder, spinner};
 use crate::canvas::{ImageLimits, Mask, Pixels, decode_image, encode_image, fit_to};
 use crate::engine::{default_sampler, device_from_name};
 use crate::model::{LoadOptions, Model};
@@ -26,6 +26,9 @@ pub struct GenerateArgs {
     /// A diffusers folder [default: the bundled model]
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
+    /// LoRA: a file or its folder, and how much of it (1 when left out); may be repeated
+    #[arg(long, value_name = "FILE[:WEIGHT]")]
+    pub lora: Vec<LoraFlag>,
     /// cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: String,
@@ -99,25 +102,13 @@ struct Report<'a> {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let folder = match &args.model {
-        Some(folder) => folder.clone(),
-        None => default_model_folder().ok_or_else(|| {
-            Failure::usage("the bundled model is not here: give --model a diffusers folder")
-        })?,
-    };
+    let folder = model_folder(args.model.as_deref())?;
     let started = Instant::now();
     let loading = spinner(format!("loading {}", folder.display()));
     let device = device_from_name(&args.device).map_err(Failure::usage)?;
-    let dtype = if device.is_cpu() {
-        DType::F32
-    } else {
-        DType::F16
-    };
     let options = LoadOptions {
-        device: device.clone(),
-        dtype,
-        loras: Vec::new(),
-        painting_unet: None,
+        loras: args.lora.iter().cloned().map(Into::into).collect(),
+        ..LoadOptions::on(device.clone())
     };
     let model = Model::load(&folder, &options).map_err(Failure::usage)?;
     loading.finish_and_clear();

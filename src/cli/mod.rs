@@ -17,12 +17,14 @@ pub mod serve;
 
 mod bundled;
 mod failure;
+mod lora;
 mod progress;
 mod settings;
 mod telemetry;
 
-pub use bundled::default_model_folder;
+pub use bundled::model_folder;
 pub use failure::Failure;
+pub use lora::{LoraFlag, LoraFlagError};
 pub use progress::{bar, spinner};
 pub use settings::{AuthChoice, LogFormat, ServeFlags, ServeSettings};
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, ServeFlags, ServeSettings, default_model_folder, spinner, telemetry};
+use super::{Failure, ServeFlags, ServeSettings, model_folder, spinner, telemetry};
 use crate::engine::{Engine, EngineOptions};
 use crate::room::{RegistryLimits, RoomOptions, RoomRegistry};
 use crate::server::{Server, ServerOptions, Switch, stop_signal};
@@ -25,7 +25,7 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 pub fn run(flags: ServeFlags) -> Result<(), Failure> {
     let settings = ServeSettings::resolve(&flags)?;
     telemetry::start(&settings.log, settings.log_format)?;
-    let model = model_folder(&settings)?;
+    let model = model_folder(settings.model.as_deref())?;
     let lock = settings.data.as_deref().map(lock_data_folder).transpose()?;
     let runtime = Runtime::new()
         .map_err(|cause| Failure::broken(format!("cannot start the network threads: {cause}")))?;
@@ -50,10 +50,12 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
     let loading = spinner(format!("loading {}", model.display()));
     let device = settings.device.clone();
     let threads = settings.threads;
+    let loras = settings.lora.iter().cloned().map(Into::into).collect();
     let mut start = tokio::task::spawn_blocking(move || {
         Engine::start(EngineOptions {
             device,
             threads,
+            loras,
             ..EngineOptions::new(model)
         })
         .map_err(Failure::usage)
@@ -81,8 +83,9 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
     };
     let renderer = Arc::new(engine.handle());
     switch.open(
-        RoomRegistry::new(renderer, options, limits, CancellationToken::new()),
+        RoomRegistry::new(renderer.clone(), options, limits, CancellationToken::new()),
         info.clone(),
+        renderer,
     );
     let door = switch
         .door(address)
@@ -127,26 +130,6 @@ fn server_options(settings: &ServeSettings) -> ServerOptions {
     options.allowed_origins.clone_from(&settings.allow_origin);
     options.public_url.clone_from(&settings.public_url);
     options
-}
-
-/// The folder of the model to serve.
-///
-/// # Errors
-/// When there is none at the place.
-fn model_folder(settings: &ServeSettings) -> Result<PathBuf, Failure> {
-    match &settings.model {
-        Some(folder) if folder.is_dir() => Ok(folder.clone()),
-        Some(folder) => Err(Failure::usage(format!(
-            "there is no model folder {}: give --model a diffusers folder",
-            folder.display()
-        ))),
-        None => default_model_folder().ok_or_else(|| {
-            Failure::usage(
-                "the bundled model models/storybook is not here: run impasto from its \
-                 project folder, or give --model a diffusers folder",
-            )
-        }),
-    }
 }
 
 /// Makes the data folder and locks it for this process.
@@ -197,16 +180,5 @@ mod tests {
             failure.to_string().contains("cannot be written"),
             "{failure}"
         );
-    }
-
-    #[test]
-    fn a_model_folder_that_is_not_there_is_refused_with_its_name() {
-        let settings = ServeSettings {
-            model: Some("/no/such/model".into()),
-            ..ServeSettings::default()
-        };
-        let failure = model_folder(&settings).unwrap_err();
-        assert_eq!(failure.code(), 2);
-        assert!(failure.to_string().contains("/no/such/model"), "{failure}");
     }
 }

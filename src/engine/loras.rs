@@ -110,11 +110,17 @@ mod tests {
             refused.unwrap_err().to_string()
         };
         let unknown = message(&[weight("inc", 1.0)]);
-        assert!(unknown.contains("\"inc\"") && unknown.contains("ink, lcm"), "{unknown}");
+        assert!(
+            unknown.contains("\"inc\"") && unknown.contains("ink, lcm"),
+            "{unknown}"
+        );
         let twice = message(&[weight("ink", 1.0), weight("ink", 0.5)]);
         assert!(twice.contains("\"ink\""), "{twice}");
         let choice = |path: &str| LoraChoice::new(path.into(), 1.0);
-        let twins = KnownLoras::new(vec![choice("a/ink.safetensors"), choice("b/ink.safetensors")]);
+        let twins = KnownLoras::new(vec![
+            choice("a/ink.safetensors"),
+            choice("b/ink.safetensors"),
+        ]);
         assert!(twins.unwrap_err().to_string().contains("\"ink\""));
     }
 }

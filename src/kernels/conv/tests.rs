@@ -267,11 +267,7 @@ fn a_weight_comes_back_as_it_was_given() -> Result<()> {
 
 #[test]
 fn another_weight_keeps_everything_else() -> Result<()> {
-    let (weight, other, bias) = (
-        random((4, 3, 3, 3))?,
-        random((4, 3, 3, 3))?,
-        random(4)?,
-    );
+    let (weight, other, bias) = (random((4, 3, 3, 3))?, random((4, 3, 3, 3))?, random(4)?);
     let input = random((1, 3, 8, 8))?;
     for stride in [1, 2] {
         let conv = Conv2d::new(weight.clone(), Some(bias.clone()), stride, 1)?;

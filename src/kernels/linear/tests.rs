@@ -101,10 +101,7 @@ fn a_weight_comes_back_as_it_was_given() -> Result<()> {
         for (features_in, features_out) in [(1, 1), (33, 65), (130, 3)] {
             let weight = random((features_out, features_in))?;
             let linear = Linear::for_set(set, weight.clone(), None)?;
-            assert_eq!(
-                linear.weight()?.to_vec2::<f32>()?,
-                weight.to_vec2::<f32>()?
-            );
+            assert_eq!(linear.weight()?.to_vec2::<f32>()?, weight.to_vec2::<f32>()?);
         }
     }
     Ok(())
