@@ -32,7 +32,7 @@ impl FromStr for LoraFlag {
     type Err = LoraFlagError;
 
     /// The weight is the number after the last colon. Other colons belong to the path
-    /// (`C:\\loras\\ink.safetensors`), and so does the last where no number follows it, except
+    /// (`C:\loras\ink.safetensors`), and so does the last where no number follows it, except
     /// right after `.safetensors`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (file, weight) = match text.rsplit_once(':') {

@@ -273,7 +273,8 @@ pub(super) fn warm_up(
         negative_prompt: defaults.negative_prompt.clone(),
         guidance_scale: defaults.guidance_scale,
         steps: 1,
-        strength: defaults.strength,
+        // Less would leave none of a single step.
+        strength: 1.0,
         seed: 0,
         sampler: defaults.sampler.clone(),
         eta: 0.0,
