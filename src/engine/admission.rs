@@ -150,7 +150,8 @@ impl Admission {
     }
 
     /// The next renders to begin, at most `free` of them, or `None` once the
-    /// engine is closed. Waits for one when nothing is running.
+    /// engine is closed. Waits for one when nothing is running. While a switch
+    /// of LoRAs waits for running renders to end, none begins.
     pub fn next(&self, free: usize) -> Option<Admitted> {
         let mut state = self.lock();
         while !state.closed

@@ -57,8 +57,9 @@ pub struct LowRank {
 impl LowRank {
     /// The change itself, `[outputs, inputs]` in f32.
     fn delta(&self, device: &Device) -> TensorResult<Tensor> {
-        let up = self.up.to_device(device)?;
-        up.matmul(&self.down.to_device(device)?)? * self.scale
+        // Scaled while it is small.
+        let up = (self.up.to_device(device)? * self.scale)?;
+        up.matmul(&self.down.to_device(device)?)
     }
 }
 
