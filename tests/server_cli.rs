@@ -79,6 +79,52 @@ fn flags_and_variables_that_make_no_sense_are_named() {
     assert!(one_line(&text).contains("=="), "{text}");
 }
 
+fn fixture(name: &str) -> String {
+    format!(
+        "{}/tests/parity/fixtures/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    )
+}
+
+#[test]
+fn generate_adds_loras_with_their_weights() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = |name: &str, loras: &[String]| {
+        let out = folder.path().join(name);
+        let model = fixture("networks/sd15");
+        let mut arguments = vec!["generate", "--prompt", "red apple", "--model", &model];
+        arguments.extend(["--width", "64", "--height", "64", "--steps", "2", "--out"]);
+        arguments.push(out.to_str().unwrap());
+        for lora in loras {
+            arguments.extend(["--lora", lora]);
+        }
+        let output = impasto(&arguments, &[]);
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        std::fs::read(out).unwrap()
+    };
+    let (ink, peft) = (fixture("loras/ink.safetensors"), fixture("loras/peft"));
+    let plain = picture("plain.png", &[]);
+    let both = picture("both.png", &[format!("{ink}:0.8"), peft.clone()]);
+    assert_ne!(plain, both);
+    assert_ne!(both, picture("one.png", &[format!("{ink}:0.8")]));
+    let off = picture("off.png", &[format!("{ink}:0"), format!("{peft}:0")]);
+    assert_eq!(plain, off);
+}
+
+#[test]
+fn loras_that_cannot_be_used_are_named() {
+    let model = fixture("networks/sd15");
+    let serve = ["serve", "--listen", "127.0.0.1:0", "--model", &model];
+    let refused_lora = |lora: &str| refused(&[&serve[..], &["--lora", lora]].concat(), &[]);
+    let text = refused_lora("no/ink.safetensors:0.5");
+    assert!(one_line(&text).contains("no/ink.safetensors"), "{text}");
+    let text = refused_lora("ink.safetensors:much");
+    assert!(text.contains("much"), "{text}");
+    let text = refused(&serve, &[("IMPASTO_LORA", "no/lcm.safetensors:1")]);
+    assert!(one_line(&text).contains("no/lcm.safetensors"), "{text}");
+}
+
 #[test]
 fn a_flag_comes_before_its_variable() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -1,4 +1,4 @@
-//! Where the bundled model is.
+//! Where the bundled model lies.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ const BUNDLED: &str = "models/storybook";
 /// The first folder called `models/storybook` that is there: beside the
 /// working directory, beside the executable, or where this build came from.
 /// None when it is in none of these places.
-pub fn default_model_folder() -> Option<PathBuf> {
+pub fn bundled_model_folder() -> Option<PathBuf> {
     let executable = std::env::current_exe().ok();
     let beside_executable = executable
         .as_deref()

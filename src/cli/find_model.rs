@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Failure, default_model_folder};
+use super::{Failure, bundled_model_folder};
 use crate::hub::{ModelId, ModelsFolder};
 
 /// Names the folder of pulled models.
@@ -14,7 +14,7 @@ const MODELS_VARIABLE: &str = "IMPASTO_MODELS";
 /// One line, when there is neither, or the pull of it did not come to its end.
 pub fn find_model(given: Option<&Path>) -> Result<PathBuf, Failure> {
     let Some(given) = given else {
-        return default_model_folder().ok_or_else(|| {
+        return bundled_model_folder().ok_or_else(|| {
             Failure::usage(
                 "the bundled model models/storybook is not here: run impasto from its \
                  project folder, or give --model a diffusers folder",

@@ -8,7 +8,7 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, bar, find_model, spinner};
+use super::{Failure, LoraFlag, bar, find_model, spinner};
 use crate::canvas::{ImageLimits, Mask, Pixels, decode_image, encode_image, fit_to};
 use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model};
@@ -28,6 +28,9 @@ pub struct GenerateArgs {
     /// A diffusers folder, or the id of a pulled model [default: the bundled model]
     #[arg(long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
+    /// LoRA: a file or its folder, and how much of it (1 when left out); may be repeated
+    #[arg(long, value_name = "FILE[:WEIGHT]")]
+    pub lora: Vec<LoraFlag>,
     /// cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: String,
@@ -122,16 +125,9 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let loading = spinner(format!("loading {}", folder.display()));
     let device = device_from_name(&args.device).map_err(Failure::usage)?;
-    let dtype = if device.is_cpu() {
-        DType::F32
-    } else {
-        DType::F16
-    };
     let options = LoadOptions {
-        device: device.clone(),
-        dtype,
-        loras: Vec::new(),
-        painting_unet: None,
+        loras: args.lora.iter().cloned().map(Into::into).collect(),
+        ..LoadOptions::on(device.clone())
     };
     let model = Model::load(&folder, &options).map_err(Failure::usage)?;
     loading.finish_and_clear();

@@ -18,13 +18,15 @@ pub mod serve;
 mod bundled;
 mod failure;
 mod find_model;
+mod lora;
 mod progress;
 mod settings;
 mod telemetry;
 
-pub use bundled::default_model_folder;
+pub use bundled::bundled_model_folder;
 pub use failure::Failure;
 pub use find_model::{find_model, models_folder};
+pub use lora::{LoraFlag, LoraFlagError};
 pub use progress::{bar, bytes_bar, spinner};
 pub use settings::{AuthChoice, LogFormat, ServeFlags, ServeSettings};
 

@@ -50,10 +50,12 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
     let loading = spinner(format!("loading {}", model.display()));
     let device = settings.device.clone();
     let threads = settings.threads;
+    let loras = settings.lora.iter().cloned().map(Into::into).collect();
     let mut start = tokio::task::spawn_blocking(move || {
         Engine::start(EngineOptions {
             device,
             threads,
+            loras,
             ..EngineOptions::new(model)
         })
         .map_err(Failure::usage)
@@ -81,8 +83,9 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
     };
     let renderer = Arc::new(engine.handle());
     switch.open(
-        RoomRegistry::new(renderer, options, limits, CancellationToken::new()),
+        RoomRegistry::new(renderer.clone(), options, limits, CancellationToken::new()),
         info.clone(),
+        renderer,
     );
     let door = switch
         .door(address)

@@ -1,14 +1,17 @@
 //! Settings of `serve`: flags, then environment, then TOML, then defaults.
 
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Provider};
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::Failure;
+use super::{Failure, LoraFlag};
 
 /// The file that is read from the working directory when `--config` is left out.
 const CONFIG_FILE: &str = "impasto.toml";
@@ -29,6 +32,11 @@ pub struct ServeFlags {
     #[arg(long, value_name = "MODEL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
+    /// LoRA: a file or its folder, and how much of it (1 when left out, 0 to have it at hand); may
+    /// be repeated [env: IMPASTO_LORA]
+    #[arg(long, value_name = "FILE[:WEIGHT]")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lora: Vec<LoraFlag>,
     /// Folder for what the server keeps on disk; one server at a time uses it [env: IMPASTO_DATA]
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,13 +100,16 @@ pub enum LogFormat {
 }
 
 /// Settings of `serve`, as they hold.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServeSettings {
     /// Address to listen on.
     pub listen: SocketAddr,
     /// A diffusers folder, or the id of a pulled model; None for the bundled one.
     pub model: Option<PathBuf>,
+    /// LoRAs for the model.
+    #[serde(deserialize_with = "one_or_many")]
+    pub lora: Vec<LoraFlag>,
     /// Folder for what the server keeps on disk.
     pub data: Option<PathBuf>,
     /// `cpu`, `cuda:N` or `metal`.
@@ -123,6 +134,7 @@ impl Default for ServeSettings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7860)),
             model: None,
+            lora: Vec::new(),
             data: None,
             device: "cpu".to_owned(),
             auth: AuthChoice::Auto,
@@ -160,6 +172,7 @@ impl ServeSettings {
         let keys = [
             "listen",
             "model",
+            "lora",
             "data",
             "device",
             "auth",
@@ -233,21 +246,29 @@ fn describe(error: figment::Error) -> String {
 }
 
 /// One text, or several: environment variables hold them with commas between.
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: FromStr<Err: Display>,
+{
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum OneOrMany {
         One(String),
         Many(Vec<String>),
     }
-    Ok(match OneOrMany::deserialize(deserializer)? {
+    let texts = match OneOrMany::deserialize(deserializer)? {
         OneOrMany::Many(texts) => texts,
         OneOrMany::One(text) => text
             .split(',')
             .map(|part| part.trim().to_owned())
             .filter(|part| !part.is_empty())
             .collect(),
-    })
+    };
+    let parsed = texts
+        .iter()
+        .map(|text| text.parse().map_err(D::Error::custom));
+    parsed.collect()
 }
 
 #[cfg(test)]
@@ -305,12 +326,36 @@ mod tests {
     }
 
     #[test]
+    fn loras_come_from_every_source() {
+        let ink = |weight| LoraFlag {
+            file: "ink.safetensors".into(),
+            weight,
+        };
+        let lcm = LoraFlag {
+            file: r"C:\lcm".into(),
+            weight: 1.0,
+        };
+        let toml = r#"lora = ["ink.safetensors:0.5", 'C:\lcm']"#;
+        let settings = resolve(&ServeFlags::default(), Some(toml)).unwrap();
+        assert_eq!(settings.lora, [ink(0.5), lcm.clone()]);
+        let environment = Toml::string(r#"lora = 'ink.safetensors:-1, C:\lcm'"#);
+        let settings = ServeSettings::from_sources(&ServeFlags::default(), environment, None);
+        assert_eq!(settings.unwrap().lora, [ink(-1.0), lcm]);
+        let flags = ServeFlags {
+            lora: vec![ink(2.0)],
+            ..ServeFlags::default()
+        };
+        assert_eq!(resolve(&flags, Some(toml)).unwrap().lora, [ink(2.0)]);
+    }
+
+    #[test]
     fn a_bad_file_is_named_with_its_key() {
         for (toml, word) in [
             ("listen = \"nowhere\"", "listen"),
             ("colour = 1", "colour"),
             ("auth = \"maybe\"", "auth"),
             ("threads = 0", "threads"),
+            ("lora = \"ink.safetensors:much\"", "much"),
             ("listen = ", "impasto.toml"),
         ] {
             let failure = resolve(&ServeFlags::default(), Some(toml)).unwrap_err();

@@ -8,6 +8,7 @@ use std::time::Instant;
 use metrics::counter;
 use uuid::Uuid;
 
+use super::loras::LoraSwitch;
 use super::{EngineError, RenderEvent, RenderRequest, RoomKey};
 
 /// A request with the time at which it came.
@@ -27,6 +28,8 @@ pub(super) struct Running {
 
 /// What there is to do next.
 pub(super) struct Admitted {
+    /// LoRAs to switch to before anything else; no render is under way then.
+    pub switch: Option<LoraSwitch>,
     /// Renders to begin.
     pub begin: Vec<(Waiting, Running)>,
     /// Rooms whose latents can go.
@@ -38,6 +41,7 @@ struct State {
     waiting: VecDeque<Waiting>,
     running: Vec<Running>,
     forgotten: Vec<RoomKey>,
+    switch: Option<LoraSwitch>,
     last_served: Option<RoomKey>,
     closed: bool,
 }
@@ -120,19 +124,41 @@ impl Admission {
         self.changed.notify_one();
     }
 
+    /// Queues a switch of LoRAs: no further render begins until those under way have ended and
+    /// it is done.
+    pub fn switch_loras(&self, switch: LoraSwitch) -> Result<(), EngineError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(EngineError::Stopped);
+        }
+        if state.switch.is_some() {
+            return Err(EngineError::Switching);
+        }
+        state.switch = Some(switch);
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
     pub fn close(&self) {
-        self.lock().closed = true;
+        let mut state = self.lock();
+        state.closed = true;
+        // Whoever waits for it hears that by the end of its channel.
+        state.switch = None;
+        drop(state);
         self.changed.notify_one();
     }
 
     /// The next renders to begin, at most `free` of them, or `None` once the
-    /// engine is closed. Waits for one when nothing is running.
+    /// engine is closed. Waits for one when nothing is running. While a switch
+    /// of LoRAs waits for running renders to end, none begins.
     pub fn next(&self, free: usize) -> Option<Admitted> {
         let mut state = self.lock();
         while !state.closed
             && state.running.is_empty()
             && state.waiting.is_empty()
             && state.forgotten.is_empty()
+            && state.switch.is_none()
         {
             state = self
                 .changed
@@ -142,8 +168,11 @@ impl Admission {
         if state.closed {
             return None;
         }
+        let quiet = state.running.is_empty();
+        let switch = state.switch.take_if(|_| quiet);
         let mut begin = Vec::new();
-        while begin.len() < free
+        while state.switch.is_none()
+            && begin.len() < free
             && let Some(waiting) = state.take_fair()
         {
             let running = Running {
@@ -155,6 +184,7 @@ impl Admission {
             begin.push((waiting, running));
         }
         Some(Admitted {
+            switch,
             begin,
             forgotten: std::mem::take(&mut state.forgotten),
         })
@@ -312,6 +342,36 @@ mod tests {
         ));
         assert!(admitted.begin[0].1.superseded.load(Ordering::Relaxed));
         assert_eq!(line.next(1).unwrap().forgotten, [RoomKey(1)]);
+    }
+
+    #[test]
+    fn loras_are_switched_between_renders() {
+        let (events, _heard) = mpsc::channel(8);
+        let line = Admission::new(8);
+        let switch = || {
+            let (done, told) = tokio::sync::oneshot::channel();
+            let choices = Vec::new();
+            (LoraSwitch { choices, done }, told)
+        };
+        line.submit(request(1, 1, 1, false, &events)).unwrap();
+        let first = line.next(4).unwrap();
+        line.submit(request(1, 2, 2, false, &events)).unwrap();
+        line.switch_loras(switch().0).unwrap();
+        let refused = line.switch_loras(switch().0);
+        assert!(matches!(refused, Err(EngineError::Switching)));
+        let busy = line.next(4).unwrap();
+        assert!(busy.switch.is_none() && busy.begin.is_empty());
+        line.ended(&first.begin[0].1);
+        let quiet = line.next(4).unwrap();
+        assert!(quiet.switch.is_some(), "nothing is under way");
+        assert_eq!(tickets(&quiet), [2], "to begin after the switch");
+
+        let (waiting, mut told) = switch();
+        line.switch_loras(waiting).unwrap();
+        line.close();
+        assert!(told.try_recv().is_err(), "nobody will do it");
+        let refused = line.switch_loras(switch().0);
+        assert!(matches!(refused, Err(EngineError::Stopped)));
     }
 
     #[test]

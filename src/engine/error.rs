@@ -26,6 +26,23 @@ pub enum EngineError {
     /// The operating system gives no threads for the CPU's part.
     #[error("the computing threads could not be started: {0}; ask for fewer with --threads")]
     Threads(String),
+    /// Two LoRAs have one name.
+    #[error("more than one LoRA is called {name:?}: name each once, under a file name of its own")]
+    SameLoraName {
+        /// The name.
+        name: String,
+    },
+    /// A LoRA that the engine was not started with.
+    #[error("this engine has no LoRA {name:?}: {known}")]
+    UnknownLora {
+        /// The name that was asked for.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
+    /// A switch of LoRAs waits already.
+    #[error("other LoRAs are being switched on right now; try again in a moment")]
+    Switching,
     /// Too many renders wait.
     #[error("too many renders are waiting; try again in a moment")]
     Overloaded,

@@ -7,6 +7,7 @@
 mod admission;
 mod device;
 mod error;
+mod loras;
 mod request;
 mod residency;
 mod worker;
@@ -19,14 +20,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use candle_core::DType;
+use tokio::sync::{oneshot, watch};
 
 use crate::canvas::WindowRules;
 use crate::model::{Family, LoadOptions, LoraChoice, Model};
 use crate::pipeline::Pipeline;
-use crate::protocol::{ModelInfo, Settings};
+use crate::protocol::{LoraWeight, ModelInfo, Settings};
 use crate::sampler::sampler_names;
 use admission::Admission;
+use loras::{KnownLoras, LoraSwitch};
 use worker::Worker;
 
 /// How an engine is started.
@@ -36,7 +38,8 @@ pub struct EngineOptions {
     pub model: PathBuf,
     /// `cpu`, `cuda:N` or `metal`.
     pub device: String,
-    /// LoRAs merged into the painting network.
+    /// The LoRAs that this engine may use, each under a name of its own, with the weights that
+    /// they have at first.
     pub loras: Vec<LoraChoice>,
     /// Prompts whose embeddings are kept.
     pub text_entries: usize,
@@ -76,6 +79,8 @@ pub struct EngineHandle {
     info: Arc<ModelInfo>,
     rules: WindowRules,
     defaults: Arc<Settings>,
+    known_loras: Arc<KnownLoras>,
+    loras: watch::Receiver<Vec<LoraWeight>>,
 }
 
 impl Engine {
@@ -84,6 +89,8 @@ impl Engine {
     /// # Errors
     /// When the device does not exist or the model cannot be used.
     pub fn start(options: EngineOptions) -> Result<Self, EngineError> {
+        let known_loras = Arc::new(KnownLoras::new(options.loras.clone())?);
+        let (active_loras, loras) = watch::channel(loras::weights_of(&options.loras));
         let (ready, loaded) = std::sync::mpsc::sync_channel(1);
         let admission = Arc::new(Admission::new(options.waiting));
         let shared = admission.clone();
@@ -105,7 +112,7 @@ impl Engine {
                 pool.install(|| match load(&options) {
                     Ok((pipeline, description)) => {
                         let _ = ready.send(Ok(description));
-                        Worker::new(pipeline, shared, options.batch).run();
+                        Worker::new(pipeline, shared, options.batch, active_loras).run();
                     }
                     Err(error) => {
                         let _ = ready.send(Err(error));
@@ -123,6 +130,8 @@ impl Engine {
             info: Arc::new(info),
             rules,
             defaults: Arc::new(defaults),
+            known_loras,
+            loras,
         };
         Ok(Self {
             handle,
@@ -181,6 +190,26 @@ impl EngineHandle {
         self.admission.submit(request)
     }
 
+    /// The LoRAs that the engine was started with, in their order, with the weights that they
+    /// have now; 0 is off.
+    pub fn loras(&self) -> Vec<LoraWeight> {
+        self.loras.borrow().clone()
+    }
+
+    /// Gives the LoRAs other weights, 0 to those that are left out, without loading the model
+    /// again. Renders under way are finished first; those that wait begin after it. Returns when
+    /// it is done.
+    ///
+    /// # Errors
+    /// When a name is unknown or stands twice, a LoRA's file cannot be read any more, another
+    /// switch waits, or the engine has stopped; then everything stays as it is.
+    pub async fn set_loras(&self, weights: &[LoraWeight]) -> Result<(), EngineError> {
+        let choices = self.known_loras.with_weights(weights)?;
+        let (done, told) = oneshot::channel();
+        self.admission.switch_loras(LoraSwitch { choices, done })?;
+        told.await.map_err(|_| EngineError::Stopped)?
+    }
+
     /// Drops what waits for a room, and its latents.
     pub fn forget_room(&self, room: RoomKey) {
         self.admission.forget_room(room);
@@ -194,17 +223,9 @@ struct Description {
 }
 
 fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError> {
-    let device = device_from_name(&options.device)?;
-    let dtype = if device.is_cpu() {
-        DType::F32
-    } else {
-        DType::F16
-    };
     let load_options = LoadOptions {
-        device,
-        dtype,
         loras: options.loras.clone(),
-        painting_unet: None,
+        ..LoadOptions::on(device_from_name(&options.device)?)
     };
     let model = Model::load(&options.model, &load_options)?;
     let description = describe(&model, &options.device);

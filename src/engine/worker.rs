@@ -5,15 +5,17 @@ use std::sync::atomic::Ordering;
 
 use candle_core::Tensor;
 use metrics::{counter, histogram};
+use tokio::sync::watch;
 
 use super::admission::{Admission, Running, Waiting, tell};
+use super::loras::{LoraSwitch, weights_of};
 use super::residency::{Residency, WindowKey};
 use super::{EngineError, RenderEvent, RenderRequest};
 use crate::canvas::{Pixels, WindowRules};
 use crate::pipeline::{
     GenerateRequest, Pipeline, PipelineError, Render, RenderSettings, Stage, Timings,
 };
-use crate::protocol::{Settings, TimingsMs};
+use crate::protocol::{LoraWeight, Settings, TimingsMs};
 
 /// A render on the device.
 struct Active {
@@ -29,10 +31,17 @@ pub(super) struct Worker {
     residency: Residency,
     batch: usize,
     text_seen: (u64, u64),
+    loras: watch::Sender<Vec<LoraWeight>>,
 }
 
 impl Worker {
-    pub fn new(pipeline: Pipeline, admission: Arc<Admission>, batch: usize) -> Self {
+    /// `loras` is told which LoRAs are active whenever they change.
+    pub fn new(
+        pipeline: Pipeline,
+        admission: Arc<Admission>,
+        batch: usize,
+        loras: watch::Sender<Vec<LoraWeight>>,
+    ) -> Self {
         let residency = Residency::default();
         Self {
             pipeline,
@@ -40,6 +49,7 @@ impl Worker {
             residency,
             batch: batch.max(1),
             text_seen: (0, 0),
+            loras,
         }
     }
 
@@ -49,6 +59,9 @@ impl Worker {
         while let Some(admitted) = self.admission.next(self.batch - active.len()) {
             for room in admitted.forgotten {
                 self.residency.forget(room);
+            }
+            if let Some(switch) = admitted.switch {
+                self.switch_loras(switch);
             }
             for (waiting, running) in admitted.begin {
                 active.extend(self.begin(waiting, running));
@@ -65,6 +78,17 @@ impl Worker {
                 },
             );
         }
+    }
+
+    fn switch_loras(&mut self, switch: LoraSwitch) {
+        let LoraSwitch { choices, done } = switch;
+        let _span = tracing::info_span!("switch LoRAs").entered();
+        let result = self.pipeline.set_loras(&choices);
+        if result.is_ok() {
+            self.loras.send_replace(weights_of(&choices));
+        }
+        // Whoever asked may have gone away: the switch is done all the same.
+        let _ = done.send(result.map_err(EngineError::from));
     }
 
     fn begin(&mut self, waiting: Waiting, running: Running) -> Option<Active> {
@@ -248,6 +272,7 @@ pub(super) fn warm_up(
         prompt: defaults.prompt.clone(),
         guidance_scale: defaults.guidance_scale,
         steps: 1,
+        // Less would leave none of a single step.
         strength: 1.0,
         sampler: defaults.sampler.clone(),
         ..RenderSettings::default()

@@ -184,7 +184,7 @@ fn read_index(
 fn pipeline(repository: &Repository, index_text: &[u8]) -> Result<ModelFolder, HubError> {
     let folder = Path::new(repository.id.as_str());
     ConfigFile::parse(&folder.join(INDEX), &String::from_utf8_lossy(index_text))
-        .and_then(|index| ModelFolder::from_index(folder, &index))
+        .and_then(|index| ModelFolder::from_index(folder, index))
         .map_err(|source| HubError::Unsupported {
             id: repository.id.to_string(),
             source: Box::new(source),

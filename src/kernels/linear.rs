@@ -2,8 +2,9 @@
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
+use std::sync::Arc;
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
 use super::buffer::Buffer;
 use super::math::{Arithmetic, for_each_set};
@@ -11,9 +12,10 @@ use super::storage::{Output, Parts, Values, is_cpu_f32};
 use super::tile::{self, InstructionSet, Left, MOST_VECTORS, ROWS, Right, Tile};
 use super::{stock, threads};
 
-/// A dense layer: `x · weightᵀ + bias`.
+/// A dense layer: `x · weightᵀ + bias`. Clones share its weights.
+#[derive(Clone)]
 pub struct Linear {
-    weights: Weights,
+    weights: Arc<Weights>,
     features_in: usize,
     features_out: usize,
 }
@@ -48,10 +50,27 @@ impl Linear {
             Weights::Stock { weight, bias }
         };
         Ok(Self {
-            weights,
+            weights: Arc::new(weights),
             features_in,
             features_out,
         })
+    }
+
+    /// The weight that the layer was made with, `[out, in]`, bit for bit.
+    pub fn weight(&self) -> Result<Tensor> {
+        match &*self.weights {
+            Weights::Packed(packed) => packed.unpacked(),
+            Weights::Stock { weight, .. } => Ok(weight.clone()),
+        }
+    }
+
+    /// A layer with the same bias and another weight, `[out, in]`.
+    pub fn with_weight(&self, weight: Tensor) -> Result<Self> {
+        let bias = match &*self.weights {
+            Weights::Packed(packed) => Some(Tensor::new(packed.bias.as_slice(), &Device::Cpu)?),
+            Weights::Stock { bias, .. } => bias.clone(),
+        };
+        Self::new(weight, bias)
     }
 
     /// `[…, in]` to `[…, out]`.
@@ -79,7 +98,7 @@ impl Linear {
         {
             candle_core::bail!("a sum of {:?} and {:?}", dims, residual.shape());
         }
-        match &self.weights {
+        match &*self.weights {
             Weights::Packed(packed) => packed.run(input, residual, dims),
             Weights::Stock { weight, bias } => {
                 let output = stock::linear(input, weight, bias.as_ref())?;
@@ -149,6 +168,22 @@ impl Packed {
             bias,
             depth,
         })
+    }
+
+    /// The weight as it was before it was packed.
+    fn unpacked(&self) -> Result<Tensor> {
+        let mut weight = vec![0.0; self.bias.len() * self.depth];
+        for panel in &self.panels {
+            let width = panel.vectors * self.set.lanes();
+            let packed = &self.values.values()[panel.start..][..width * self.depth];
+            for (column, output) in panel.outputs.clone().enumerate() {
+                let row = &mut weight[output * self.depth..][..self.depth];
+                for (step, value) in row.iter_mut().enumerate() {
+                    *value = packed[step * width + column];
+                }
+            }
+        }
+        Tensor::from_vec(weight, (self.bias.len(), self.depth), &Device::Cpu)
     }
 
     fn run(&self, input: &Tensor, residual: Option<&Tensor>, dims: Vec<usize>) -> Result<Tensor> {

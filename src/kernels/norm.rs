@@ -11,6 +11,7 @@ use super::{stock, threads};
 
 /// Normalises each group of channels of an image to zero mean and unit variance, then scales and
 /// shifts each channel (Wu and He, "Group Normalization", 2018).
+#[derive(Clone)]
 pub struct GroupNorm {
     weight: Tensor,
     bias: Tensor,
@@ -107,6 +108,7 @@ impl GroupNorm {
 
 /// Normalises the last dimension to zero mean and unit variance, then scales and shifts each of
 /// its entries (Ba et al., "Layer Normalization", 2016).
+#[derive(Clone)]
 pub struct LayerNorm {
     weight: Tensor,
     bias: Tensor,

@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::layers::{layer_norm, linear};
+use super::layers::{embedding, layer_norm, linear};
 use super::{ConfigFile, ModelError, Weights};
 use crate::kernels::{LayerNorm, Linear, attention, gelu, quick_gelu};
 
@@ -139,15 +139,12 @@ impl ClipTextModel {
         } else {
             weights.scope("text_model")
         };
-        let embedding = |name: &str, rows: usize| {
-            inner
-                .scope("embeddings")
-                .scope(name)
-                .tensor("weight", &[rows, width])
+        let table = |name: &str, rows: usize| {
+            embedding(&inner.scope("embeddings").scope(name), rows, width)
         };
         Ok(Self {
-            token_embedding: embedding("token_embedding", config.vocab_size)?,
-            position_embedding: embedding("position_embedding", config.max_position_embeddings)?,
+            token_embedding: table("token_embedding", config.vocab_size)?,
+            position_embedding: table("position_embedding", config.max_position_embeddings)?,
             layers: (0..config.num_hidden_layers)
                 .map(|number| Layer::load(&inner.scope("encoder.layers").scope(number), config))
                 .collect::<std::result::Result<_, _>>()?,

@@ -112,6 +112,14 @@ pub enum ModelError {
         /// Why it cannot be merged.
         reason: String,
     },
+    /// A LoRA's weight is infinite or not a number.
+    #[error("LoRA {}: its weight is {weight}: give it a number, such as 0.8", path.display())]
+    LoraWeight {
+        /// The LoRA file.
+        path: PathBuf,
+        /// The weight.
+        weight: f64,
+    },
     /// A tokenizer's files do not make a tokenizer.
     #[error("tokenizer {}: {reason}", path.display())]
     Tokenizer {

@@ -49,14 +49,14 @@ impl ModelFolder {
                         .to_owned(),
             });
         }
-        Self::from_index(path, &ConfigFile::read(&index_path)?)
+        Self::from_index(path, ConfigFile::read(&index_path)?)
     }
 
     /// A model folder with this index, whether its files are there yet or not.
     ///
     /// # Errors
     /// `Config` when the index is not one.
-    pub fn from_index(path: &Path, index: &ConfigFile) -> Result<Self, ModelError> {
+    pub fn from_index(path: &Path, index: ConfigFile) -> Result<Self, ModelError> {
         let pipeline_class = index.or("_class_name", String::new())?;
         let mut classes = BTreeMap::new();
         for (name, value) in index.fields() {

@@ -1,7 +1,8 @@
-//! The kernels' layers, made from named tensors.
+//! The kernels' layers, made from named tensors, and with LoRAs added where they change them.
 
-use candle_core::DType;
+use candle_core::{DType, Tensor};
 
+use super::lora::changed;
 use super::{ModelError, Weights};
 use crate::kernels::{Conv2d, GroupNorm, LayerNorm, Linear, Padding};
 
@@ -45,19 +46,25 @@ impl ConvShape {
 
 /// `weight` and perhaps `bias` of the module `weights`, as a convolution.
 pub(super) fn conv2d(weights: &Weights, shape: ConvShape) -> Result<Conv2d, ModelError> {
-    let kernel = [shape.output, shape.input, shape.kernel, shape.kernel];
-    let weight = weights.tensor("weight", &kernel)?;
-    let bias = if shape.bias {
-        Some(weights.tensor("bias", &[shape.output])?)
-    } else {
-        None
-    };
-    weights.prepared(Conv2d::with_padding(
-        weight,
-        bias,
-        shape.stride,
-        shape.padding,
-    ))
+    let plain = weights.layer(|| {
+        let kernel = [shape.output, shape.input, shape.kernel, shape.kernel];
+        let weight = weights.tensor("weight", &kernel)?;
+        let bias = bias(weights, shape.output, shape.bias)?;
+        weights.prepared(Conv2d::with_padding(
+            weight,
+            bias,
+            shape.stride,
+            shape.padding,
+        ))
+    })?;
+    match weights.changes() {
+        [] => Ok(plain),
+        changes => weights.prepared(
+            plain
+                .weight()
+                .and_then(|weight| plain.with_weight(changed(&weight, changes)?)),
+        ),
+    }
 }
 
 /// `weight` `[output, input]` and perhaps `bias` of the module `weights`, as a dense layer. A
@@ -66,16 +73,41 @@ pub(super) fn linear(
     weights: &Weights,
     input: usize,
     output: usize,
-    bias: bool,
+    has_bias: bool,
 ) -> Result<Linear, ModelError> {
-    let shapes: [&[usize]; 2] = [&[output, input], &[output, input, 1, 1]];
-    let weight = weights.tensor_of_any("weight", &shapes)?;
-    let bias = if bias {
-        Some(weights.tensor("bias", &[output])?)
-    } else {
-        None
-    };
-    weights.prepared(Linear::new(weight, bias))
+    let plain = weights.layer(|| {
+        let shapes: [&[usize]; 2] = [&[output, input], &[output, input, 1, 1]];
+        let weight = weights.tensor_of_any("weight", &shapes)?;
+        let bias = bias(weights, output, has_bias)?;
+        weights.prepared(Linear::new(weight, bias))
+    })?;
+    match weights.changes() {
+        [] => Ok(plain),
+        changes => weights.prepared(
+            plain
+                .weight()
+                .and_then(|weight| plain.with_weight(changed(&weight, changes)?)),
+        ),
+    }
+}
+
+fn bias(weights: &Weights, output: usize, has_bias: bool) -> Result<Option<Tensor>, ModelError> {
+    has_bias
+        .then(|| weights.tensor("bias", &[output]))
+        .transpose()
+}
+
+/// `weight` `[rows, width]` of the module `weights`, to look rows up in.
+pub(super) fn embedding(
+    weights: &Weights,
+    rows: usize,
+    width: usize,
+) -> Result<Tensor, ModelError> {
+    let plain = weights.layer(|| weights.tensor("weight", &[rows, width]))?;
+    match weights.changes() {
+        [] => Ok(plain),
+        changes => weights.prepared(changed(&plain, changes)),
+    }
 }
 
 /// `weight` and `bias` of the module `weights`, as a group normalisation.
@@ -85,9 +117,11 @@ pub(super) fn group_norm(
     groups: usize,
     eps: f64,
 ) -> Result<GroupNorm, ModelError> {
-    let weight = weights.tensor("weight", &[channels])?;
-    let bias = weights.tensor("bias", &[channels])?;
-    weights.prepared(GroupNorm::new(weight, bias, groups, eps))
+    weights.layer(|| {
+        let weight = weights.tensor("weight", &[channels])?;
+        let bias = weights.tensor("bias", &[channels])?;
+        weights.prepared(GroupNorm::new(weight, bias, groups, eps))
+    })
 }
 
 /// `weight` and `bias` of the module `weights`, as a layer normalisation.
@@ -96,9 +130,11 @@ pub(super) fn layer_norm(
     width: usize,
     eps: f64,
 ) -> Result<LayerNorm, ModelError> {
-    let weight = weights.tensor("weight", &[width])?;
-    let bias = weights.tensor("bias", &[width])?;
-    weights.prepared(LayerNorm::new(weight, bias, eps))
+    weights.layer(|| {
+        let weight = weights.tensor("weight", &[width])?;
+        let bias = weights.tensor("bias", &[width])?;
+        weights.prepared(LayerNorm::new(weight, bias, eps))
+    })
 }
 
 /// True for the number formats that large activations overflow.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use candle_core::{DType, Device};
 
+use super::adaptable::{Adaptable, AdaptableNetworks};
 use super::config_file::read_text;
 use super::family::{SchedulerTraits, Traits};
 use super::fit::{TextWidths, check_latents, check_text};
-use super::lora::{Lora, adapters};
-use super::lora_names::Target;
+use super::lora::Lora;
 use super::{
     Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Family,
-    LoraChoice, ModelError, ModelFolder, UNet2DConditionModel, UNetConfig, Weights,
+    LoraChoice, ModelError, ModelFolder, UNet2DConditionModel, UNetConfig,
 };
 
 /// How a model is to be loaded.
@@ -23,37 +23,51 @@ pub struct LoadOptions {
     /// The number format that the networks compute in, whatever the files hold: f32, f16, or,
     /// except on the CPU, bf16. Only f32 is fast on the CPU.
     pub dtype: DType,
-    /// LoRAs merged into the painting UNet and the text encoders.
+    /// LoRAs that are active at first in the painting UNet and the text encoders.
     pub loras: Vec<LoraChoice>,
     /// Another UNet in the model's folder, such as `unet_lcm`, that paints instead of `unet`.
     /// `unet` then only inverts.
     pub painting_unet: Option<String>,
 }
 
-impl Default for LoadOptions {
-    /// The CPU, f32, as the folder is.
-    fn default() -> Self {
+impl LoadOptions {
+    /// The folder as it is, on a device, in the number format that the device is fast in.
+    pub fn on(device: Device) -> Self {
+        let dtype = match device.is_cpu() {
+            true => DType::F32,
+            false => DType::F16,
+        };
         Self {
-            device: Device::Cpu,
-            dtype: DType::F32,
+            device,
+            dtype,
             loras: Vec::new(),
             painting_unet: None,
         }
     }
 }
 
-/// A model ready to run. It holds no state: one forward pass does not change the next.
+impl Default for LoadOptions {
+    /// The CPU, f32, as the folder is.
+    fn default() -> Self {
+        Self::on(Device::Cpu)
+    }
+}
+
+/// A model ready to run. It holds no state but the choice of its LoRAs: one forward pass does not
+/// change the next.
 pub struct Model {
-    unet: Arc<UNet2DConditionModel>,
+    pub(super) adaptable: AdaptableNetworks,
+    pub(super) loras: Vec<LoraChoice>,
+    pub(super) unet: Arc<UNet2DConditionModel>,
     base_unet: Arc<UNet2DConditionModel>,
     /// Between pixels and latents.
     pub vae: Autoencoder,
     /// Reads prompts.
-    pub text_encoder: ClipTextModel,
+    pub text_encoder: Arc<ClipTextModel>,
     /// Splits prompts.
     pub tokenizer: ClipTokenizer,
     /// SDXL's second text encoder and its tokenizer.
-    pub second_text_encoder: Option<(ClipTextModel, ClipTokenizer)>,
+    pub second_text_encoder: Option<(Arc<ClipTextModel>, ClipTokenizer)>,
     /// The text of `scheduler/scheduler_config.json`, for the sampler to read.
     pub scheduler_config_json: String,
     /// The pipeline class that `model_index.json` names: some correct the scheduler's settings.
@@ -80,12 +94,18 @@ impl Model {
     pub fn load(folder: &Path, options: &LoadOptions) -> Result<Self, ModelError> {
         check_number_format(options)?;
         let folder = ModelFolder::open(folder)?;
-        let loras = options
-            .loras
-            .iter()
-            .map(Lora::open)
-            .collect::<Result<Vec<_>, _>>()?;
-        let (unet, base_unet) = load_unets(&folder, options, &loras)?;
+        // A LoRA that is not there should be told before gigabytes are read.
+        for choice in &options.loras {
+            Lora::open(choice)?;
+        }
+        let unet_class = folder.class("unet", &["UNet2DConditionModel"])?;
+        let inverting = load_unet(&folder.component("unet")?, unet_class, options)?;
+        let base_unet = Arc::clone(inverting.plain());
+        let painting = match options.painting_unet.as_deref() {
+            Some(name) => load_unet(&folder.component(name)?, unet_class, options)?,
+            None => inverting,
+        };
+        let unet = Arc::clone(painting.plain());
         let config = unet.config();
 
         let vae_class = folder.class("vae", &Autoencoder::CLASSES)?;
@@ -94,30 +114,21 @@ impl Model {
         let vae_dtype = Autoencoder::dtype(vae_class, &vae_config, options.dtype)?;
         let weights = component.weights(&options.device, vae_dtype)?;
         let vae = Autoencoder::load(vae_class, &vae_config, &weights)?;
-        let (text_encoder, tokenizer) = load_text(
-            &folder,
-            ["text_encoder", "tokenizer"],
-            options,
-            &loras,
-            Target::TextEncoder,
-        )?;
-        let second = folder.classes().contains_key("text_encoder_2").then(|| {
-            let parts = ["text_encoder_2", "tokenizer_2"];
-            load_text(&folder, parts, options, &loras, Target::TextEncoder2)
-        });
-        let second_text_encoder = second.transpose()?;
-        let second_encoder = second_text_encoder.as_ref().map(|(encoder, _)| encoder);
-        let text_widths = TextWidths::of(&text_encoder, second_encoder);
-        let painting = options.painting_unet.as_deref().unwrap_or("unet");
-        for (name, unet) in [("unet", &base_unet), (painting, &unet)] {
+        let (first, tokenizer) = load_text(&folder, ["text_encoder", "tokenizer"], options)?;
+        let second = folder
+            .classes()
+            .contains_key("text_encoder_2")
+            .then(|| load_text(&folder, ["text_encoder_2", "tokenizer_2"], options))
+            .transpose()?;
+        let (second, second_tokenizer) = second.unzip();
+        let text_encoder = Arc::clone(first.plain());
+        let second_encoder = second.as_ref().map(|second| Arc::clone(second.plain()));
+        let text_widths = TextWidths::of(&text_encoder, second_encoder.as_deref());
+        let painting_folder = options.painting_unet.as_deref().unwrap_or("unet");
+        for (name, unet) in [("unet", &base_unet), (painting_folder, &unet)] {
             let file = folder.component(name)?.config()?;
             check_latents(&file, unet.config(), vae.latent_channels())?;
             check_text(&file, unet.config(), text_widths)?;
-        }
-        if second_text_encoder.is_none()
-            && let Some(lora) = loras.iter().find(|lora| lora.changes(Target::TextEncoder2))
-        {
-            return Err(lora.refuse_target(Target::TextEncoder2));
         }
 
         let scheduler_path = folder
@@ -132,13 +143,19 @@ impl Model {
             latent_channels: vae.latent_channels(),
             scheduler: &scheduler,
         });
-        Ok(Self {
+        let mut model = Self {
+            adaptable: AdaptableNetworks {
+                unet: painting,
+                text_encoder: first,
+                second_text_encoder: second,
+            },
+            loras: Vec::new(),
             unet,
             base_unet,
             vae,
             text_encoder,
             tokenizer,
-            second_text_encoder,
+            second_text_encoder: second_encoder.zip(second_tokenizer),
             scheduler_config_json,
             pipeline_class: folder.pipeline_class().to_owned(),
             name: folder.name(),
@@ -147,7 +164,9 @@ impl Model {
             is_cosxl_edit: folder.flag("is_cosxl_edit", false)?,
             device: options.device.clone(),
             dtype: options.dtype,
-        })
+        };
+        model.set_loras(&options.loras)?;
+        Ok(model)
     }
 
     /// The network that paints: with the LoRAs, or from the second folder.
@@ -205,64 +224,41 @@ fn check_number_format(options: &LoadOptions) -> Result<(), ModelError> {
     })
 }
 
-type UNetPair = (Arc<UNet2DConditionModel>, Arc<UNet2DConditionModel>);
-
-/// The painting network and the inverting one.
-fn load_unets(
-    folder: &ModelFolder,
+fn load_unet(
+    component: &Component,
+    class: &str,
     options: &LoadOptions,
-    loras: &[Lora],
-) -> Result<UNetPair, ModelError> {
-    let class = folder.class("unet", &["UNet2DConditionModel"])?;
-    let read = |name: &str| -> Result<(UNetConfig, Weights), ModelError> {
-        let component: Component = folder.component(name)?;
-        let config = UNetConfig::read(&component.config_of(class)?)?;
-        Ok((config, component.weights(&options.device, options.dtype)?))
-    };
-    let (config, weights) = read("unet")?;
-    let base = Arc::new(UNet2DConditionModel::load(&config, &weights)?);
-    let merged = |weights: Weights| -> Result<Option<Weights>, ModelError> {
-        let adapters = adapters(loras, Target::UNet, &weights)?;
-        Ok((!adapters.is_empty()).then(|| weights.with_adapters(adapters)))
-    };
-    let painting = match options.painting_unet.as_deref() {
-        Some(name) => {
-            let (config, weights) = read(name)?;
-            let weights = merged(weights.clone())?.unwrap_or(weights);
-            Arc::new(UNet2DConditionModel::load(&config, &weights)?)
-        }
-        None => match merged(weights)? {
-            Some(weights) => Arc::new(UNet2DConditionModel::load(&config, &weights)?),
-            None => Arc::clone(&base),
-        },
-    };
-    Ok((painting, base))
+) -> Result<Adaptable<UNet2DConditionModel>, ModelError> {
+    let config = UNetConfig::read(&component.config_of(class)?)?;
+    let weights = component.weights(&options.device, options.dtype)?;
+    Adaptable::new(weights, move |weights| {
+        UNet2DConditionModel::load(&config, weights)
+    })
 }
 
 fn load_text(
     folder: &ModelFolder,
     [encoder, tokenizer]: [&str; 2],
     options: &LoadOptions,
-    loras: &[Lora],
-    target: Target,
-) -> Result<(ClipTextModel, ClipTokenizer), ModelError> {
+) -> Result<(Adaptable<ClipTextModel>, ClipTokenizer), ModelError> {
     let class = folder.class(encoder, &ClipTextModel::CLASSES)?;
     folder.class(tokenizer, &["CLIPTokenizer", "CLIPTokenizerFast"])?;
     let component = folder.component(encoder)?;
     let config_file = component.config()?;
     let config = ClipTextConfig::read(&config_file)?;
     let weights = component.weights(&options.device, options.dtype)?;
-    let weights = weights.with_adapters(adapters(loras, target, &weights)?);
     let with_projection = class == "CLIPTextModelWithProjection";
-    let model = ClipTextModel::load(&config, &weights, with_projection)?;
+    let (positions, vocabulary) = (config.max_position_embeddings, config.vocab_size);
+    let model = Adaptable::new(weights, move |weights| {
+        ClipTextModel::load(&config, weights, with_projection)
+    })?;
     let component = folder.component(tokenizer)?;
-    let tokenizer = ClipTokenizer::load(component.path(), config.max_position_embeddings)?;
-    if tokenizer.vocab_size() > config.vocab_size {
+    let tokenizer = ClipTokenizer::load(component.path(), positions)?;
+    if tokenizer.vocab_size() > vocabulary {
         return Err(config_file.refuse(
             "vocab_size",
             format!(
-                "is {}, but the tokenizer beside it has {} tokens",
-                config.vocab_size,
+                "is {vocabulary}, but the tokenizer beside it has {} tokens",
                 tokenizer.vocab_size()
             ),
         ));

@@ -1,16 +1,17 @@
-//! LoRA files in diffusers', PEFT's and kohya's naming, turned into changes of named weights.
+//! LoRA files in diffusers', PEFT's and kohya's naming (Hu et al., "LoRA", 2021), turned into
+//! changes of named weights.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Result as TensorResult, Tensor};
+use candle_core::{DType, Device, Result as TensorResult, Tensor};
 
 use super::lora_names::{LoraKey, Part, Target, WeightNames};
 use super::lora_scale::Alphas;
 use super::weights::Adapters;
 use super::{ModelError, SafetensorsFile, Weights};
 
-/// A LoRA to merge into a model while it is loaded.
+/// A LoRA to add to a model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoraChoice {
     /// The safetensors file, or the folder that it is in.
@@ -19,6 +20,28 @@ pub struct LoraChoice {
     pub weight: f64,
     /// What people call it.
     pub name: String,
+}
+
+impl LoraChoice {
+    /// A LoRA that is called as its file is, without `.safetensors`; or, where every file of its
+    /// kind has the same name, as the folder that it is in.
+    pub fn new(path: PathBuf, weight: f64) -> Self {
+        let in_folder = FILE_NAMES.iter().any(|name| path.ends_with(name));
+        let called = match path.parent() {
+            Some(folder) if in_folder && folder.file_name().is_some() => folder,
+            _ => &path,
+        };
+        let name = called
+            .file_name()
+            .unwrap_or(called.as_os_str())
+            .to_string_lossy();
+        let name = name.strip_suffix(".safetensors").unwrap_or(&name);
+        Self {
+            name: name.to_owned(),
+            path,
+            weight,
+        }
+    }
 }
 
 /// A low-rank change of a weight: `scale · up · down`.
@@ -33,13 +56,28 @@ pub struct LowRank {
 
 impl LowRank {
     /// The change itself, `[outputs, inputs]` in f32.
-    ///
-    /// # Errors
-    /// When the device has no room.
-    pub fn delta(&self) -> TensorResult<Tensor> {
-        self.up.matmul(&self.down)? * self.scale
+    fn delta(&self, device: &Device) -> TensorResult<Tensor> {
+        // Scaled while it is small.
+        let up = (self.up.to_device(device)? * self.scale)?;
+        up.matmul(&self.down.to_device(device)?)
     }
 }
+
+/// `weight` with low-rank changes added, one after the other. The sum is made in f32, whatever
+/// the weight's number format: a change is often smaller than half precision's step.
+pub(super) fn changed(weight: &Tensor, changes: &[LowRank]) -> TensorResult<Tensor> {
+    let mut sum = weight.to_dtype(DType::F32)?;
+    for change in changes {
+        sum = (sum + change.delta(weight.device())?.reshape(weight.shape())?)?;
+    }
+    sum.to_dtype(weight.dtype())
+}
+
+/// What diffusers and PEFT call every LoRA file.
+const FILE_NAMES: [&str; 2] = [
+    "pytorch_lora_weights.safetensors",
+    "adapter_model.safetensors",
+];
 
 /// An open LoRA file.
 #[derive(Debug)]
@@ -62,8 +100,15 @@ impl Lora {
     /// Opens the file of a choice and sorts its keys.
     ///
     /// # Errors
-    /// `Missing` or `Damaged`; `Lora` for a key that is not one of a LoRA.
+    /// `Missing` or `Damaged`; `LoraWeight` for one that is no number; `Lora` for a key that is
+    /// not one of a LoRA.
     pub fn open(choice: &LoraChoice) -> Result<Self, ModelError> {
+        if !choice.weight.is_finite() {
+            return Err(ModelError::LoraWeight {
+                path: choice.path.clone(),
+                weight: choice.weight,
+            });
+        }
         let file = SafetensorsFile::open(&find_file(&choice.path)?)?;
         let mut pairs: BTreeMap<(Target, String), Pair> = BTreeMap::new();
         let mut keys = file.names();
@@ -135,8 +180,15 @@ impl Lora {
                 return Err(refuse(&self.file, key, reason));
             };
             let shape = weights.shape(name).unwrap_or_default();
+            if shape.len() < 2 {
+                let reason = format!("changes {name}, which is no matrix");
+                return Err(refuse(&self.file, key, reason));
+            }
             let change = self.change(module, [down, up], pair.alpha.as_deref(), target, &shape)?;
-            adapters.entry(name.to_owned()).or_default().push(change);
+            // A file that is off is held to the same rules, and changes not a bit.
+            if change.scale != 0.0 {
+                adapters.entry(name.to_owned()).or_default().push(change);
+            }
         }
         Ok(())
     }
@@ -212,17 +264,14 @@ fn find_file(path: &Path) -> Result<PathBuf, ModelError> {
     if !path.is_dir() {
         return Ok(path.to_owned());
     }
-    for name in [
-        "pytorch_lora_weights.safetensors",
-        "adapter_model.safetensors",
-    ] {
+    for name in FILE_NAMES {
         let file = path.join(name);
         if file.is_file() {
             return Ok(file);
         }
     }
     Err(ModelError::Missing {
-        path: path.join("pytorch_lora_weights.safetensors"),
+        path: path.join(FILE_NAMES[0]),
         hint: "give the LoRA's .safetensors file".to_owned(),
     })
 }
@@ -232,5 +281,25 @@ fn refuse(file: &SafetensorsFile, key: &str, reason: String) -> ModelError {
         path: file.path().to_owned(),
         key: key.to_owned(),
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lora_is_called_as_its_file_or_its_folder_is() {
+        for (path, name) in [
+            ("loras/ink.safetensors", "ink"),
+            ("ink.v2.safetensors", "ink.v2"),
+            ("loras/ink", "ink"),
+            ("loras/ink/", "ink"),
+            ("lcm/pytorch_lora_weights.safetensors", "lcm"),
+            ("lcm/adapter_model.safetensors", "lcm"),
+            ("adapter_model.safetensors", "adapter_model"),
+        ] {
+            assert_eq!(LoraChoice::new(path.into(), 1.0).name, name, "{path}");
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! arithmetic of diffusers' classes, over the operations of [`crate::kernels`];
 //! `tests/model_parity.rs` compares them number by number. Nothing here knows about samplers.
 
+mod adaptable;
 mod autoencoder;
 mod autoencoder_kl;
 mod autoencoder_tiny;

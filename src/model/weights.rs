@@ -1,9 +1,10 @@
 //! A component's weights, whatever files they are in: looked up by name, checked against the
-//! shape that the configuration calls for, converted, and with LoRA added on the way.
+//! shape that the configuration calls for, and converted.
 
+use std::any::Any;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 
@@ -20,6 +21,8 @@ pub struct Weights {
     prefix: String,
 }
 
+type Layers = HashMap<String, Box<dyn Any + Send>>;
+
 struct Store {
     /// What errors name when a tensor is in none of the files.
     label: PathBuf,
@@ -28,6 +31,8 @@ struct Store {
     device: Device,
     dtype: DType,
     adapters: Adapters,
+    /// The layers that were made, by the names of their modules.
+    layers: Arc<Mutex<Layers>>,
     taken: Mutex<HashSet<String>>,
     /// Where inspection notes what is wrong instead of stopping; none when loading.
     problems: Option<Mutex<Vec<String>>>,
@@ -50,6 +55,7 @@ impl Weights {
             device: device.clone(),
             dtype,
             adapters: Adapters::new(),
+            layers: Arc::default(),
             taken: Mutex::default(),
             problems: None,
         };
@@ -70,6 +76,7 @@ impl Weights {
             // A format that no kernel repacks.
             dtype: DType::F16,
             adapters: Adapters::new(),
+            layers: Arc::default(),
             taken: Mutex::default(),
             problems: Some(Mutex::default()),
         };
@@ -82,16 +89,14 @@ impl Weights {
     /// What an inspection found wrong, in the order in which the network asked.
     pub(super) fn problems(&self) -> Vec<String> {
         let problems = self.store.problems.as_ref();
-        let lock = |problems: &Mutex<Vec<String>>| {
-            problems
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone()
-        };
-        problems.map(lock).unwrap_or_default()
+        problems
+            .map(|problems| lock(problems).clone())
+            .unwrap_or_default()
     }
 
-    /// The same files with low-rank changes added to the tensors they name.
+    /// The same weights with low-rank changes of the tensors they name. A network that is loaded
+    /// from these shares every unchanged layer with the networks loaded before, and no file is
+    /// read again for the changed ones.
     pub fn with_adapters(&self, adapters: Adapters) -> Self {
         let store = Store {
             label: self.store.label.clone(),
@@ -100,6 +105,7 @@ impl Weights {
             device: self.store.device.clone(),
             dtype: self.store.dtype,
             adapters,
+            layers: Arc::clone(&self.store.layers),
             taken: Mutex::default(),
             problems: None,
         };
@@ -170,17 +176,10 @@ impl Weights {
         let full_name = self.full_name(name);
         let wanted = shapes.first().copied().unwrap_or_default();
         let file = self.find(&full_name, shapes);
-        let mut taken = self
-            .store
-            .taken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        taken.insert(full_name.clone());
-        drop(taken);
+        lock(&self.store.taken).insert(full_name.clone());
         if let Some(problems) = &self.store.problems {
             if let Err(error) = file {
-                let mut problems = problems.lock().unwrap_or_else(PoisonError::into_inner);
-                problems.push(error.to_string());
+                lock(problems).push(error.to_string());
             }
             // One number seen as many: nothing is allocated.
             let zero = Tensor::zeros((), self.store.dtype, &self.store.device);
@@ -188,12 +187,39 @@ impl Weights {
         }
         let file = file?;
         let stored = file.read(&full_name)?;
-        self.finish(&full_name, &stored, wanted)
+        stored
+            .reshape(wanted)
+            .and_then(|tensor| tensor.to_dtype(self.store.dtype))
+            .and_then(|tensor| tensor.to_device(&self.store.device))
             .map_err(|source| ModelError::Prepare {
                 path: file.path().to_owned(),
                 tensor: full_name,
                 source: Box::new(source),
             })
+    }
+
+    /// The layer of this module: the one that was made before, by whichever network of these
+    /// weights, or else what `make` makes.
+    pub(super) fn layer<T: Clone + Send + 'static>(
+        &self,
+        make: impl FnOnce() -> Result<T, ModelError>,
+    ) -> Result<T, ModelError> {
+        let made = lock(&self.store.layers)
+            .get(&self.prefix)
+            .and_then(|layer| layer.downcast_ref::<T>())
+            .cloned();
+        if let Some(layer) = made {
+            return Ok(layer);
+        }
+        let layer = make()?;
+        lock(&self.store.layers).insert(self.prefix.clone(), Box::new(layer.clone()));
+        Ok(layer)
+    }
+
+    /// The low-rank changes of this module's `weight`.
+    pub(super) fn changes(&self) -> &[LowRank] {
+        let changes = self.store.adapters.get(&self.full_name("weight"));
+        changes.map_or(&[], Vec::as_slice)
     }
 
     /// The file with this tensor in one of these shapes.
@@ -219,11 +245,7 @@ impl Weights {
     /// The names that have not been read since these weights were opened, sorted: tensors that
     /// the configuration has no place for. Buffers that are no weights are left out.
     pub fn untouched(&self) -> Vec<String> {
-        let taken = self
-            .store
-            .taken
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let taken = lock(&self.store.taken);
         let mut names: Vec<_> = self
             .names()
             .filter(|name| !taken.contains(*name) && !name.ends_with("position_ids"))
@@ -242,24 +264,6 @@ impl Weights {
         })
     }
 
-    fn finish(&self, name: &str, stored: &Tensor, shape: &[usize]) -> candle_core::Result<Tensor> {
-        let stored = stored.reshape(shape)?;
-        let stored = match self.store.adapters.get(name) {
-            None => stored,
-            // Summed in f32: a low-rank change is often smaller than half precision's step.
-            Some(changes) => {
-                let mut merged = stored.to_dtype(DType::F32)?;
-                for change in changes {
-                    merged = (merged + change.delta()?.reshape(shape)?)?;
-                }
-                merged
-            }
-        };
-        stored
-            .to_dtype(self.store.dtype)?
-            .to_device(&self.store.device)
-    }
-
     fn full_name(&self, name: &str) -> String {
         match (self.prefix.is_empty(), name.is_empty()) {
             (true, _) => name.to_owned(),
@@ -267,4 +271,9 @@ impl Weights {
             (false, false) => format!("{}.{name}", self.prefix),
         }
     }
+}
+
+/// What is behind these locks is whole whenever they are free.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

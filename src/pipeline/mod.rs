@@ -33,7 +33,7 @@ use guidance::{Guidance, check_guidance};
 use render::Conditioning;
 
 use crate::canvas::{Mask, Pixels};
-use crate::model::{Family, Model};
+use crate::model::{Family, LoraChoice, Model, ModelError};
 use crate::sampler::{SchedulerConfig, TimetableRequest, gaussian_noise, sampler_by_name};
 
 /// A model, its scheduler's settings and the text cache: all that an edit needs.
@@ -81,6 +81,18 @@ impl Pipeline {
     /// The cache of text embeddings.
     pub fn text(&self) -> &TextCache {
         &self.text
+    }
+
+    /// Makes these LoRAs the active ones ([`Model::set_loras`]). Renders that are under way must
+    /// not go on after it: their prompts were read without these LoRAs.
+    ///
+    /// # Errors
+    /// When one of them cannot be used; then those before stay active.
+    pub fn set_loras(&mut self, loras: &[LoraChoice]) -> Result<(), ModelError> {
+        self.model.set_loras(loras)?;
+        // LoRAs change the text encoder too.
+        self.text.clear();
+        Ok(())
     }
 
     /// Pixels to scaled latents, `[1, channels, height/8, width/8]`.

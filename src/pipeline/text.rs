@@ -72,6 +72,11 @@ impl TextCache {
         Ok(embedding)
     }
 
+    /// Forgets every embedding: the text encoder is another one now.
+    pub(super) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     fn forget_oldest(&mut self) {
         let oldest = self.entries.iter().min_by_key(|(_, (used, _))| *used);
         if let Some(prompt) = oldest.map(|(prompt, _)| prompt.clone()) {

@@ -1,5 +1,9 @@
-//! Who may enter a room: invites, and the role that each of them gives.
+//! Who may enter a room: invites, and the role that each of them gives; and who may change what
+//! holds for all rooms.
 
+use std::sync::OnceLock;
+
+use axum::http::{HeaderMap, header};
 use dashmap::DashMap;
 use serde::Serialize;
 use uuid::Uuid;
@@ -64,6 +68,12 @@ pub enum AccessError {
     /// No token, or not one of the room's.
     #[error("this room needs one of its invites: ask its owner for a link")]
     InvalidToken,
+    /// Not the token of whoever started the server.
+    #[error(
+        "this call is the operator's: send the token of the link that the server printed when it \
+         started"
+    )]
+    NotOperator,
 }
 
 impl AccessError {
@@ -71,7 +81,7 @@ impl AccessError {
     pub fn code(self) -> ErrorCode {
         match self {
             Self::UnknownRoom => ErrorCode::UnknownRoom,
-            Self::InvalidToken => ErrorCode::InvalidToken,
+            Self::InvalidToken | Self::NotOperator => ErrorCode::InvalidToken,
         }
     }
 }
@@ -91,6 +101,7 @@ pub struct Agreement {
 pub struct Access {
     required: bool,
     agreements: DashMap<String, Agreement>,
+    operator: OnceLock<String>,
 }
 
 /// The most rooms whose invites are kept.
@@ -102,6 +113,7 @@ impl Access {
         Self {
             required,
             agreements: DashMap::new(),
+            operator: OnceLock::new(),
         }
     }
 
@@ -135,6 +147,29 @@ impl Access {
         self.agreements.get(room).map(|agreement| agreement.canvas)
     }
 
+    /// Makes `token` the operator's, for good: the first call counts, so that nobody can come by
+    /// it later.
+    pub fn appoint_operator(&self, token: String) {
+        if self.operator.set(token).is_err() {
+            tracing::warn!("the server has an operator already");
+        }
+    }
+
+    /// Whether the bearer of `token` may change what holds for all rooms. Where no token is
+    /// required, everybody may.
+    ///
+    /// # Errors
+    /// [`AccessError::NotOperator`] for everybody but the operator.
+    pub fn operator(&self, token: Option<&str>) -> Result<(), AccessError> {
+        if !self.required {
+            return Ok(());
+        }
+        match (self.operator.get(), token) {
+            (Some(operator), Some(token)) if same_text(operator, token) => Ok(()),
+            _ => Err(AccessError::NotOperator),
+        }
+    }
+
     /// What the bearer of `token` may do in `room`. Where no token is required,
     /// everybody without one is trusted as an owner.
     ///
@@ -153,6 +188,16 @@ impl Access {
             _ => Err(AccessError::InvalidToken),
         }
     }
+}
+
+/// The token of `Authorization: Bearer <token>`.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers
+        .get(header::AUTHORIZATION)?
+        .to_str()
+        .ok()?
+        .split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
 #[cfg(test)]
@@ -194,6 +239,23 @@ mod tests {
         );
         let viewer = access.agree("studio", CANVAS, |_| true).viewer;
         assert_eq!(access.role("studio", Some(&viewer)), Ok(Role::Viewer));
+    }
+
+    #[test]
+    fn the_first_operator_stays_the_only_one() {
+        let access = Access::new(true);
+        assert_eq!(access.operator(None), Err(AccessError::NotOperator));
+        assert_eq!(access.operator(Some("")), Err(AccessError::NotOperator));
+        access.appoint_operator("first".to_owned());
+        access.appoint_operator("second".to_owned());
+        assert_eq!(access.operator(Some("first")), Ok(()));
+        for token in [None, Some("second"), Some("")] {
+            assert_eq!(access.operator(token), Err(AccessError::NotOperator));
+        }
+        let invites = access.agree("studio", CANVAS, |_| true);
+        let owner = access.operator(Some(&invites.owner));
+        assert_eq!(owner, Err(AccessError::NotOperator));
+        assert_eq!(Access::new(false).operator(None), Ok(()));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Refusals over HTTP: `{"error":{"code":…,"message":…}}` with a fitting status.
 
 use axum::Json;
+use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -108,6 +109,27 @@ impl ApiError {
     /// 400 for a number or a text out of its range.
     pub fn invalid_value(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidValue, message)
+    }
+
+    /// A body that is not the JSON object that a call takes; `shape` is how that one is written.
+    pub fn bad_body(rejection: &JsonRejection, shape: &str) -> Self {
+        match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                ErrorCode::TooLarge,
+                format!("the body is too large: it is {shape}"),
+            ),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                ErrorCode::MalformedMessage,
+                "the body is JSON: send content-type application/json",
+            ),
+            _ => Self::new(
+                StatusCode::BAD_REQUEST,
+                ErrorCode::MalformedMessage,
+                format!("the body is not {shape}: {}", rejection.body_text()),
+            ),
+        }
     }
 
     /// 500; the cause goes to the log and not to the client.

@@ -12,6 +12,7 @@ mod connection;
 mod error;
 mod images;
 mod links;
+mod loras;
 pub mod metrics;
 mod options;
 mod origin;
@@ -22,6 +23,7 @@ mod writer;
 
 pub use access::{Access, AccessError, Invites};
 pub use error::{ApiError, HttpErrorCode, HttpOnlyCode, ServerError};
+pub use loras::LoraControl;
 pub use options::{ServerLimits, ServerOptions};
 pub use shutdown::stop_signal;
 pub use state::Switch;

@@ -15,14 +15,16 @@ use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
-use super::access::Invites;
+use super::access::{Invites, bearer};
 use super::error::{ApiError, HttpOnlyCode};
 use super::state::AppState;
-use super::{assets, connection, images, links, metrics};
+use super::{assets, connection, images, links, loras, metrics};
 use crate::protocol::{ErrorCode, Layer, ModelInfo, Role, SUBPROTOCOL};
 
 /// Bytes of the body of `POST /v1/rooms`.
 const ROOM_BODY_BYTES: usize = 16 * 1024;
+/// Bytes of the body of `PUT /v1/loras`.
+const LORAS_BODY_BYTES: usize = 64 * 1024;
 /// Bytes of a websocket message before the connection itself judges its size:
 /// what is a little too large is read whole and answered properly.
 const OVERSIZE_FACTOR: usize = 4;
@@ -39,6 +41,12 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; \
 pub fn router(state: AppState) -> Router {
     let calls = Router::new()
         .route("/model", get(model))
+        .route(
+            "/loras",
+            get(loras::read)
+                .put(loras::replace)
+                .layer(DefaultBodyLimit::max(LORAS_BODY_BYTES)),
+        )
         .route(
             "/rooms",
             post(make_room).layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
@@ -137,26 +145,8 @@ async fn make_room(
     headers: HeaderMap,
     body: Result<Json<RoomWish>, JsonRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let Json(wish) = body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorCode::TooLarge,
-            "the body is too large: it takes name, width and height",
-        ),
-        StatusCode::UNSUPPORTED_MEDIA_TYPE => ApiError::new(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            ErrorCode::MalformedMessage,
-            "the body is JSON: send content-type application/json",
-        ),
-        _ => ApiError::new(
-            StatusCode::BAD_REQUEST,
-            ErrorCode::MalformedMessage,
-            format!(
-                "the body is not {{name?, width?, height?}}: {}",
-                rejection.body_text()
-            ),
-        ),
-    })?;
+    let Json(wish) =
+        body.map_err(|rejection| ApiError::bad_body(&rejection, "{name?, width?, height?}"))?;
     let (room, invites) = state.make_room(wish.name, wish.width, wish.height)?;
     let base = state
         .options()
@@ -227,19 +217,16 @@ fn authorised(
     headers: &HeaderMap,
     role: Role,
 ) -> Result<crate::room::RoomHandle, ApiError> {
-    let token = headers
-        .get(header::AUTHORIZATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, token)| token.trim());
-    let found = state.access().role(room, token).map_err(|refused| {
-        let status = match refused.code() {
-            ErrorCode::UnknownRoom => StatusCode::NOT_FOUND,
-            _ => StatusCode::UNAUTHORIZED,
-        };
-        ApiError::new(status, refused.code(), refused.to_string())
-    })?;
+    let found = state
+        .access()
+        .role(room, bearer(headers))
+        .map_err(|refused| {
+            let status = match refused.code() {
+                ErrorCode::UnknownRoom => StatusCode::NOT_FOUND,
+                _ => StatusCode::UNAUTHORIZED,
+            };
+            ApiError::new(status, refused.code(), refused.to_string())
+        })?;
     if found < role {
         let message = "this invite lets you look only: ask the room's owner for an editor's";
         return Err(ApiError::new(

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::access::{Access, Invites};
 use super::error::ApiError;
 use super::links;
+use super::loras::LoraControl;
 use super::options::ServerOptions;
 use super::origin::OriginRules;
 use crate::protocol::ModelInfo;
@@ -46,6 +47,7 @@ struct Shared {
 struct Open {
     rooms: RoomRegistry,
     model: ModelInfo,
+    loras: Arc<dyn LoraControl>,
 }
 
 impl AppState {
@@ -126,6 +128,14 @@ impl AppState {
     /// 503 before the model is loaded and while draining.
     pub fn model(&self) -> Result<&ModelInfo, ApiError> {
         self.open().map(|open| &open.model)
+    }
+
+    /// What switches LoRAs.
+    ///
+    /// # Errors
+    /// 503 before the model is loaded and while draining.
+    pub fn loras(&self) -> Result<&dyn LoraControl, ApiError> {
+        self.open().map(|open| open.loras.as_ref())
     }
 
     fn open(&self) -> Result<&Open, ApiError> {
@@ -224,8 +234,13 @@ impl Switch {
     /// The model is loaded and warm: `/readyz` says 200 and rooms can be joined.
     /// The rooms must let a join make one (`create_on_join`): who may join is
     /// decided here. A second call changes nothing.
-    pub fn open(&self, rooms: RoomRegistry, model: ModelInfo) {
-        if self.0.0.open.set(Open { rooms, model }).is_err() {
+    pub fn open(&self, rooms: RoomRegistry, model: ModelInfo, loras: Arc<dyn LoraControl>) {
+        let open = Open {
+            rooms,
+            model,
+            loras,
+        };
+        if self.0.0.open.set(open).is_err() {
             tracing::warn!("the server is open already");
         }
     }
@@ -237,7 +252,7 @@ impl Switch {
 
     /// The address to open in a browser, for a server that listens on
     /// `address`. Where rooms need invites, it is that of a first room with its
-    /// owner's invite.
+    /// owner's invite, which is the operator's token from then on.
     ///
     /// # Errors
     /// When that room cannot be made: the server is not open, or it exists.
@@ -252,6 +267,8 @@ impl Switch {
         }
         let (room, invites) = self.0.make_room(Some(FIRST_ROOM.to_owned()), None, None)?;
         let room = links::room_url(&base, &room);
-        Ok(format!("{room}#token={}", invites.owner))
+        let door = format!("{room}#token={}", invites.owner);
+        self.0.access().appoint_operator(invites.owner);
+        Ok(door)
     }
 }

@@ -1,9 +1,11 @@
 //! Renders by turning colours: red becomes green, green blue, blue red.
 
+use futures_util::future::BoxFuture;
 use impasto::canvas::{Pixels, WindowRules};
-use impasto::engine::{RenderEvent, RenderRequest, RoomKey};
-use impasto::protocol::{ModelInfo, Settings, TimingsMs};
+use impasto::engine::{EngineError, RenderEvent, RenderRequest, RoomKey};
+use impasto::protocol::{LoraWeight, ModelInfo, Settings, TimingsMs};
 use impasto::room::{RenderRefused, Renderer};
+use impasto::server::LoraControl;
 
 /// A deterministic renderer without a model.
 pub struct TestRenderer {
@@ -94,4 +96,20 @@ impl Renderer for TestRenderer {
     }
 
     fn forget_room(&self, _room: RoomKey) {}
+}
+
+/// It was started without LoRAs.
+impl LoraControl for TestRenderer {
+    fn loras(&self) -> Vec<LoraWeight> {
+        Vec::new()
+    }
+
+    fn set_loras(&self, weights: Vec<LoraWeight>) -> BoxFuture<'_, Result<(), EngineError>> {
+        let unknown = |wish: &LoraWeight| EngineError::UnknownLora {
+            name: wish.name.clone(),
+            known: "none".to_owned(),
+        };
+        let refused = weights.first().map(unknown);
+        Box::pin(async move { refused.map_or(Ok(()), Err) })
+    }
 }

@@ -49,7 +49,7 @@ impl TestServer {
 
     /// Lets members in.
     pub fn open(&self) {
-        let renderer = TestRenderer::default();
+        let renderer = Arc::new(TestRenderer::default());
         let mut options = RoomOptions::new(renderer.default_settings().clone());
         options.members_max = 4;
         let model = renderer.model_info().clone();
@@ -57,13 +57,8 @@ impl TestServer {
             create_on_join: true,
             ..RegistryLimits::default()
         };
-        let rooms = RoomRegistry::new(
-            Arc::new(renderer),
-            options,
-            limits,
-            CancellationToken::new(),
-        );
-        self.switch.open(rooms, model);
+        let rooms = RoomRegistry::new(renderer.clone(), options, limits, CancellationToken::new());
+        self.switch.open(rooms, model, renderer);
     }
 
     /// The address of a path.

@@ -16,9 +16,9 @@ mod tests;
 mod upsample;
 mod weights;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
-use candle_core::{Result, Tensor};
+use candle_core::{Device, Result, Tensor};
 
 use self::plan::{Image, Kernel};
 use self::run::{Sums, run};
@@ -64,9 +64,10 @@ pub struct Fused<'a> {
     pub relu: bool,
 }
 
-/// A 2-D convolution with fixed weights.
+/// A 2-D convolution with fixed weights. Clones share them.
+#[derive(Clone)]
 pub struct Conv2d {
-    weights: Weights,
+    weights: Arc<Weights>,
     kernel: Kernel,
 }
 
@@ -139,7 +140,38 @@ impl Conv2d {
             stride,
             padding,
         };
-        Ok(Self { weights, kernel })
+        Ok(Self {
+            weights: Arc::new(weights),
+            kernel,
+        })
+    }
+
+    /// The weight that the convolution was made with, `[out, in, kernel height, kernel width]`,
+    /// bit for bit.
+    pub fn weight(&self) -> Result<Tensor> {
+        match &*self.weights {
+            Weights::Packed { weights, .. } => {
+                let Kernel {
+                    channels_out,
+                    channels_in,
+                    height,
+                    width,
+                    ..
+                } = self.kernel;
+                let shape = (channels_out, channels_in, height, width);
+                Tensor::from_vec(weights.unpacked(), shape, &Device::Cpu)
+            }
+            Weights::Stock { weight, .. } => Ok(weight.clone()),
+        }
+    }
+
+    /// A convolution with the same bias, stride and padding, and another weight.
+    pub fn with_weight(&self, weight: Tensor) -> Result<Self> {
+        let bias = match &*self.weights {
+            Weights::Packed { weights, .. } => Some(Tensor::new(weights.bias(), &Device::Cpu)?),
+            Weights::Stock { bias, .. } => bias.clone(),
+        };
+        Self::with_padding(weight, bias, self.kernel.stride, self.kernel.padding)
     }
 
     /// `[batch, in, height, width]` to `[batch, out, height', width']`, where
@@ -151,7 +183,7 @@ impl Conv2d {
     /// [`Conv2d::forward`] with the sums and the activation that follow it done in the same pass.
     pub fn forward_fused(&self, input: &Tensor, fused: Fused) -> Result<Tensor> {
         let dims = self.output_dims(input, 1, &fused)?;
-        match &self.weights {
+        match &*self.weights {
             Weights::Packed { weights, .. } => {
                 with_values(input, fused, dims, |image, input, sums, output| {
                     run(weights, &self.kernel, image, input, sums, output);
@@ -180,7 +212,7 @@ impl Conv2d {
     /// [`Conv2d::forward_fused`] of `input` with its height and width doubled by repeating pixels,
     /// in fewer products for a 3×3 kernel with stride 1 and one zero on each side.
     pub fn forward_upsampled(&self, input: &Tensor, fused: Fused) -> Result<Tensor> {
-        match &self.weights {
+        match &*self.weights {
             Weights::Packed { weights, phases } if self.kernel.is_three_by_three() => {
                 let dims = self.output_dims(input, 2, &fused)?;
                 let phases = phases.get_or_init(|| Box::new(Phases::new(weights)));

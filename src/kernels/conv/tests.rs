@@ -250,3 +250,36 @@ fn shapes_that_do_not_fit_are_refused() -> Result<()> {
     assert!(conv.forward_fused(&random((1, 3, 8, 8))?, fused).is_err());
     Ok(())
 }
+
+#[test]
+fn a_weight_comes_back_as_it_was_given() -> Result<()> {
+    for set in InstructionSet::available() {
+        for shape in [(1, 1, 1, 1), (9, 5, 3, 3), (20, 3, 5, 1)] {
+            let weight = random(shape)?;
+            let conv = Conv2d::for_set(set, weight.clone(), None, 1, Padding::all(0))?;
+            let values = |tensor: &Tensor| tensor.flatten_all()?.to_vec1::<f32>();
+            assert_eq!(conv.weight()?.shape(), weight.shape());
+            assert_eq!(values(&conv.weight()?)?, values(&weight)?);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn another_weight_keeps_everything_else() -> Result<()> {
+    let (weight, other, bias) = (random((4, 3, 3, 3))?, random((4, 3, 3, 3))?, random(4)?);
+    let input = random((1, 3, 8, 8))?;
+    for stride in [1, 2] {
+        let conv = Conv2d::new(weight.clone(), Some(bias.clone()), stride, 1)?;
+        // Makes what is kept of the weights for doubled images.
+        conv.forward_upsampled(&input, Fused::default())?;
+        let changed = conv.with_weight(other.clone())?;
+        let theirs = Conv2d::new(other.clone(), Some(bias.clone()), stride, 1)?;
+        assert_close(&changed.forward(&input)?, &theirs.forward(&input)?);
+        assert_close(
+            &changed.forward_upsampled(&input, Fused::default())?,
+            &theirs.forward_upsampled(&input, Fused::default())?,
+        );
+    }
+    Ok(())
+}

@@ -45,6 +45,16 @@ impl Packed {
         })
     }
 
+    /// The weight as it was before it was packed, output channels first.
+    pub fn unpacked(&self) -> Vec<f32> {
+        let mut weight = Vec::with_capacity(self.bias.len() * self.depth);
+        for channel in 0..self.bias.len() {
+            let block = self.block(channel / ROWS);
+            weight.extend((0..self.depth).map(|step| block[step * ROWS + channel % ROWS]));
+        }
+        weight
+    }
+
     /// Input values that make one output value.
     pub fn depth(&self) -> usize {
         self.depth

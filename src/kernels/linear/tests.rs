@@ -94,3 +94,28 @@ fn shapes_that_do_not_fit_are_refused() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_weight_comes_back_as_it_was_given() -> Result<()> {
+    for set in InstructionSet::available() {
+        for (features_in, features_out) in [(1, 1), (33, 65), (130, 3)] {
+            let weight = random((features_out, features_in))?;
+            let linear = Linear::for_set(set, weight.clone(), None)?;
+            assert_eq!(linear.weight()?.to_vec2::<f32>()?, weight.to_vec2::<f32>()?);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn another_weight_keeps_the_bias_and_leaves_clones_alone() -> Result<()> {
+    let (weight, other, bias) = (random((6, 5))?, random((6, 5))?, random(6)?);
+    let input = random((3, 5))?;
+    let linear = Linear::new(weight.clone(), Some(bias.clone()))?;
+    let clone = linear.clone();
+    let changed = linear.with_weight(other.clone())?;
+    let answer = |weight: &Tensor| stock::linear(&input, weight, Some(&bias));
+    assert_close(&changed.forward(&input)?, &answer(&other)?);
+    assert_close(&clone.forward(&input)?, &answer(&weight)?);
+    Ok(())
+}

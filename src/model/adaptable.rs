@@ -1,0 +1,100 @@
+//! Networks that LoRAs change, and changing them while the model is in use.
+//!
+//! A LoRA's network is another network of the same layers: those that no LoRA changes are shared
+//! with the network as it was read, the others are made anew from its weights, in memory. So
+//! inference costs nothing more, the network without LoRA stays as it is to the bit, and active
+//! LoRAs take as much memory as the layers that they change.
+
+use std::sync::Arc;
+
+use super::lora::{Lora, adapters};
+use super::lora_names::Target;
+use super::{ClipTextModel, LoraChoice, Model, ModelError, UNet2DConditionModel, Weights};
+
+type Make<N> = Box<dyn Fn(&Weights) -> Result<N, ModelError> + Send + Sync>;
+
+/// A network as its files have it, and what makes another one of the same layers.
+pub(super) struct Adaptable<N> {
+    weights: Weights,
+    make: Make<N>,
+    plain: Arc<N>,
+}
+
+impl<N> Adaptable<N> {
+    /// Loads the network with `make`.
+    pub fn new(
+        weights: Weights,
+        make: impl Fn(&Weights) -> Result<N, ModelError> + Send + Sync + 'static,
+    ) -> Result<Self, ModelError> {
+        Ok(Self {
+            plain: Arc::new(make(&weights)?),
+            make: Box::new(make),
+            weights,
+        })
+    }
+
+    /// The network without any LoRA.
+    pub fn plain(&self) -> &Arc<N> {
+        &self.plain
+    }
+
+    /// The network with what some LoRAs change in this part of the model.
+    fn with(&self, loras: &[Lora], target: Target) -> Result<Arc<N>, ModelError> {
+        let adapters = adapters(loras, target, &self.weights)?;
+        if adapters.is_empty() {
+            return Ok(Arc::clone(&self.plain));
+        }
+        (self.make)(&self.weights.with_adapters(adapters)).map(Arc::new)
+    }
+}
+
+/// The parts of a model that LoRAs change.
+pub(super) struct AdaptableNetworks {
+    /// The one that paints.
+    pub unet: Adaptable<UNet2DConditionModel>,
+    pub text_encoder: Adaptable<ClipTextModel>,
+    pub second_text_encoder: Option<Adaptable<ClipTextModel>>,
+}
+
+impl Model {
+    /// The active LoRAs, as they were chosen.
+    pub fn loras(&self) -> &[LoraChoice] {
+        &self.loras
+    }
+
+    /// Makes these LoRAs the active ones, all of them at once, in place of those before; none
+    /// gives the model back as its folder has it. Only the LoRAs' own files are read, and the
+    /// result is the same to the bit as that of loading the model with them.
+    ///
+    /// While the layers are made, those of the LoRAs before are still in memory.
+    ///
+    /// # Errors
+    /// One sentence that names the LoRA's file, and the tensor in it, that does not fit; then the
+    /// LoRAs before stay active.
+    pub fn set_loras(&mut self, choices: &[LoraChoice]) -> Result<(), ModelError> {
+        let loras = choices
+            .iter()
+            .map(Lora::open)
+            .collect::<Result<Vec<_>, _>>()?;
+        let networks = &self.adaptable;
+        let unet = networks.unet.with(&loras, Target::UNet)?;
+        let text_encoder = networks.text_encoder.with(&loras, Target::TextEncoder)?;
+        let second = match &networks.second_text_encoder {
+            Some(second) => Some(second.with(&loras, Target::TextEncoder2)?),
+            None => None,
+        };
+        let homeless = |lora: &&Lora| lora.changes(Target::TextEncoder2);
+        if second.is_none()
+            && let Some(lora) = loras.iter().find(homeless)
+        {
+            return Err(lora.refuse_target(Target::TextEncoder2));
+        }
+        self.unet = unet;
+        self.text_encoder = text_encoder;
+        if let (Some((encoder, _)), Some(second)) = (&mut self.second_text_encoder, second) {
+            *encoder = second;
+        }
+        self.loras = choices.to_vec();
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+"""Makes the parity fixtures of several LoRAs at once: one in each naming, over the UNet and the
+text encoder of the `sd15` fixture, and what diffusers computes with them active together.
+
+    python tests/parity/loras.py
+
+remakes `tests/parity/fixtures/loras/`, after `networks.py`, whose pipeline it reads. The versions
+it ran with are in `versions.json` there.
+"""
+
+import json
+import platform
+import shutil
+from pathlib import Path
+
+import diffusers
+import peft
+import safetensors
+import torch
+import transformers
+from diffusers import StableDiffusionPipeline
+from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from safetensors.torch import load_file, save_file
+
+FIXTURES = Path(__file__).parent / "fixtures"
+HERE = FIXTURES / "loras"
+NETWORKS = FIXTURES / "networks" / "sd15"
+
+# The sets that are compared: weights of `ink` (diffusers' naming), `lcm` (kohya's) and `peft`
+# (PEFT's own folder).
+SETS = {
+    "all": {"ink": 0.7, "lcm": -0.4, "peft": 1.3},
+    "two": {"ink": 1.0, "lcm": 0.5},
+    "one": {"peft": 0.25},
+}
+
+
+def trained(network, seed, **config):
+    """A LoRA of random weights, as PEFT names and scales them, rounded to half precision."""
+    torch.manual_seed(seed)
+    network.add_adapter(LoraConfig(init_lora_weights=False, **config), adapter_name="new")
+    state = get_peft_model_state_dict(network, adapter_name="new")
+    state = {key: (0.5 * value).half().contiguous() for key, value in state.items()}
+    network.delete_adapters("new") if hasattr(network, "delete_adapters") else network.delete_adapter("new")
+    return state
+
+
+def ink(pipeline):
+    """diffusers' naming, both networks, alphas in the file's metadata, one module of another rank
+    and alpha."""
+    of_unet = dict(
+        r=2, lora_alpha=6, target_modules=["to_q", "to_out.0", "conv2", "proj_out"],
+        rank_pattern={"mid_block.resnets.0.conv2": 3}, alpha_pattern={"mid_block.resnets.0.conv2": 1},
+    )
+    of_text = dict(r=3, lora_alpha=3, target_modules=["v_proj", "fc2"])
+    StableDiffusionPipeline.save_lora_weights(
+        HERE, trained(pipeline.unet, 201, **of_unet), trained(pipeline.text_encoder, 202, **of_text),
+        weight_name="ink.safetensors",
+        unet_lora_adapter_metadata=of_unet, text_encoder_lora_adapter_metadata=of_text,
+    )
+
+
+def lcm(pipeline):
+    """kohya's naming, both networks, an alpha beside each module, as LCM-LoRA has it: nearly every
+    layer of the UNet."""
+    of_unet = dict(
+        r=2, lora_alpha=1,
+        target_modules=[
+            "to_q", "to_k", "to_v", "to_out.0", "proj_in", "proj_out", "net.0.proj", "net.2",
+            "conv1", "conv2", "conv_shortcut", "downsamplers.0.conv", "upsamplers.0.conv", "time_emb_proj",
+        ],
+    )
+    of_text = dict(
+        r=2, lora_alpha=1, target_modules=["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"]
+    )
+    tensors = {}
+    for beginning, network, seed, config in (
+        ("lora_unet_", pipeline.unet, 203, of_unet), ("lora_te_text_model_", pipeline.text_encoder, 204, of_text),
+    ):
+        for key, value in trained(network, seed, **config).items():
+            module, part = key.rsplit(".lora_", 1)
+            name = beginning + module.replace(".", "_")
+            tensors[f"{name}.lora_{'down' if part.startswith('A') else 'up'}.weight"] = value
+            tensors[f"{name}.alpha"] = torch.tensor(float(config["lora_alpha"])).half()
+    save_file(tensors, HERE / "lcm.safetensors")
+
+
+def peft_folder(pipeline):
+    """PEFT's own folder: `adapter_model.safetensors` and `adapter_config.json`, scaled by the
+    rank's square root."""
+    config = LoraConfig(
+        r=4, lora_alpha=2, use_rslora=True, init_lora_weights=False, target_modules=["to_v", "conv1", "net.2"]
+    )
+    torch.manual_seed(205)
+    wrapped = get_peft_model(pipeline.unet, config)
+    for name, parameter in wrapped.named_parameters():
+        if "lora_" in name:
+            parameter.data = (0.5 * parameter.data).half().float()
+    wrapped.save_pretrained(HERE / "peft")
+    wrapped.unload()
+    (HERE / "peft" / "README.md").unlink(missing_ok=True)
+    file = HERE / "peft" / "adapter_model.safetensors"
+    save_file({key: value.half() for key, value in load_file(file).items()}, file, metadata={"format": "pt"})
+
+
+def activate(pipeline, weights):
+    """Loads each file as diffusers does, and PEFT's as PEFT does, and makes them all active."""
+    for name in weights:
+        if name == "peft":
+            settings = json.loads((HERE / "peft" / "adapter_config.json").read_text())
+            tensors = load_file(HERE / "peft" / "adapter_model.safetensors")
+            tensors = {key.removeprefix("base_model.model."): value.float() for key, value in tensors.items()}
+            pipeline.unet.load_lora_adapter(
+                tensors, prefix=None, adapter_name=name,
+                metadata={key: settings[key] for key in ("r", "lora_alpha", "use_rslora", "target_modules")},
+            )
+        else:
+            pipeline.load_lora_weights(HERE, weight_name=f"{name}.safetensors", adapter_name=name)
+    pipeline.set_adapters(list(weights), list(weights.values()))
+
+
+@torch.no_grad()
+def main():
+    shutil.rmtree(HERE, ignore_errors=True)
+    HERE.mkdir(parents=True)
+    torch.use_deterministic_algorithms(True)
+
+    def fresh():
+        return StableDiffusionPipeline.from_pretrained(NETWORKS, torch_dtype=torch.float32, safety_checker=None)
+
+    for make in (ink, lcm, peft_folder):
+        make(fresh())
+    given = load_file(NETWORKS / "expected.safetensors")
+    ids = given["text.ids"]
+    expected = {}
+    for name, weights in SETS.items():
+        pipeline = fresh()
+        plain = pipeline.unet(
+            given["unet.sample"], given["unet.timesteps"], given["unet.encoder_hidden_states"]
+        ).sample
+        assert (plain - given["unet.output"]).abs().max() < 1e-4
+        activate(pipeline, weights)
+        output = pipeline.unet(
+            given["unet.sample"], given["unet.timesteps"], given["unet.encoder_hidden_states"]
+        ).sample
+        assert (output - plain).abs().max() > 1e-2, name
+        expected[f"{name}.unet"] = output.contiguous()
+        expected[f"{name}.text"] = pipeline.text_encoder(ids).last_hidden_state.contiguous()
+    save_file(expected, HERE / "expected.safetensors")
+    versions = {"python": platform.python_version()}
+    for package in (diffusers, peft, safetensors, torch, transformers):
+        versions[package.__name__] = package.__version__
+    (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
+    size = sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file())
+    print(f"{size / 1e6:.2f} MB in {HERE}")
+
+
+if __name__ == "__main__":
+    main()
