@@ -11,17 +11,19 @@
 )]
 
 pub mod bench;
+pub mod eval;
 pub mod generate;
 pub mod model;
 pub mod serve;
 
 mod bundled;
 mod failure;
+mod machine;
 mod progress;
 mod settings;
 mod telemetry;
 
-pub use bundled::default_model_folder;
+pub use bundled::{default_clip_folder, default_model_folder};
 pub use failure::Failure;
 pub use progress::{bar, spinner};
 pub use settings::{AuthChoice, LogFormat, ServeFlags, ServeSettings};
@@ -56,6 +58,8 @@ pub enum Command {
     Generate(generate::GenerateArgs),
     /// Measures a server from outside, as a client of its own.
     Bench(bench::BenchArgs),
+    /// Prints a scorecard: how good, how varied and how quick each sampler is.
+    Eval(eval::EvalArgs),
     /// Looks into model folders.
     Model(model::ModelArgs),
 }
@@ -69,6 +73,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(flags) => serve::run(flags),
         Command::Generate(args) => generate::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Eval(args) => eval::run(args),
         Command::Model(args) => model::run(args),
     }
 }

@@ -220,11 +220,11 @@ impl Component {
         } else {
             "copy the component's weights there, as safetensors"
         };
-        let stem = if self.name.starts_with("text_encoder") {
-            STEMS[1]
-        } else {
-            STEMS[0]
-        };
+        // What transformers saves does not name its class as diffusers does.
+        let of_diffusers = self
+            .config()
+            .is_ok_and(|config| config.fields().contains_key("_class_name"));
+        let stem = if of_diffusers { STEMS[0] } else { STEMS[1] };
         Err(ModelError::Missing {
             path: self.path.join(format!("{stem}.safetensors")),
             hint: expected.to_owned(),
