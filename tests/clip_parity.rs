@@ -123,12 +123,18 @@ fn a_picture_and_a_text_go_in_as_they_are() {
     check("embed_text", &text, &wanted);
 }
 
-/// A copy of the fixture, to be broken.
-fn broken(change: impl FnOnce(&Path)) -> String {
+/// A copy of the fixture, to be changed.
+fn copy() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     for entry in std::fs::read_dir(fixture()).unwrap().map(Result::unwrap) {
         std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
     }
+    folder
+}
+
+/// The error that a changed copy is refused with, in one line.
+fn broken(change: impl FnOnce(&Path)) -> String {
+    let folder = copy();
     change(folder.path());
     let error = ClipModel::load(folder.path(), &Device::Cpu).err().unwrap();
     let told = error.to_string();
@@ -193,10 +199,7 @@ fn a_folder_that_is_no_clip_model_is_told_apart() {
 /// Newer folders have one file for everything that prepares inputs.
 #[test]
 fn the_image_processor_is_also_read_from_the_joint_file() {
-    let folder = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(fixture()).unwrap().map(Result::unwrap) {
-        std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
-    }
+    let folder = copy();
     let own = folder.path().join("preprocessor_config.json");
     let alone: Value = serde_json::from_slice(&std::fs::read(&own).unwrap()).unwrap();
     std::fs::remove_file(own).unwrap();

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::fit::check_tokens;
+use super::folder::folder_name;
 use super::layers::linear;
 use super::{
     ClipImageProcessor, ClipTextConfig, ClipTextModel, ClipTokenizer, ClipVisionConfig,
@@ -47,14 +49,7 @@ impl ClipModel {
         };
         let vision_config = ClipVisionConfig::read(&config_file.section("vision_config")?)?;
         let tokenizer = ClipTokenizer::load(folder, text_config.max_position_embeddings)?;
-        if tokenizer.vocab_size() > text_config.vocab_size {
-            let reason = format!(
-                "is {}, but the tokenizer beside it has {} tokens",
-                text_config.vocab_size,
-                tokenizer.vocab_size()
-            );
-            return Err(text_file.refuse("vocab_size", reason));
-        }
+        check_tokens(&text_file, text_config.vocab_size, &tokenizer)?;
         let image_processor = ClipImageProcessor::load(folder)?;
         let weights = component.weights(device, DType::F32)?;
         let logit_scale = weights.tensor_of_any("logit_scale", &[&[], &[1]])?;
@@ -73,12 +68,7 @@ impl ClipModel {
             tokenizer,
             image_processor,
             device: device.clone(),
-            name: folder
-                .canonicalize()
-                .unwrap_or_else(|_| folder.to_owned())
-                .file_name()
-                .map(|name| name.to_string_lossy().into_owned())
-                .unwrap_or_default(),
+            name: folder_name(folder),
         })
     }
 

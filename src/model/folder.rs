@@ -75,14 +75,7 @@ impl ModelFolder {
 
     /// The last part of the path: what people call the model.
     pub fn name(&self) -> String {
-        let absolute = self
-            .path
-            .canonicalize()
-            .unwrap_or_else(|_| self.path.clone());
-        absolute
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default()
+        folder_name(&self.path)
     }
 
     /// The pipeline class that the index names, such as `StableDiffusionPipeline`.
@@ -127,6 +120,15 @@ impl ModelFolder {
     pub fn component(&self, name: &str) -> Result<Component, ModelError> {
         Component::at(&self.path.join(name))
     }
+}
+
+/// The last part of a folder's path, also where the path ends in dots.
+pub(super) fn folder_name(path: &Path) -> String {
+    let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    absolute
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 impl Component {

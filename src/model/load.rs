@@ -7,7 +7,7 @@ use candle_core::{DType, Device};
 
 use super::config_file::read_text;
 use super::family::Traits;
-use super::fit::{TextWidths, check_latents, check_text};
+use super::fit::{TextWidths, check_latents, check_text, check_tokens};
 use super::lora::{Lora, adapters};
 use super::lora_names::Target;
 use super::{
@@ -253,15 +253,6 @@ fn load_text(
     let model = ClipTextModel::load(&config, &weights, with_projection)?;
     let component = folder.component(tokenizer)?;
     let tokenizer = ClipTokenizer::load(component.path(), config.max_position_embeddings)?;
-    if tokenizer.vocab_size() > config.vocab_size {
-        return Err(config_file.refuse(
-            "vocab_size",
-            format!(
-                "is {}, but the tokenizer beside it has {} tokens",
-                config.vocab_size,
-                tokenizer.vocab_size()
-            ),
-        ));
-    }
+    check_tokens(&config_file, config.vocab_size, &tokenizer)?;
     Ok((model, tokenizer))
 }
