@@ -30,7 +30,7 @@ pub use entry::CanvasError;
 pub use layers::{Canvas, MAX_SPREAD, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
 pub use mask::Mask;
 pub use pixels::{BufferLengthError, Pixels};
-pub use resize::fit_to;
+pub use resize::{fit_to, resize_bicubic};
 pub use stroke::MAX_BRUSH_SIZE;
 pub use tile::TILE;
 pub use window::{Window, WindowRules, feather, windows_for};

@@ -1,8 +1,8 @@
-//! Fitting pictures to the canvas.
+//! Pictures in other sizes.
 
 use fast_image_resize::images::{TypedImage, TypedImageRef};
 use fast_image_resize::pixels::U8x3;
-use fast_image_resize::{ResizeOptions, Resizer};
+use fast_image_resize::{FilterType, ResizeAlg, ResizeOptions, Resizer};
 
 use super::Pixels;
 use crate::protocol::CanvasSize;
@@ -14,20 +14,36 @@ pub fn fit_to(picture: &Pixels, size: CanvasSize) -> Pixels {
     if picture.width() == size.width && picture.height() == size.height {
         return picture.clone();
     }
-    resized(picture, size).unwrap_or_else(|| Pixels::new(size.width, size.height, [255; 3]))
+    let options = ResizeOptions::new().fit_into_destination(Some((0.5, 0.5)));
+    resized(picture, size, &options)
+        .unwrap_or_else(|| Pixels::new(size.width, size.height, [255; 3]))
+}
+
+/// The whole picture in another size, whatever that does to its shape: bicubic with a = −½,
+/// widened where the picture shrinks, as Pillow's `BICUBIC`. A picture without pixels becomes
+/// white paper.
+pub fn resize_bicubic(picture: &Pixels, size: CanvasSize) -> Pixels {
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    // Rows first, as Pillow: what overshoots is cut off between the two, so the order shows.
+    let rows = CanvasSize {
+        width: size.width,
+        height: picture.height(),
+    };
+    resized(picture, rows, &options)
+        .and_then(|rows| resized(&rows, size, &options))
+        .unwrap_or_else(|| Pixels::new(size.width, size.height, [255; 3]))
 }
 
 /// `None` for pictures without pixels, the only ones that cannot be scaled.
-fn resized(picture: &Pixels, size: CanvasSize) -> Option<Pixels> {
+fn resized(picture: &Pixels, size: CanvasSize, options: &ResizeOptions) -> Option<Pixels> {
     let source =
         TypedImageRef::<U8x3>::from_buffer(picture.width(), picture.height(), picture.data())
             .ok()?;
     let mut target = vec![0; 3 * size.width as usize * size.height as usize];
     let mut view = TypedImage::<U8x3>::from_buffer(size.width, size.height, &mut target).ok()?;
-    let options = ResizeOptions::new().fit_into_destination(Some((0.5, 0.5)));
     // The typed call: the untyped one compiles every pixel type into this crate.
     Resizer::new()
-        .resize_typed(&source, &mut view, &options)
+        .resize_typed(&source, &mut view, options)
         .ok()?;
     Pixels::from_raw(size.width, size.height, target)
         .ok()

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 /// The bundled model's folder, relative to the project.
 const BUNDLED: &str = "models/storybook";
+/// The folder beside it with the CLIPModel that judges pictures.
+const BUNDLED_CLIP: &str = "storybook-clip";
 
 /// The first folder called `models/storybook` that is there: beside the
 /// working directory, beside the executable, or where this build came from.
@@ -20,6 +22,12 @@ pub fn bundled_model_folder() -> Option<PathBuf> {
         Some(env!("CARGO_MANIFEST_DIR").into()),
     ];
     first_with_model(places.into_iter().flatten())
+}
+
+/// The CLIPModel beside the bundled model; None where there is none.
+pub fn default_clip_folder() -> Option<PathBuf> {
+    let folder = bundled_model_folder()?.with_file_name(BUNDLED_CLIP);
+    folder.is_dir().then_some(folder)
 }
 
 fn first_with_model(places: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {

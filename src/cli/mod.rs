@@ -11,6 +11,7 @@
 )]
 
 pub mod bench;
+pub mod eval;
 pub mod generate;
 pub mod model;
 pub mod serve;
@@ -19,11 +20,12 @@ mod bundled;
 mod failure;
 mod find_model;
 mod lora;
+mod machine;
 mod progress;
 mod settings;
 mod telemetry;
 
-pub use bundled::bundled_model_folder;
+pub use bundled::{bundled_model_folder, default_clip_folder};
 pub use failure::Failure;
 pub use find_model::{find_model, models_folder};
 pub use lora::{LoraFlag, LoraFlagError};
@@ -60,6 +62,8 @@ pub enum Command {
     Generate(generate::GenerateArgs),
     /// Measures a server from outside, as a client of its own.
     Bench(bench::BenchArgs),
+    /// Prints a scorecard: how good, how varied and how quick each sampler is.
+    Eval(eval::EvalArgs),
     /// Gets models from a hub, and looks into model folders.
     Model(model::ModelArgs),
 }
@@ -73,6 +77,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Serve(flags) => serve::run(flags),
         Command::Generate(args) => generate::run(args),
         Command::Bench(args) => bench::run(args),
+        Command::Eval(args) => eval::run(args),
         Command::Model(args) => model::run(args),
     }
 }

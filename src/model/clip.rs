@@ -3,9 +3,10 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::clip_encoder::{ClipEncoder, EncoderShape, read_exact_gelu};
 use super::layers::{embedding, layer_norm, linear};
 use super::{ConfigFile, ModelError, Weights};
-use crate::kernels::{LayerNorm, Linear, attention, gelu, quick_gelu};
+use crate::kernels::{LayerNorm, Linear};
 
 /// A CLIP text encoder's configuration, with transformers' names and defaults.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,17 +39,6 @@ impl ClipTextConfig {
     /// # Errors
     /// `Config`, with the field's name.
     pub fn read(file: &ConfigFile) -> std::result::Result<Self, ModelError> {
-        let act: String = file.or("hidden_act", "quick_gelu".to_owned())?;
-        let exact_gelu = match act.as_str() {
-            "quick_gelu" => false,
-            "gelu" => true,
-            other => {
-                return Err(file.refuse(
-                    "hidden_act",
-                    format!("is {other:?}, which is not supported: use quick_gelu or gelu"),
-                ));
-            }
-        };
         let config = Self {
             vocab_size: file.or("vocab_size", 49408)?,
             hidden_size: file.or("hidden_size", 512)?,
@@ -57,19 +47,23 @@ impl ClipTextConfig {
             num_hidden_layers: file.or("num_hidden_layers", 12)?,
             num_attention_heads: file.or("num_attention_heads", 8)?,
             max_position_embeddings: file.or("max_position_embeddings", 77)?,
-            exact_gelu,
+            exact_gelu: read_exact_gelu(file)?,
             layer_norm_eps: file.or("layer_norm_eps", 1e-5)?,
             eos_token_id: file.or("eos_token_id", 49407)?,
         };
-        if config.num_attention_heads == 0
-            || !config
-                .hidden_size
-                .is_multiple_of(config.num_attention_heads)
-        {
-            let reason = format!("does not divide hidden_size, {}", config.hidden_size);
-            return Err(file.refuse("num_attention_heads", reason));
-        }
+        config.encoder().check(file)?;
         Ok(config)
+    }
+
+    fn encoder(&self) -> EncoderShape {
+        EncoderShape {
+            width: self.hidden_size,
+            inner: self.intermediate_size,
+            layers: self.num_hidden_layers,
+            heads: self.num_attention_heads,
+            exact_gelu: self.exact_gelu,
+            eps: self.layer_norm_eps,
+        }
     }
 }
 
@@ -92,20 +86,9 @@ pub struct ClipTextModel {
     config: ClipTextConfig,
     token_embedding: Tensor,
     position_embedding: Tensor,
-    layers: Vec<Layer>,
+    encoder: ClipEncoder,
     final_layer_norm: LayerNorm,
     text_projection: Option<Linear>,
-}
-
-struct Layer {
-    layer_norm1: LayerNorm,
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
-    out_proj: Linear,
-    layer_norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
 }
 
 impl ClipTextModel {
@@ -145,9 +128,7 @@ impl ClipTextModel {
         Ok(Self {
             token_embedding: table("token_embedding", config.vocab_size)?,
             position_embedding: table("position_embedding", config.max_position_embeddings)?,
-            layers: (0..config.num_hidden_layers)
-                .map(|number| Layer::load(&inner.scope("encoder.layers").scope(number), config))
-                .collect::<std::result::Result<_, _>>()?,
+            encoder: ClipEncoder::load(&inner.scope("encoder"), config.encoder())?,
             final_layer_norm: layer_norm(
                 &inner.scope("final_layer_norm"),
                 width,
@@ -195,21 +176,17 @@ impl ClipTextModel {
         let embedded = self.token_embedding.index_select(&ids.flatten_all()?, 0)?;
         let embedded = embedded.reshape((batch, tokens, self.config.hidden_size))?;
         let positions = self.position_embedding.narrow(0, 0, tokens)?;
-        let mut hidden = embedded.broadcast_add(&positions)?;
+        let embedded = embedded.broadcast_add(&positions)?;
         let mask = self.causal_mask(tokens)?;
-        let mut penultimate_hidden_state = hidden.clone();
-        for layer in &self.layers {
-            penultimate_hidden_state = hidden;
-            hidden = layer.forward(&penultimate_hidden_state, &self.config, &mask)?;
-        }
-        let last_hidden_state = self.final_layer_norm.forward(&hidden)?;
+        let states = self.encoder.forward(&embedded, Some(&mask))?;
+        let last_hidden_state = self.final_layer_norm.forward(&states.last)?;
         let text_embeds = match &self.text_projection {
             Some(projection) => Some(projection.forward(&self.pooled(&last_hidden_state, &ids)?)?),
             None => None,
         };
         Ok(ClipTextOutput {
             last_hidden_state,
-            penultimate_hidden_state,
+            penultimate_hidden_state: states.penultimate,
             text_embeds,
         })
     }
@@ -246,44 +223,5 @@ impl ClipTextModel {
     /// The number format that the network computes in, and answers in.
     pub fn dtype(&self) -> DType {
         self.token_embedding.dtype()
-    }
-}
-
-impl Layer {
-    fn load(weights: &Weights, config: &ClipTextConfig) -> std::result::Result<Self, ModelError> {
-        let (width, inner) = (config.hidden_size, config.intermediate_size);
-        let dense = |name: &str, input, output| linear(&weights.scope(name), input, output, true);
-        let norm = |name: &str| layer_norm(&weights.scope(name), width, config.layer_norm_eps);
-        Ok(Self {
-            layer_norm1: norm("layer_norm1")?,
-            q_proj: dense("self_attn.q_proj", width, width)?,
-            k_proj: dense("self_attn.k_proj", width, width)?,
-            v_proj: dense("self_attn.v_proj", width, width)?,
-            out_proj: dense("self_attn.out_proj", width, width)?,
-            layer_norm2: norm("layer_norm2")?,
-            fc1: dense("mlp.fc1", width, inner)?,
-            fc2: dense("mlp.fc2", inner, width)?,
-        })
-    }
-
-    fn forward(&self, tokens: &Tensor, config: &ClipTextConfig, mask: &Tensor) -> Result<Tensor> {
-        let normed = self.layer_norm1.forward(tokens)?;
-        let heads = config.num_attention_heads;
-        let mixed = attention(
-            &self.q_proj.forward(&normed)?,
-            &self.k_proj.forward(&normed)?,
-            &self.v_proj.forward(&normed)?,
-            heads,
-            1.0 / ((config.hidden_size / heads) as f64).sqrt(),
-            Some(mask),
-        )?;
-        let tokens = self.out_proj.forward_add(&mixed, tokens)?;
-        let hidden = self.fc1.forward(&self.layer_norm2.forward(&tokens)?)?;
-        let hidden = if config.exact_gelu {
-            gelu(&hidden)?
-        } else {
-            quick_gelu(&hidden)?
-        };
-        self.fc2.forward_add(&hidden, &tokens)
     }
 }

@@ -12,6 +12,9 @@ use super::ModelError;
 #[derive(Debug, Clone)]
 pub struct ConfigFile {
     path: PathBuf,
+    /// Where `fields` are in the file: empty, or the names of the objects around them, each with
+    /// a dot.
+    within: String,
     fields: Map<String, Value>,
 }
 
@@ -56,6 +59,7 @@ impl ConfigFile {
         match serde_json::from_str(text).map_err(|error| json(error.to_string()))? {
             Value::Object(fields) => Ok(Self {
                 path: path.to_owned(),
+                within: String::new(),
                 fields,
             }),
             _ => Err(json("it should be an object, { … }".to_owned())),
@@ -70,6 +74,19 @@ impl ConfigFile {
     /// All fields, in the file's order.
     pub fn fields(&self) -> &Map<String, Value> {
         &self.fields
+    }
+
+    /// The object in a field, such as `text_config`; an empty one where the field is absent or
+    /// null. Complaints name its fields as `text_config.hidden_size`.
+    ///
+    /// # Errors
+    /// `Config` when the field is something else than an object.
+    pub fn section(&self, field: &str) -> Result<Self, ModelError> {
+        Ok(Self {
+            path: self.path.clone(),
+            within: format!("{}{field}.", self.within),
+            fields: self.or(field, Map::new())?,
+        })
     }
 
     /// A field's value; none when it is absent or null.
@@ -140,7 +157,7 @@ impl ConfigFile {
     pub fn refuse(&self, field: &str, reason: impl Into<String>) -> ModelError {
         ModelError::Config {
             path: self.path.clone(),
-            field: field.to_owned(),
+            field: format!("{}{field}", self.within),
             reason: reason.into(),
         }
     }

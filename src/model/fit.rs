@@ -1,6 +1,6 @@
 //! Whether the parts of a model fit together.
 
-use super::{ClipTextModel, ConfigFile, ModelError, UNetConfig};
+use super::{ClipTextModel, ClipTokenizer, ConfigFile, ModelError, UNetConfig};
 
 /// The widths of what a model's text encoders give to its UNet.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +20,20 @@ impl TextWidths {
             pooled: second.and_then(ClipTextModel::projection_dim),
         }
     }
+}
+
+/// The text encoder must know every token that the tokenizer beside it can give.
+pub(super) fn check_tokens(
+    file: &ConfigFile,
+    vocab_size: usize,
+    tokenizer: &ClipTokenizer,
+) -> Result<(), ModelError> {
+    let tokens = tokenizer.vocab_size();
+    if tokens > vocab_size {
+        let reason = format!("is {vocab_size}, but the tokenizer beside it has {tokens} tokens");
+        return Err(file.refuse("vocab_size", reason));
+    }
+    Ok(())
 }
 
 /// The UNet must take the autoencoder's latents and give them back.

@@ -84,14 +84,7 @@ impl ModelFolder {
 
     /// The last part of the path: what people call the model.
     pub fn name(&self) -> String {
-        let absolute = self
-            .path
-            .canonicalize()
-            .unwrap_or_else(|_| self.path.clone());
-        absolute
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default()
+        folder_name(&self.path)
     }
 
     /// The pipeline class that the index names, such as `StableDiffusionPipeline`.
@@ -144,6 +137,15 @@ impl ModelFolder {
     pub fn component(&self, name: &str) -> Result<Component, ModelError> {
         Component::at(&self.path.join(name))
     }
+}
+
+/// The last part of a folder's path, also where the path ends in dots.
+pub(super) fn folder_name(path: &Path) -> String {
+    let absolute = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    absolute
+        .file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 impl Component {
@@ -237,10 +239,14 @@ impl Component {
         } else {
             "copy the component's weights there, as safetensors"
         };
-        let stem = if self.name.starts_with("text_encoder") {
-            WEIGHT_STEMS[1]
-        } else {
+        // What transformers saves does not name its class as diffusers does.
+        let of_diffusers = self
+            .config()
+            .is_ok_and(|config| config.fields().contains_key("_class_name"));
+        let stem = if of_diffusers {
             WEIGHT_STEMS[0]
+        } else {
+            WEIGHT_STEMS[1]
         };
         Err(ModelError::Missing {
             path: self.path.join(format!("{stem}.safetensors")),

@@ -8,7 +8,7 @@ use candle_core::{DType, Device};
 use super::adaptable::{Adaptable, AdaptableNetworks};
 use super::config_file::read_text;
 use super::family::{SchedulerTraits, Traits};
-use super::fit::{TextWidths, check_latents, check_text};
+use super::fit::{TextWidths, check_latents, check_text, check_tokens};
 use super::lora::Lora;
 use super::{
     Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Family,
@@ -254,14 +254,6 @@ fn load_text(
     })?;
     let component = folder.component(tokenizer)?;
     let tokenizer = ClipTokenizer::load(component.path(), positions)?;
-    if tokenizer.vocab_size() > vocabulary {
-        return Err(config_file.refuse(
-            "vocab_size",
-            format!(
-                "is {vocabulary}, but the tokenizer beside it has {} tokens",
-                tokenizer.vocab_size()
-            ),
-        ));
-    }
+    check_tokens(&config_file, vocabulary, &tokenizer)?;
     Ok((model, tokenizer))
 }

@@ -2,7 +2,6 @@
 
 mod client;
 mod http;
-mod machine;
 mod report;
 mod server;
 mod stroke;

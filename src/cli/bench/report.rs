@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::machine::Machine;
+use crate::cli::machine::Machine;
 use crate::protocol::{ModelInfo, TimingsMs};
 
 /// How a set of measured milliseconds is spread.

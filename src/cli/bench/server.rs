@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use super::http;
-use super::machine::peak_memory_mib;
 use crate::cli::Failure;
+use crate::cli::machine::peak_memory_mib;
 
 /// How long a server may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(120);

@@ -10,9 +10,9 @@ use clap::Args;
 use tokio::time::timeout_at;
 
 use super::client::{BenchClient, Heard, make_room};
-use super::machine::this_machine;
 use super::report::{Painted, Spread, StrokeReport, hundredths, spread_by_stage};
 use super::server::MeasuredServer;
+use crate::cli::machine::this_machine;
 use crate::cli::{Failure, bar};
 use crate::protocol::{ClientMessage, Layer, SettingsPatch};
 use plan::{Plan, PlannedStroke, SPREAD};

@@ -1,0 +1,159 @@
+//! What is painted: which samplers, at which numbers of steps.
+
+use super::EvalArgs;
+use super::report::Refusal;
+use crate::model::{Family, Model};
+use crate::sampler::{
+    SamplerError, SchedulerConfig, TimetableRequest, sampler_by_name, sampler_names,
+};
+
+/// The sampler that turns pictures into noise. Its row is a round trip.
+pub const INVERSE: &str = "ddim-inverse";
+/// The sampler that brings its noise back, and paints what it is given.
+pub const BACK: &str = "ddim";
+
+/// Samplers and steps that this model's scheduler can do, and those that it cannot.
+pub struct Plan {
+    /// Ascending numbers of steps, each with its samplers.
+    pub columns: Vec<(u32, Vec<&'static str>)>,
+    /// What was asked for and cannot be done.
+    pub refused: Vec<Refusal>,
+}
+
+impl Plan {
+    /// Asks every sampler for its timetable.
+    ///
+    /// # Errors
+    /// When a sampler is unknown, or nothing is left to paint.
+    pub fn new(args: &EvalArgs, scheduler: &SchedulerConfig) -> Result<Self, SamplerError> {
+        let mut steps = args.steps.clone();
+        steps.sort_unstable();
+        steps.dedup();
+        let mut plan = Self {
+            columns: Vec::new(),
+            refused: Vec::new(),
+        };
+        let mut last_error = None;
+        for steps in steps {
+            let mut possible = Vec::new();
+            for name in sampler_names().filter(|name| {
+                args.samplers.is_empty() || args.samplers.iter().any(|asked| asked == name)
+            }) {
+                let request = TimetableRequest::new(steps);
+                match sampler_by_name(name)?.timetable(scheduler, &request) {
+                    Ok(_) => possible.push(name),
+                    Err(error) => {
+                        plan.refused.push(Refusal {
+                            sampler: name,
+                            steps,
+                            reason: error.to_string(),
+                        });
+                        last_error = Some(error);
+                    }
+                }
+            }
+            if !possible.is_empty() {
+                plan.columns.push((steps, possible));
+            }
+        }
+        match last_error {
+            Some(error) if plan.columns.is_empty() => Err(error),
+            _ => Ok(plan),
+        }
+    }
+
+    /// The largest number of steps.
+    pub fn most_steps(&self) -> u32 {
+        self.columns.last().map_or(1, |(steps, _)| *steps)
+    }
+
+    /// Whether pictures are inverted.
+    pub fn inverts(&self) -> bool {
+        self.columns
+            .iter()
+            .any(|(_, samplers)| samplers.contains(&INVERSE))
+    }
+
+    /// Steps of the network for each prompt and seed, for the progress bar.
+    pub fn steps_for_each(&self) -> u64 {
+        let columns: u64 = self
+            .columns
+            .iter()
+            .flat_map(|(steps, samplers)| samplers.iter().map(|name| (*steps, *name)))
+            .map(|(steps, name)| u64::from(steps) * if name == INVERSE { 2 } else { 1 })
+            .sum();
+        columns
+            + if self.inverts() {
+                self.most_steps().into()
+            } else {
+                0
+            }
+    }
+}
+
+/// The guidance scale that suits a model: the bundled model's card says 2, the rest are the
+/// defaults of the families' pipelines in diffusers. Distilled models without an embedding of the
+/// scale run without guidance.
+pub fn default_guidance_scale(model: &Model) -> f64 {
+    let embeds = model.unet().config().time_cond_proj_dim.is_some();
+    match model.family {
+        Family::Sketch => 2.0,
+        Family::Sd | Family::Inpainting | Family::InstructPix2Pix => 7.5,
+        Family::Sdxl => 5.0,
+        Family::Lcm if embeds => 8.5,
+        Family::Lcm | Family::Turbo | Family::SdxlTurbo => 1.0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Flags {
+        #[command(flatten)]
+        args: EvalArgs,
+    }
+
+    fn plan(flags: &[&str]) -> Result<Plan, SamplerError> {
+        let usual = ["eval", "--prompts", "p", "--out", "o"];
+        let flags = Flags::try_parse_from(usual.iter().chain(flags)).unwrap();
+        let scheduler = SchedulerConfig::from_json(
+            r#"{"_class_name": "LCMScheduler", "beta_schedule": "scaled_linear"}"#,
+        )
+        .unwrap();
+        Plan::new(&flags.args, &scheduler)
+    }
+
+    #[test]
+    fn all_samplers_at_six_numbers_of_steps() {
+        let plan = plan(&[]).unwrap();
+        let steps: Vec<u32> = plan.columns.iter().map(|(steps, _)| *steps).collect();
+        assert_eq!(steps, [1, 2, 4, 8, 25, 50]);
+        assert!(plan.columns.iter().all(|(_, names)| names.len() == 9));
+        assert!(plan.refused.is_empty() && plan.inverts());
+        // Nine samplers, one of which goes there and back, and its source.
+        assert_eq!(plan.steps_for_each(), 90 * 10 + 50);
+    }
+
+    #[test]
+    fn what_a_sampler_cannot_do_is_noted_and_the_rest_painted() {
+        let plan = plan(&["--samplers", "lcm,ddim", "--steps", "100,2,2"]).unwrap();
+        assert_eq!(
+            plan.columns,
+            [(2, vec!["lcm", "ddim"]), (100, vec!["ddim"])]
+        );
+        assert_eq!(plan.refused.len(), 1);
+        assert_eq!(
+            (plan.refused[0].sampler, plan.refused[0].steps),
+            ("lcm", 100)
+        );
+        assert!(!plan.inverts());
+    }
+
+    #[test]
+    fn nothing_to_paint_is_an_error() {
+        assert!(plan(&["--samplers", "lcm", "--steps", "100"]).is_err());
+    }
+}
