@@ -61,7 +61,7 @@ def make_unet():
 
 
 def make_scheduler():
-    """Four steps at 999, 759, 499 and 259; DDIMScheduler reads the same numbers."""
+    """Four steps at 999, 759, 499 and 259; other schedulers start at 999 too, from pure noise as in training."""
     return LCMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
@@ -70,6 +70,6 @@ def make_scheduler():
         prediction_type="v_prediction",
         set_alpha_to_one=True,
         steps_offset=1,
-        timestep_spacing="leading",
+        timestep_spacing="trailing",
         clip_sample=False,
     )

@@ -24,6 +24,7 @@ pub use generate::{GenerateRequest, GivenNoise};
 pub use inputs::{
     latent_mask_from_mask, latent_rect_from_window, pixels_from_tensor, tensor_from_pixels,
 };
+pub use prompt::plain_prompt;
 pub use render::{NoiseSource, Render, RenderInputs};
 pub use text::{TextCache, TextCounts};
 pub use timings::{Stage, Timings};

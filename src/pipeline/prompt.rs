@@ -66,6 +66,15 @@ pub(super) fn parse_prompt(prompt: &str) -> Vec<Fragment> {
     merged(fragments)
 }
 
+/// The words of a prompt without their weights, as a reader that knows no weights should get them.
+pub fn plain_prompt(prompt: &str) -> String {
+    let fragments = parse_prompt(prompt);
+    fragments
+        .iter()
+        .map(|fragment| fragment.text.as_str())
+        .collect()
+}
+
 fn plain(text: &str) -> Fragment {
     Fragment {
         text: text.to_owned(),
@@ -175,5 +184,13 @@ mod tests {
                 proptest::prop_assert_eq!(&fragments[0].text, &prompt);
             }
         }
+    }
+
+    #[test]
+    fn a_plain_prompt_has_the_words_and_no_weights() {
+        assert_eq!(
+            plain_prompt(r"a (red:1.3) [old] fox \(wild\)"),
+            "a red old fox (wild)"
+        );
     }
 }

@@ -7,6 +7,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::scores::cosine;
 use crate::model::{ClipModel, ModelError};
+use crate::pipeline::plain_prompt;
 
 /// A CLIPModel that remembers the texts it has read.
 pub struct Judge {
@@ -43,7 +44,7 @@ impl Judge {
         Ok(Seen(values(&self.clip, &embedding)?))
     }
 
-    /// The cosine of a picture and a text.
+    /// The cosine of a picture and a text, whose weights CLIP does not see.
     ///
     /// # Errors
     /// When the text cannot be split, or the device fails.
@@ -51,7 +52,7 @@ impl Judge {
         if let Some(known) = self.texts.get(text) {
             return Ok(cosine(&seen.0, known));
         }
-        let embedding = values(&self.clip, &self.clip.embed_text(text)?)?;
+        let embedding = values(&self.clip, &self.clip.embed_text(&plain_prompt(text))?)?;
         let answer = cosine(&seen.0, &embedding);
         self.texts.insert(text.to_owned(), embedding);
         Ok(answer)
