@@ -54,7 +54,7 @@ def paint_wobbly(sheet, regions, random, radius=None):
     """Every segment as one flat blob with simplified, wandering edges."""
     size = sheet.shape[0]
     radius = radius or random.uniform(1.5, 9)
-    maps = displacement(random, size, random.uniform(1, 9), int(random.integers(3, 9)))
+    maps = displacement(random, size, random.uniform(1, 5), int(random.integers(3, 9)))
     covered = np.full((size, size), 0.5, np.float32)
     for region in regions:
         soft = cv2.GaussianBlur(region.mask.astype(np.float32), (0, 0), radius if region.area > 900 else radius * 0.4)
@@ -75,14 +75,14 @@ def paint_shapes(sheet, regions, random):
                 shapes.append((int(stats[index, 2]) * int(stats[index, 3]), (components == index).astype(np.uint8), region.colour))
     for _, mask, colour in sorted(shapes, key=lambda shape: -shape[0])[:14]:
         contour = max(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=len)
-        shift = random.normal(0, 3, 2)
+        shift = random.normal(0, 1.5, 2)
         choice = random.random()
         if choice < 0.45 and len(contour) >= 5:
             moments = cv2.moments(mask, True)
             centre = np.array([moments["m10"], moments["m01"]]) / moments["m00"] + shift
             covariance = np.array([[moments["mu20"], moments["mu11"]], [moments["mu11"], moments["mu02"]]]) / moments["m00"]
             values, vectors = np.linalg.eigh(covariance)
-            axes = 2 * np.sqrt(np.maximum(values, 1)) * random.uniform(0.85, 1.12, 2)
+            axes = 2 * np.sqrt(np.maximum(values, 1)) * random.uniform(0.93, 1.06, 2)
             angle = float(np.degrees(np.arctan2(vectors[1, 1], vectors[0, 1])))
             cv2.ellipse(sheet, tuple(centre.round().astype(int).tolist()), (max(2, int(axes[1])), max(2, int(axes[0]))), angle, 0, 360, colour.tolist(), -1, cv2.LINE_AA)
             continue
@@ -218,7 +218,7 @@ def finish(sheet, random):
     if soft > 0.3:
         sheet = cv2.GaussianBlur(sheet, (0, 0), random.uniform(0.6, 1.8) if soft < 0.8 else random.uniform(1.8, 5))
     if random.random() < 0.5:
-        scale, shift = random.uniform(0.95, 1.05), random.normal(0, 4, 2)
+        scale, shift = random.uniform(0.985, 1.015), random.normal(0, 1.2, 2)
         matrix = np.array([[scale, 0, shift[0] + size / 2 * (1 - scale)], [0, scale, shift[1] + size / 2 * (1 - scale)]])
         sheet = cv2.warpAffine(sheet, matrix, (size, size), borderMode=cv2.BORDER_REPLICATE)
     return np.clip(sheet, 0, 255)
