@@ -4,12 +4,16 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "support/fixtures.rs"]
+mod fixtures;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
+use fixtures::copy_folder;
 use futures_util::{SinkExt, StreamExt};
 use impasto::canvas::{ImageLimits, Pixels, decode_image};
 use impasto::protocol::{ClientMessage, Layer, Rect, ServerMessage, decode_frame};
@@ -39,17 +43,6 @@ fn assert_refused(output: &Output, names: &str) {
     assert_eq!(lines.len(), 1, "{told}");
     assert!(lines[0].contains(names), "{told}");
     assert!(!told.contains("panicked"), "{told}");
-}
-
-fn copy_folder(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
-        let target = to.join(entry.file_name());
-        match entry.file_type().unwrap().is_dir() {
-            true => copy_folder(&entry.path(), &target),
-            false => std::fs::copy(entry.path(), target).map(drop).unwrap(),
-        }
-    }
 }
 
 fn bundled() -> PathBuf {

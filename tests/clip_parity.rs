@@ -4,10 +4,14 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
+#[path = "support/fixtures.rs"]
+mod fixtures;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use fixtures::{copy_folder, largest, relative_error};
 use impasto::canvas::Pixels;
 use impasto::model::ClipModel;
 use serde_json::{Value, json};
@@ -27,14 +31,9 @@ fn expected() -> HashMap<String, Tensor> {
     candle_core::safetensors::load(fixture().join("expected.safetensors"), &Device::Cpu).unwrap()
 }
 
-fn largest(tensor: &Tensor) -> f32 {
-    let values = tensor.abs().unwrap().flatten_all().unwrap();
-    values.max(0).unwrap().to_scalar::<f32>().unwrap()
-}
-
 fn check(name: &str, found: &Tensor, wanted: &Tensor) {
     assert_eq!(found.dims(), wanted.dims(), "{name}");
-    let error = largest(&(found - wanted).unwrap()) / largest(wanted);
+    let error = relative_error(found, wanted);
     eprintln!("clip {name}: relative error {error:.1e}");
     assert!(error <= TOLERANCE, "{name}: relative error {error}");
 }
@@ -126,9 +125,7 @@ fn a_picture_and_a_text_go_in_as_they_are() {
 /// A copy of the fixture, to be changed.
 fn copy() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    for entry in std::fs::read_dir(fixture()).unwrap().map(Result::unwrap) {
-        std::fs::copy(entry.path(), folder.path().join(entry.file_name())).unwrap();
-    }
+    copy_folder(&fixture(), folder.path());
     folder
 }
 

@@ -3,10 +3,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "support/fixtures.rs"]
+mod fixtures;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use fixtures::{copy_folder, relative_error};
 use impasto::model::{
     AddedConditioning, LoadOptions, LoraChoice, Model, ModelError, UNet2DConditionModel,
 };
@@ -89,14 +93,6 @@ impl Probe {
     }
 }
 
-fn relative_error(found: &Tensor, wanted: &Tensor) -> f32 {
-    let largest = |tensor: &Tensor| {
-        let values = tensor.abs().unwrap().flatten_all().unwrap();
-        values.max(0).unwrap().to_scalar::<f32>().unwrap()
-    };
-    largest(&(found - wanted).unwrap()) / largest(wanted)
-}
-
 #[test]
 fn several_loras_in_every_naming_agree_with_diffusers() {
     let (probe, expected) = (Probe::new(), tensors("loras/expected.safetensors"));
@@ -146,7 +142,7 @@ fn every_switch_gives_what_a_fresh_load_gives() {
 #[test]
 fn the_base_is_not_read_again() {
     let folder = tempfile::tempdir().unwrap();
-    copy(&fixture("networks/sd15"), folder.path());
+    copy_folder(&fixture("networks/sd15"), folder.path());
     let mut model = load(folder.path(), &[], DType::F32);
     for part in ["unet/diffusion_pytorch_model", "text_encoder/model"] {
         let file = folder.path().join(format!("{part}.safetensors"));
@@ -221,17 +217,4 @@ fn one_that_does_not_fit_leaves_the_others_as_they_were() {
     let error = model.set_loras(&choices(&[("ink", f64::NAN)])).unwrap_err();
     assert!(matches!(error, ModelError::LoraWeight { .. }), "{error}");
     assert!(probe.bits(&model) == before);
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).unwrap();
-        }
-    }
 }

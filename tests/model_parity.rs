@@ -5,10 +5,14 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+#[path = "support/fixtures.rs"]
+mod fixtures;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
+use fixtures::{copy_folder, relative_error};
 use impasto::model::{
     AddedConditioning, Component, Family, LoadOptions, LoraChoice, Model, UNet2DConditionModel,
     UNetConfig, inspect,
@@ -94,14 +98,6 @@ impl Expected {
         )
         .unwrap()
     }
-}
-
-fn relative_error(found: &Tensor, wanted: &Tensor) -> f32 {
-    let largest = |tensor: &Tensor| {
-        let values = tensor.abs().unwrap().flatten_all().unwrap();
-        values.max(0).unwrap().to_scalar::<f32>().unwrap()
-    };
-    largest(&(found - wanted).unwrap()) / largest(wanted)
 }
 
 fn load(family: &str) -> Model {
@@ -323,8 +319,8 @@ fn without_lora_one_unet_does_both_jobs() {
 #[test]
 fn a_second_unet_folder_paints() {
     let folder = tempfile::tempdir().unwrap();
-    copy(&fixture("sd15"), folder.path());
-    copy(&fixture("lcm/unet"), &folder.path().join("unet_lcm"));
+    copy_folder(&fixture("sd15"), folder.path());
+    copy_folder(&fixture("lcm/unet"), &folder.path().join("unet_lcm"));
     let painting_unet = Some("unet_lcm".to_owned());
     let options = LoadOptions {
         painting_unet,
@@ -405,17 +401,4 @@ fn bundled_model_loads() {
     assert_eq!(decoded.dims(), image.dims());
     let total = decoded.sum_all().unwrap().to_scalar::<f32>().unwrap();
     assert!(total.is_finite());
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).unwrap();
-        }
-    }
 }

@@ -5,11 +5,15 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
+#[path = "support/fixtures.rs"]
+mod fixtures;
+
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use candle_core::{DType, Device, Tensor};
+use fixtures::relative_error;
 use impasto::canvas::{Mask, Pixels};
 use impasto::model::{Autoencoder, Family, LoadOptions, Model, inspect};
 use impasto::pipeline::{
@@ -167,14 +171,6 @@ impl Fixture {
             );
         }
     }
-}
-
-fn relative_error(found: &Tensor, wanted: &Tensor) -> f32 {
-    let largest = |tensor: &Tensor| {
-        let values = tensor.abs().unwrap().flatten_all().unwrap();
-        values.max(0).unwrap().to_scalar::<f32>().unwrap()
-    };
-    largest(&(found - wanted).unwrap()) / largest(wanted)
 }
 
 #[test]

@@ -41,6 +41,17 @@ pub(super) struct Repository {
     current_id: ModelId,
 }
 
+impl Repository {
+    /// The error that a file is not in it.
+    pub fn lacks(&self, file: &str) -> HubError {
+        HubError::MissingFile {
+            id: self.id.to_string(),
+            revision: self.revision.to_string(),
+            file: file.to_owned(),
+        }
+    }
+}
+
 /// A file as the hub lists it.
 #[derive(Debug, Clone)]
 pub(super) struct ListedFile {
@@ -264,11 +275,7 @@ impl Hub {
                 }
             }
             ("RevisionNotFound", ..) => HubError::UnknownRevision { id, revision },
-            ("EntryNotFound", _, Some(file)) | (_, 404, Some(file)) => HubError::MissingFile {
-                id,
-                revision,
-                file: file.to_owned(),
-            },
+            ("EntryNotFound", _, Some(file)) | (_, 404, Some(file)) => repository.lacks(file),
             (_, 401 | 403, _) => HubError::NotAllowed { endpoint, id },
             (_, status, file) => HubError::Status {
                 endpoint,

@@ -1,6 +1,7 @@
 //! What can go wrong between a hub and a folder, each as one sentence that says what to do.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use crate::model::ModelError;
 
@@ -228,6 +229,14 @@ pub enum HubError {
 }
 
 impl HubError {
+    /// What makes an error of the operating system's answer about a file or folder.
+    pub(super) fn disk(path: &Path) -> impl Fn(io::Error) -> Self {
+        move |source| Self::Disk {
+            path: path.to_owned(),
+            source,
+        }
+    }
+
     /// Whether the same request may work in a moment.
     pub(super) fn is_passing(&self) -> bool {
         match self {

@@ -64,36 +64,33 @@ impl Fetcher<'_> {
         path: &Path,
         on_position: &mut dyn FnMut(u64),
     ) -> Result<(), HubError> {
-        let disk = |source| HubError::Disk {
-            path: path.to_owned(),
-            source,
-        };
+        let disk = HubError::disk(path);
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut part = Part {
-            file: options.open(path).map_err(disk)?,
+            file: options.open(path).map_err(&disk)?,
             hasher: Hasher::new(&file.checksum, file.size),
             done: 0,
         };
-        if part.file.metadata().map_err(disk)?.len() > file.size {
-            part.file.set_len(0).map_err(disk)?;
+        if part.file.metadata().map_err(&disk)?.len() > file.size {
+            part.file.set_len(0).map_err(&disk)?;
         }
-        part.done = io::copy(&mut part.file, &mut part.hasher).map_err(disk)?;
+        part.done = io::copy(&mut part.file, &mut part.hasher).map_err(&disk)?;
         on_position(part.done);
         let mut resumed = part.done > 0;
         if part.done < file.size {
             let answer = self.receive(file, path, &mut part, on_position);
             if let Err(HubError::WrongSize { .. }) = answer {
-                fs::remove_file(path).map_err(disk)?;
+                fs::remove_file(path).map_err(&disk)?;
             }
             resumed &= answer? == Answer::Rest;
         }
-        part.file.sync_all().map_err(disk)?;
+        part.file.sync_all().map_err(&disk)?;
         let found = part.hasher.finish();
         if found == file.checksum {
             return Ok(());
         }
-        fs::remove_file(path).map_err(disk)?;
+        fs::remove_file(path).map_err(&disk)?;
         if resumed {
             // What was kept may be what a power cut left: a second try starts from nothing.
             return self.attempt(file, path, on_position);
@@ -113,10 +110,7 @@ impl Fetcher<'_> {
         part: &mut Part,
         on_position: &mut dyn FnMut(u64),
     ) -> Result<Answer, HubError> {
-        let disk = |source| HubError::Disk {
-            path: path.to_owned(),
-            source,
-        };
+        let disk = HubError::disk(path);
         let wrong_size = |found| HubError::WrongSize {
             file: file.name.clone(),
             expected: file.size,
@@ -126,8 +120,8 @@ impl Fetcher<'_> {
         let kind = if answer.status() == StatusCode::PARTIAL_CONTENT {
             Answer::Rest
         } else {
-            part.file.set_len(0).map_err(disk)?;
-            part.file.rewind().map_err(disk)?;
+            part.file.set_len(0).map_err(&disk)?;
+            part.file.rewind().map_err(&disk)?;
             part.hasher = Hasher::new(&file.checksum, file.size);
             part.done = 0;
             Answer::Whole
@@ -159,8 +153,8 @@ impl Fetcher<'_> {
                 return Err(wrong_size(done));
             }
             let bytes = block.get(..count).unwrap_or_default();
-            part.file.write_all(bytes).map_err(disk)?;
-            part.hasher.write_all(bytes).map_err(disk)?;
+            part.file.write_all(bytes).map_err(&disk)?;
+            part.hasher.write_all(bytes).map_err(&disk)?;
             part.done = done;
             on_position(done);
         }
@@ -238,9 +232,6 @@ pub(super) fn is_file(path: &Path, size: u64, checksum: &Checksum) -> Result<boo
     let mut hasher = Hasher::new(checksum, size);
     File::open(path)
         .and_then(|mut file| io::copy(&mut file, &mut hasher))
-        .map_err(|source| HubError::Disk {
-            path: path.to_owned(),
-            source,
-        })?;
+        .map_err(HubError::disk(path))?;
     Ok(hasher.finish() == *checksum)
 }

@@ -77,11 +77,7 @@ pub(super) fn plan(
         if names.contains(file.as_str()) {
             return Ok(file);
         }
-        Err(HubError::MissingFile {
-            id: repository.id.to_string(),
-            revision: repository.revision.to_string(),
-            file,
-        })
+        Err(repository.lacks(&file))
     };
     let mut planned = vec![INDEX.to_owned()];
     let mut variant_found = false;

@@ -96,7 +96,7 @@ pub fn pull(
     let parts = parts(&folder);
     if !is_file(&folder.join(INDEX), index.size, &index.checksum)? {
         let waiting = part_of(&parts, &index.checksum);
-        fs::write(&waiting, &index_text).map_err(|source| disk(&waiting, source))?;
+        fs::write(&waiting, &index_text).map_err(HubError::disk(&waiting))?;
     }
     let earlier = Record::read(&folder).map_or_else(BTreeSet::new, |record| record.files);
     let mut record = Record {
@@ -145,7 +145,7 @@ pub fn pull(
     record.files = planned;
     record.complete = true;
     record.write(&folder)?;
-    fs::remove_dir_all(&parts).map_err(|source| disk(&parts, source))?;
+    fs::remove_dir_all(&parts).map_err(HubError::disk(&parts))?;
     drop(lock);
     Ok(Pulled {
         id: request.id.to_string(),
@@ -173,7 +173,7 @@ fn read_index(
     }
     let place = folder.join(INDEX);
     if is_file(&place, file.size, &file.checksum)? {
-        let text = fs::read(&place).map_err(|source| disk(&place, source))?;
+        let text = fs::read(&place).map_err(HubError::disk(&place))?;
         return Ok((file, text));
     }
     let text = read_small(hub, repository, &file)?;
@@ -199,11 +199,7 @@ fn describe(
 ) -> Result<Vec<RemoteFile>, HubError> {
     let describe = |name: &String| {
         let listed = repository.files.iter().find(|file| file.name == *name);
-        let listed = listed.ok_or_else(|| HubError::MissingFile {
-            id: repository.id.to_string(),
-            revision: repository.revision.to_string(),
-            file: name.clone(),
-        })?;
+        let listed = listed.ok_or_else(|| repository.lacks(name))?;
         hub.describe(repository, listed)
     };
     names.iter().map(describe).collect()
@@ -214,19 +210,14 @@ fn put(part: &Path, place: &Path) -> Result<(), HubError> {
     let folder = place.parent().unwrap_or(place);
     fs::create_dir_all(folder)
         .and_then(|()| fs::rename(part, place))
-        .map_err(|source| disk(place, source))
+        .map_err(HubError::disk(place))
 }
 
 fn remove(file: &Path) -> Result<(), HubError> {
     match fs::remove_file(file) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(disk(file, source)),
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(HubError::disk(file)(source))
+        }
         _ => Ok(()),
-    }
-}
-
-fn disk(path: &Path, source: io::Error) -> HubError {
-    HubError::Disk {
-        path: path.to_owned(),
-        source,
     }
 }

@@ -45,10 +45,7 @@ impl Record {
             file.sync_all()?;
             fs::rename(&fresh, &path)
         };
-        write().map_err(|source| HubError::Disk {
-            path: path.clone(),
-            source,
-        })
+        write().map_err(HubError::disk(&path))
     }
 }
 
@@ -60,12 +57,9 @@ pub(super) fn was_pulled_into(model: &Path) -> bool {
 /// Makes a model's folder and locks it against other pulls, for as long as the file lives.
 pub(super) fn lock(model: &Path) -> Result<File, HubError> {
     let path = model.join(FOLDER).join("lock");
-    let disk = |source| HubError::Disk {
-        path: path.clone(),
-        source,
-    };
-    fs::create_dir_all(parts(model)).map_err(disk)?;
-    let lock = File::create(&path).map_err(disk)?;
+    let disk = HubError::disk(&path);
+    fs::create_dir_all(parts(model)).map_err(&disk)?;
+    let lock = File::create(&path).map_err(&disk)?;
     match lock.try_lock() {
         Ok(()) => Ok(lock),
         Err(fs::TryLockError::WouldBlock) => Err(HubError::InUse {

@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::clip_encoder::{ClipEncoder, EncoderShape, read_exact_gelu};
+use super::clip_encoder::{ClipEncoder, ClipEncoderConfig};
 use super::layers::{embedding, layer_norm, linear};
 use super::{ConfigFile, ModelError, Weights};
 use crate::kernels::{LayerNorm, Linear};
@@ -13,24 +13,14 @@ use crate::kernels::{LayerNorm, Linear};
 pub struct ClipTextConfig {
     /// Tokens in the vocabulary.
     pub vocab_size: usize,
-    /// Width of the hidden states.
-    pub hidden_size: usize,
-    /// Width inside the feed-forward layers.
-    pub intermediate_size: usize,
     /// Width of the pooled, projected embedding.
     pub projection_dim: usize,
-    /// Transformer layers.
-    pub num_hidden_layers: usize,
-    /// Attention heads.
-    pub num_attention_heads: usize,
     /// Longest prompt in tokens, first and last token included.
     pub max_position_embeddings: usize,
-    /// True for the exact GELU, false for CLIP's quick one.
-    pub exact_gelu: bool,
-    /// Added to the normalisations' variance.
-    pub layer_norm_eps: f64,
     /// The token that ends a prompt: the pooled embedding is taken there.
     pub eos_token_id: u32,
+    /// The transformer over the tokens.
+    pub encoder: ClipEncoderConfig,
 }
 
 impl ClipTextConfig {
@@ -39,31 +29,23 @@ impl ClipTextConfig {
     /// # Errors
     /// `Config`, with the field's name.
     pub fn read(file: &ConfigFile) -> std::result::Result<Self, ModelError> {
-        let config = Self {
+        Ok(Self {
             vocab_size: file.or("vocab_size", 49408)?,
-            hidden_size: file.or("hidden_size", 512)?,
-            intermediate_size: file.or("intermediate_size", 2048)?,
             projection_dim: file.or("projection_dim", 512)?,
-            num_hidden_layers: file.or("num_hidden_layers", 12)?,
-            num_attention_heads: file.or("num_attention_heads", 8)?,
             max_position_embeddings: file.or("max_position_embeddings", 77)?,
-            exact_gelu: read_exact_gelu(file)?,
-            layer_norm_eps: file.or("layer_norm_eps", 1e-5)?,
             eos_token_id: file.or("eos_token_id", 49407)?,
-        };
-        config.encoder().check(file)?;
-        Ok(config)
-    }
-
-    fn encoder(&self) -> EncoderShape {
-        EncoderShape {
-            width: self.hidden_size,
-            inner: self.intermediate_size,
-            layers: self.num_hidden_layers,
-            heads: self.num_attention_heads,
-            exact_gelu: self.exact_gelu,
-            eps: self.layer_norm_eps,
-        }
+            encoder: ClipEncoderConfig::read(
+                file,
+                ClipEncoderConfig {
+                    hidden_size: 512,
+                    intermediate_size: 2048,
+                    num_hidden_layers: 12,
+                    num_attention_heads: 8,
+                    exact_gelu: false,
+                    layer_norm_eps: 1e-5,
+                },
+            )?,
+        })
     }
 }
 
@@ -105,7 +87,7 @@ impl ClipTextModel {
         weights: &Weights,
         with_projection: bool,
     ) -> std::result::Result<Self, ModelError> {
-        let width = config.hidden_size;
+        let width = config.encoder.hidden_size;
         let text_projection = with_projection
             .then(|| {
                 linear(
@@ -128,11 +110,11 @@ impl ClipTextModel {
         Ok(Self {
             token_embedding: table("token_embedding", config.vocab_size)?,
             position_embedding: table("position_embedding", config.max_position_embeddings)?,
-            encoder: ClipEncoder::load(&inner.scope("encoder"), config.encoder())?,
+            encoder: ClipEncoder::load(&inner.scope("encoder"), config.encoder)?,
             final_layer_norm: layer_norm(
                 &inner.scope("final_layer_norm"),
                 width,
-                config.layer_norm_eps,
+                config.encoder.layer_norm_eps,
             )?,
             text_projection,
             config: config.clone(),
@@ -174,7 +156,7 @@ impl ClipTextModel {
         }
         let ids = ids.to_device(self.token_embedding.device())?;
         let embedded = self.token_embedding.index_select(&ids.flatten_all()?, 0)?;
-        let embedded = embedded.reshape((batch, tokens, self.config.hidden_size))?;
+        let embedded = embedded.reshape((batch, tokens, self.config.encoder.hidden_size))?;
         let positions = self.position_embedding.narrow(0, 0, tokens)?;
         let embedded = embedded.broadcast_add(&positions)?;
         let mask = self.causal_mask(tokens)?;

@@ -6,41 +6,54 @@ use super::layers::{layer_norm, linear};
 use super::{ConfigFile, ModelError, Weights};
 use crate::kernels::{LayerNorm, Linear, attention, gelu, quick_gelu};
 
-/// The size of an encoder.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct EncoderShape {
-    /// `hidden_size`.
-    pub width: usize,
-    /// `intermediate_size`.
-    pub inner: usize,
-    /// `num_hidden_layers`.
-    pub layers: usize,
-    /// `num_attention_heads`.
-    pub heads: usize,
+/// What both towers' configurations say about their transformer, with transformers' names.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ClipEncoderConfig {
+    /// Width of the hidden states.
+    pub hidden_size: usize,
+    /// Width inside the feed-forward layers.
+    pub intermediate_size: usize,
+    /// Transformer layers.
+    pub num_hidden_layers: usize,
+    /// Attention heads.
+    pub num_attention_heads: usize,
     /// True for the exact GELU, false for CLIP's quick one.
     pub exact_gelu: bool,
-    /// `layer_norm_eps`.
-    pub eps: f64,
+    /// Added to the normalisations' variance.
+    pub layer_norm_eps: f64,
 }
 
-impl EncoderShape {
-    /// Refuses heads that do not share the width evenly.
-    pub fn check(&self, file: &ConfigFile) -> std::result::Result<(), ModelError> {
-        if self.heads == 0 || !self.width.is_multiple_of(self.heads) {
-            let reason = format!("does not divide hidden_size, {}", self.width);
+impl ClipEncoderConfig {
+    /// Reads the configuration; what the file leaves out is as in `default`.
+    ///
+    /// # Errors
+    /// `Config`, for heads that do not share the width evenly and for unknown activations.
+    pub(super) fn read(file: &ConfigFile, default: Self) -> std::result::Result<Self, ModelError> {
+        let config = Self {
+            hidden_size: file.or("hidden_size", default.hidden_size)?,
+            intermediate_size: file.or("intermediate_size", default.intermediate_size)?,
+            num_hidden_layers: file.or("num_hidden_layers", default.num_hidden_layers)?,
+            num_attention_heads: file.or("num_attention_heads", default.num_attention_heads)?,
+            exact_gelu: read_exact_gelu(file, default.exact_gelu)?,
+            layer_norm_eps: file.or("layer_norm_eps", default.layer_norm_eps)?,
+        };
+        let (width, heads) = (config.hidden_size, config.num_attention_heads);
+        if heads == 0 || !width.is_multiple_of(heads) {
+            let reason = format!("does not divide hidden_size, {width}");
             return Err(file.refuse("num_attention_heads", reason));
         }
-        Ok(())
+        Ok(config)
     }
 }
 
 /// Reads `hidden_act`: true for the exact GELU, false for CLIP's quick one.
-pub(super) fn read_exact_gelu(file: &ConfigFile) -> std::result::Result<bool, ModelError> {
-    let act: String = file.or("hidden_act", "quick_gelu".to_owned())?;
-    match act.as_str() {
-        "quick_gelu" => Ok(false),
-        "gelu" => Ok(true),
-        other => Err(file.refuse(
+fn read_exact_gelu(file: &ConfigFile, default: bool) -> std::result::Result<bool, ModelError> {
+    let act: Option<String> = file.optional("hidden_act")?;
+    match act.as_deref() {
+        None => Ok(default),
+        Some("quick_gelu") => Ok(false),
+        Some("gelu") => Ok(true),
+        Some(other) => Err(file.refuse(
             "hidden_act",
             format!("is {other:?}, which is not supported: use quick_gelu or gelu"),
         )),
@@ -58,7 +71,7 @@ pub(super) struct EncoderStates {
 /// Self-attention and a feed-forward part, layer after layer.
 pub(super) struct ClipEncoder {
     layers: Vec<Layer>,
-    shape: EncoderShape,
+    config: ClipEncoderConfig,
 }
 
 struct Layer {
@@ -74,13 +87,16 @@ struct Layer {
 
 impl ClipEncoder {
     /// Reads the layers in the module `weights`.
-    pub fn load(weights: &Weights, shape: EncoderShape) -> std::result::Result<Self, ModelError> {
+    pub fn load(
+        weights: &Weights,
+        config: ClipEncoderConfig,
+    ) -> std::result::Result<Self, ModelError> {
         let layers = weights.scope("layers");
         Ok(Self {
-            layers: (0..shape.layers)
-                .map(|number| Layer::load(&layers.scope(number), &shape))
+            layers: (0..config.num_hidden_layers)
+                .map(|number| Layer::load(&layers.scope(number), &config))
                 .collect::<std::result::Result<_, _>>()?,
-            shape,
+            config,
         })
     }
 
@@ -92,7 +108,7 @@ impl ClipEncoder {
             penultimate: embedded.clone(),
         };
         for layer in &self.layers {
-            let last = layer.forward(&states.last, &self.shape, mask)?;
+            let last = layer.forward(&states.last, &self.config, mask)?;
             states.penultimate = std::mem::replace(&mut states.last, last);
         }
         Ok(states)
@@ -100,10 +116,13 @@ impl ClipEncoder {
 }
 
 impl Layer {
-    fn load(weights: &Weights, shape: &EncoderShape) -> std::result::Result<Self, ModelError> {
-        let (width, inner) = (shape.width, shape.inner);
+    fn load(
+        weights: &Weights,
+        config: &ClipEncoderConfig,
+    ) -> std::result::Result<Self, ModelError> {
+        let (width, inner) = (config.hidden_size, config.intermediate_size);
         let dense = |name: &str, input, output| linear(&weights.scope(name), input, output, true);
-        let norm = |name: &str| layer_norm(&weights.scope(name), width, shape.eps);
+        let norm = |name: &str| layer_norm(&weights.scope(name), width, config.layer_norm_eps);
         Ok(Self {
             layer_norm1: norm("layer_norm1")?,
             q_proj: dense("self_attn.q_proj", width, width)?,
@@ -119,7 +138,7 @@ impl Layer {
     fn forward(
         &self,
         tokens: &Tensor,
-        shape: &EncoderShape,
+        config: &ClipEncoderConfig,
         mask: Option<&Tensor>,
     ) -> Result<Tensor> {
         let normed = self.layer_norm1.forward(tokens)?;
@@ -127,13 +146,13 @@ impl Layer {
             &self.q_proj.forward(&normed)?,
             &self.k_proj.forward(&normed)?,
             &self.v_proj.forward(&normed)?,
-            shape.heads,
-            1.0 / ((shape.width / shape.heads) as f64).sqrt(),
+            config.num_attention_heads,
+            1.0 / ((config.hidden_size / config.num_attention_heads) as f64).sqrt(),
             mask,
         )?;
         let tokens = self.out_proj.forward_add(&mixed, tokens)?;
         let hidden = self.fc1.forward(&self.layer_norm2.forward(&tokens)?)?;
-        let hidden = if shape.exact_gelu {
+        let hidden = if config.exact_gelu {
             gelu(&hidden)?
         } else {
             quick_gelu(&hidden)?

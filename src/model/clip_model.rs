@@ -59,7 +59,7 @@ impl ClipModel {
             vision_model: ClipVisionModel::load(&vision_config, &weights.scope("vision_model"))?,
             visual_projection: linear(
                 &weights.scope("visual_projection"),
-                vision_config.hidden_size,
+                vision_config.encoder.hidden_size,
                 projection_dim,
                 false,
             )?,

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::clip_encoder::{ClipEncoder, EncoderShape, read_exact_gelu};
+use super::clip_encoder::{ClipEncoder, ClipEncoderConfig};
 use super::layers::{ConvShape, conv2d, layer_norm};
 use super::{ConfigFile, ModelError, Weights};
 use crate::kernels::{Conv2d, LayerNorm, Padding, tokens_from_image};
@@ -10,24 +10,14 @@ use crate::kernels::{Conv2d, LayerNorm, Padding, tokens_from_image};
 /// A CLIP image tower's configuration, with transformers' names and defaults.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ClipVisionConfig {
-    /// Width of the hidden states.
-    pub hidden_size: usize,
-    /// Width inside the feed-forward layers.
-    pub intermediate_size: usize,
-    /// Transformer layers.
-    pub num_hidden_layers: usize,
-    /// Attention heads.
-    pub num_attention_heads: usize,
     /// Channels of a picture.
     pub num_channels: usize,
     /// Side of the square pictures, in pixels.
     pub image_size: usize,
     /// Side of the square patches that become tokens, in pixels.
     pub patch_size: usize,
-    /// True for the exact GELU, false for CLIP's quick one.
-    pub exact_gelu: bool,
-    /// Added to the normalisations' variance.
-    pub layer_norm_eps: f64,
+    /// The transformer over the patches.
+    pub encoder: ClipEncoderConfig,
 }
 
 impl ClipVisionConfig {
@@ -37,17 +27,21 @@ impl ClipVisionConfig {
     /// `Config`, with the field's name.
     pub fn read(file: &ConfigFile) -> std::result::Result<Self, ModelError> {
         let config = Self {
-            hidden_size: file.or("hidden_size", 768)?,
-            intermediate_size: file.or("intermediate_size", 3072)?,
-            num_hidden_layers: file.or("num_hidden_layers", 12)?,
-            num_attention_heads: file.or("num_attention_heads", 12)?,
             num_channels: file.or("num_channels", 3)?,
             image_size: file.or("image_size", 224)?,
             patch_size: file.or("patch_size", 32)?,
-            exact_gelu: read_exact_gelu(file)?,
-            layer_norm_eps: file.or("layer_norm_eps", 1e-5)?,
+            encoder: ClipEncoderConfig::read(
+                file,
+                ClipEncoderConfig {
+                    hidden_size: 768,
+                    intermediate_size: 3072,
+                    num_hidden_layers: 12,
+                    num_attention_heads: 12,
+                    exact_gelu: false,
+                    layer_norm_eps: 1e-5,
+                },
+            )?,
         };
-        config.encoder().check(file)?;
         if config.num_channels != 3 {
             let reason = format!("is {}, but pictures have 3", config.num_channels);
             return Err(file.refuse("num_channels", reason));
@@ -57,17 +51,6 @@ impl ClipVisionConfig {
             return Err(file.refuse("patch_size", reason));
         }
         Ok(config)
-    }
-
-    fn encoder(&self) -> EncoderShape {
-        EncoderShape {
-            width: self.hidden_size,
-            inner: self.intermediate_size,
-            layers: self.num_hidden_layers,
-            heads: self.num_attention_heads,
-            exact_gelu: self.exact_gelu,
-            eps: self.layer_norm_eps,
-        }
     }
 
     /// Patches of a picture and the class token.
@@ -96,13 +79,14 @@ impl ClipVisionModel {
         config: &ClipVisionConfig,
         weights: &Weights,
     ) -> std::result::Result<Self, ModelError> {
-        let width = config.hidden_size;
+        let width = config.encoder.hidden_size;
         let embeddings = weights.scope("embeddings");
         let patches = ConvShape::same(config.num_channels, width, config.patch_size)
             .stride(config.patch_size)
             .padding(Padding::all(0))
             .bias(false);
-        let norm = |name: &str| layer_norm(&weights.scope(name), width, config.layer_norm_eps);
+        let norm =
+            |name: &str| layer_norm(&weights.scope(name), width, config.encoder.layer_norm_eps);
         Ok(Self {
             class_embedding: embeddings.tensor("class_embedding", &[width])?,
             patch_embedding: conv2d(&embeddings.scope("patch_embedding"), patches)?,
@@ -111,7 +95,7 @@ impl ClipVisionModel {
                 .tensor("weight", &[config.positions(), width])?,
             // Misspelt in every file since the first.
             pre_layer_norm: norm("pre_layrnorm")?,
-            encoder: ClipEncoder::load(&weights.scope("encoder"), config.encoder())?,
+            encoder: ClipEncoder::load(&weights.scope("encoder"), config.encoder)?,
             post_layer_norm: norm("post_layernorm")?,
             config: config.clone(),
         })
@@ -136,7 +120,7 @@ impl ClipVisionModel {
         let patches = tokens_from_image(&self.patch_embedding.forward(pixel_values)?)?;
         let class = self
             .class_embedding
-            .broadcast_as((batch, 1, self.config.hidden_size))?
+            .broadcast_as((batch, 1, self.config.encoder.hidden_size))?
             .contiguous()?;
         let tokens = Tensor::cat(&[&class, &patches], 1)?;
         let tokens = tokens.broadcast_add(&self.position_embedding)?;

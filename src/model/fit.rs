@@ -14,7 +14,7 @@ pub(super) struct TextWidths {
 impl TextWidths {
     /// The widths of one encoder, or two.
     pub fn of(first: &ClipTextModel, second: Option<&ClipTextModel>) -> Self {
-        let width = |encoder: &ClipTextModel| encoder.config().hidden_size;
+        let width = |encoder: &ClipTextModel| encoder.config().encoder.hidden_size;
         Self {
             tokens: width(first) + second.map_or(0, width),
             pooled: second.and_then(ClipTextModel::projection_dim),

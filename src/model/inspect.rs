@@ -163,7 +163,7 @@ impl Inspection {
     fn unet(&mut self) -> Result<(ConfigFile, UNetConfig), ModelError> {
         let class = self
             .folder
-            .class("unet", &["UNet2DConditionModel"])?
+            .class("unet", &UNet2DConditionModel::CLASSES)?
             .to_owned();
         let component = self.folder.component("unet")?;
         let file = component.config_of(&class)?;
@@ -196,8 +196,7 @@ impl Inspection {
             ClipTextModel::load(&config, weights, with_projection)
         })?;
         self.note(|this| {
-            this.folder
-                .class(tokenizer, &["CLIPTokenizer", "CLIPTokenizerFast"])?;
+            this.folder.class(tokenizer, &ClipTokenizer::CLASSES)?;
             let component = this.folder.component(tokenizer)?;
             let tokenizer = ClipTokenizer::load(component.path(), config.max_position_embeddings)?;
             this.report.prompt_tokens = Some(tokenizer.max_length());

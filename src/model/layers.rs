@@ -1,8 +1,8 @@
 //! The kernels' layers, made from named tensors, and with LoRAs added where they change them.
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Result as TensorResult, Tensor};
 
-use super::lora::changed;
+use super::lora::{LowRank, changed};
 use super::{ModelError, Weights};
 use crate::kernels::{Conv2d, GroupNorm, LayerNorm, Linear, Padding};
 
@@ -57,14 +57,9 @@ pub(super) fn conv2d(weights: &Weights, shape: ConvShape) -> Result<Conv2d, Mode
             shape.padding,
         ))
     })?;
-    match weights.changes() {
-        [] => Ok(plain),
-        changes => weights.prepared(
-            plain
-                .weight()
-                .and_then(|weight| plain.with_weight(changed(&weight, changes)?)),
-        ),
-    }
+    adapted(weights, plain, |plain, changes| {
+        plain.with_weight(changed(&plain.weight()?, changes)?)
+    })
 }
 
 /// `weight` `[output, input]` and perhaps `bias` of the module `weights`, as a dense layer. A
@@ -81,14 +76,9 @@ pub(super) fn linear(
         let bias = bias(weights, output, has_bias)?;
         weights.prepared(Linear::new(weight, bias))
     })?;
-    match weights.changes() {
-        [] => Ok(plain),
-        changes => weights.prepared(
-            plain
-                .weight()
-                .and_then(|weight| plain.with_weight(changed(&weight, changes)?)),
-        ),
-    }
+    adapted(weights, plain, |plain, changes| {
+        plain.with_weight(changed(&plain.weight()?, changes)?)
+    })
 }
 
 fn bias(weights: &Weights, output: usize, has_bias: bool) -> Result<Option<Tensor>, ModelError> {
@@ -104,9 +94,18 @@ pub(super) fn embedding(
     width: usize,
 ) -> Result<Tensor, ModelError> {
     let plain = weights.layer(|| weights.tensor("weight", &[rows, width]))?;
+    adapted(weights, plain, changed)
+}
+
+/// A layer as it was read, or, where LoRAs change the module `weights`, what `change` makes of it.
+fn adapted<L>(
+    weights: &Weights,
+    plain: L,
+    change: impl FnOnce(&L, &[LowRank]) -> TensorResult<L>,
+) -> Result<L, ModelError> {
     match weights.changes() {
         [] => Ok(plain),
-        changes => weights.prepared(changed(&plain, changes)),
+        changes => weights.prepared(change(&plain, changes)),
     }
 }
 

@@ -98,7 +98,7 @@ impl Model {
         for choice in &options.loras {
             Lora::open(choice)?;
         }
-        let unet_class = folder.class("unet", &["UNet2DConditionModel"])?;
+        let unet_class = folder.class("unet", &UNet2DConditionModel::CLASSES)?;
         let inverting = load_unet(&folder.component("unet")?, unet_class, options)?;
         let base_unet = Arc::clone(inverting.plain());
         let painting = match options.painting_unet.as_deref() {
@@ -242,7 +242,7 @@ fn load_text(
     options: &LoadOptions,
 ) -> Result<(Adaptable<ClipTextModel>, ClipTokenizer), ModelError> {
     let class = folder.class(encoder, &ClipTextModel::CLASSES)?;
-    folder.class(tokenizer, &["CLIPTokenizer", "CLIPTokenizerFast"])?;
+    folder.class(tokenizer, &ClipTokenizer::CLASSES)?;
     let component = folder.component(encoder)?;
     let config_file = component.config()?;
     let config = ClipTextConfig::read(&config_file)?;

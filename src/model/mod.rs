@@ -42,6 +42,7 @@ pub use autoencoder::Autoencoder;
 pub use autoencoder_kl::AutoencoderKl;
 pub use autoencoder_tiny::AutoencoderTiny;
 pub use clip::{ClipTextConfig, ClipTextModel, ClipTextOutput};
+pub use clip_encoder::ClipEncoderConfig;
 pub use clip_image_processor::ClipImageProcessor;
 pub use clip_model::ClipModel;
 pub use clip_vision::{ClipVisionConfig, ClipVisionModel};

@@ -1,6 +1,8 @@
 //! The parts of a diffusers pipeline that painting uses.
 
-use super::{Autoencoder, ClipTextModel, ModelError, ModelFolder};
+use super::{
+    Autoencoder, ClipTextModel, ClipTokenizer, ModelError, ModelFolder, UNet2DConditionModel,
+};
 
 /// A part of a pipeline: a folder inside the model folder.
 #[derive(Debug, Clone, Copy)]
@@ -26,11 +28,14 @@ pub enum PartKind {
     Scheduler,
 }
 
-const TOKENIZERS: &[&str] = &["CLIPTokenizer", "CLIPTokenizerFast"];
-
 /// Every part that painting needs or can use.
 pub const PARTS: [Part; 7] = [
-    part("unet", PartKind::Network, &["UNet2DConditionModel"], true),
+    part(
+        "unet",
+        PartKind::Network,
+        &UNet2DConditionModel::CLASSES,
+        true,
+    ),
     part("vae", PartKind::Network, &Autoencoder::CLASSES, true),
     part(
         "text_encoder",
@@ -38,14 +43,24 @@ pub const PARTS: [Part; 7] = [
         &ClipTextModel::CLASSES,
         true,
     ),
-    part("tokenizer", PartKind::Tokenizer, TOKENIZERS, true),
+    part(
+        "tokenizer",
+        PartKind::Tokenizer,
+        &ClipTokenizer::CLASSES,
+        true,
+    ),
     part(
         "text_encoder_2",
         PartKind::Network,
         &ClipTextModel::CLASSES,
         false,
     ),
-    part("tokenizer_2", PartKind::Tokenizer, TOKENIZERS, false),
+    part(
+        "tokenizer_2",
+        PartKind::Tokenizer,
+        &ClipTokenizer::CLASSES,
+        false,
+    ),
     part("scheduler", PartKind::Scheduler, &[], true),
 ];
 

@@ -31,6 +31,9 @@ pub struct ClipTokenizer {
 }
 
 impl ClipTokenizer {
+    /// The classes that [`ClipTokenizer::load`] can read.
+    pub const CLASSES: [&'static str; 2] = ["CLIPTokenizer", "CLIPTokenizerFast"];
+
     /// Reads a `tokenizer` folder: `tokenizer.json`, or `vocab.json` and `merges.txt`. Prompts
     /// are at most `max_length` tokens long, first and last included: the text encoder's
     /// `max_position_embeddings`, or less where `tokenizer_config.json` says so.

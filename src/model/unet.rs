@@ -45,6 +45,9 @@ pub struct AddedConditioning {
 }
 
 impl UNet2DConditionModel {
+    /// The classes that [`UNet2DConditionModel::load`] can read.
+    pub const CLASSES: [&'static str; 1] = ["UNet2DConditionModel"];
+
     /// Builds the network from a checked configuration and its weights.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
+use super::access::AccessError;
 use crate::protocol::ErrorCode;
 use crate::room::RoomError;
 
@@ -168,6 +169,16 @@ pub fn sentence(text: &str) -> String {
     match letters.next() {
         Some(first) => format!("{}{}.", first.to_uppercase(), letters.as_str()),
         None => String::new(),
+    }
+}
+
+impl From<AccessError> for ApiError {
+    fn from(refused: AccessError) -> Self {
+        let status = match refused {
+            AccessError::UnknownRoom => StatusCode::NOT_FOUND,
+            AccessError::InvalidToken | AccessError::NotOperator => StatusCode::UNAUTHORIZED,
+        };
+        Self::new(status, refused.code(), refused.to_string())
     }
 }
 

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use futures_util::future::BoxFuture;
 
 use super::access::bearer;
@@ -49,16 +49,7 @@ pub(super) async fn replace(
     body: Result<Json<LoraWeights>, JsonRejection>,
 ) -> Result<Json<LoraWeights>, ApiError> {
     let control = state.loras()?;
-    state
-        .access()
-        .operator(bearer(&headers))
-        .map_err(|refused| {
-            ApiError::new(
-                StatusCode::UNAUTHORIZED,
-                refused.code(),
-                refused.to_string(),
-            )
-        })?;
+    state.access().operator(bearer(&headers))?;
     let Json(wish) =
         body.map_err(|rejection| ApiError::bad_body(&rejection, "{loras: [{name, weight}, …]}"))?;
     control.set_loras(wish.loras).await.map_err(refusal)?;

@@ -217,17 +217,7 @@ fn authorised(
     headers: &HeaderMap,
     role: Role,
 ) -> Result<crate::room::RoomHandle, ApiError> {
-    let found = state
-        .access()
-        .role(room, bearer(headers))
-        .map_err(|refused| {
-            let status = match refused.code() {
-                ErrorCode::UnknownRoom => StatusCode::NOT_FOUND,
-                _ => StatusCode::UNAUTHORIZED,
-            };
-            ApiError::new(status, refused.code(), refused.to_string())
-        })?;
-    if found < role {
+    if state.access().role(room, bearer(headers))? < role {
         let message = "this invite lets you look only: ask the room's owner for an editor's";
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,

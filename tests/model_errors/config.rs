@@ -3,7 +3,8 @@
 use candle_core::DType;
 use impasto::model::{LoadOptions, Model};
 
-use crate::{Folder, check_message, copy, fixture};
+use crate::fixtures::copy_folder;
+use crate::{Folder, check_message, fixture};
 
 #[test]
 fn unknown_classes() {
@@ -128,7 +129,7 @@ fn unsupported_and_contradictory_fields() {
 #[test]
 fn parts_that_do_not_fit_together() {
     let folder = Folder::of("sd15");
-    copy(&fixture("sketch/vae"), &folder.path("vae"));
+    copy_folder(&fixture("sketch/vae"), &folder.path("vae"));
     folder.edit_json(
         "model_index.json",
         "vae",

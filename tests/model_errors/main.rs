@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod config;
+#[path = "../support/fixtures.rs"]
+mod fixtures;
 mod lora;
 mod weights;
 
@@ -11,6 +13,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::{Device, Tensor};
+use fixtures::copy_folder;
 use impasto::model::{LoadOptions, Model, ModelError, inspect};
 use tempfile::TempDir;
 
@@ -24,7 +27,7 @@ struct Folder {
 impl Folder {
     fn of(family: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        copy(&fixture(family), dir.path());
+        copy_folder(&fixture(family), dir.path());
         Self { dir }
     }
 
@@ -78,19 +81,6 @@ fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/parity/fixtures/networks")
         .join(name)
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let target = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &target);
-        } else {
-            std::fs::copy(&path, &target).unwrap();
-        }
-    }
 }
 
 fn check_message(message: &str, parts: &[&str]) {

@@ -7,8 +7,6 @@ remakes `tests/parity/fixtures/clip/`; the versions it ran with are in `versions
 precision before anything is computed, as in `networks.py`.
 """
 
-import json
-import platform
 import shutil
 from pathlib import Path
 
@@ -19,6 +17,7 @@ import torch
 import transformers
 from networks import BEGIN, END, PROMPTS, VOCAB, noise, randomise, tokenizer
 from PIL import Image
+from record import record_versions
 from safetensors.torch import save_file
 from transformers import CLIPConfig, CLIPModel
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
@@ -84,12 +83,7 @@ def main():
     tok.save_pretrained(HERE)
     processor.save_pretrained(HERE)
     save_file({name: tensor.contiguous() for name, tensor in expected.items()}, HERE / "expected.safetensors")
-    versions = {"python": platform.python_version()}
-    for package in (PIL, safetensors, torch, transformers):
-        versions[package.__name__] = package.__version__
-    (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
-    size = sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file())
-    print(f"{size / 1e3:.0f} kB in {HERE}")
+    record_versions(HERE, PIL, safetensors, torch, transformers)
 
 
 if __name__ == "__main__":

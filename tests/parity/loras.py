@@ -8,7 +8,6 @@ it ran with are in `versions.json` there.
 """
 
 import json
-import platform
 import shutil
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import torch
 import transformers
 from diffusers import StableDiffusionPipeline
 from peft import LoraConfig, get_peft_model, get_peft_model_state_dict
+from record import record_versions
 from safetensors.torch import load_file, save_file
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -146,12 +146,7 @@ def main():
         expected[f"{name}.unet"] = output.contiguous()
         expected[f"{name}.text"] = pipeline.text_encoder(ids).last_hidden_state.contiguous()
     save_file(expected, HERE / "expected.safetensors")
-    versions = {"python": platform.python_version()}
-    for package in (diffusers, peft, safetensors, torch, transformers):
-        versions[package.__name__] = package.__version__
-    (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
-    size = sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file())
-    print(f"{size / 1e6:.2f} MB in {HERE}")
+    record_versions(HERE, diffusers, peft, safetensors, torch, transformers)
 
 
 if __name__ == "__main__":

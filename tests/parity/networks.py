@@ -9,7 +9,6 @@ exactly what the expected outputs were computed from, in float32.
 """
 
 import json
-import platform
 import shutil
 from pathlib import Path
 
@@ -34,6 +33,7 @@ from diffusers import (
 )
 from diffusers.utils.state_dict_utils import convert_state_dict_to_kohya
 from peft import LoraConfig, get_peft_model_state_dict
+from record import record_versions
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
@@ -524,12 +524,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     for family in (sketch, sd15, sd21, lcm, turbo, inpainting, instruct_pix2pix, sdxl, odd):
         family()
-    versions = {"python": platform.python_version()}
-    for package in (diffusers, peft, safetensors, tokenizers, torch, transformers):
-        versions[package.__name__] = package.__version__
-    (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
-    size = sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file())
-    print(f"{size / 1e6:.2f} MB in {HERE}")
+    record_versions(HERE, diffusers, peft, safetensors, tokenizers, torch, transformers)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ sample of the autoencoder's distribution its mean is taken: nothing else could b
 """
 
 import json
-import platform
 import shutil
 import tempfile
 from pathlib import Path
@@ -39,6 +38,7 @@ from diffusers import (
 from diffusers.models.autoencoders.vae import DiagonalGaussianDistribution
 from networks import STABLE_DIFFUSION, kl_vae, noise, stable_diffusion, text_encoder, tiny_vae, tokenizer, unet
 from PIL import Image
+from record import record_versions
 from safetensors.torch import save_file
 from transformers import CLIPTextModelWithProjection
 
@@ -373,12 +373,7 @@ def main():
     torch.use_deterministic_algorithms(True)
     for family in (sd15, lcm, sd21, turbo, sdxl, sdxl_turbo, inpainting, sdxl_inpainting, instruct_pix2pix):
         family()
-    versions = {"python": platform.python_version()}
-    for package in (diffusers, torch, transformers):
-        versions[package.__name__] = package.__version__
-    (HERE / "versions.json").write_text(json.dumps(versions, indent=2) + "\n")
-    size = sum(path.stat().st_size for path in HERE.rglob("*") if path.is_file())
-    print(f"{size / 1e6:.2f} MB in {HERE}")
+    record_versions(HERE, diffusers, torch, transformers)
 
 
 if __name__ == "__main__":

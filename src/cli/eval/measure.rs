@@ -4,7 +4,6 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use candle_core::DType;
 use indicatif::ProgressBar;
 
 use super::EvalArgs;
@@ -44,21 +43,11 @@ pub fn measure(
     out: &OutFolder,
 ) -> Result<(Scorecard, Vec<String>), Failure> {
     let device = device_from_name(&args.device).map_err(Failure::usage)?;
-    let dtype = if device.is_cpu() {
-        DType::F32
-    } else {
-        DType::F16
-    };
     // The smaller one first: a wrong folder is told at once.
     let loading = spinner(format!("loading {}", clip_folder.display()));
     let judge = Judge::load(clip_folder, &device).map_err(Failure::usage)?;
     loading.set_message(format!("loading {}", model_folder.display()));
-    let options = LoadOptions {
-        device,
-        dtype,
-        ..LoadOptions::default()
-    };
-    let model = Model::load(model_folder, &options).map_err(Failure::usage)?;
+    let model = Model::load(model_folder, &LoadOptions::on(device)).map_err(Failure::usage)?;
     let guidance_scale = args
         .guidance_scale
         .unwrap_or_else(|| default_guidance_scale(&model));
@@ -66,7 +55,7 @@ pub fn measure(
         name: model.name.clone(),
         family: model.family,
         device: args.device.clone(),
-        dtype: dtype.as_str(),
+        dtype: model.dtype.as_str(),
     };
     // The empty prompt stays beside all others.
     let pipeline = Pipeline::new(model, prompts.len() + 1).map_err(Failure::usage)?;
