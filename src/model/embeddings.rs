@@ -2,9 +2,9 @@
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
-use super::layers::linear;
+use super::layers::{layer_norm, linear};
 use super::{ModelError, Weights};
-use crate::kernels::{Linear, silu};
+use crate::kernels::{LayerNorm, Linear, attention, silu};
 
 /// Sinusoids of falling frequency, diffusers' `Timesteps`: `sin(t·f_i)` beside `cos(t·f_i)` with
 /// `f_i = 10000^(−i / (channels/2 − freq_shift))`.
@@ -108,5 +108,67 @@ impl TimestepEmbedding {
         };
         self.linear_2
             .forward(&silu(&self.linear_1.forward(&sample)?)?)
+    }
+}
+
+/// A prompt's tokens pooled into one vector that joins the timestep, diffusers'
+/// `TextTimeEmbedding`: the mean token attends to itself and all tokens.
+pub struct TextTimeEmbedding {
+    norm1: LayerNorm,
+    positional_embedding: Tensor,
+    q_proj: Linear,
+    k_proj: Linear,
+    v_proj: Linear,
+    heads: usize,
+    proj: Linear,
+    norm2: LayerNorm,
+}
+
+impl TextTimeEmbedding {
+    /// From tokens of `width` to `[n, output]`, with `heads` of attention, which divide `width`.
+    ///
+    /// # Errors
+    /// When a tensor is missing or has another shape.
+    pub fn load(
+        weights: &Weights,
+        width: usize,
+        output: usize,
+        heads: usize,
+    ) -> std::result::Result<Self, ModelError> {
+        const EPS: f64 = 1e-5;
+        let pool = weights.scope("pool");
+        let dense = |name: &str| linear(&pool.scope(name), width, width, true);
+        Ok(Self {
+            norm1: layer_norm(&weights.scope("norm1"), width, EPS)?,
+            positional_embedding: pool.tensor("positional_embedding", &[1, width])?,
+            q_proj: dense("q_proj")?,
+            k_proj: dense("k_proj")?,
+            v_proj: dense("v_proj")?,
+            heads,
+            proj: linear(&weights.scope("proj"), width, output, true)?,
+            norm2: layer_norm(&weights.scope("norm2"), output, EPS)?,
+        })
+    }
+
+    /// `[n, tokens, width]` to `[n, output]`.
+    ///
+    /// # Errors
+    /// When shapes disagree.
+    pub fn forward(&self, encoder_hidden_states: &Tensor) -> Result<Tensor> {
+        let tokens = self.norm1.forward(encoder_hidden_states)?;
+        let (_, _, width) = tokens.dims3()?;
+        let mean = tokens
+            .mean_keepdim(1)?
+            .broadcast_add(&self.positional_embedding)?;
+        let seen = Tensor::cat(&[&mean, &tokens], 1)?;
+        let pooled = attention(
+            &self.q_proj.forward(&mean)?,
+            &self.k_proj.forward(&seen)?,
+            &self.v_proj.forward(&seen)?,
+            self.heads,
+            1.0 / ((width / self.heads) as f64).sqrt(),
+            None,
+        )?;
+        self.norm2.forward(&self.proj.forward(&pooled.squeeze(1)?)?)
     }
 }

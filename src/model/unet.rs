@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::embeddings::{TimestepEmbedding, Timesteps};
+use super::embeddings::{TextTimeEmbedding, TimestepEmbedding, Timesteps};
 use super::layers::{ConvShape, conv2d, group_norm};
 use super::transformer::Context;
 use super::unet_blocks::{DownBlock, MidBlock, UpBlock};
@@ -18,6 +18,7 @@ pub struct UNet2DConditionModel {
     time_proj: Timesteps,
     time_embedding: TimestepEmbedding,
     added: Option<AddedEmbedding>,
+    pooled_text: Option<TextTimeEmbedding>,
     down_blocks: Vec<DownBlock>,
     mid_block: Option<MidBlock>,
     up_blocks: Vec<UpBlock>,
@@ -73,6 +74,11 @@ impl UNet2DConditionModel {
                     )?,
                 })
             });
+        let pooled_text = config.text_pooling_heads.map(|heads| {
+            let weights = weights.scope("add_embedding");
+            let width = config.cross_attention_dim[0];
+            TextTimeEmbedding::load(&weights, width, time_width, heads)
+        });
         let enter = ConvShape::same(config.in_channels, width, config.conv_in_kernel);
         let leave = ConvShape::same(width, config.out_channels, config.conv_out_kernel);
         let (groups, eps) = (config.norm_num_groups, config.norm_eps);
@@ -87,6 +93,7 @@ impl UNet2DConditionModel {
                 config.time_cond_proj_dim,
             )?,
             added: added.transpose()?,
+            pooled_text: pooled_text.transpose()?,
             down_blocks: (0..levels)
                 .map(|level| {
                     DownBlock::load(&weights.scope("down_blocks").scope(level), config, level)
@@ -147,7 +154,7 @@ impl UNet2DConditionModel {
             encoder_hidden_states: &encoder_hidden_states,
             bias: bias.as_ref(),
         };
-        let time = self.time(timesteps, batch, added)?;
+        let time = self.time(timesteps, &encoder_hidden_states, added)?;
 
         let mut hidden = sample.to_dtype(self.dtype)?;
         if self.config.center_input_sample {
@@ -171,7 +178,13 @@ impl UNet2DConditionModel {
     }
 
     /// The timestep and everything that is summed with it, `[batch, width]`, SiLU applied.
-    fn time(&self, timesteps: &Tensor, batch: usize, added: &AddedConditioning) -> Result<Tensor> {
+    fn time(
+        &self,
+        timesteps: &Tensor,
+        encoder_hidden_states: &Tensor,
+        added: &AddedConditioning,
+    ) -> Result<Tensor> {
+        let batch = encoder_hidden_states.dim(0)?;
         let timesteps = timesteps.expand(batch)?;
         let sinusoids = self.time_proj.forward(&timesteps)?.to_dtype(self.dtype)?;
         let condition = added.timestep_cond.as_ref();
@@ -194,6 +207,9 @@ impl UNet2DConditionModel {
                 + layer
                     .embedding
                     .forward(&joined.to_dtype(self.dtype)?, None)?)?;
+        }
+        if let Some(layer) = &self.pooled_text {
+            time = (time + layer.forward(encoder_hidden_states)?)?;
         }
         silu(&time)
     }

@@ -66,6 +66,9 @@ pub struct UNetConfig {
     pub conv_out_kernel: usize,
     /// SDXL's pooled text and sizes beside the timestep.
     pub text_time: Option<TextTime>,
+    /// Attention heads that pool the prompt's tokens into one vector beside the timestep
+    /// (`addition_embed_type: "text"`), where the UNet has them.
+    pub text_pooling_heads: Option<usize>,
 }
 
 /// `addition_embed_type: "text_time"`: sizes as sinusoids, beside the pooled text embedding.
@@ -172,6 +175,7 @@ impl UNetConfig {
             conv_in_kernel: file.or("conv_in_kernel", 3)?,
             conv_out_kernel: file.or("conv_out_kernel", 3)?,
             text_time: text_time(file)?,
+            text_pooling_heads: text_pooling_heads(file)?,
             block_out_channels,
         })
     }
@@ -297,14 +301,8 @@ fn transformer_layers(
 }
 
 fn text_time(file: &ConfigFile) -> Result<Option<TextTime>, ModelError> {
-    let Some(kind) = file.optional::<String>("addition_embed_type")? else {
+    if added(file)?.as_deref() != Some("text_time") {
         return Ok(None);
-    };
-    if kind != "text_time" {
-        return Err(file.refuse(
-            "addition_embed_type",
-            format!("is {kind:?}, which is not supported: use \"text_time\" or null"),
-        ));
     }
     let needed = |field: &str| {
         file.optional(field)?
@@ -314,4 +312,32 @@ fn text_time(file: &ConfigFile) -> Result<Option<TextTime>, ModelError> {
         addition_time_embed_dim: needed("addition_time_embed_dim")?,
         projection_class_embeddings_input_dim: needed("projection_class_embeddings_input_dim")?,
     }))
+}
+
+fn text_pooling_heads(file: &ConfigFile) -> Result<Option<usize>, ModelError> {
+    if added(file)?.as_deref() != Some("text") {
+        return Ok(None);
+    }
+    const FIELD: &str = "addition_embed_type_num_heads";
+    let heads: usize = file.or(FIELD, 64)?;
+    let width = match file.fields().get("cross_attention_dim") {
+        None => 1280,
+        Some(width) => width.as_u64().unwrap_or(0) as usize,
+    };
+    if heads == 0 || width == 0 || !width.is_multiple_of(heads) {
+        return Err(file.refuse(FIELD, format!("must divide cross_attention_dim, {width}")));
+    }
+    Ok(Some(heads))
+}
+
+/// What joins the timestep's embedding.
+fn added(file: &ConfigFile) -> Result<Option<String>, ModelError> {
+    let kind = file.optional::<String>("addition_embed_type")?;
+    match kind.as_deref() {
+        None | Some("text" | "text_time") => Ok(kind),
+        Some(other) => Err(file.refuse(
+            "addition_embed_type",
+            format!("is {other:?}, which is not supported: use \"text\", \"text_time\" or null"),
+        )),
+    }
 }

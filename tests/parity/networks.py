@@ -296,7 +296,7 @@ def sketch():
             1, in_channels=16, out_channels=8, block_out_channels=(8, 16, 20),
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-            attention_head_dim=4, sample_size=32,
+            attention_head_dim=4, sample_size=32, addition_embed_type="text", addition_embed_type_num_heads=4,
         ),
         vae=tiny_vae(2, latent_channels=8, blocks=(1, 2, 1, 2), scaling_factor=0.8),
         text_encoder=text_encoder(3, 32),
