@@ -467,3 +467,23 @@ fn model_check_says_what_a_folder_is() {
         .unwrap();
     assert_refused(&output, "model_index.json");
 }
+
+/// What only the sampler can tell about a folder is told before the folder is used.
+#[test]
+fn model_check_reads_the_scheduler_too() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("model");
+    copy_folder(Path::new("tests/parity/fixtures/networks/sketch"), &folder);
+    let config = folder.join("scheduler/scheduler_config.json");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("LCMScheduler", "MagicScheduler")).unwrap();
+    let output = impasto()
+        .args(["model", "check", "--json"])
+        .arg(&folder)
+        .output()
+        .unwrap();
+    assert_refused(&output, "MagicScheduler");
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["usable"], false);
+    assert_eq!(report["family"], "sketch");
+}

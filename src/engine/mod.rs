@@ -265,7 +265,7 @@ fn describe(model: &Model, device: &str) -> Description {
     );
     let info = ModelInfo {
         id: model.name.clone(),
-        family: family_name(model.family).to_owned(),
+        family: model.family.name().to_owned(),
         native_size,
         device: device.to_owned(),
         dtype: model.dtype.as_str().to_owned(),
@@ -293,19 +293,6 @@ fn default_sampler(family: Family) -> &'static str {
         Family::Turbo | Family::SdxlTurbo => "turbo",
         Family::Sketch | Family::Lcm => "lcm",
         Family::Sd | Family::Sdxl | Family::Inpainting | Family::InstructPix2Pix => "dpm-solver++",
-    }
-}
-
-fn family_name(family: Family) -> &'static str {
-    match family {
-        Family::Sketch => "sketch",
-        Family::Sd => "sd",
-        Family::Lcm => "lcm",
-        Family::Turbo => "turbo",
-        Family::Sdxl => "sdxl",
-        Family::SdxlTurbo => "sdxl-turbo",
-        Family::Inpainting => "inpainting",
-        Family::InstructPix2Pix => "instruct-pix2pix",
     }
 }
 

@@ -25,6 +25,7 @@ pub enum Family {
     /// Sees a mask and the masked image's latents beside the noise.
     Inpainting,
     /// Sees a photo's latents beside the noise, and edits it as the prompt says.
+    #[serde(rename = "instruct-pix2pix")]
     InstructPix2Pix,
 }
 
@@ -68,6 +69,20 @@ impl SchedulerTraits {
 }
 
 impl Family {
+    /// The name that people read, on the wire and on the command line; serde's too.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sketch => "sketch",
+            Self::Sd => "sd",
+            Self::Lcm => "lcm",
+            Self::Turbo => "turbo",
+            Self::Sdxl => "sdxl",
+            Self::SdxlTurbo => "sdxl-turbo",
+            Self::Inpainting => "inpainting",
+            Self::InstructPix2Pix => "instruct-pix2pix",
+        }
+    }
+
     /// The family with these traits. What the UNet's input looks like decides first, because a
     /// pipeline cannot run without it; how the model was distilled comes last.
     ///
@@ -113,5 +128,26 @@ impl Family {
             self,
             Self::Sketch | Self::Inpainting | Self::InstructPix2Pix
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Family;
+
+    #[test]
+    fn a_family_has_one_name() {
+        for family in [
+            Family::Sketch,
+            Family::Sd,
+            Family::Lcm,
+            Family::Turbo,
+            Family::Sdxl,
+            Family::SdxlTurbo,
+            Family::Inpainting,
+            Family::InstructPix2Pix,
+        ] {
+            assert_eq!(serde_json::to_value(family).unwrap(), family.name());
+        }
     }
 }

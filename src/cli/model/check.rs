@@ -1,11 +1,12 @@
 //! `impasto model check`: what a model folder is, and what is wrong with it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::cli::{Failure, find_model, spinner};
 use crate::model::{Family, ModelReport, inspect};
+use crate::sampler::SchedulerConfig;
 
 /// Flags of `model check`.
 #[derive(Clone, Debug, Args)]
@@ -25,7 +26,8 @@ pub struct CheckArgs {
 pub fn run(args: CheckArgs) -> Result<(), Failure> {
     let folder = find_model(Some(&args.model))?;
     let reading = spinner(format!("reading {}", folder.display()));
-    let report = inspect(&folder).map_err(Failure::usage)?;
+    let mut report = inspect(&folder).map_err(Failure::usage)?;
+    check_scheduler(&folder, &mut report);
     reading.finish_and_clear();
     if args.json {
         println!(
@@ -94,10 +96,22 @@ pub fn describe(report: &ModelReport) -> String {
     lines.join("\n")
 }
 
-/// A family as `--json` names it.
-pub fn family_name(family: Option<Family>) -> String {
-    match serde_json::to_value(family) {
-        Ok(serde_json::Value::String(family)) => family,
-        _ => "unknown".to_owned(),
+/// A family's name, or that it cannot be told.
+pub fn family_name(family: Option<Family>) -> &'static str {
+    family.map_or("unknown", Family::name)
+}
+
+/// Adds what is wrong with the scheduler's settings, which the model's floor does not read.
+fn check_scheduler(folder: &Path, report: &mut ModelReport) {
+    if report.scheduler_class.is_none() {
+        return;
+    }
+    let path = folder.join("scheduler/scheduler_config.json");
+    let Ok(text) = std::fs::read_to_string(path) else {
+        return;
+    };
+    if let Err(error) = SchedulerConfig::from_json(&text) {
+        report.problems.push(error.to_string());
+        report.usable = false;
     }
 }
