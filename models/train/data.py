@@ -20,6 +20,8 @@ SKETCHES = 2
 CHUNKS = int(os.environ.get("IMPASTO_CHUNKS", 30))
 #: Chunks after those, of single common things and plain landscapes, sketched with very few shapes.
 SIMPLE_CHUNKS = int(os.environ.get("IMPASTO_SIMPLE_CHUNKS", 48))
+#: Chunks after those, of what newcomers try first, one thing on white at a time.
+FIRST_CHUNKS = int(os.environ.get("IMPASTO_FIRST_CHUNKS", 12))
 FOLDER = WORK / "chunks"
 
 
@@ -28,9 +30,9 @@ def make_chunk(index):
     studio = Studio(1000 + index)
     small = np.zeros((CHUNK, 1 + SKETCHES, SIZE // 2, SIZE // 2, 3), np.uint8)
     large = np.zeros((CHUNK, 1 + SKETCHES, SIZE, SIZE, 3), np.uint8)
-    captions, simple = [], index >= CHUNKS
+    captions, simple, first = [], index >= CHUNKS, index >= CHUNKS + SIMPLE_CHUNKS
     for row in range(CHUNK):
-        scene = studio.make(simple)
+        scene = studio.make(simple, first)
         captions.append(scene.caption)
         pictures = [scene.image] + [make_sketch(scene.image, scene.labels, scene.parts, scene.paper, studio.random, simple) for _ in range(SKETCHES)]
         for column, picture in enumerate(pictures):
@@ -54,7 +56,7 @@ def chunk_captions(path):
 if __name__ == "__main__":
     cv2.setNumThreads(1)
     workers, worker = (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (1, 0)
-    for index in range(worker, CHUNKS + SIMPLE_CHUNKS, workers):
+    for index in range(worker, CHUNKS + SIMPLE_CHUNKS + FIRST_CHUNKS, workers):
         if not (FOLDER / f"small-{index:03}.npy").exists():
             make_chunk(index)
             print("chunk", index, flush=True)

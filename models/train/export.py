@@ -27,15 +27,16 @@ INDEX = {
     "unet": ["diffusers", "UNet2DConditionModel"],
     "vae": ["diffusers", "AutoencoderTiny"],
 }
-CHECKPOINTS = {"vae": "autoencoder.pt", "text_encoder": "text_encoder.pt", "unet": "unet.pt"}
+#: Where each part's weights are, the last stage's first.
+CHECKPOINTS = {"vae": ["autoencoder.pt"], "text_encoder": ["text_encoder.pt"], "unet": ["refined.pt", "unet.pt"]}
 
 
 def load_parts():
     """The three networks with the newest averaged weights; random ones where nothing was trained yet."""
     torch.manual_seed(0)
     parts = {"vae": make_autoencoder(), "text_encoder": make_text_encoder(), "unet": make_unet()}
-    for name, file in CHECKPOINTS.items():
-        state = load_checkpoint(WORK / file)
+    for name, files in CHECKPOINTS.items():
+        state = next(filter(None, (load_checkpoint(WORK / file) for file in files)), None)
         if state is not None:
             parts[name].load_state_dict(state["average"])
         print(name, "trained" if state is not None else "random", sum(p.numel() for p in parts[name].parameters()))

@@ -55,6 +55,8 @@ class Studio:
         self.weights = weights / weights.sum()
         common = np.array([weight * (entry["label"] in concepts.COMMON and entry["style"] == "noto") for entry, weight in zip(self.entries, weights)])
         self.common = common / common.sum()
+        first = common * np.array([entry["label"] in concepts.FIRST for entry in self.entries])
+        self.first = first / first.sum()
         self.placed = {}
         for spot in ("ground", "sky", "water"):
             chosen = np.array([weight * (concepts.place(entry) == spot) for entry, weight in zip(self.entries, weights)])
@@ -62,10 +64,15 @@ class Studio:
         photos = load_photos()
         self.photos = [photo for photo in photos if photo.shape[:2] != (256, 256)]
 
-    def make(self, simple=False):
-        """One scene; a `simple` one is a common thing on white, or a landscape with nothing or little in it."""
+    def make(self, simple=False, first=False):
+        """One scene; a `simple` one is a common thing on white, or a landscape with nothing or little in it.
+
+        A `first` one is a thing of concepts.FIRST on white.
+        """
+        if first:
+            return self.objects_on_paper(self.first)
         if simple:
-            return self.objects_on_paper(simple) if self.random.random() < 0.56 else self.landscape(0.35)
+            return self.objects_on_paper(self.common) if self.random.random() < 0.56 else self.landscape(0.35)
         kind = self.random.random()
         if kind < 0.5:
             scene = self.objects_on_paper()
@@ -89,7 +96,7 @@ class Studio:
             hsv = cv2.cvtColor(np.ascontiguousarray(icon[..., :3]), cv2.COLOR_RGB2HSV)
             hsv[..., 0] = (hsv[..., 0].astype(int) + self.random.integers(20, 160)) % 180
             icon = np.dstack([cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), icon[..., 3]])
-        if self.random.random() < 0.5 and entry["kind"] != "thing":
+        if self.random.random() < 0.5 and entry["kind"] in concepts.SIDED and not entry["label"].endswith(" face"):
             icon, parts = icon[:, ::-1], parts[:, ::-1]
         icon = icon.astype(np.float32)
         if dim is not None:
@@ -120,17 +127,18 @@ class Studio:
         used = [part for part in np.unique(where[shown])]
         scene.parts.append({base + int(part): scene.image[where == part].mean(0) for part in used})
 
-    def objects_on_paper(self, simple=False):
+    def objects_on_paper(self, alone=None):
+        """One to three things of any kind, or one on white of those that `alone` weighs."""
         random = self.random
-        kind = 0.0 if simple else random.random()
+        kind = 0.0 if alone is not None else random.random()
         paper = np.array((255, 255, 255), np.float32)
         if kind > 0.78:
             paper = random.uniform(0, 255, 3).astype(np.float32) if kind > 0.92 else 255 - random.uniform(10, 110, 3).astype(np.float32)
         scene = Scene(np.tile(paper, (SIZE, SIZE, 1)).astype(np.float32), np.zeros((SIZE, SIZE), np.uint8), paper=tuple(paper))
-        count = 1 if simple or random.random() < 0.86 else int(random.integers(2, 4))
+        count = 1 if alone is not None or random.random() < 0.86 else int(random.integers(2, 4))
         names = []
         for index in range(count):
-            icon, parts, name, entry = self.drawing(self.common if simple else self.weights)
+            icon, parts, name, entry = self.drawing(self.weights if alone is None else alone)
             size = random.uniform(110, 250) if count == 1 else random.uniform(80, 130)
             slack = max(0.0, (SIZE - size) / 2 + 6)
             centre = SIZE / 2 + random.uniform(-1, 1, 2) * slack * (0.8 if count == 1 else 0.35)

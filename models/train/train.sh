@@ -29,5 +29,6 @@ fi
 "$PYTHON" text_encoder.py    # words to vectors
 "$PYTHON" latents.py         # scenes, sketches and captions as the UNet sees them
 "$PYTHON" unet.py            # the painter itself
+"$PYTHON" refine.py          # sharper one- and two-step pictures
 "$PYTHON" export.py          # the diffusers folder
 "$PYTHON" contact_sheet.py ../contact-sheet.png

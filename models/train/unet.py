@@ -7,30 +7,38 @@ to four steps. The sketch is left out (zeros) in some samples and the words in o
 import sys
 import time
 
+import cv2
 import numpy as np
 import torch
 
-from architecture import LATENT_CHANNELS, make_scheduler, make_unet
-from concepts import is_first
+from architecture import make_scheduler, make_unet
+from autoencoder import load_autoencoder
+from concepts import FIRST, STARTERS, is_one_of
 from data import CHUNKS, FOLDER, chunk_captions
+from latents import encode_pictures
 from muon import Muon
 from settings import DEVICE, UNET_LARGE_MINUTES, UNET_SMALL_MINUTES, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
 from team import WORKERS, run_team
 
 CHECKPOINT = WORK / "unet.pt"
 #: Muon's learning rate at the start and at the end of a phase; Adam, for the rest, takes a tenth.
-RATES = {"small": (0.025, 0.008), "large": (0.012, 0.0)}
+RATES = {"small": (0.006, 0.002), "large": (0.012, 0.0)}
+SIZES = {"small": 128, "large": 256}
 BATCHES = {"small": 32, "large": 16}
 AVERAGE_EVERY = 5
-NO_SKETCH, NO_WORDS = 0.2, 0.1
+NO_WORDS = 0.1
+#: How often the words alone tell what to paint.
+NO_SKETCH = {"small": 0.15, "large": 0.15}
 #: Where sampling starts, from noise alone. The schedule would leave a trace of the picture there, enough to read its
 #: colours from, so that the network would trust it more than the sketch and the words (Lin et al., 2023).
 FIRST_STEP = 999
 #: The timesteps of the few-step sampler, which get a share of the samples of their own.
-FEW_STEPS = (FIRST_STEP,) * 4 + (759, 499, 499, 259)
-FEW_SHARE = 0.8
+FEW_STEPS = (FIRST_STEP,) * 12 + (759, 499, 499, 259)
+FEW_SHARE = 0.92
 #: Shares of a batch: single things of concepts.FIRST, chunks of plain things and landscapes, and all chunks.
-FIRST_SHARE, PLAIN_SHARE = 0.4, 0.4
+FIRST_SHARE, PLAIN_SHARE = 0.55, 0.4
+#: The share of concepts.STARTERS among single things of concepts.FIRST.
+STARTER_SHARE = 0.65
 
 
 class Pairs:
@@ -38,7 +46,12 @@ class Pairs:
 
     def __init__(self, size, seed):
         self.size, self.random, self.chunks, self.first = size, np.random.default_rng(seed), {}, []
-        self.no_words = torch.from_numpy(np.load(FOLDER / "no-words.npy"))[0].float()
+        self.starters = []
+        #: Those of `first` that fill their sheet: what words alone should make.
+        self.alone = []
+        self.no_words = np.load(FOLDER / "no-words.npy")[0]
+        white = np.full((1, SIZES[size], SIZES[size], 3), 255, np.uint8)
+        self.sheet = encode_pictures(load_autoencoder(), white, 1)[0]
         self.look()
 
     def look(self):
@@ -47,25 +60,63 @@ class Pairs:
             number = path.stem.split("-")[-1]
             if number != "000" and number not in self.chunks and (FOLDER / f"words-{number}.npy").exists():
                 self.chunks[number] = (np.load(path), np.load(FOLDER / f"words-{number}.npy"))
-                self.first += [(number, row) for row, caption in enumerate(chunk_captions(path)) if is_first(caption)]
+                captions = list(enumerate(chunk_captions(path)))
+                self.starters += [(number, row) for row, caption in captions if is_one_of(STARTERS, caption)]
+                first = [(number, row) for row, caption in captions if is_one_of(FIRST, caption)]
+                self.first += first
+                self.alone += [(number, row) for number, row in first if self.extent(self.chunks[number][0][row, 0]) > 0.75]
 
-    def batch(self, count):
-        """Pictures, sketches and words as tensors, with sketches and words left out now and then."""
+    def extent(self, picture):
+        """How much of the sheet's side the thing on it takes, 0 to 1."""
+        shown = np.abs(picture - self.sheet).max(0) > 0.5
+        return max((np.ptp(np.flatnonzero(shown.any(axis))) + 1) / len(shown) if shown.any() else 0.0 for axis in (0, 1))
+
+    def moved(self, latents, centred):
+        """A thing on white and its sketch, laid on another place of the sheet: anywhere near, or in the middle.
+
+        Where nobody says where, a thing belongs in the middle; what words alone make is sharp only if it is always there.
+        """
+        side = latents.shape[-1]
+        shown = np.abs(latents - self.sheet).max(1) > 0.5
+        places = [np.flatnonzero(shown[0].any(axis)) for axis in (1, 0)]
+        if not len(places[0]):
+            return latents
+        if centred:
+            by = [(side - 1 - int(place[0] + place[-1])) // 2 for place in places]
+        else:
+            by = self.random.integers(-(side // 8), side // 8 + 1, size=2).tolist()
+        reach = cv2.dilate(shown.any(0).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        laid = np.repeat(self.sheet[None], len(latents), 0)
+        rows, columns = np.nonzero(reach)
+        keep = (0 <= rows + by[0]) & (rows + by[0] < side) & (0 <= columns + by[1]) & (columns + by[1] < side)
+        rows, columns = rows[keep], columns[keep]
+        laid[..., rows + by[0], columns + by[1]] = latents[..., rows, columns]
+        return laid
+
+    def cropped(self, latents, side):
+        """A square part of a picture and its sketches, as windows on a canvas show it."""
+        top, left = self.random.integers(latents.shape[-1] - side + 1, size=2)
+        return latents[..., top : top + side, left : left + side]
+
+    def batch(self, count, side=None):
+        """Pictures, sketches and words as tensors, with sketches and words left out now and then; squares of `side` latents of them if it is given."""
         rows, names = [], sorted(self.chunks)
         plain = [name for name in names if int(name) >= CHUNKS] or names
         for _ in range(count):
-            share = self.random.random()
+            share, sketched = self.random.random(), self.random.random() >= NO_SKETCH[self.size]
             if share < FIRST_SHARE:
-                name, index = self.first[self.random.integers(len(self.first))]
+                chosen = self.starters if share < FIRST_SHARE * STARTER_SHARE else self.first if sketched else self.alone
+                name, index = chosen[self.random.integers(len(chosen))]
             else:
                 name = self.random.choice(plain if share < FIRST_SHARE + PLAIN_SHARE else names)
                 index = self.random.integers(len(self.chunks[name][0]))
             latents, words = self.chunks[name]
-            rows.append((latents[index, 0], latents[index, self.random.integers(1, latents.shape[1])], words[index]))
+            pair = latents[index][[0, self.random.integers(1, latents.shape[1])]]
+            if share < FIRST_SHARE:
+                pair = self.moved(pair, centred=not sketched)
+            pair = self.cropped(pair, side) if side else pair
+            rows.append((pair[0], pair[1] * sketched, words[index] if self.random.random() >= NO_WORDS else self.no_words))
         pictures, sketches, words = (torch.from_numpy(np.stack(column)).float() for column in zip(*rows))
-        without = torch.from_numpy(self.random.random((2, count)))
-        sketches[without[0] < NO_SKETCH] = 0
-        words[without[1] < NO_WORDS] = self.no_words
         return pictures.to(DEVICE), sketches.to(DEVICE), words.to(DEVICE)
 
 
@@ -153,3 +204,5 @@ if __name__ == "__main__":
     for size, minutes in (("small", UNET_SMALL_MINUTES), ("large", UNET_LARGE_MINUTES)):
         if not sys.argv[1:] or size in sys.argv[1:]:
             run_team(train, numbers, size, minutes, size)
+            if load_checkpoint(CHECKPOINT)["seconds"].get(size, 0.0) < minutes * 60:
+                break  # asked to stop
