@@ -31,10 +31,15 @@ function carriedFile(page, type, bytes) {
   );
 }
 
-/** What the stage shows, ink and all. */
-async function stageShot(page) {
+/** A digest of what the stage shows, ink and all. */
+async function stageHash(page) {
   await page.waitForTimeout(150);
-  return page.evaluate(() => document.querySelector("[role=application] canvas").toDataURL());
+  return page.evaluate(async () => {
+    const canvas = document.querySelector("[role=application] canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const digest = await crypto.subtle.digest("SHA-256", data);
+    return [...new Uint8Array(digest)].join(" ");
+  });
 }
 
 async function quiet(page, patch = { spread: 8 }) {
@@ -219,7 +224,8 @@ export const scenarios = {
     await page.dispatchEvent("main", "drop", { dataTransfer: file });
     assert.equal(await page.getByText("Drop the picture to paint on it").count(), 0, "the hint is gone");
     await placed([200, 60, 40], 1);
-    await page.getByText("its left and right edges were cut off").waitFor();
+    // The stand-in answers that every picture has the canvas's own shape.
+    if (!mock) await page.getByText("its left and right edges were cut off").waitFor();
 
     file = await carriedFile(page, "image/png", photo([30, 90, 180]));
     await page.evaluate((clipboardData) => {
@@ -250,22 +256,24 @@ export const scenarios = {
     await drag(page, [[width * 0.2, height * 0.45], [width * 0.8, height * 0.45]]);
     await settle(page);
     await page.mouse.move(5, 5);
-    const result = await stageShot(page);
     await page.evaluate(() => window.impasto.show("sketch"));
-    const sketch = await stageShot(page);
+    const sketch = await stageHash(page);
+    // Drawn as a whole, as it is when compared: piece by piece, smoothing rounds a level otherwise.
+    await page.evaluate(() => window.impasto.show("result"));
+    const result = await stageHash(page);
     assert.notEqual(sketch, result, "the model changed something");
     await page.getByRole("radio", { name: "Before and after" }).click();
     const divider = page.getByRole("slider", { name: "Before and after" });
     await page.mouse.move(5, 5);
-    const half = await stageShot(page);
+    const half = await stageHash(page);
     assert.ok(half !== sketch && half !== result, "each side shows its own");
     await page.screenshot({ path: `${shots}/compare.png` });
     await divider.focus();
     await page.keyboard.press("Home");
     assert.equal(await divider.getAttribute("aria-valuenow"), "0");
-    assert.equal(await stageShot(page), result, "all of it is after");
+    assert.equal(await stageHash(page), result, "all of it is after");
     await page.keyboard.press("End");
-    assert.equal(await stageShot(page), sketch, "all of it is before");
+    assert.equal(await stageHash(page), sketch, "all of it is before");
     const box = await divider.boundingBox();
     const quarter = await page.evaluate((x) => window.impasto.toPage({ x, y: 0 }).x, width / 4);
     await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
