@@ -173,11 +173,11 @@ async fn bad_files_are_refused_and_the_room_is_unharmed() {
     let mut wrong_magic = fixture("p3-png.png");
     wrong_magic[1] = b'Q';
     let wide = png(&RgbImage::new(4097, 1));
-    // A header of 8000 × 5000 pixels, which are not there.
+    // A header of 8000 × 5000 pixels, which are not there; the small picture inside has one too.
     let mut huge_jpeg = camera.clone();
     let frame = huge_jpeg
         .windows(4)
-        .position(|bytes| bytes == [0xff, 0xc0, 0, 17])
+        .rposition(|bytes| bytes == [0xff, 0xc0, 0, 17])
         .unwrap();
     huge_jpeg[frame + 5..frame + 9].copy_from_slice(&[0x13, 0x88, 0x1f, 0x40]);
     // A frame of 16383 × 16383 inside a picture of 10 × 10.

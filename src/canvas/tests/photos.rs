@@ -252,7 +252,7 @@ fn forty_megapixels_are_refused_by_their_header() {
     jpeg[frame + 5..frame + 7].copy_from_slice(&5000_u16.to_be_bytes());
     jpeg[frame + 7..frame + 9].copy_from_slice(&8000_u16.to_be_bytes());
     let mut webp = encode_image(&noise(8, 8, 0), FrameFormat::Webp, 90).unwrap();
-    let header = 7999 | 4999 << 14;
+    let header = 7999 | (4999 << 14);
     assert_eq!(&webp[12..16], b"VP8L");
     webp[21..25].copy_from_slice(&u32::to_le_bytes(header));
     for bytes in [super::codecs::png_with_header(8000, 5000), jpeg, webp] {
