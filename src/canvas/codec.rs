@@ -1,17 +1,11 @@
-//! Pictures to and from PNG, JPEG and WebP.
-
-use std::io::Cursor;
+//! Pictures to PNG, JPEG and WebP, and what is refused on the way in and out.
 
 use image::codecs::jpeg::JpegEncoder;
 use image::codecs::png::{CompressionType, FilterType, PngEncoder};
 use image::codecs::webp::WebPEncoder;
-use image::{
-    DynamicImage, ExtendedColorType, ImageDecoder, ImageEncoder, ImageError, ImageFormat,
-    ImageReader, Limits,
-};
+use image::{ExtendedColorType, ImageEncoder};
 
 use super::Pixels;
-use super::blend::mix;
 use crate::protocol::FrameFormat;
 
 /// The most that an image may be, checked before its pixels are decoded.
@@ -63,7 +57,7 @@ pub enum CodecError {
         max_pixels: u64,
     },
     /// Not PNG, JPEG or WebP.
-    #[error("the image is in no known format; send PNG, JPEG or WebP")]
+    #[error("the file is no picture in a format that is read here; send a PNG, JPEG or WebP")]
     UnknownFormat,
     /// The format is known, the contents are broken or cut off.
     #[error("the image is damaged ({0}); export it again")]
@@ -73,7 +67,7 @@ pub enum CodecError {
     Encode(String),
 }
 
-/// Encodes a picture. PNG and WebP are lossless, with compression chosen for
+/// Encodes a picture: its pixels and nothing that a file may say besides. PNG and WebP are lossless, with compression chosen for
 /// speed; `quality` (1 … 100) is JPEG's, and values outside count as the
 /// nearest.
 ///
@@ -103,76 +97,4 @@ pub fn encode_image(
     }
     .map_err(|error| CodecError::Encode(error.to_string()))?;
     Ok(bytes)
-}
-
-/// Decodes a PNG, JPEG or WebP image (of an animation the first picture).
-/// Size and dimensions are checked before any pixel is decoded; transparent
-/// pixels are laid over white.
-///
-/// # Errors
-/// [`CodecError`] when the image is over a limit, unknown, or damaged.
-pub fn decode_image(bytes: &[u8], limits: &ImageLimits) -> Result<Pixels, CodecError> {
-    if bytes.len() > limits.max_bytes {
-        return Err(CodecError::TooManyBytes {
-            bytes: bytes.len(),
-            most: limits.max_bytes,
-        });
-    }
-    let format = image::guess_format(bytes).map_err(|_| CodecError::UnknownFormat)?;
-    if !matches!(
-        format,
-        ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::WebP
-    ) {
-        return Err(CodecError::UnknownFormat);
-    }
-    if format == ImageFormat::Jpeg && !ends_as_jpeg(bytes) {
-        return Err(CodecError::Damaged(
-            "it ends before its last part".to_owned(),
-        ));
-    }
-    let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    // Sixteen bits for each of four channels is the most that a pixel takes;
-    // decoders hold a second copy while they convert.
-    let mut memory = Limits::no_limits();
-    memory.max_alloc = Some(limits.max_pixels.saturating_mul(16).saturating_add(1 << 20));
-    reader.limits(memory);
-    let decoder = reader.into_decoder().map_err(damaged)?;
-    let (width, height) = decoder.dimensions();
-    let is_too_large = width > limits.max_side
-        || height > limits.max_side
-        || u64::from(width) * u64::from(height) > limits.max_pixels;
-    if is_too_large {
-        return Err(CodecError::TooLarge {
-            width,
-            height,
-            max_side: limits.max_side,
-            max_pixels: limits.max_pixels,
-        });
-    }
-    let picture = DynamicImage::from_decoder(decoder).map_err(damaged)?;
-    let data = if picture.color().has_alpha() {
-        over_white(picture.into_rgba8().as_raw())
-    } else {
-        picture.into_rgb8().into_raw()
-    };
-    Pixels::from_raw(width, height, data).map_err(|error| CodecError::Damaged(error.to_string()))
-}
-
-fn damaged(error: ImageError) -> CodecError {
-    CodecError::Damaged(error.to_string())
-}
-
-/// True when the end marker is there: the decoder itself fills up what is cut
-/// off with grey.
-fn ends_as_jpeg(bytes: &[u8]) -> bool {
-    bytes.windows(2).rev().any(|pair| pair == [0xff, 0xd9])
-}
-
-fn over_white(rgba: &[u8]) -> Vec<u8> {
-    rgba.chunks_exact(4)
-        .flat_map(|pixel| {
-            let weight = pixel[3];
-            [0, 1, 2].map(|channel: usize| mix(255, pixel[channel], weight))
-        })
-        .collect()
 }

@@ -9,8 +9,11 @@
 mod blend;
 mod changes;
 mod codec;
+mod color_profile;
+mod decode;
 mod entry;
 mod grow;
+mod headers;
 mod layers;
 mod mask;
 mod paste;
@@ -25,7 +28,8 @@ mod window;
 mod tests;
 
 pub use changes::changed_rects;
-pub use codec::{CodecError, ImageLimits, decode_image, encode_image};
+pub use codec::{CodecError, ImageLimits, encode_image};
+pub use decode::decode_image;
 pub use entry::CanvasError;
 pub use layers::{Canvas, MAX_SPREAD, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
 pub use mask::Mask;

@@ -1,4 +1,4 @@
-//! Pictures over HTTP: their codecs run one at a time and on blocking threads.
+//! Pictures over HTTP: few at once, and their codecs one at a time and on blocking threads.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use axum::body::{Body, BodyDataStream};
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -15,11 +16,11 @@ use crate::canvas::{CodecError, ImageLimits, decode_image, encode_image};
 use crate::protocol::{ErrorCode, FrameFormat, Layer};
 use crate::room::RoomHandle;
 
-/// The longest side of an uploaded image, in pixels.
-const MOST_SIDE: u32 = 8192;
-/// The most pixels of an uploaded image: a camera's 24 million and a little more.
-const MOST_PIXELS: u64 = 26_000_000;
+/// The longest side of an uploaded image, in pixels: as long as a canvas may be.
+const MOST_SIDE: u32 = 4096;
 
+/// Seconds after which a client may send again what found no place.
+const RETRY_SECONDS: u32 = 5;
 /// How long the rest of an upload that is too large is read.
 const DISCARD_FOR: Duration = Duration::from_secs(5);
 
@@ -32,6 +33,21 @@ pub struct KeptImage {
     pub width: u32,
     /// Pixels.
     pub height: u32,
+}
+
+/// Waits for a place among the uploads; it is given back when the permit is dropped.
+///
+/// # Errors
+/// 503 when none is free for as long as an upload may take.
+pub async fn admit_upload(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
+    let place = state.uploads().acquire_owned();
+    match timeout(state.options().limits.upload_timeout, place).await {
+        Ok(permit) => permit.map_err(|cause| ApiError::internal(&cause)),
+        Err(_) => {
+            let message = "too many images are being uploaded: try again soon";
+            Err(ApiError::unavailable(message, RETRY_SECONDS))
+        }
+    }
 }
 
 /// Reads an upload within the limits of the server.
@@ -96,28 +112,23 @@ pub async fn keep_image(
     let limits = ImageLimits {
         max_bytes: state.options().limits.image_bytes,
         max_side: MOST_SIDE,
-        max_pixels: MOST_PIXELS,
+        max_pixels: u64::from(MOST_SIDE) * u64::from(MOST_SIDE),
     };
-    let job = state
-        .codec_jobs()
-        .acquire()
-        .await
-        .map_err(|cause| ApiError::internal(&cause))?;
-    let decoded = spawn_blocking(move || decode_image(&bytes, &limits)).await;
-    drop(job);
-    let image = decoded
-        .map_err(|cause| ApiError::internal(&cause))?
-        .map_err(|cause| {
-            let (status, code) = match cause {
-                CodecError::TooManyBytes { .. } | CodecError::TooLarge { .. } => {
-                    (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge)
-                }
-                _ => (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidImage),
-            };
-            ApiError::new(status, code, cause.to_string())
-        })?;
+    let turn = codec_turn(state).await?;
+    let (decoded, turn) = in_turn(turn, move || decode_image(&bytes, &limits)).await?;
+    let image = decoded.map_err(|cause| {
+        let (status, code) = match cause {
+            CodecError::TooManyBytes { .. } | CodecError::TooLarge { .. } => {
+                (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge)
+            }
+            _ => (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidImage),
+        };
+        ApiError::new(status, code, cause.to_string())
+    })?;
     let (width, height) = (image.width(), image.height());
     let id = room.store_image(image).await?;
+    // Not before the room has it in the canvas's size: the picture as it came may be far larger.
+    drop(turn);
     Ok(KeptImage { id, width, height })
 }
 
@@ -130,16 +141,27 @@ pub async fn encode_picture(
     room: &RoomHandle,
     layer: Layer,
 ) -> Result<Bytes, ApiError> {
-    let job = state
-        .codec_jobs()
-        .acquire()
-        .await
-        .map_err(|cause| ApiError::internal(&cause))?;
+    // First the turn, then the copy: those that wait hold none.
+    let turn = codec_turn(state).await?;
     let pixels = room.image(layer).await?;
-    let encoded = spawn_blocking(move || encode_image(&pixels, FrameFormat::Png, 100)).await;
-    drop(job);
-    let png = encoded
-        .map_err(|cause| ApiError::internal(&cause))?
-        .map_err(|cause| ApiError::internal(&cause))?;
+    let encode = move || encode_image(&pixels, FrameFormat::Png, 100);
+    let (encoded, _turn) = in_turn(turn, encode).await?;
+    let png = encoded.map_err(|cause| ApiError::internal(&cause))?;
     Ok(Bytes::from(png))
+}
+
+async fn codec_turn(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
+    let turn = state.codec_jobs().acquire_owned().await;
+    turn.map_err(|cause| ApiError::internal(&cause))
+}
+
+/// Runs a codec. The turn goes with the work, so that a client that goes away meanwhile does not
+/// let the next one begin beside it.
+async fn in_turn<T: Send + 'static>(
+    turn: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<(T, OwnedSemaphorePermit), ApiError> {
+    spawn_blocking(move || (work(), turn))
+        .await
+        .map_err(|cause| ApiError::internal(&cause))
 }

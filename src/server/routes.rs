@@ -200,6 +200,7 @@ async fn upload(
     body: Body,
 ) -> Result<impl IntoResponse, ApiError> {
     let handle = authorised(&state, &room, &headers, Role::Editor)?;
+    let _place = images::admit_upload(&state).await?;
     let bytes = images::read_body(&state, body).await?;
     let kept = images::keep_image(&state, &handle, bytes).await?;
     let kept = ImageKept {

@@ -20,6 +20,8 @@ use crate::room::{JoinRequest, Joined, RoomError, RoomHandle, RoomRegistry};
 /// Images that are decoded or encoded for HTTP at once. Each takes a core and
 /// up to some hundred MiB, while strokes are waiting.
 const CODEC_JOBS: usize = 1;
+/// Uploads that are read or decoded at once: each holds its file meanwhile.
+const UPLOADS: usize = 8;
 /// Seconds after which a client may ask again while the model is loaded.
 const LOADING_RETRY_SECONDS: u32 = 1;
 /// Seconds after which a client may come back to a server that stops.
@@ -40,7 +42,8 @@ struct Shared {
     draining: CancellationToken,
     sockets: TaskTracker,
     free_sockets: Arc<Semaphore>,
-    codec_jobs: Semaphore,
+    codec_jobs: Arc<Semaphore>,
+    uploads: Arc<Semaphore>,
 }
 
 /// What there is once the model is loaded.
@@ -59,7 +62,8 @@ impl AppState {
             draining: CancellationToken::new(),
             sockets: TaskTracker::new(),
             free_sockets: Arc::new(Semaphore::new(options.limits.sockets)),
-            codec_jobs: Semaphore::new(CODEC_JOBS),
+            codec_jobs: Arc::new(Semaphore::new(CODEC_JOBS)),
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
             origins,
             options,
         }))
@@ -96,8 +100,13 @@ impl AppState {
     }
 
     /// One permit per image that is decoded or encoded for HTTP.
-    pub fn codec_jobs(&self) -> &Semaphore {
-        &self.0.codec_jobs
+    pub fn codec_jobs(&self) -> Arc<Semaphore> {
+        self.0.codec_jobs.clone()
+    }
+
+    /// One permit per upload.
+    pub fn uploads(&self) -> Arc<Semaphore> {
+        self.0.uploads.clone()
     }
 
     /// Websockets that are open now.

@@ -12,7 +12,7 @@ export function unlabelled() {
       ""
     ).trim();
   };
-  for (const element of document.querySelectorAll("button, input, select, textarea, a[href], [role=application], [role=switch], [role=radio], dialog")) {
+  for (const element of document.querySelectorAll("button, input, select, textarea, a[href], [role=application], [role=switch], [role=radio], [role=slider], dialog")) {
     if (element.hidden || element.getAttribute("aria-hidden") === "true") continue;
     if (nameOf(element) === "") problems.push(`no name: ${element.outerHTML.slice(0, 120)}`);
     if (element.tabIndex < 0 && element.tagName !== "DIALOG") problems.push(`not reachable: ${element.outerHTML.slice(0, 120)}`);

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { drag, hash, openRoom, settle } from "./browser.mjs";
 import { unlabelled } from "./labels.mjs";
+import { encodePng } from "./png.mjs";
 
 /** Pixels inside a rectangle that differ from white paper. */
 function inkedPixels(page, layer, rect) {
@@ -16,6 +17,29 @@ function inkedPixels(page, layer, rect) {
     },
     [layer, rect],
   );
+}
+
+/** A file in the hands of a person, as drag and drop and the clipboard carry it. */
+function carriedFile(page, type, bytes) {
+  return page.evaluateHandle(
+    ([kind, content]) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(content)], "photo", { type: kind }));
+      return data;
+    },
+    [type, [...bytes]],
+  );
+}
+
+/** A digest of what the stage shows, ink and all. */
+async function stageHash(page) {
+  await page.waitForTimeout(150);
+  return page.evaluate(async () => {
+    const canvas = document.querySelector("[role=application] canvas");
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const digest = await crypto.subtle.digest("SHA-256", data);
+    return [...new Uint8Array(digest)].join(" ");
+  });
 }
 
 async function quiet(page, patch = { spread: 8 }) {
@@ -177,6 +201,91 @@ export const scenarios = {
     await page.emulateMedia({ colorScheme: "light" });
     await page.waitForTimeout(400);
     await page.screenshot({ path: `${shots}/apple-light.png` });
+    clean(troubles);
+    await context.close();
+  },
+
+  async "places photos that are dropped, pasted or chosen, and says why one was not"({ browser, url, room, shots, mock }) {
+    const { page, context } = await openRoom(browser, url, room);
+    const { width, height } = await page.evaluate(() => window.impasto.canvas());
+    const photo = (colour) => encodePng(new Uint8Array(48 * 32 * 3).map((_, at) => colour[at % 3]), 48, [0, 0, 48, 32]);
+    const centre = () => page.evaluate(([w, h]) => [...window.impasto.readPixels("sketch", [w / 2, h / 2, 1, 1])].slice(0, 3), [width, height]);
+    const placed = async (colour, seq) => {
+      await page.waitForFunction((least) => window.impasto.state().seq >= least && window.impasto.state().pending === 0, seq);
+      await settle(page);
+      // The stand-in decodes nothing: what it places has a colour of its own.
+      assert.deepEqual(await centre(), mock ? [90, 140, 190] : colour);
+    };
+
+    let file = await carriedFile(page, "image/png", photo([200, 60, 40]));
+    await page.dispatchEvent("main", "dragover", { dataTransfer: file });
+    await page.getByText("Drop the picture to paint on it").waitFor();
+    await page.screenshot({ path: `${shots}/drop.png` });
+    await page.dispatchEvent("main", "drop", { dataTransfer: file });
+    assert.equal(await page.getByText("Drop the picture to paint on it").count(), 0, "the hint is gone");
+    await placed([200, 60, 40], 1);
+    // The stand-in answers that every picture has the canvas's own shape.
+    if (!mock) await page.getByText("its left and right edges were cut off").waitFor();
+
+    file = await carriedFile(page, "image/png", photo([30, 90, 180]));
+    await page.evaluate((clipboardData) => {
+      document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+    }, file);
+    await placed([30, 90, 180], 2);
+
+    const chooser = page.waitForEvent("filechooser");
+    await page.getByRole("button", { name: "Place a picture" }).press("Enter");
+    await (await chooser).setFiles({ name: "photo.png", mimeType: "image/png", buffer: Buffer.from(photo([20, 120, 60])) });
+    await placed([20, 120, 60], 3);
+
+    file = await carriedFile(page, "text/plain", [104, 105]);
+    await page.dispatchEvent("main", "drop", { dataTransfer: file });
+    await page.getByRole("alert").getByText("That is not a picture: choose a PNG, JPEG or WebP.").waitFor();
+    if (!mock) {
+      file = await carriedFile(page, "image/png", photo([1, 2, 3]).subarray(0, 60));
+      await page.dispatchEvent("main", "drop", { dataTransfer: file });
+      await page.getByRole("alert").getByText(/The picture was not placed: the image is damaged .*; export it again\./).waitFor();
+    }
+    assert.equal(await page.evaluate(() => window.impasto.state().seq), 3, "nothing else was placed");
+    await context.close();
+  },
+
+  async "compares before and after with a divider"({ browser, url, room, shots }) {
+    const { page, context, troubles } = await openRoom(browser, url, room);
+    const { width, height } = await page.evaluate(() => window.impasto.canvas());
+    await drag(page, [[width * 0.2, height * 0.45], [width * 0.8, height * 0.45]]);
+    await settle(page);
+    await page.mouse.move(5, 5);
+    await page.evaluate(() => window.impasto.show("sketch"));
+    const sketch = await stageHash(page);
+    // Drawn as a whole, as it is when compared: piece by piece, smoothing rounds a level otherwise.
+    await page.evaluate(() => window.impasto.show("result"));
+    const result = await stageHash(page);
+    assert.notEqual(sketch, result, "the model changed something");
+    await page.getByRole("radio", { name: "Before and after" }).click();
+    const divider = page.getByRole("slider", { name: "Before and after" });
+    await page.mouse.move(5, 5);
+    const half = await stageHash(page);
+    assert.ok(half !== sketch && half !== result, "each side shows its own");
+    await page.screenshot({ path: `${shots}/compare.png` });
+    await divider.focus();
+    await page.keyboard.press("Home");
+    assert.equal(await divider.getAttribute("aria-valuenow"), "0");
+    assert.equal(await stageHash(page), result, "all of it is after");
+    await page.keyboard.press("End");
+    assert.equal(await stageHash(page), sketch, "all of it is before");
+    const box = await divider.boundingBox();
+    const quarter = await page.evaluate((x) => window.impasto.toPage({ x, y: 0 }).x, width / 4);
+    await page.mouse.move(box.x + box.width / 2, box.y + box.height / 2);
+    await page.mouse.down();
+    await page.mouse.move(quarter, box.y + 10, { steps: 5 });
+    await page.mouse.up();
+    assert.equal(await divider.getAttribute("aria-valuenow"), "25");
+    assert.deepEqual(await page.evaluate(unlabelled), []);
+    const seq = await page.evaluate(() => window.impasto.state().seq);
+    await drag(page, [[width * 0.6, height * 0.7], [width * 0.7, height * 0.7]]);
+    await settle(page);
+    assert.ok((await page.evaluate(() => window.impasto.state().seq)) > seq, "it can be painted on meanwhile");
     clean(troubles);
     await context.close();
   },

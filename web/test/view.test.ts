@@ -71,7 +71,7 @@ test.each([
   ["tall", { x: 390, y: 844 }],
 ])("side by side on a %s stage: both pictures lie in their own panes, between the panels", (_name, stage) => {
   const insets = stage.x > 720 ? INSETS : { top: 132, right: 8, bottom: 128, left: 8 };
-  const panes = panesOf("both", false, stage, insets);
+  const panes = panesOf("both", false, stage, insets, 0);
   expect(panes.map(({ layer }) => layer)).toEqual(["sketch", "result"]);
   const view = fitted({ width: 768, height: 512 }, stageOfOne("both", stage, insets), insets);
   for (const pane of panes) {
@@ -89,6 +89,6 @@ test.each([
 
 test("before shows the sketch in place of the result", () => {
   const stage = { x: 800, y: 600 };
-  expect(panesOf("result", true, stage, NONE).map(({ layer }) => layer)).toEqual(["sketch"]);
-  expect(panesOf("both", true, stage, NONE).map(({ layer }) => layer)).toEqual(["sketch", "sketch"]);
+  expect(panesOf("result", true, stage, NONE, 0).map(({ layer }) => layer)).toEqual(["sketch"]);
+  expect(panesOf("both", true, stage, NONE, 0).map(({ layer }) => layer)).toEqual(["sketch", "sketch"]);
 });

@@ -11,7 +11,7 @@ fn decode(bytes: &[u8]) -> Result<Pixels, CodecError> {
 }
 
 /// A PNG whose header says a size and which has no pixels to speak of.
-fn png_with_header(width: u32, height: u32) -> Vec<u8> {
+pub(super) fn png_with_header(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = encode_image(&noise(8, 8, 0), FrameFormat::Png, 90).unwrap();
     bytes[16..20].copy_from_slice(&width.to_be_bytes());
     bytes[20..24].copy_from_slice(&height.to_be_bytes());

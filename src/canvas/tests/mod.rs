@@ -2,6 +2,7 @@
 
 mod codecs;
 mod masks;
+mod photos;
 mod strokes;
 mod undo;
 mod windows;

@@ -3,8 +3,8 @@ import type { Layer, Rect } from "../protocol";
 import type { Picture, Surface } from "./picture";
 import { rectToScreen, type Insets, type Point, type View } from "./view";
 
-/** What is shown: one layer, or the sketch beside the result. */
-export type ViewMode = "result" | "sketch" | "both";
+/** What is shown: one layer, the sketch beside the result, or both in one place with a divider between them. */
+export type ViewMode = "result" | "sketch" | "both" | "compare";
 
 /** A part of the stage that shows one layer, in CSS pixels. */
 export interface Pane {
@@ -22,14 +22,22 @@ const GAP = 24;
 const PIXELATED_FROM = 3;
 
 /**
- * The panes of a view mode. Two of them share the room that the panels leave
- * free, along the stage's longer side.
+ * The panes of a view mode. Two pictures side by side share the room that the
+ * panels leave free, along the stage's longer side; compared, they lie in the
+ * same place and meet at `divider`, in CSS pixels from the left.
  */
-export function panesOf(mode: ViewMode, before: boolean, stage: Point, insets: Insets): Pane[] {
+export function panesOf(mode: ViewMode, before: boolean, stage: Point, insets: Insets, divider: number): Pane[] {
   const whole: Rect = [0, 0, stage.x, stage.y];
   const none = { x: 0, y: 0 };
-  if (mode !== "both") return [{ layer: before ? "sketch" : mode, rect: whole, origin: none }];
   const second = before ? "sketch" : "result";
+  if (mode === "compare") {
+    const edge = Math.min(stage.x, Math.max(0, divider));
+    return [
+      { layer: "sketch", rect: [0, 0, edge, stage.y], origin: none },
+      { layer: second, rect: [edge, 0, stage.x - edge, stage.y], origin: none },
+    ];
+  }
+  if (mode !== "both") return [{ layer: before ? "sketch" : mode, rect: whole, origin: none }];
   if (stage.x >= stage.y) {
     const shift = halfOf(stage.x, insets.left + insets.right) + GAP;
     const edge = Math.round(insets.left + shift - GAP / 2);

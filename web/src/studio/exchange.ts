@@ -1,34 +1,6 @@
 import type { Layer } from "../protocol";
 import type { Studio } from "./studio.svelte";
 
-const ACCEPTED = ["image/png", "image/jpeg", "image/webp"];
-
-/** Uploads a picture and makes it the base of the canvas. */
-export async function placeImage(studio: Studio, file: Blob): Promise<void> {
-  if (!file.type.startsWith("image/")) {
-    studio.notices.trouble("That is not a picture; drop a PNG, JPEG or WebP.");
-    return;
-  }
-  if (!studio.room.mayPaint) {
-    studio.notices.say("You are watching this room; ask for an editor's link to paint.");
-    return;
-  }
-  studio.notices.say("Placing the picture…");
-  try {
-    const body = ACCEPTED.includes(file.type) ? file : await asPng(file);
-    const answer = await fetch(`/v1/rooms/${encodeURIComponent(studio.room.name)}/images`, {
-      method: "POST",
-      headers: { "content-type": body.type, ...authorization() },
-      body,
-    });
-    if (!answer.ok) throw new Error(await reasonOf(answer));
-    const { image } = (await answer.json()) as { image: string };
-    studio.room.send({ type: "place", image, mode: "plain" });
-  } catch (error) {
-    studio.notices.trouble(`The picture was not placed: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
 /** Saves a layer as PNG: the server's pixels, or this page's where it cannot be reached. */
 export async function exportPng(studio: Studio, layer: Layer): Promise<void> {
   const blob = (await fromServer(studio, layer)) ?? (await fromHere(studio, layer));
@@ -75,28 +47,18 @@ function fromHere(studio: Studio, layer: Layer): Promise<Blob | undefined> {
   });
 }
 
-function authorization(): Record<string, string> {
+/** The header that shows this page's invite, where its address has one. */
+export function authorization(): Record<string, string> {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   return token ? { authorization: `Bearer ${token}` } : {};
 }
 
-async function reasonOf(answer: Response): Promise<string> {
+/** The sentence with which the server refused. */
+export async function reasonOf(answer: Response): Promise<string> {
   try {
     const body = (await answer.json()) as { error?: { message?: string } };
     return body.error?.message ?? answer.statusText;
   } catch {
     return `${answer.status} ${answer.statusText}`;
   }
-}
-
-async function asPng(file: Blob): Promise<Blob> {
-  const bitmap = await createImageBitmap(file);
-  const canvas = document.createElement("canvas");
-  canvas.width = bitmap.width;
-  canvas.height = bitmap.height;
-  canvas.getContext("2d")?.drawImage(bitmap, 0, 0);
-  bitmap.close();
-  return new Promise((resolve, reject) => {
-    canvas.toBlob((blob) => (blob ? resolve(blob) : reject(new Error("this browser cannot read it"))), "image/png");
-  });
 }

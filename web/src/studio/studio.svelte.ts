@@ -1,6 +1,7 @@
 import type { StrokePoint } from "../paint/brush";
 import { browserClock } from "../paint/chunker";
 import type { StrokeInHand } from "../paint/painter";
+import { dividerEdge, partLeftOf } from "../stage/divider";
 import type { Sample } from "../stage/gestures";
 import { paneAt, panesOf, Renderer, stageOfOne, type Pane, type ViewMode } from "../stage/renderer";
 import {
@@ -31,6 +32,8 @@ export class Studio {
   name = $state("");
   view = $state.raw<View>({ scale: 1, x: 0, y: 0 });
   mode = $state<ViewMode>("result");
+  /** The part of the canvas, 0 … 1, that shows the sketch while it is compared with the result. */
+  divider = $state(0.5);
   /** C is held: the sketch is shown in place of the result. */
   before = $state(false);
   stage = $state.raw<Point>({ x: 1, y: 1 });
@@ -74,7 +77,12 @@ export class Studio {
 
   /** The parts of the stage and what each shows. */
   get panes(): Pane[] {
-    return panesOf(this.mode, this.before, this.stage, this.insets);
+    return panesOf(this.mode, this.before, this.stage, this.insets, this.dividerEdge);
+  }
+
+  /** Where on the stage the divider stands, in CSS pixels from the left. */
+  get dividerEdge(): number {
+    return dividerEdge(this.divider, this.view, this.room.picture?.width ?? 0, this.stage.x);
   }
 
   /** A phone, or a window as narrow as one. */
@@ -145,6 +153,18 @@ export class Studio {
     this.mode = mode;
     if (this.#fitWanted || mode === "both") this.fit();
     else this.#look(kept);
+  }
+
+  /** Leaves another part of the canvas, 0 … 1, to the sketch. */
+  moveDivider(part: number): void {
+    this.divider = part;
+    this.#arrange();
+  }
+
+  /** The divider follows the pointer. */
+  dragDivider(x: number): void {
+    const { picture } = this.room;
+    if (picture) this.moveDivider(partLeftOf(x, this.view, picture.width));
   }
 
   showBefore(on: boolean): void {

@@ -1,0 +1,123 @@
+import type { CanvasSize } from "../protocol";
+import { authorization, reasonOf } from "./exchange";
+import type { Studio } from "./studio.svelte";
+
+/** What the server reads; the browser turns others into one of these. */
+const ACCEPTED = ["image/png", "image/jpeg", "image/webp"];
+/** What the server takes at most; larger ones are made smaller here. */
+const MOST = { bytes: 16 * 2 ** 20, side: 4096 } as const;
+/** Up to so many pixels a picture goes without loss: it then has 8 MiB at most. */
+const LOSSLESS_PIXELS = 2 ** 21;
+/** Shapes that differ by less lose a few rows, of which nobody is told. */
+const SAME_SHAPE = 1.02;
+
+/** Uploads a picture and makes it the base of the canvas. */
+export async function placeImage(studio: Studio, file: Blob): Promise<void> {
+  // Some systems know no type for a file: whether it is a picture shows when it is read.
+  if (file.type !== "" && !file.type.startsWith("image/")) {
+    studio.notices.trouble("That is not a picture: choose a PNG, JPEG or WebP.");
+    return;
+  }
+  if (!studio.room.mayPaint) {
+    studio.notices.say("You are watching this room; ask for an editor's link to paint.");
+    return;
+  }
+  studio.notices.say("Placing the picture…");
+  try {
+    const body = await readyToSend(file);
+    const image = await upload(studio.room.name, body);
+    studio.room.send({ type: "place", image: image.image, mode: "plain" });
+    const cut = studio.room.picture && cutOff(image, studio.room.picture);
+    if (cut !== undefined) studio.notices.say(cut);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    studio.notices.trouble(`The picture was not placed: ${inSentence(reason)}.`);
+  }
+}
+
+/** What is dragged over the page: files, a link, or nothing that belongs on the canvas. */
+export function carried(types: readonly string[]): "files" | "link" | undefined {
+  if (types.includes("Files")) return "files";
+  return types.includes("text/uri-list") ? "link" : undefined;
+}
+
+/** The picture among dropped or pasted files; where there is none, the first file, whatever it is. */
+export function pictureAmong(files: Iterable<File>): File | undefined {
+  const all = [...files];
+  return all.find(({ type }) => type.startsWith("image/")) ?? all[0];
+}
+
+/** The largest size of the same shape whose sides have `most` pixels at most. */
+export function within(size: CanvasSize, most: number): CanvasSize {
+  const factor = Math.min(1, most / Math.max(size.width, size.height));
+  return {
+    width: Math.max(1, Math.round(size.width * factor)),
+    height: Math.max(1, Math.round(size.height * factor)),
+  };
+}
+
+/** Says which edges of a picture the canvas has no room for; undefined where it is all there. */
+export function cutOff(image: CanvasSize, canvas: CanvasSize): string | undefined {
+  const wider = (image.width * canvas.height) / (image.height * canvas.width);
+  if (wider > SAME_SHAPE) return "The picture is wider than the canvas: its left and right edges were cut off.";
+  if (wider < 1 / SAME_SHAPE) return "The picture is taller than the canvas: its top and bottom were cut off.";
+  return undefined;
+}
+
+async function upload(room: string, body: Blob): Promise<{ image: string } & CanvasSize> {
+  let answer: Response;
+  try {
+    answer = await fetch(`/v1/rooms/${encodeURIComponent(room)}/images`, {
+      method: "POST",
+      headers: { "content-type": body.type || "application/octet-stream", ...authorization() },
+      body,
+    });
+  } catch {
+    throw new Error("the server cannot be reached; try again when the connection is back");
+  }
+  if (!answer.ok) throw new Error(await reasonOf(answer));
+  return (await answer.json()) as { image: string } & CanvasSize;
+}
+
+/** The file as it is where the server takes it, and otherwise a smaller or a plainer one. */
+async function readyToSend(file: Blob): Promise<Blob> {
+  const accepted = ACCEPTED.includes(file.type);
+  const bitmap = await createImageBitmap(file).catch(() => undefined);
+  if (!bitmap) {
+    // The server reads some files that browsers do not, and says what is wrong with the others.
+    if (accepted || file.type === "") return file;
+    throw new Error("this browser cannot read it; choose a PNG, JPEG or WebP");
+  }
+  try {
+    const size = within(bitmap, MOST.side);
+    if (accepted && size.width === bitmap.width && file.size <= MOST.bytes) return file;
+    return await redrawn(bitmap, size);
+  } finally {
+    bitmap.close();
+  }
+}
+
+function redrawn(bitmap: ImageBitmap, { width, height }: CanvasSize): Promise<Blob> {
+  const canvas = document.createElement("canvas");
+  canvas.width = width;
+  canvas.height = height;
+  const context = canvas.getContext("2d");
+  if (!context) throw new Error("this browser offers no 2D canvas");
+  // As the server does: JPEG knows no transparency and would show black.
+  context.fillStyle = "#ffffff";
+  context.fillRect(0, 0, width, height);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(bitmap, 0, 0, width, height);
+  const type = width * height <= LOSSLESS_PIXELS ? "image/png" : "image/jpeg";
+  return new Promise((resolve, reject) => {
+    const done = (blob: Blob | null): void =>
+      blob ? resolve(blob) : reject(new Error("this browser cannot make it smaller; choose a smaller one"));
+    canvas.toBlob(done, type, 0.95);
+  });
+}
+
+/** A sentence as the end of another one. */
+function inSentence(text: string): string {
+  const trimmed = text.replace(/\.+$/u, "");
+  return trimmed.charAt(0).toLowerCase() + trimmed.slice(1);
+}
