@@ -9,7 +9,9 @@
 mod blend;
 mod changes;
 mod codec;
+mod difference;
 mod entry;
+mod extend;
 mod grow;
 mod layers;
 mod mask;
@@ -26,6 +28,7 @@ mod tests;
 
 pub use changes::changed_rects;
 pub use codec::{CodecError, ImageLimits, decode_image, encode_image};
+pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
 pub use layers::{Canvas, MAX_SPREAD, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
 pub use mask::Mask;
