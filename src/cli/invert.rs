@@ -32,6 +32,10 @@ pub struct InvertArgs {
     /// for `edit --method edit-friendly` and `infedit`
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(0..=1000))]
     pub steps: u32,
+    /// How often each step is solved again for what the way back needs, which is worth more than
+    /// more steps and takes as long; 0 is plain inverse DDIM
+    #[arg(long, value_name = "K", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=20))]
+    pub refinements: u32,
     /// The inverted photo, for `edit`
     #[arg(long, value_name = "F.safetensors")]
     pub out: PathBuf,
@@ -48,6 +52,7 @@ struct Report<'a> {
     width: u32,
     height: u32,
     steps: u32,
+    refinements: u32,
     psnr_db: InversionPsnr,
     load_ms: f64,
     /// Of the inversion.
@@ -76,7 +81,7 @@ pub fn run(args: InvertArgs) -> Result<(), Failure> {
     let (mut pipeline, load_ms) = load_pipeline(args.model.as_deref(), &args.device, &[])?;
     let progress = bar("inverting", args.steps.into());
     let mut inverting = pipeline
-        .begin_inversion(&photo, &args.prompt, args.steps)
+        .begin_inversion(&photo, &args.prompt, args.steps, args.refinements)
         .map_err(Failure::usage)?;
     while !inverting.is_done() {
         pipeline
@@ -103,6 +108,7 @@ pub fn run(args: InvertArgs) -> Result<(), Failure> {
             width: photo.width(),
             height: photo.height(),
             steps: args.steps,
+            refinements: args.refinements,
             psnr_db,
             load_ms,
             timings_ms,

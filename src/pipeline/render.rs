@@ -273,6 +273,36 @@ impl Render {
     }
 }
 
+impl Render {
+    /// Moves the sample closer to the one that `way_back`, a step of DDIM, takes to `target`: one
+    /// iteration of `x ← (target − B·model(x))/A`, where that step is `A·x + B·model(x)`
+    /// (fixed-point inversion: AIDI, arXiv 2309.04907; ReNoise, arXiv 2403.14602). A step that does
+    /// not depend on its sample has nothing to solve.
+    pub(super) fn refine(
+        &mut self,
+        model: &Model,
+        target: &Tensor,
+        way_back: &Step,
+    ) -> Result<(), PipelineError> {
+        let Step { denoised, next, .. } = way_back;
+        let of_sample = next.denoised * denoised.sample + next.sample;
+        let of_output = next.denoised * denoised.output + next.output;
+        if of_sample.abs() < f64::EPSILON {
+            return Ok(());
+        }
+        let started = std::time::Instant::now();
+        let mut rows = Rows::default();
+        let image = self.image_input.as_ref();
+        rows.push(&self.sample, image, way_back.timestep, &self.conditioning)?;
+        let output = rows.forward(model, self.network)?;
+        let output = self.conditioning.guidance.combine(&output, 0)?;
+        let rest = (target - (output * of_output)?)?;
+        self.sample = (rest / of_sample)?;
+        self.timings.add(Stage::Denoise, started.elapsed());
+        Ok(())
+    }
+}
+
 /// The denoised image that the model's output means for a sample, clamped to ± `clip`.
 pub(super) fn denoised(
     sample: &Tensor,

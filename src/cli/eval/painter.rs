@@ -120,7 +120,7 @@ impl Painter {
         let started = Instant::now();
         let begun = self
             .pipeline
-            .begin_inversion(source, subject.prompt, subject.steps);
+            .begin_inversion(source, subject.prompt, subject.steps, 0);
         let mut inverting = begun?;
         device.synchronize()?;
         let stepping = Instant::now();
