@@ -271,9 +271,7 @@ impl Render {
             None => Ok(sample),
         }
     }
-}
 
-impl Render {
     /// Moves the sample closer to the one that `way_back`, a step of DDIM, takes to `target`: one
     /// iteration of `x ← (target − B·model(x))/A`, where that step is `A·x + B·model(x)`
     /// (fixed-point inversion: AIDI, arXiv 2309.04907; ReNoise, arXiv 2403.14602). A step that does
