@@ -10,7 +10,7 @@ use impasto::canvas::{Mask, Pixels};
 use impasto::engine::{Engine, EngineOptions, RenderEvent, RenderRequest, RoomKey};
 use impasto::model::{LoadOptions, Model};
 use impasto::pipeline::{
-    Edit, GenerateRequest, GivenNoise, NoiseSource, Pipeline, RenderInputs, RenderSettings,
+    Edit, GenerateRequest, GivenNoise, Pipeline, RenderInputs, RenderSettings,
 };
 use impasto::protocol::Rect;
 use impasto::sampler::LatentRect;
@@ -74,18 +74,14 @@ fn largest_difference(a: &candle_core::Tensor, b: &candle_core::Tensor) -> f32 {
 #[test]
 fn renders_in_one_batch_come_out_as_they_do_alone() {
     let mut pipeline = pipeline();
-    let inputs = |x| RenderInputs {
-        latent_rect: LatentRect {
+    let inputs = |x| {
+        let latent_rect = LatentRect {
             x,
             y: 0,
             width: 16,
             height: 16,
-        },
-        start: None,
-        image_input: None,
-        known: None,
-        mask: None,
-        noise: NoiseSource::Seed(3),
+        };
+        RenderInputs::from_seed(latent_rect, 3)
     };
     let mut unguided = settings("a tree");
     unguided.guidance_scale = 1.0;

@@ -237,22 +237,19 @@ fn sdxl_renders_share_a_batch() {
     let mut renders: Vec<_> = asked
         .iter()
         .map(|asked| {
+            let latent_rect = LatentRect {
+                x: 0,
+                y: 0,
+                width: asked.width / 8,
+                height: asked.height / 8,
+            };
             let inputs = RenderInputs {
-                latent_rect: LatentRect {
-                    x: 0,
-                    y: 0,
-                    width: asked.width / 8,
-                    height: asked.height / 8,
-                },
-                start: None,
-                image_input: None,
-                known: None,
-                mask: None,
                 noise: NoiseSource::Given {
                     initial: fixture.get(asked, "latents").unwrap().clone(),
                     between: None,
                     seed: 0,
                 },
+                ..RenderInputs::from_seed(latent_rect, 0)
             };
             pipeline.begin_inputs(&asked.settings(), inputs).unwrap()
         })

@@ -86,6 +86,22 @@ impl Canvas {
     }
 }
 
+impl Pixels {
+    /// Makes this picture `self·(1 − mask) + edited·mask`, over what all three cover. Where the
+    /// mask is 0 not a bit changes; where it is 255 the pixels are those of `edited`.
+    pub fn paste_inside(&mut self, edited: &Pixels, mask: &Mask) {
+        let width = self.width().min(edited.width()).min(mask.width());
+        let height = self.height().min(edited.height()).min(mask.height());
+        for y in 0..height {
+            let pixels = self.span_mut(0, y, width).chunks_exact_mut(3);
+            let edited = edited.span(0, y, width).chunks_exact(3);
+            for ((pixel, edited), weight) in pixels.zip(edited).zip(mask.span(0, y, width)) {
+                mix_pixel(pixel, edited, *weight);
+            }
+        }
+    }
+}
+
 /// The weight of the sketch against the earlier result. With `soft` = s and
 /// `mask` = f·s, the picture wanted is `(1 − f)·result + f·((1 − s)·sketch +
 /// s·model)`; this is the sketch's share of what is not the model's.

@@ -8,19 +8,17 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::{Failure, LoraFlag, bar, find_model, spinner};
-use crate::canvas::{ImageLimits, Mask, Pixels, decode_image, encode_image, fit_to};
-use crate::engine::device_from_name;
-use crate::model::{LoadOptions, Model};
-use crate::pipeline::{GenerateRequest, GivenNoise, MicroConditioning, Pipeline, RenderSettings};
-use crate::protocol::{CanvasSize, FrameFormat, TimingsMs};
+use super::load::load_pipeline;
+use super::pictures::{format_of, mask_from_brightness, read_image, unwritable, write_image};
+use super::{Failure, LoraFlag, bar};
+use crate::canvas::{Pixels, fit_to};
+use crate::pipeline::{GenerateRequest, GivenNoise, MicroConditioning, RenderSettings};
+use crate::protocol::{CanvasSize, TimingsMs};
 
 /// Name of the tensor in latents files.
 const LATENTS: &str = "latents";
 /// Name of the noise between steps, in the same files.
 const NOISE: &str = "noise";
-/// Quality of a JPEG that is written.
-const JPEG_QUALITY: u8 = 92;
 
 /// Flags of `generate`.
 #[derive(Clone, Debug, Args)]
@@ -121,19 +119,7 @@ struct Report<'a> {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let folder = find_model(args.model.as_deref())?;
-    let started = Instant::now();
-    let loading = spinner(format!("loading {}", folder.display()));
-    let device = device_from_name(&args.device).map_err(Failure::usage)?;
-    let options = LoadOptions {
-        loras: args.lora.iter().cloned().map(Into::into).collect(),
-        ..LoadOptions::on(device.clone())
-    };
-    let model = Model::load(&folder, &options).map_err(Failure::usage)?;
-    loading.finish_and_clear();
-    let load_ms = started.elapsed().as_secs_f64() * 1000.0;
-
-    let mut pipeline = Pipeline::new(model, 2).map_err(Failure::usage)?;
+    let (mut pipeline, load_ms) = load_pipeline(args.model.as_deref(), &args.device, &args.lora)?;
     let model = pipeline.model();
     let image = args.image.as_deref().map(read_image).transpose()?;
     let size = picture_size(
@@ -178,7 +164,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
         latents: args
             .latents
             .as_deref()
-            .map(|file| read_noise(file, &device))
+            .map(|file| read_noise(file, &model.device))
             .transpose()?,
     };
 
@@ -195,12 +181,11 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
         save_latents(file, &rendered.latents)?;
     }
     let coding = Instant::now();
-    let bytes = encode_image(&rendered.pixels, format, JPEG_QUALITY).map_err(Failure::broken)?;
+    write_image(&args.out, &rendered.pixels, format)?;
     let mut timings_ms = rendered.timings.to_ms();
     let codec = (coding.elapsed().as_secs_f64() * 1e5).round() / 100.0;
     timings_ms.insert("codec".to_owned(), codec);
     *timings_ms.entry("total".to_owned()).or_default() += codec;
-    std::fs::write(&args.out, bytes).map_err(|cause| unwritable(&args.out, &cause))?;
     if args.json {
         let report = Report {
             out: &args.out,
@@ -236,48 +221,6 @@ fn picture_size(
     (args.width.unwrap_or(width), args.height.unwrap_or(height))
 }
 
-fn format_of(out: &Path) -> Result<FrameFormat, Failure> {
-    let extension = out
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_ascii_lowercase();
-    match extension.as_str() {
-        "png" => Ok(FrameFormat::Png),
-        "jpg" | "jpeg" => Ok(FrameFormat::Jpeg),
-        "webp" => Ok(FrameFormat::Webp),
-        _ => Err(Failure::usage(format!(
-            "{} has no known ending: write --out with .png, .jpg or .webp",
-            out.display()
-        ))),
-    }
-}
-
-fn read_image(file: &Path) -> Result<Pixels, Failure> {
-    let place = file.display();
-    let bytes = std::fs::read(file).map_err(|cause| {
-        Failure::usage(format!("cannot read {place} ({cause}): check its path"))
-    })?;
-    decode_image(&bytes, &ImageLimits::default())
-        .map_err(|cause| Failure::usage(format!("{place}: {cause}")))
-}
-
-/// Rec. 601 luma of each pixel.
-fn mask_from_brightness(picture: &Pixels) -> Mask {
-    let mut mask = Mask::new(picture.width(), picture.height(), 0);
-    for (value, pixel) in mask
-        .data_mut()
-        .iter_mut()
-        .zip(picture.data().chunks_exact(3))
-    {
-        if let [red, green, blue] = *pixel {
-            let luma = 299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue);
-            *value = u8::try_from((luma + 500) / 1000).unwrap_or(u8::MAX);
-        }
-    }
-    mask
-}
-
 /// Two numbers with an x between them.
 fn parse_size(text: &str) -> Result<(u32, u32), String> {
     text.split_once('x')
@@ -307,34 +250,9 @@ fn save_latents(file: &Path, latents: &Tensor) -> Result<(), Failure> {
     candle_core::safetensors::save(&tensors, file).map_err(|cause| unwritable(file, &cause))
 }
 
-fn unwritable(file: &Path, cause: &dyn std::fmt::Display) -> Failure {
-    Failure::usage(format!(
-        "cannot write {} ({cause}): choose another place",
-        file.display()
-    ))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn white_may_change_and_black_stays() {
-        let picture = Pixels::from_raw(3, 1, vec![255, 255, 255, 0, 0, 0, 255, 0, 0]).unwrap();
-        assert_eq!(mask_from_brightness(&picture).data(), [255, 0, 76]);
-    }
-
-    #[test]
-    fn the_ending_chooses_the_format() {
-        assert_eq!(format_of(Path::new("a.PNG")).unwrap(), FrameFormat::Png);
-        assert_eq!(
-            format_of(Path::new("a.b/c.jpeg")).unwrap(),
-            FrameFormat::Jpeg
-        );
-        for name in ["a", "a.gif", "png"] {
-            assert_eq!(format_of(Path::new(name)).unwrap_err().code(), 2, "{name}");
-        }
-    }
 
     #[test]
     fn latents_come_back_as_they_were_saved() {

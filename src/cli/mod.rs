@@ -11,16 +11,20 @@
 )]
 
 pub mod bench;
+pub mod edit;
 pub mod eval;
 pub mod generate;
+pub mod invert;
 pub mod model;
 pub mod serve;
 
 mod bundled;
 mod failure;
 mod find_model;
+mod load;
 mod lora;
 mod machine;
+mod pictures;
 mod progress;
 mod settings;
 mod telemetry;
@@ -60,6 +64,10 @@ pub enum Command {
     Serve(ServeFlags),
     /// Makes one picture, without a server.
     Generate(generate::GenerateArgs),
+    /// Finds the noise that a photo was made from, for `edit`.
+    Invert(invert::InvertArgs),
+    /// Changes a photo inside a mask, and not a byte outside of it.
+    Edit(edit::EditArgs),
     /// Measures a server from outside, as a client of its own.
     Bench(bench::BenchArgs),
     /// Prints a scorecard: how good, how varied and how quick each sampler is.
@@ -76,6 +84,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(flags) => serve::run(flags),
         Command::Generate(args) => generate::run(args),
+        Command::Invert(args) => invert::run(args),
+        Command::Edit(args) => edit::run(args),
         Command::Bench(args) => bench::run(args),
         Command::Eval(args) => eval::run(args),
         Command::Model(args) => model::run(args),

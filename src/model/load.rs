@@ -86,6 +86,15 @@ pub struct Model {
     pub dtype: DType,
 }
 
+/// The networks that read prompts, each with its tokenizer.
+#[derive(Clone, Copy)]
+pub struct TextEncoders<'a> {
+    /// The one that every model has.
+    pub first: (&'a ClipTextModel, &'a ClipTokenizer),
+    /// SDXL's second.
+    pub second: Option<(&'a ClipTextModel, &'a ClipTokenizer)>,
+}
+
 impl Model {
     /// Reads a diffusers folder, checks that its parts fit together and prepares its networks.
     ///
@@ -178,6 +187,28 @@ impl Model {
     /// as [`Model::unet`] where there is no other.
     pub fn base_unet(&self) -> &UNet2DConditionModel {
         &self.base_unet
+    }
+
+    /// The text encoders with the LoRAs.
+    pub fn text_encoders(&self) -> TextEncoders<'_> {
+        let second = self.second_text_encoder.as_ref();
+        TextEncoders {
+            first: (&self.text_encoder, &self.tokenizer),
+            second: second.map(|(encoder, tokenizer)| (encoder.as_ref(), tokenizer)),
+        }
+    }
+
+    /// The text encoders as their files have them, without LoRA, for [`Model::base_unet`].
+    pub fn base_text_encoders(&self) -> TextEncoders<'_> {
+        let networks = &self.adaptable;
+        let second = networks.second_text_encoder.as_ref();
+        let tokenizers = self.second_text_encoder.as_ref();
+        TextEncoders {
+            first: (networks.text_encoder.plain(), &self.tokenizer),
+            second: second
+                .zip(tokenizers)
+                .map(|(encoder, (_, tokenizer))| (encoder.plain().as_ref(), tokenizer)),
+        }
     }
 
     /// The side of the square windows that the model is at home in, in pixels: the smaller side of

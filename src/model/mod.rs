@@ -51,7 +51,7 @@ pub use error::ModelError;
 pub use family::Family;
 pub use folder::{Component, ModelFolder, WEIGHT_STEMS};
 pub use inspect::{ComponentReport, ModelReport, inspect};
-pub use load::{LoadOptions, Model};
+pub use load::{LoadOptions, Model, TextEncoders};
 pub use lora::{Lora, LoraChoice, LowRank};
 pub use lora_names::Target;
 pub use parts::{PARTS, Part, PartKind};

@@ -117,23 +117,12 @@ impl SafetensorsFile {
             .map(String::as_str)
     }
 
-    /// Reads a tensor to the CPU, in the number format that it is stored in.
+    /// The bytes of a tensor, little-endian, in its own number format.
     ///
     /// # Errors
-    /// `MissingTensor`, `Unreadable`, or `WrongDType` for formats that are not numbers here.
-    pub fn read(&self, name: &str) -> Result<Tensor, ModelError> {
-        let info = self.info(name).ok_or_else(|| ModelError::MissingTensor {
-            path: self.path.clone(),
-            tensor: name.to_owned(),
-        })?;
-        let dtype = DType::try_from(info.dtype)
-            .ok()
-            .filter(|dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64))
-            .ok_or_else(|| ModelError::WrongDType {
-                path: self.path.clone(),
-                tensor: name.to_owned(),
-                found: format!("{:?}", info.dtype),
-            })?;
+    /// `MissingTensor` or `Unreadable`.
+    pub fn read_bytes(&self, name: &str) -> Result<Vec<u8>, ModelError> {
+        let info = self.info(name).ok_or_else(|| self.missing(name))?;
         let (start, end) = info.data_offsets;
         let mut data = vec![0u8; end - start];
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
@@ -143,6 +132,31 @@ impl SafetensorsFile {
                 path: self.path.clone(),
                 source,
             })?;
+        Ok(data)
+    }
+
+    fn missing(&self, name: &str) -> ModelError {
+        ModelError::MissingTensor {
+            path: self.path.clone(),
+            tensor: name.to_owned(),
+        }
+    }
+
+    /// Reads a tensor to the CPU, in the number format that it is stored in.
+    ///
+    /// # Errors
+    /// `MissingTensor`, `Unreadable`, or `WrongDType` for formats that are not numbers here.
+    pub fn read(&self, name: &str) -> Result<Tensor, ModelError> {
+        let info = self.info(name).ok_or_else(|| self.missing(name))?;
+        let dtype = DType::try_from(info.dtype)
+            .ok()
+            .filter(|dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64))
+            .ok_or_else(|| ModelError::WrongDType {
+                path: self.path.clone(),
+                tensor: name.to_owned(),
+                found: format!("{:?}", info.dtype),
+            })?;
+        let data = self.read_bytes(name)?;
         Tensor::from_raw_buffer(&data, dtype, &info.shape, &Device::Cpu).map_err(|source| {
             ModelError::Prepare {
                 path: self.path.clone(),

@@ -5,11 +5,11 @@
 //! Weights multiply the embeddings of their tokens, after which each chunk is scaled back to the
 //! mean that it had, as AUTOMATIC1111's web UI does (`FrozenCLIPEmbedderWithCustomWords`).
 
-use candle_core::{DType, Tensor};
+use candle_core::{DType, Device, Tensor};
 
 use super::PipelineError;
 use super::prompt::parse_prompt;
-use crate::model::{ClipTextModel, ClipTokenizer, Model};
+use crate::model::{ClipTextModel, ClipTokenizer, TextEncoders};
 
 /// An embedded prompt.
 #[derive(Clone)]
@@ -47,11 +47,16 @@ impl TextEmbedding {
     }
 }
 
-/// Runs a model's text encoders over a prompt.
-pub(super) fn embed_prompt(model: &Model, prompt: &str) -> Result<TextEmbedding, PipelineError> {
-    let first = Windows::of(&model.tokenizer, prompt)?;
-    let Some((second_encoder, second_tokenizer)) = &model.second_text_encoder else {
-        let states = model.text_encoder.forward(&first.ids(model)?)?;
+/// Runs text encoders over a prompt.
+pub(super) fn embed_prompt(
+    encoders: TextEncoders<'_>,
+    device: &Device,
+    prompt: &str,
+) -> Result<TextEmbedding, PipelineError> {
+    let (first_encoder, first_tokenizer) = encoders.first;
+    let first = Windows::of(first_tokenizer, prompt)?;
+    let Some((second_encoder, second_tokenizer)) = encoders.second else {
+        let states = first_encoder.forward(&first.ids(device)?)?;
         return Ok(TextEmbedding {
             hidden_states: first.weighted(&states)?,
             pooled: None,
@@ -61,12 +66,12 @@ pub(super) fn embed_prompt(model: &Model, prompt: &str) -> Result<TextEmbedding,
     let chunks = first.chunks.len().max(second.chunks.len());
     let run = |encoder: &ClipTextModel, windows: Windows| -> Result<_, PipelineError> {
         let windows = windows.at_least(chunks);
-        let output = encoder.forward_all(&windows.ids(model)?)?;
+        let output = encoder.forward_all(&windows.ids(device)?)?;
         let states = windows.weighted(&output.penultimate_hidden_state)?;
         let pooled = output.text_embeds.map(|pooled| pooled.narrow(0, 0, 1));
         Ok((states, pooled.transpose()?))
     };
-    let (first, first_pooled) = run(&model.text_encoder, first)?;
+    let (first, first_pooled) = run(first_encoder, first)?;
     let (second, second_pooled) = run(second_encoder, second)?;
     Ok(TextEmbedding {
         hidden_states: Tensor::cat(&[first, second], 2)?,
@@ -107,14 +112,14 @@ impl<'a> Windows<'a> {
     }
 
     /// `[chunks, window]`.
-    fn ids(&self, model: &Model) -> Result<Tensor, PipelineError> {
+    fn ids(&self, device: &Device) -> Result<Tensor, PipelineError> {
         let ids = self.chunks.iter().flat_map(|chunk| {
             let words: Vec<u32> = chunk.iter().map(|(id, _)| *id).collect();
             self.tokenizer.window(&words)
         });
         let ids: Vec<u32> = ids.collect();
         let shape = (self.chunks.len(), self.tokenizer.max_length());
-        Ok(Tensor::from_vec(ids, shape, &model.device)?)
+        Ok(Tensor::from_vec(ids, shape, device)?)
     }
 
     /// `[chunks, window, width]` states to `[1, chunks · window, width]`, weights applied.

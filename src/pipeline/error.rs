@@ -55,4 +55,55 @@ pub enum PipelineError {
         /// `[1, channels, height/8, width/8]`.
         want: Vec<usize>,
     },
+    /// No method of editing photos has this name.
+    #[error("`method` cannot be `{name}`; use one of {allowed}")]
+    UnknownMethod {
+        /// The name asked for.
+        name: String,
+        /// All names.
+        allowed: String,
+    },
+    /// A photo that is too large, or has no pixels.
+    #[error(
+        "a photo of {width} × {height} cannot be inverted: scale it to at least one pixel and at \
+         most 1024 × 1024 pixels in all"
+    )]
+    PhotoSize {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+    },
+    /// A mask of another size than the photo that it is for.
+    #[error(
+        "the mask is {} × {}, but the photo is {} × {}: make the mask of the photo's size",
+        got.0, got.1, want.0, want.1
+    )]
+    MaskSize {
+        /// Width and height of the mask.
+        got: (u32, u32),
+        /// Width and height of the photo.
+        want: (u32, u32),
+    },
+    /// An inversion whose latents another model has to decode.
+    #[error(
+        "the inversion was made by {made_by} and has latents of {got:?}, but {model} needs \
+         {want:?} for this photo: invert the photo with {model}"
+    )]
+    OtherModel {
+        /// The model that inverted the photo.
+        made_by: String,
+        /// The model that is to edit it.
+        model: String,
+        /// The shape of the latents.
+        got: Vec<usize>,
+        /// `[1, channels, height/8, width/8]`.
+        want: Vec<usize>,
+    },
+    /// A photo without a trajectory, where its noise is needed.
+    #[error(
+        "the photo was encoded but not inverted (0 steps): invert it with 25 steps or more, or \
+         edit it by a method that needs no inversion, edit-friendly or infedit"
+    )]
+    NotInverted,
 }

@@ -4,8 +4,8 @@
 use candle_core::Tensor;
 
 use super::{
-    NoiseSource, Pipeline, PipelineError, RenderInputs, RenderSettings, Rendered, Stage, Timings,
-    latent_rect_from_window,
+    Network, NoiseSource, Pipeline, PipelineError, RenderInputs, RenderSettings, Rendered, Stage,
+    Timings, latent_rect_from_window,
 };
 use crate::canvas::{Mask, Pixels};
 use crate::model::Family;
@@ -103,6 +103,8 @@ impl Pipeline {
             known: encoded.filter(|_| mask.is_some()),
             mask,
             noise,
+            inversion: None,
+            network: Network::Painting,
         };
         let mut render = self.begin_inputs(&settings, inputs)?;
         render

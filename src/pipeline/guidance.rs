@@ -5,7 +5,7 @@ use candle_core::{D, Tensor};
 
 use super::embedding::TextEmbedding;
 use super::{PipelineError, RenderSettings};
-use crate::model::{Family, Model};
+use crate::model::{Family, Model, UNet2DConditionModel};
 
 /// One row of the batch.
 pub(super) struct Row<'a> {
@@ -154,9 +154,10 @@ pub(super) fn check_guidance(
 /// model that takes one (`LatentConsistencyModelPipeline.get_guidance_scale_embedding`).
 pub(super) fn guidance_embedding(
     model: &Model,
+    unet: &UNet2DConditionModel,
     scales: &[f64],
 ) -> Result<Option<Tensor>, PipelineError> {
-    let Some(width) = model.unet().config().time_cond_proj_dim else {
+    let Some(width) = unet.config().time_cond_proj_dim else {
         return Ok(None);
     };
     let half = width / 2;

@@ -8,10 +8,12 @@
 mod edit;
 mod embedding;
 mod error;
+mod forward;
 mod generate;
 mod guidance;
 mod image_input;
 mod inputs;
+mod photo;
 mod prompt;
 mod render;
 mod text;
@@ -20,9 +22,14 @@ mod timings;
 pub use edit::{Edit, MicroConditioning, RenderSettings};
 pub use embedding::TextEmbedding;
 pub use error::PipelineError;
+pub use forward::Network;
 pub use generate::{GenerateRequest, GivenNoise};
 pub use inputs::{
     latent_mask_from_mask, latent_rect_from_window, pixels_from_tensor, tensor_from_pixels,
+};
+pub use photo::{
+    EditMethod, EditedPhoto, Inversion, InversionFileError, Inverting, KeptLatents,
+    MAX_PHOTO_PIXELS, PhotoEdit, Reconstruction,
 };
 pub use prompt::plain_prompt;
 pub use render::{NoiseSource, Render, RenderInputs};
@@ -30,8 +37,8 @@ pub use text::{TextCache, TextCounts};
 pub use timings::{Stage, Timings};
 
 use candle_core::{Device, Tensor};
+use forward::Conditioning;
 use guidance::{Guidance, check_guidance};
-use render::Conditioning;
 
 use crate::canvas::{Mask, Pixels};
 use crate::model::{Family, LoraChoice, Model, ModelError};
@@ -149,6 +156,8 @@ impl Pipeline {
                 known,
                 mask,
                 noise: NoiseSource::Seed(settings.seed),
+                inversion: None,
+                network: Network::Painting,
             },
         )?;
         render
@@ -178,34 +187,67 @@ impl Pipeline {
     ) -> Result<Render, PipelineError> {
         check_guidance(self.model.family, settings)?;
         let sampler = sampler_by_name(&settings.sampler)?;
-        let strength = if inputs.start.is_some() {
-            settings.strength
-        } else {
-            1.0
-        };
+        let from_image = inputs.start.is_some() || inputs.inversion.is_some();
         let timetable = sampler.timetable(
             &self.scheduler,
             &TimetableRequest {
                 steps: settings.steps,
-                strength,
+                strength: if from_image { settings.strength } else { 1.0 },
                 eta: settings.eta,
             },
         )?;
         let mut timings = Timings::default();
         let stage = timings.start(Stage::Text);
-        let (prompt, guidance) = self.embed_prompts(settings)?;
-        timings.finish(stage);
         let scale = self.model.vae.scale() as u32;
         let (width, height) = (inputs.latent_rect.width, inputs.latent_rect.height);
-        let conditioning = Conditioning {
+        let size = (width * scale, height * scale);
+        let conditioning = match inputs.network {
+            Network::Painting => self.conditioning(settings, size)?,
+            Network::Base => {
+                let prompt = self.text.embed_base(&self.model, &settings.prompt)?;
+                unguided(prompt, settings, size)
+            }
+        };
+        timings.finish(stage);
+        Render::new(&self.model, inputs, timetable, conditioning, timings)
+    }
+
+    /// What the painting UNet is told for a picture of this width and height.
+    fn conditioning(
+        &mut self,
+        settings: &RenderSettings,
+        size: (u32, u32),
+    ) -> Result<Conditioning, PipelineError> {
+        let (prompt, guidance) = self.embed_prompts(settings)?;
+        Ok(Conditioning {
             prompt,
             guidance,
             guidance_scale: settings.guidance_scale,
-            time_ids: settings
-                .micro_conditioning
-                .time_ids((width * scale, height * scale)),
-        };
-        Render::new(&self.model, inputs, timetable, conditioning, timings)
+            time_ids: settings.micro_conditioning.time_ids(size),
+        })
+    }
+
+    /// What the painting UNet is told for a source prompt, without guidance, and for the settings,
+    /// both of one length.
+    fn paired_conditioning(
+        &mut self,
+        source_prompt: &str,
+        settings: &RenderSettings,
+        size: (u32, u32),
+    ) -> Result<[Conditioning; 2], PipelineError> {
+        let source = self.text.embed(&self.model, source_prompt)?;
+        let mut source = unguided(source, settings, size);
+        let mut target = self.conditioning(settings, size)?;
+        let tokens = source.prompt.tokens().max(target.prompt.tokens());
+        if source.prompt.tokens() != target.prompt.tokens() {
+            let empty = self.text.embed(&self.model, "")?;
+            source.prompt = source.prompt.padded(tokens, &empty)?;
+            target.prompt = target.prompt.padded(tokens, &empty)?;
+            if let Some(negative) = target.guidance.negative_mut() {
+                *negative = negative.padded(tokens, &empty)?;
+            }
+        }
+        Ok([source, target])
     }
 
     /// The prompt and, with guidance, the negative prompt, of one length.
@@ -263,6 +305,16 @@ impl Pipeline {
     /// When the device fails.
     pub fn decode(&self, latents: &Tensor) -> Result<Pixels, PipelineError> {
         pixels_from_tensor(&self.model.vae.decode(latents)?)
+    }
+}
+
+/// What a UNet is told of one prompt alone.
+fn unguided(prompt: TextEmbedding, settings: &RenderSettings, size: (u32, u32)) -> Conditioning {
+    Conditioning {
+        prompt,
+        guidance: Guidance::Off,
+        guidance_scale: 1.0,
+        time_ids: settings.micro_conditioning.time_ids(size),
     }
 }
 

@@ -1,13 +1,15 @@
 //! One render as a state machine: each step is an affine combination from the
 //! sampler's timetable, with known latents blended in where the mask says so.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Tensor};
 
-use super::embedding::TextEmbedding;
-use super::guidance::{Guidance, guidance_embedding};
+use super::forward::{Conditioning, Network, Rows, image_beside};
+use super::photo::Inversion;
 use super::timings::{Stage, Timings};
 use super::{PipelineError, noise_tensor};
-use crate::model::{AddedConditioning, Model};
+use crate::model::Model;
 use crate::sampler::{LatentRect, Step, Timetable};
 
 /// Where a render's initial noise comes from.
@@ -37,10 +39,32 @@ pub struct RenderInputs {
     pub image_input: Option<Tensor>,
     /// Latents that stay where the mask is 0.
     pub known: Option<Tensor>,
-    /// `[1, 1, height, width]`, 0 (stays) … 1 (changes).
+    /// `[1, 1, height, width]`, 0 (stays) … 1 (changes); without it everything may change.
     pub mask: Option<Tensor>,
     /// Initial noise.
     pub noise: NoiseSource,
+    /// An inverted photo to edit. It takes the place of `start`, `known` and `noise`: the render
+    /// begins from the photo's latents at its first noise level, has them at each of its levels
+    /// where the mask is 0, and what it adds as noise is the noise that the photo implies.
+    pub inversion: Option<Arc<Inversion>>,
+    /// Which UNet runs.
+    pub network: Network,
+}
+
+impl RenderInputs {
+    /// Noise of a seed, everywhere, with the painting UNet.
+    pub fn from_seed(latent_rect: LatentRect, seed: u64) -> Self {
+        Self {
+            latent_rect,
+            start: None,
+            image_input: None,
+            known: None,
+            mask: None,
+            noise: NoiseSource::Seed(seed),
+            inversion: None,
+            network: Network::Painting,
+        }
+    }
 }
 
 /// A render that is under way.
@@ -55,19 +79,10 @@ pub struct Render {
     image_input: Option<Tensor>,
     known: Option<Tensor>,
     mask: Option<Tensor>,
+    inversion: Option<Arc<Inversion>>,
+    network: Network,
     conditioning: Conditioning,
     timings: Timings,
-}
-
-/// What the model is told beside the sample and the timestep.
-pub(super) struct Conditioning {
-    /// As many tokens as the negative prompt's, where there is one.
-    pub prompt: TextEmbedding,
-    pub guidance: Guidance,
-    /// For models that embed it.
-    pub guidance_scale: f64,
-    /// SDXL's sizes.
-    pub time_ids: [f32; 6],
 }
 
 impl Render {
@@ -91,22 +106,15 @@ impl Render {
                 seed,
             } => (initial, between, seed),
         };
-        let sample = match &inputs.start {
-            Some(start) => {
+        let sample = match (&inputs.inversion, &inputs.start) {
+            (Some(inversion), _) => inversion.latents_at(&timetable.initial)?,
+            (None, Some(start)) => {
                 let start = start.to_dtype(DType::F32)?;
                 ((start * timetable.initial.signal)? + (noise * timetable.initial.noise)?)?
             }
-            None => (noise * timetable.initial_noise_scale)?,
+            (None, None) => (noise * timetable.initial_noise_scale)?,
         };
-        let beside = model.unet().config().in_channels.saturating_sub(channels);
-        let image_input = match inputs.image_input {
-            _ if beside == 0 => None,
-            Some(image) => Some(image.to_dtype(DType::F32)?),
-            None => {
-                let shape = (1, beside, rect.height as usize, rect.width as usize);
-                Some(Tensor::zeros(shape, DType::F32, &model.device)?)
-            }
-        };
+        let image_input = image_beside(model, inputs.network, inputs.image_input, &rect)?;
         Ok(Self {
             timetable,
             next_step: 0,
@@ -116,8 +124,13 @@ impl Render {
             sample,
             previous_denoised: None,
             image_input,
-            known: inputs.known,
+            known: match &inputs.inversion {
+                Some(inversion) => Some(inversion.latents().clone()),
+                None => inputs.known,
+            },
             mask: inputs.mask,
+            inversion: inputs.inversion,
+            network: inputs.network,
             conditioning,
             timings,
         })
@@ -138,13 +151,20 @@ impl Render {
         self.next_step >= self.timetable.steps.len()
     }
 
-    /// Renders can share a batch when this is equal: latents' height and width, text tokens.
-    pub fn batch_shape(&self) -> (u32, u32, usize) {
+    /// Renders can share a batch when this is equal: the UNet, latents' height and width, text
+    /// tokens.
+    pub fn batch_shape(&self) -> (Network, u32, u32, usize) {
         let tokens = self.conditioning.prompt.tokens();
-        (self.latent_rect.height, self.latent_rect.width, tokens)
+        let LatentRect { width, height, .. } = self.latent_rect;
+        (self.network, height, width, tokens)
     }
 
     /// Time spent so far.
+    pub fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// Time spent so far, to be added to.
     pub fn timings_mut(&mut self) -> &mut Timings {
         &mut self.timings
     }
@@ -153,21 +173,12 @@ impl Render {
         (self.sample, self.timings)
     }
 
-    fn step(&self) -> Option<&Step> {
+    pub(super) fn step(&self) -> Option<&Step> {
         self.timetable.steps.get(self.next_step)
     }
 
-    /// What the UNet takes for one row of this step.
-    fn model_input(&self, step: &Step, sees_image: bool) -> Result<Tensor, PipelineError> {
-        let sample = match step.input_scale == 1.0 {
-            true => self.sample.clone(),
-            false => (&self.sample * step.input_scale)?,
-        };
-        Ok(match &self.image_input {
-            Some(image) if sees_image => Tensor::cat(&[&sample, image], 1)?,
-            Some(image) => Tensor::cat(&[&sample, &image.zeros_like()?], 1)?,
-            None => sample,
-        })
+    pub(super) fn sample(&self) -> &Tensor {
+        &self.sample
     }
 
     /// Unit noise that the current step adds.
@@ -190,22 +201,36 @@ impl Render {
 
     /// Applies the model's output for the current step.
     fn advance(&mut self, output: &Tensor) -> Result<(), PipelineError> {
-        let Some(step) = self.step().cloned() else {
+        let Some(step) = self.step().copied() else {
             return Ok(());
         };
-        let mut denoised =
-            ((&self.sample * step.denoised.sample)? + (output * step.denoised.output)?)?;
-        if let Some(limit) = self.timetable.clip_denoised {
-            denoised = denoised.clamp(-limit, limit)?;
-        }
-        if let (Some(known), Some(mask)) = (&self.known, &self.mask) {
-            let known = known.to_dtype(DType::F32)?;
-            let mask = step_mask(mask, &step)?;
-            let change = (&denoised - &known)?.broadcast_mul(&mask)?;
-            denoised = (known + change)?;
-        }
+        let mask = match &self.mask {
+            Some(mask) => Some(step_mask(mask, &step)?),
+            None => None,
+        };
+        let free = denoised(&self.sample, output, &step, self.timetable.clip_denoised)?;
+        let blended = match (&self.known, &mask) {
+            (Some(known), Some(mask)) => blend(&known.to_dtype(DType::F32)?, &free, mask)?,
+            _ => free.clone(),
+        };
+        self.sample = match self.inversion.clone() {
+            Some(inversion) => self.next_of_photo(&inversion, &step, free, output, mask)?,
+            None => self.next_sample(&step, &blended, output)?,
+        };
+        self.previous_denoised = Some(blended);
+        self.next_step += 1;
+        Ok(())
+    }
+
+    /// The sampler's next sample, of this denoised image.
+    fn next_sample(
+        &self,
+        step: &Step,
+        denoised: &Tensor,
+        output: &Tensor,
+    ) -> Result<Tensor, PipelineError> {
         let next = &step.next;
-        let mut sample = (&denoised * next.denoised)?;
+        let mut sample = (denoised * next.denoised)?;
         if next.sample != 0.0 {
             sample = (sample + (&self.sample * next.sample)?)?;
         }
@@ -218,17 +243,87 @@ impl Render {
         if next.noise != 0.0 {
             sample = (sample + (self.fresh_noise()? * next.noise)?)?;
         }
-        self.sample = sample;
-        self.previous_denoised = Some(denoised);
-        self.next_step += 1;
+        Ok(sample)
+    }
+
+    /// The next sample of a photo's edit. Where the sampler would add noise the sample gets all of
+    /// its noise from the photo: mixed with what is left of the step before, which is much like
+    /// it, it would be too much. Outside the mask stands the photo at that level. The blend is one
+    /// of samples, so what goes in is the denoised image before it was blended.
+    fn next_of_photo(
+        &self,
+        inversion: &Inversion,
+        step: &Step,
+        denoised: Tensor,
+        output: &Tensor,
+        mask: Option<Tensor>,
+    ) -> Result<Tensor, PipelineError> {
+        let level = &step.next_level;
+        let sample = match step.next.noise == 0.0 {
+            true => self.next_sample(step, &denoised, output)?,
+            false => {
+                let noise = inversion.noise_at(level)?;
+                ((denoised * level.signal)? + (noise * level.noise)?)?
+            }
+        };
+        match mask {
+            Some(mask) => blend(&inversion.latents_at(level)?, &sample, &mask),
+            None => Ok(sample),
+        }
+    }
+
+    /// Moves the sample closer to the one that `way_back`, a step of DDIM, takes to `target`: one
+    /// iteration of `x ← (target − B·model(x))/A`, where that step is `A·x + B·model(x)`
+    /// (fixed-point inversion: AIDI, arXiv 2309.04907; ReNoise, arXiv 2403.14602). A step that does
+    /// not depend on its sample has nothing to solve.
+    pub(super) fn refine(
+        &mut self,
+        model: &Model,
+        target: &Tensor,
+        way_back: &Step,
+    ) -> Result<(), PipelineError> {
+        let Step { denoised, next, .. } = way_back;
+        let of_sample = next.denoised * denoised.sample + next.sample;
+        let of_output = next.denoised * denoised.output + next.output;
+        if of_sample.abs() < f64::EPSILON {
+            return Ok(());
+        }
+        let started = std::time::Instant::now();
+        let mut rows = Rows::default();
+        let image = self.image_input.as_ref();
+        rows.push(&self.sample, image, way_back.timestep, &self.conditioning)?;
+        let output = rows.forward(model, self.network)?;
+        let output = self.conditioning.guidance.combine(&output, 0)?;
+        let rest = (target - (output * of_output)?)?;
+        self.sample = (rest / of_sample)?;
+        self.timings.add(Stage::Denoise, started.elapsed());
         Ok(())
     }
+}
+
+/// The denoised image that the model's output means for a sample, clamped to ± `clip`.
+pub(super) fn denoised(
+    sample: &Tensor,
+    output: &Tensor,
+    step: &Step,
+    clip: Option<f64>,
+) -> Result<Tensor, PipelineError> {
+    let denoised = ((sample * step.denoised.sample)? + (output * step.denoised.output)?)?;
+    Ok(match clip {
+        Some(limit) => denoised.clamp(-limit, limit)?,
+        None => denoised,
+    })
+}
+
+/// `known` where the mask is 0, `free` where it is 1.
+pub(super) fn blend(known: &Tensor, free: &Tensor, mask: &Tensor) -> Result<Tensor, PipelineError> {
+    Ok((known + (free - known)?.broadcast_mul(mask)?)?)
 }
 
 /// A soft mask hardened for one step: a pixel of mask value m is free from the
 /// step on whose noise level has come down to m (StreamMultiDiffusion's
 /// continuous form of differential diffusion), `σ = √(1−ᾱ)`.
-fn step_mask(mask: &Tensor, step: &Step) -> Result<Tensor, PipelineError> {
+pub(super) fn step_mask(mask: &Tensor, step: &Step) -> Result<Tensor, PipelineError> {
     let (now, next) = (
         step.level.variance_preserving_sigma(),
         step.next_level.variance_preserving_sigma(),
@@ -240,49 +335,25 @@ fn step_mask(mask: &Tensor, step: &Step) -> Result<Tensor, PipelineError> {
     Ok(mask.affine(slope, -next * slope)?.clamp(0.0, 1.0)?)
 }
 
+/// One step of renders whose [`Render::batch_shape`] is the same.
 pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(), PipelineError> {
     let started = std::time::Instant::now();
-    let mut samples = Vec::new();
-    let mut timesteps = Vec::new();
-    let mut texts = Vec::new();
-    let mut scales = Vec::new();
-    let mut pooled = Vec::new();
-    let mut time_ids = Vec::new();
+    let mut rows = Rows::default();
+    let mut network = Network::Painting;
     for render in renders.iter() {
         let Some(step) = render.step() else { continue };
-        let told = &render.conditioning;
-        let input = render.model_input(step, true)?;
-        for row in told.guidance.rows(&told.prompt) {
-            samples.push(match row.sees_image {
-                true => input.clone(),
-                false => render.model_input(step, false)?,
-            });
-            timesteps.push(step.timestep as f32);
-            texts.push(row.text.hidden_states.clone());
-            scales.push(told.guidance_scale);
-            pooled.extend(row.text.pooled.clone());
-            time_ids.extend(told.time_ids);
-        }
+        let sample = match step.input_scale == 1.0 {
+            true => render.sample.clone(),
+            false => (&render.sample * step.input_scale)?,
+        };
+        let image = render.image_input.as_ref();
+        rows.push(&sample, image, step.timestep, &render.conditioning)?;
+        network = render.network;
     }
-    if samples.is_empty() {
+    if rows.is_empty() {
         return Ok(());
     }
-    let rows = samples.len();
-    let sample = Tensor::cat(&samples, 0)?.to_dtype(model.dtype)?;
-    let timesteps = Tensor::new(timesteps, &model.device)?;
-    let text = Tensor::cat(&texts, 0)?;
-    let mut added = AddedConditioning {
-        timestep_cond: guidance_embedding(model, &scales)?,
-        ..AddedConditioning::default()
-    };
-    if model.unet().config().text_time.is_some() {
-        added.text_embeds = Some(Tensor::cat(&pooled, 0)?);
-        added.time_ids = Some(Tensor::from_vec(time_ids, (rows, 6), &model.device)?);
-    }
-    let output = model
-        .unet()
-        .forward(&sample, &timesteps, &text, &added)?
-        .to_dtype(DType::F32)?;
+    let output = rows.forward(model, network)?;
     let mut row = 0;
     for render in renders.iter_mut() {
         if render.is_done() {

@@ -62,7 +62,7 @@ impl TextCache {
             self.counts.hits.fetch_add(1, Ordering::Relaxed);
             return Ok(embedding.clone());
         }
-        let embedding = embed_prompt(model, prompt)?;
+        let embedding = embed_prompt(model.text_encoders(), &model.device, prompt)?;
         self.counts.runs.fetch_add(1, Ordering::Relaxed);
         if self.entries.len() >= self.capacity {
             self.forget_oldest();
@@ -70,6 +70,23 @@ impl TextCache {
         self.entries
             .insert(prompt.to_owned(), (self.clock, embedding.clone()));
         Ok(embedding)
+    }
+
+    /// The embedding of a prompt for the UNet without LoRAs: from the cache where no LoRA is
+    /// active, else from the text encoder as its files have it.
+    ///
+    /// # Errors
+    /// When the text cannot be tokenised or the device fails.
+    pub fn embed_base(
+        &mut self,
+        model: &Model,
+        prompt: &str,
+    ) -> Result<TextEmbedding, PipelineError> {
+        if model.loras().is_empty() {
+            return self.embed(model, prompt);
+        }
+        self.counts.runs.fetch_add(1, Ordering::Relaxed);
+        embed_prompt(model.base_text_encoders(), &model.device, prompt)
     }
 
     /// Forgets every embedding: the text encoder is another one now.

@@ -63,20 +63,28 @@ impl Sampler for Ddpm {
     }
 }
 
-/// Formula (7): the mean of the posterior and its deviation, from `ᾱ` here and at the next
-/// timestep.
-fn posterior(alpha: f64, next_alpha: f64, variance: Variance, noisy: bool) -> Next {
+/// Formula (7): the mean of the posterior, from `ᾱ` here and at the next timestep.
+pub(super) fn posterior_mean(alpha: f64, next_alpha: f64) -> Next {
     let step_alpha = alpha / next_alpha;
     let step_beta = 1.0 - step_alpha;
+    let (beta, next_beta) = (1.0 - alpha, 1.0 - next_alpha);
+    Next {
+        denoised: next_alpha.sqrt() * step_beta / beta,
+        sample: step_alpha.sqrt() * next_beta / beta,
+        ..Next::default()
+    }
+}
+
+/// The mean and the deviation of the posterior.
+fn posterior(alpha: f64, next_alpha: f64, variance: Variance, noisy: bool) -> Next {
+    let step_beta = 1.0 - alpha / next_alpha;
     let (beta, next_beta) = (1.0 - alpha, 1.0 - next_alpha);
     let deviation = match variance {
         Variance::Small => (next_beta / beta * step_beta).sqrt(),
         Variance::Large => step_beta.sqrt(),
     };
     Next {
-        denoised: next_alpha.sqrt() * step_beta / beta,
-        sample: step_alpha.sqrt() * next_beta / beta,
         noise: if noisy { deviation } else { 0.0 },
-        ..Next::default()
+        ..posterior_mean(alpha, next_alpha)
     }
 }

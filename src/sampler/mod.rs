@@ -25,6 +25,7 @@ mod ddim_inverse;
 mod ddpm;
 mod diffusion;
 mod dpm_solver;
+mod edit_friendly;
 mod error;
 mod euler;
 mod euler_ancestral;
@@ -37,6 +38,7 @@ mod timetable;
 mod turbo;
 
 pub use config::{PredictionType, SchedulerClass, SchedulerConfig};
+pub use edit_friendly::{CROSS_PROMPT, EditFriendlyStep, edit_friendly_steps};
 pub use error::SamplerError;
 pub use noise::{LatentRect, gaussian_noise};
 pub use timetable::{Denoised, Next, NoiseLevel, Step, StepValues, Timetable, TimetableRequest};

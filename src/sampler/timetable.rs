@@ -42,7 +42,7 @@ impl NoiseLevel {
     };
 
     /// The variance-preserving level of an `ᾱ` in 0..=1.
-    pub(super) fn from_alpha_cumprod(alpha_cumprod: f64) -> Self {
+    pub fn from_alpha_cumprod(alpha_cumprod: f64) -> Self {
         Self {
             signal: alpha_cumprod.sqrt(),
             noise: (1.0 - alpha_cumprod).sqrt(),

@@ -8,6 +8,10 @@ was asked, in the words of `impasto generate`; `expected.safetensors` holds for 
 `NAME.latents` (the initial noise), `NAME.output` (the final latents) and, where there are any,
 `NAME.noise` (what the steps added), `NAME.image` and `NAME.mask` (bytes, height first).
 
+Where a photo was inverted there is `inversion.safetensors` too: `image`, its `latents`, the
+`trajectory` and `timesteps` of `DDIMInverseScheduler`, the `reconstruction` by `DDIMScheduler`, and
+the prompt in the header's free text.
+
 The widths, depths and heads are others than in `networks.py`. Where diffusers would take a random
 sample of the autoencoder's distribution its mean is taken: nothing else could be compared.
 """
@@ -22,6 +26,7 @@ import numpy as np
 import torch
 import transformers
 from diffusers import (
+    DDIMInverseScheduler,
     DDIMScheduler,
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
@@ -75,6 +80,7 @@ class Family:
         self.pipeline.set_progress_bar_config(disable=True)
         self.requests = []
         self.tensors = {}
+        self.inversion = None
 
     def ask(self, name, width, height, sampler, seed, pipeline=None, given=None, image=None, mask=None, **request):
         """Runs a request. `given` is what diffusers is told in other words than the command line:
@@ -117,6 +123,41 @@ class Family:
             self.tensors[f"{name}.noise"] = torch.cat(draws.drawn)
         self.requests.append(dict(name=name, width=width, height=height, sampler=sampler, **request))
 
+    @torch.no_grad()
+    def invert(self, width, height, steps, seed, prompt):
+        """Inverts a picture and samples back, without guidance. UNets that see an image beside the
+        noise see zeros, those for inpainting that all of nothing is to be filled."""
+        parts = self.pipeline
+        image = picture(seed, width, height)
+        encoded = lambda pixels: latents_of(parts.vae, pixels)
+        latents = encoded(image.permute(2, 0, 1)[None].float() / 127.5 - 1)
+        missing = parts.unet.config.in_channels - latents.shape[1]
+        beside = torch.zeros(1, missing, *latents.shape[2:])
+        if missing > latents.shape[1]:
+            beside = torch.cat([torch.ones_like(beside[:, :1]), encoded(torch.zeros(1, 3, height, width))], 1)
+        added = None
+        if hasattr(parts, "text_encoder_2"):
+            states, _, pooled, _ = parts.encode_prompt(prompt, device="cpu", do_classifier_free_guidance=False)
+            added = dict(text_embeds=pooled, time_ids=torch.tensor([[height, width, 0, 0, height, width]]))
+        else:
+            states = embedded(parts.text_encoder, parts.tokenizer, [(prompt, 1.0)], pooled=None)[0]
+        inverse, ddim = (switched(parts.scheduler, cls) for cls in (DDIMInverseScheduler, DDIMScheduler))
+
+        def walk(scheduler, sample):
+            scheduler.set_timesteps(steps)
+            for timestep in scheduler.timesteps:
+                told = torch.cat([scheduler.scale_model_input(sample, timestep), beside], 1)
+                output = parts.unet(told, timestep, states, added_cond_kwargs=added).sample
+                sample = scheduler.step(output, timestep, sample).prev_sample
+                yield sample
+
+        trajectory = torch.cat(list(walk(inverse, latents)))
+        assert torch.isfinite(trajectory).all() and trajectory.abs().max() < 1e4, self.name
+        *_, reconstruction = walk(ddim, trajectory[-1:])
+        timesteps = inverse.timesteps.double()
+        tensors = dict(image=image, latents=latents, trajectory=trajectory, timesteps=timesteps, reconstruction=reconstruction)
+        self.inversion = tensors, dict(prompt=prompt)
+
     def write(self):
         folder = HERE / self.name
         self.pipeline.to(self.dtype)
@@ -126,10 +167,20 @@ class Family:
             readme.unlink()
         save_file({key: value.contiguous().clone() for key, value in self.tensors.items()}, folder / "expected.safetensors")
         (folder / "requests.json").write_text(json.dumps(self.requests, indent=2) + "\n")
+        if self.inversion:
+            tensors, notes = self.inversion
+            tensors = {key: value.contiguous().clone() for key, value in tensors.items()}
+            save_file(tensors, folder / "inversion.safetensors", notes)
 
 
 def picture(seed, width, height):
     return torch.from_numpy(np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def latents_of(vae, image):
+    encoded = vae.encode(image)
+    latents = encoded.latents if hasattr(encoded, "latents") else encoded.latent_dist.mode()
+    return latents * vae.config.scaling_factor
 
 
 def soft_mask(width, height):
@@ -201,6 +252,7 @@ def sd15():
                prompt=r"a (red:1.4) apple, [green] hills \(sea\)", negative_prompt="((snow))",
                given=dict(prompt_embeds=encode(("a ", 1), ("red", 1.4), (" apple, ", 1), ("green", 1 / 1.1), (" hills (sea)", 1)),
                           negative_prompt_embeds=encode(("snow", 1.1 * 1.1))))
+    family.invert(96, 64, 10, 301, "a red apple on the table")
     family.write()
     write_tiles(parts["vae"])
 
@@ -249,6 +301,7 @@ def sd21():
     euler = switched(parts["scheduler"], EulerDiscreteScheduler)
     other = stable_diffusion(StableDiffusionPipeline, **{**parts, "scheduler": euler})
     family.ask("euler", 56, 40, "euler", 2, other, prompt="a castle", steps=4, guidance_scale=5.0)
+    family.invert(64, 48, 8, 302, "a castle")
     family.write()
 
 
@@ -315,6 +368,7 @@ def sdxl():
                given=dict(prompt_embeds=torch.cat([first, second], 2), pooled_prompt_embeds=pooled,
                           negative_prompt_embeds=torch.cat([negative] + [empty] * missing, 1),
                           negative_pooled_prompt_embeds=negative_pooled))
+    family.invert(64, 48, 6, 303, "a house with a red roof")
     family.write()
 
 
@@ -337,6 +391,7 @@ def inpainting():
     asked = dict(prompt="a smiling cat", image=picture(12, 80, 56), mask=soft_mask(80, 56), steps=4)
     family.ask("guided", 80, 56, "ddim", 1, **asked, negative_prompt="dog", guidance_scale=6.0, strength=1.0)
     family.ask("from-image", 80, 56, "ddim", 2, **asked, guidance_scale=1.0, strength=0.5)
+    family.invert(48, 64, 5, 304, "a smiling cat")
     family.write()
 
 

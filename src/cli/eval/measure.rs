@@ -15,10 +15,9 @@ use super::prompts::Prompt;
 use super::report::{ClipFacts, DEFINITIONS, ModelFacts, Picture, PromptFacts, Scorecard};
 use super::rows::{Distances, rows};
 use super::scores::{
-    Distance, Moments, ObjectScore, clip_score, distractors, pixel_rms, ten_thousandths,
-    thousandths,
+    Distance, Moments, ObjectScore, clip_score, distractors, ten_thousandths, thousandths,
 };
-use crate::canvas::{Pixels, encode_image, fit_to};
+use crate::canvas::{Pixels, encode_image, fit_to, pixel_rms};
 use crate::cli::machine::this_machine;
 use crate::cli::{Failure, bar, spinner};
 use crate::engine::device_from_name;

@@ -1,15 +1,11 @@
 //! Paints pictures and takes the time.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::plan::{BACK, INVERSE};
-use super::scores::{pixel_rms, psnr};
 use crate::canvas::Pixels;
-use crate::pipeline::{
-    GenerateRequest, NoiseSource, Pipeline, PipelineError, RenderInputs, RenderSettings, Rendered,
-    Stage, latent_rect_from_window,
-};
-use crate::protocol::Rect;
+use crate::pipeline::{GenerateRequest, Pipeline, PipelineError, RenderSettings, Stage};
 
 /// A pipeline and what all its pictures have in common.
 pub struct Painter {
@@ -110,8 +106,8 @@ impl Painter {
         })
     }
 
-    /// Turns a picture into its noise and back, without guidance, both in that number of steps
-    /// and with the prompt in view. The time of a step is that of the way there.
+    /// Turns a picture into its noise and back, without guidance or LoRAs, both in that number of
+    /// steps and with the prompt in view. The time of a step is that of the way there.
     ///
     /// # Errors
     /// When a sampler refuses, or the device fails.
@@ -120,81 +116,37 @@ impl Painter {
         source: &Pixels,
         subject: Subject,
     ) -> Result<Painted, PipelineError> {
-        let started = Instant::now();
-        let start = self.pipeline.encode(source)?;
-        // The noise is not seen: inversion starts from the clean picture.
-        let there = self.run(
-            INVERSE,
-            subject,
-            Some(start),
-            NoiseSource::Seed(subject.seed),
-        )?;
-        let noise = NoiseSource::Given {
-            initial: there.rendered.latents,
-            between: None,
-            seed: subject.seed,
-        };
-        let back = self.run(BACK, subject, None, noise)?;
-        let total = started.elapsed();
-        let text = there.text + back.rendered.timings.spent(Stage::Text);
-        let pixels = back.rendered.pixels;
-        Ok(Painted {
-            round_trip_psnr: pixel_rms(source.data(), pixels.data()).map(psnr),
-            pixels,
-            // The noise is decoded on the way, which nobody would look at.
-            image_ms: ms(total.saturating_sub(text + there.decode)),
-            step_ms: ms(there.steps) / there.steps_run.max(1) as f64,
-            steps_run: there.steps_run,
-        })
-    }
-
-    fn run(
-        &mut self,
-        sampler: &str,
-        subject: Subject,
-        start: Option<candle_core::Tensor>,
-        noise: NoiseSource,
-    ) -> Result<Run, PipelineError> {
-        let (width, height) = self.size;
-        let window = Rect::new(0, 0, width, height);
-        let inputs = RenderInputs {
-            latent_rect: latent_rect_from_window(&window, self.pipeline.model().vae.scale()),
-            start,
-            image_input: None,
-            known: None,
-            mask: None,
-            noise,
-        };
         let device = self.pipeline.model().device.clone();
-        let mut render = self
-            .pipeline
-            .begin_inputs(&settings(sampler, subject, 1.0), inputs)?;
-        device.synchronize()?;
         let started = Instant::now();
-        while !render.is_done() {
-            self.pipeline.step(&mut [&mut render])?;
+        let begun = self
+            .pipeline
+            .begin_inversion(source, subject.prompt, subject.steps, 0);
+        let mut inverting = begun?;
+        device.synchronize()?;
+        let stepping = Instant::now();
+        while !inverting.is_done() {
+            self.pipeline.step_inversion(&mut inverting)?;
         }
         device.synchronize()?;
-        let steps = started.elapsed();
-        let steps_run = render.steps_done();
-        let rendered = self.pipeline.finish(render)?;
-        Ok(Run {
-            steps,
+        let there = stepping.elapsed();
+        let steps_run = inverting.steps_done();
+        let mut text = inverting.timings().spent(Stage::Text);
+        let inversion = Arc::new(inverting.finish().ok_or(PipelineError::NotInverted)?);
+        let mut back = self.pipeline.begin_reconstruction(&inversion)?;
+        while !back.is_done() {
+            self.pipeline.step_photo_edit(&mut back)?;
+        }
+        let reconstruction = self.pipeline.finish_reconstruction(back)?;
+        let total = started.elapsed();
+        text += reconstruction.timings.spent(Stage::Text);
+        Ok(Painted {
+            round_trip_psnr: Some(reconstruction.psnr),
+            pixels: reconstruction.pixels,
+            image_ms: ms(total.saturating_sub(text)),
+            step_ms: ms(there) / steps_run.max(1) as f64,
             steps_run,
-            text: rendered.timings.spent(Stage::Text),
-            decode: rendered.timings.spent(Stage::Decode),
-            rendered,
         })
     }
-}
-
-/// One way of a round trip.
-struct Run {
-    rendered: Rendered,
-    steps: Duration,
-    steps_run: usize,
-    text: Duration,
-    decode: Duration,
 }
 
 fn settings(sampler: &str, subject: Subject, guidance_scale: f64) -> RenderSettings {

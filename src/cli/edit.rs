@@ -1,0 +1,189 @@
+//! `impasto edit`: a photo with something else in it, inside a mask.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::invert::hundredths;
+use super::load::load_pipeline;
+use super::pictures::{format_of, mask_from_brightness, read_image, write_image};
+use super::{Failure, LoraFlag, bar};
+use crate::pipeline::{EditMethod, Inversion, PhotoEdit, Pipeline, RenderSettings};
+use crate::protocol::TimingsMs;
+
+/// Flags of `edit`.
+#[derive(Clone, Debug, Args)]
+pub struct EditArgs {
+    /// A diffusers folder, or the id of a pulled model [default: the bundled model]
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<PathBuf>,
+    /// LoRA: a file or its folder, and how much of it (1 when left out); may be repeated
+    #[arg(long, value_name = "FILE[:WEIGHT]")]
+    pub lora: Vec<LoraFlag>,
+    /// cpu, cuda:N or metal
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
+    /// The photo, as `impasto invert` wrote it
+    #[arg(long, value_name = "F.safetensors")]
+    pub inversion: PathBuf,
+    /// Where the photo may change, of its size: white may, black stays, grey changes less
+    #[arg(long, value_name = "M.png")]
+    pub mask: PathBuf,
+    /// What the photo should show there; weights as in "(red:1.2) apple, [leaves]"
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: String,
+    /// What it should not show
+    #[arg(long, value_name = "TEXT")]
+    pub negative_prompt: Option<String>,
+    /// From which noise to start: ddim, edit-friendly or infedit
+    #[arg(long, value_name = "NAME", default_value_t = EditMethod::Ddim)]
+    pub method: EditMethod,
+    /// Sampler; edit-friendly has one of its own [default: the one of the model's scheduler]
+    #[arg(long, value_name = "NAME")]
+    pub sampler: Option<String>,
+    /// Sampling steps
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: u32,
+    /// How far the edit may go from the photo: above 0, up to 1
+    #[arg(long, value_name = "S", default_value_t = 1.0)]
+    pub strength: f64,
+    /// Classifier-free guidance scale; 1 or less runs without guidance
+    #[arg(long, value_name = "W", default_value_t = 1.0)]
+    pub guidance_scale: f64,
+    /// Seed of the noise; with ddim the noise is the photo's own
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    pub seed: u64,
+    /// The picture: .png, .jpg or .webp
+    #[arg(long, value_name = "OUT")]
+    pub out: PathBuf,
+    /// Prints one JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    out: &'a Path,
+    model: &'a str,
+    width: u32,
+    height: u32,
+    method: &'static str,
+    sampler: Option<&'a str>,
+    steps: u32,
+    strength: f64,
+    seed: u64,
+    psnr_db: EditPsnr,
+    load_ms: f64,
+    /// Of the edit.
+    timings_ms: TimingsMs,
+    /// Of the run that PSNR is measured on.
+    reconstruction_ms: TimingsMs,
+}
+
+/// Peak signal-to-noise ratios of the whole photo, in decibels.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct EditPsnr {
+    /// What this method, with these steps, makes of the photo with the source prompt.
+    reconstruction: f64,
+    /// What the autoencoder alone makes of it.
+    autoencoder: f64,
+}
+
+/// Edits one photo.
+///
+/// # Errors
+/// One line, when a flag, a file or the model cannot be used.
+pub fn run(args: EditArgs) -> Result<(), Failure> {
+    let format = format_of(&args.out)?;
+    let mask = mask_from_brightness(&read_image(&args.mask)?);
+    let (mut pipeline, load_ms) = load_pipeline(args.model.as_deref(), &args.device, &args.lora)?;
+    let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
+    let inversion = Arc::new(inversion.map_err(Failure::usage)?);
+    let sampler = args
+        .sampler
+        .clone()
+        .unwrap_or_else(|| pipeline.scheduler().default_sampler().to_owned());
+    let settings = RenderSettings {
+        prompt: args.prompt.clone(),
+        negative_prompt: args.negative_prompt.clone(),
+        guidance_scale: args.guidance_scale,
+        steps: args.steps,
+        strength: args.strength,
+        seed: args.seed,
+        sampler: sampler.clone(),
+        ..RenderSettings::default()
+    };
+
+    let edit = pipeline
+        .begin_photo_edit(&inversion, &mask, args.method, &settings)
+        .map_err(Failure::usage)?;
+    let edit = run_steps(&pipeline, edit, "editing")?;
+    let edited = pipeline.finish_photo_edit(edit).map_err(Failure::broken)?;
+    let mut timings_ms = edited.timings.to_ms();
+    let coding = Instant::now();
+    write_image(&args.out, &edited.pixels, format)?;
+    let codec = hundredths(coding.elapsed().as_secs_f64() * 1000.0);
+    timings_ms.insert("codec".to_owned(), codec);
+    *timings_ms.entry("total".to_owned()).or_default() += codec;
+
+    let unchanged = pipeline
+        .begin_method_reconstruction(&inversion, args.method, &settings)
+        .map_err(Failure::broken)?;
+    let unchanged = run_steps(&pipeline, unchanged, "measuring")?;
+    let found = pipeline
+        .finish_reconstruction(unchanged)
+        .map_err(Failure::broken)?;
+    let autoencoder = pipeline
+        .autoencoder_psnr(&inversion)
+        .map_err(Failure::broken)?;
+    let psnr_db = EditPsnr {
+        reconstruction: hundredths(found.psnr),
+        autoencoder: hundredths(autoencoder),
+    };
+    if args.json {
+        let report = Report {
+            out: &args.out,
+            model: &pipeline.model().name,
+            width: edited.pixels.width(),
+            height: edited.pixels.height(),
+            method: args.method.name(),
+            sampler: (args.method != EditMethod::EditFriendly).then_some(&sampler),
+            steps: args.steps,
+            strength: args.strength,
+            seed: args.seed,
+            psnr_db,
+            load_ms,
+            timings_ms,
+            reconstruction_ms: found.timings.to_ms(),
+        };
+        let report = serde_json::to_string(&report).map_err(Failure::broken)?;
+        println!("{report}");
+        return Ok(());
+    }
+    println!(
+        "with its own prompt the photo would come back with {:.1} dB; the autoencoder alone \
+         reaches {:.1} dB",
+        psnr_db.reconstruction, psnr_db.autoencoder
+    );
+    Ok(())
+}
+
+fn run_steps(
+    pipeline: &Pipeline,
+    mut edit: PhotoEdit,
+    what: &'static str,
+) -> Result<PhotoEdit, Failure> {
+    let progress = bar(what, edit.steps() as u64);
+    while !edit.is_done() {
+        pipeline
+            .step_photo_edit(&mut edit)
+            .map_err(Failure::broken)?;
+        progress.set_position(edit.steps_done() as u64);
+    }
+    progress.finish_and_clear();
+    Ok(edit)
+}

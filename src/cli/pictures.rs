@@ -1,0 +1,101 @@
+//! Picture files, as commands read and write them.
+
+use std::fmt::Display;
+use std::path::Path;
+
+use super::Failure;
+use crate::canvas::{ImageLimits, Mask, Pixels, decode_image, encode_image};
+use crate::protocol::FrameFormat;
+
+/// Quality of a JPEG that is written.
+const JPEG_QUALITY: u8 = 92;
+
+/// Reads a PNG, JPEG or WebP file.
+///
+/// # Errors
+/// One line that names the file.
+pub fn read_image(file: &Path) -> Result<Pixels, Failure> {
+    let place = file.display();
+    let bytes = std::fs::read(file).map_err(|cause| {
+        Failure::usage(format!("cannot read {place} ({cause}): check its path"))
+    })?;
+    decode_image(&bytes, &ImageLimits::default())
+        .map_err(|cause| Failure::usage(format!("{place}: {cause}")))
+}
+
+/// The format that a file's ending stands for.
+///
+/// # Errors
+/// One line, when it stands for none.
+pub fn format_of(out: &Path) -> Result<FrameFormat, Failure> {
+    let extension = out
+        .extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase();
+    match extension.as_str() {
+        "png" => Ok(FrameFormat::Png),
+        "jpg" | "jpeg" => Ok(FrameFormat::Jpeg),
+        "webp" => Ok(FrameFormat::Webp),
+        _ => Err(Failure::usage(format!(
+            "{} has no known ending: write --out with .png, .jpg or .webp",
+            out.display()
+        ))),
+    }
+}
+
+/// Encodes a picture and writes it.
+///
+/// # Errors
+/// One line that names the file.
+pub fn write_image(file: &Path, picture: &Pixels, format: FrameFormat) -> Result<(), Failure> {
+    let bytes = encode_image(picture, format, JPEG_QUALITY).map_err(Failure::broken)?;
+    std::fs::write(file, bytes).map_err(|cause| unwritable(file, &cause))
+}
+
+/// Rec. 601 luma of each pixel.
+pub fn mask_from_brightness(picture: &Pixels) -> Mask {
+    let mut mask = Mask::new(picture.width(), picture.height(), 0);
+    for (value, pixel) in mask
+        .data_mut()
+        .iter_mut()
+        .zip(picture.data().chunks_exact(3))
+    {
+        if let [red, green, blue] = *pixel {
+            let luma = 299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue);
+            *value = u8::try_from((luma + 500) / 1000).unwrap_or(u8::MAX);
+        }
+    }
+    mask
+}
+
+/// The failure of a file that cannot be written.
+pub fn unwritable(file: &Path, cause: &dyn Display) -> Failure {
+    Failure::usage(format!(
+        "cannot write {} ({cause}): choose another place",
+        file.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_may_change_and_black_stays() {
+        let picture = Pixels::from_raw(3, 1, vec![255, 255, 255, 0, 0, 0, 255, 0, 0]).unwrap();
+        assert_eq!(mask_from_brightness(&picture).data(), [255, 0, 76]);
+    }
+
+    #[test]
+    fn the_ending_chooses_the_format() {
+        assert_eq!(format_of(Path::new("a.PNG")).unwrap(), FrameFormat::Png);
+        assert_eq!(
+            format_of(Path::new("a.b/c.jpeg")).unwrap(),
+            FrameFormat::Jpeg
+        );
+        for name in ["a", "a.gif", "png"] {
+            assert_eq!(format_of(Path::new(name)).unwrap_err().code(), 2, "{name}");
+        }
+    }
+}

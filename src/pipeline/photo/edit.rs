@@ -1,0 +1,303 @@
+//! From a photo's noise to the photo with something else in it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use candle_core::Tensor;
+
+use super::Inversion;
+use super::paired::PairedEdit;
+use crate::canvas::{Mask, Pixels};
+use crate::pipeline::{
+    Network, Pipeline, PipelineError, Render, RenderInputs, RenderSettings, Stage, Timings,
+    latent_mask_from_mask,
+};
+
+/// How a photo is edited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EditMethod {
+    /// From the noise that inverse DDIM found, with any sampler. Needs an inversion with steps,
+    /// and gives the closest likeness where the model has a base to invert with.
+    Ddim,
+    /// Noise of its own for each step, at shifted timesteps (TurboEdit, arXiv 2408.00735). Needs
+    /// no inversion; for models that were distilled to few steps. It has timesteps of its own,
+    /// whatever the sampler.
+    EditFriendly,
+    /// The difference that the prompts make, step by step (InfEdit, arXiv 2312.04965). Needs no
+    /// inversion; for consistency models.
+    InfEdit,
+}
+
+impl EditMethod {
+    /// All methods.
+    pub const ALL: [Self; 3] = [Self::Ddim, Self::EditFriendly, Self::InfEdit];
+
+    /// The name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ddim => "ddim",
+            Self::EditFriendly => "edit-friendly",
+            Self::InfEdit => "infedit",
+        }
+    }
+}
+
+impl fmt::Display for EditMethod {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl FromStr for EditMethod {
+    type Err = PipelineError;
+
+    fn from_str(name: &str) -> Result<Self, PipelineError> {
+        Self::ALL
+            .into_iter()
+            .find(|method| method.name() == name)
+            .ok_or_else(|| PipelineError::UnknownMethod {
+                name: name.to_owned(),
+                allowed: Self::ALL.map(Self::name).join(", "),
+            })
+    }
+}
+
+/// An edit of a photo that is under way.
+pub struct PhotoEdit {
+    inversion: Arc<Inversion>,
+    /// Of the photo's size; none where everything may change.
+    mask: Option<Mask>,
+    run: Run,
+}
+
+enum Run {
+    Render(Box<Render>),
+    Paired(Box<PairedEdit>),
+}
+
+/// A finished edit.
+pub struct EditedPhoto {
+    /// The photo with the edit in it: its own bytes where the mask is 0.
+    pub pixels: Pixels,
+    /// Final latents, `[1, channels, height/8, width/8]`.
+    pub latents: Tensor,
+    /// How long each stage took.
+    pub timings: Timings,
+}
+
+impl PhotoEdit {
+    /// Steps done so far.
+    pub fn steps_done(&self) -> usize {
+        match &self.run {
+            Run::Render(render) => render.steps_done(),
+            Run::Paired(paired) => paired.steps_done(),
+        }
+    }
+
+    /// Steps in all.
+    pub fn steps(&self) -> usize {
+        match &self.run {
+            Run::Render(render) => render.steps(),
+            Run::Paired(paired) => paired.steps(),
+        }
+    }
+
+    /// True when every step is done.
+    pub fn is_done(&self) -> bool {
+        self.steps_done() >= self.steps()
+    }
+
+    pub(super) fn inversion(&self) -> &Arc<Inversion> {
+        &self.inversion
+    }
+
+    pub(super) fn into_latents(self) -> (Tensor, Timings) {
+        match self.run {
+            Run::Render(render) => render.into_latents(),
+            Run::Paired(paired) => paired.into_latents(),
+        }
+    }
+}
+
+impl Pipeline {
+    /// Starts an edit of a photo: `settings` say what it should show where `mask`, of the photo's
+    /// size, is above 0. At every step the latents outside the mask are those of the photo at that
+    /// step's noise level, and soft values let a pixel go from the step on whose noise level has
+    /// come down to them.
+    ///
+    /// The strength says where on the way to the noise the edit begins; the noise is the photo's
+    /// own wherever there is an inversion, and of the seed otherwise.
+    ///
+    /// # Errors
+    /// When the inversion is not this model's, the mask has another size, the method needs steps
+    /// that the inversion does not have, the settings cannot be used, or the device fails.
+    pub fn begin_photo_edit(
+        &mut self,
+        inversion: &Arc<Inversion>,
+        mask: &Mask,
+        method: EditMethod,
+        settings: &RenderSettings,
+    ) -> Result<PhotoEdit, PipelineError> {
+        let photo = inversion.photo();
+        let (width, height) = (photo.width(), photo.height());
+        if (mask.width(), mask.height()) != (width, height) {
+            return Err(PipelineError::MaskSize {
+                got: (mask.width(), mask.height()),
+                want: (width, height),
+            });
+        }
+        let run = match method {
+            EditMethod::Ddim => {
+                self.begin_from_noise(inversion, Some(mask), settings, Network::Painting)?
+            }
+            _ => self.begin_paired(inversion, Some(mask), method, settings)?,
+        };
+        Ok(PhotoEdit {
+            inversion: Arc::clone(inversion),
+            mask: Some(mask.clone()),
+            run,
+        })
+    }
+
+    /// An edit of everything that should change nothing, for its reconstruction.
+    pub(super) fn begin_unchanged(
+        &mut self,
+        inversion: &Arc<Inversion>,
+        method: EditMethod,
+        settings: &RenderSettings,
+        network: Network,
+    ) -> Result<PhotoEdit, PipelineError> {
+        let run = match method {
+            EditMethod::Ddim => self.begin_from_noise(inversion, None, settings, network)?,
+            _ => self.begin_paired(inversion, None, method, settings)?,
+        };
+        Ok(PhotoEdit {
+            inversion: Arc::clone(inversion),
+            mask: None,
+            run,
+        })
+    }
+
+    fn begin_from_noise(
+        &mut self,
+        inversion: &Arc<Inversion>,
+        mask: Option<&Mask>,
+        settings: &RenderSettings,
+        network: Network,
+    ) -> Result<Run, PipelineError> {
+        if inversion.trajectory().is_empty() {
+            return Err(PipelineError::NotInverted);
+        }
+        self.check_photo(inversion)?;
+        let inputs = RenderInputs {
+            image_input: self.no_image(inversion)?,
+            mask: self.photo_mask(inversion, mask)?,
+            inversion: Some(Arc::clone(inversion)),
+            network,
+            ..RenderInputs::from_seed(inversion.latent_rect(), settings.seed)
+        };
+        let render = self.begin_inputs(settings, inputs)?;
+        Ok(Run::Render(Box::new(render)))
+    }
+
+    fn begin_paired(
+        &mut self,
+        inversion: &Arc<Inversion>,
+        mask: Option<&Mask>,
+        method: EditMethod,
+        settings: &RenderSettings,
+    ) -> Result<Run, PipelineError> {
+        self.check_photo(inversion)?;
+        let mask = self.photo_mask(inversion, mask)?;
+        let paired = PairedEdit::begin(self, inversion, mask, method, settings)?;
+        Ok(Run::Paired(Box::new(paired)))
+    }
+
+    /// The mask in latents, where there is one.
+    fn photo_mask(
+        &self,
+        inversion: &Inversion,
+        mask: Option<&Mask>,
+    ) -> Result<Option<Tensor>, PipelineError> {
+        let Some(mask) = mask else { return Ok(None) };
+        let scale = self.model().vae.scale();
+        let rect = inversion.latent_rect();
+        let extended = mask.extended(rect.width * scale as u32, rect.height * scale as u32);
+        latent_mask_from_mask(&extended, scale, &self.model().device).map(Some)
+    }
+
+    /// Refuses latents that are not of this model's shape.
+    fn check_photo(&self, inversion: &Inversion) -> Result<(), PipelineError> {
+        let model = self.model();
+        let (scale, grid) = (model.vae.scale(), model.window_grid());
+        let side = |pixels: u32| pixels.next_multiple_of(grid) as usize / scale;
+        let photo = inversion.photo();
+        let (height, width) = (side(photo.height()), side(photo.width()));
+        let want = vec![1, model.vae.latent_channels(), height, width];
+        let got = inversion.latents().dims();
+        if got == want {
+            return Ok(());
+        }
+        Err(PipelineError::OtherModel {
+            made_by: inversion.model().to_owned(),
+            model: model.name.clone(),
+            got: got.to_vec(),
+            want,
+        })
+    }
+
+    /// Runs one step of an edit.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn step_photo_edit(&self, edit: &mut PhotoEdit) -> Result<(), PipelineError> {
+        match &mut edit.run {
+            Run::Render(render) => self.step(&mut [render.as_mut()]),
+            Run::Paired(paired) => paired.step(self),
+        }
+    }
+
+    /// Decodes an edit whose steps are all done and puts it into the photo, inside the mask.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn finish_photo_edit(&self, edit: PhotoEdit) -> Result<EditedPhoto, PipelineError> {
+        let inversion = Arc::clone(&edit.inversion);
+        let mask = edit.mask.clone();
+        let (latents, mut timings) = edit.into_latents();
+        let stage = timings.start(Stage::Decode);
+        let decoded = self.decode(&latents)?;
+        let photo = inversion.photo();
+        let pixels = match mask {
+            Some(mask) => {
+                let mut pixels = photo.clone();
+                pixels.paste_inside(&decoded, &mask);
+                pixels
+            }
+            None => decoded.crop(&photo.bounds()),
+        };
+        timings.finish(stage);
+        Ok(EditedPhoto {
+            pixels,
+            latents,
+            timings,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_go_by_their_names() {
+        for method in EditMethod::ALL {
+            assert_eq!(method.to_string().parse::<EditMethod>().unwrap(), method);
+        }
+        let error = "magic".parse::<EditMethod>().unwrap_err().to_string();
+        for part in ["`magic`", "ddim, edit-friendly, infedit"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}

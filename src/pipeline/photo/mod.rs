@@ -1,0 +1,17 @@
+//! Editing photos: from a photo to the noise that it was made from, and back with another prompt.
+//!
+//! [`Inverting`] runs the way there step by step, [`Inversion`] is what it leaves, [`PhotoEdit`]
+//! is the way back, by one of several methods ([`EditMethod`]).
+
+mod edit;
+mod file;
+mod inversion;
+mod invert;
+mod paired;
+mod reconstruction;
+
+pub use edit::{EditMethod, EditedPhoto, PhotoEdit};
+pub use file::InversionFileError;
+pub use inversion::{Inversion, KeptLatents};
+pub use invert::{Inverting, MAX_PHOTO_PIXELS};
+pub use reconstruction::Reconstruction;
