@@ -3,22 +3,25 @@
 from diffusers import AutoencoderTiny, LCMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
-LATENT_CHANNELS = 8
+LATENT_CHANNELS = 32
 VOCABULARY = 8192
 TOKENS = 32
 TEXT_WIDTH = 256
 
 
 def make_autoencoder():
-    """Pixels to latents and back: 8 latent channels at an eighth of the size."""
+    """Pixels to latents and back: 32 latent channels at a sixteenth of the size.
+
+    As many numbers as 8 channels at an eighth, in a quarter of the places: the UNet costs a quarter, to train and to use.
+    """
     return AutoencoderTiny(
         in_channels=3,
         out_channels=3,
         latent_channels=LATENT_CHANNELS,
-        encoder_block_out_channels=(32, 32, 32, 32),
-        decoder_block_out_channels=(32, 32, 32, 32),
-        num_encoder_blocks=(1, 2, 2, 2),
-        num_decoder_blocks=(2, 2, 2, 1),
+        encoder_block_out_channels=(32,) * 5,
+        decoder_block_out_channels=(32,) * 5,
+        num_encoder_blocks=(1, 2, 2, 2, 2),
+        num_decoder_blocks=(2, 2, 2, 2, 1),
         scaling_factor=1.0,
     )
 
@@ -45,10 +48,10 @@ def make_text_encoder():
 def make_unet():
     """Noise latents beside sketch latents in, v out."""
     return UNet2DConditionModel(
-        sample_size=32,
+        sample_size=16,
         in_channels=2 * LATENT_CHANNELS,
         out_channels=LATENT_CHANNELS,
-        block_out_channels=(64, 128, 256),
+        block_out_channels=(96, 160, 256),
         layers_per_block=1,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
         mid_block_type="UNetMidBlock2DCrossAttn",

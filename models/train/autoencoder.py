@@ -33,7 +33,7 @@ class Crops:
         _, icons = render_all()
         self.icons = np.asarray(icons)
         self.photos = [photo for index, photo in enumerate(load_photos()) if index % HELD_OUT]
-        chunks = [np.load(path, mmap_mode="r") for path in chunk_paths("large")[1:]]
+        chunks = [np.load(path, mmap_mode="r") for path in chunk_paths()[1:]]
         self.scenes = np.concatenate([chunk[:, 0] for chunk in chunks]) if chunks else None
 
     def one(self):
@@ -145,8 +145,8 @@ def measure():
     sets = {"objects on white": (icons[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)}
     held = [photo for index, photo in enumerate(load_photos()) if index % HELD_OUT == 0]
     sets["photos"] = np.stack([photo[:256, :256] for photo in held])
-    if chunk_paths("large"):
-        sets["scenes"] = np.load(chunk_paths("large")[0], mmap_mode="r")[:, 0]
+    if chunk_paths():
+        sets["scenes"] = np.load(chunk_paths()[0], mmap_mode="r")[:, 0]
     for name, pixels in sets.items():
         errors, squares = [], []
         for start in range(0, min(len(pixels), 160), 8):

@@ -13,6 +13,7 @@ from diffusers import AutoencoderTiny, LCMScheduler, UNet2DConditionModel
 from PIL import Image
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from architecture import LATENT_CHANNELS
 from settings import DEVICE, MODEL
 
 WHITE = (255, 255, 255)
@@ -93,7 +94,7 @@ class Painter:
             sketch = torch.from_numpy(np.ascontiguousarray(pixels)).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
             sketch = self.vae.encode(sketch).latents
         else:
-            sketch = torch.zeros(count, 8, 32, 32, device=DEVICE)
+            sketch = torch.zeros(count, LATENT_CHANNELS, 16, 16, device=DEVICE)
         words, empty = self.words(prompts), self.words([""] * count)
         generator = torch.Generator().manual_seed(seed)
         latents = torch.randn(1, *sketch.shape[1:], generator=generator).expand(count, -1, -1, -1).to(DEVICE)

@@ -1,6 +1,6 @@
 """Makes the pictures and their rough sketches, chunk by chunk; a chunk that is there is not made again.
 
-A chunk holds, for each scene, the picture and SKETCHES sketches of it, at 128 x 128 and at 256 x 256. Chunk 0 is held out of all training.
+A chunk holds, for each scene, the picture and SKETCHES sketches of it. Chunk 0 is held out of all training.
 """
 
 import json
@@ -26,26 +26,23 @@ FOLDER = WORK / "chunks"
 
 
 def make_chunk(index):
-    """Writes one chunk: small pictures, large ones where wanted, and captions."""
+    """Writes one chunk: pictures, sketches and captions."""
     studio = Studio(1000 + index)
-    small = np.zeros((CHUNK, 1 + SKETCHES, SIZE // 2, SIZE // 2, 3), np.uint8)
-    large = np.zeros((CHUNK, 1 + SKETCHES, SIZE, SIZE, 3), np.uint8)
+    store = np.zeros((CHUNK, 1 + SKETCHES, SIZE, SIZE, 3), np.uint8)
     captions, simple, first = [], index >= CHUNKS, index >= CHUNKS + SIMPLE_CHUNKS
     for row in range(CHUNK):
         scene = studio.make(simple, first)
         captions.append(scene.caption)
         pictures = [scene.image] + [make_sketch(scene.image, scene.labels, scene.parts, scene.paper, studio.random, simple) for _ in range(SKETCHES)]
         for column, picture in enumerate(pictures):
-            large[row, column] = np.clip(picture + 0.5, 0, 255)
-            small[row, column] = cv2.resize(large[row, column], (SIZE // 2, SIZE // 2), interpolation=cv2.INTER_AREA)
-    replace_file(FOLDER / f"large-{index:03}.npy", lambda path: np.save(open(path, "wb"), large))
+            store[row, column] = np.clip(picture + 0.5, 0, 255)
     replace_file(FOLDER / f"captions-{index:03}.json", lambda path: path.write_text(json.dumps(captions)))
-    replace_file(FOLDER / f"small-{index:03}.npy", lambda path: np.save(open(path, "wb"), small))
+    replace_file(FOLDER / f"pictures-{index:03}.npy", lambda path: np.save(open(path, "wb"), store))
 
 
-def chunk_paths(size):
-    """The chunks there are of a size (`small` or `large`), in order."""
-    return sorted(FOLDER.glob(f"{size}-*.npy"))
+def chunk_paths():
+    """The chunks there are, in order."""
+    return sorted(FOLDER.glob("pictures-*.npy"))
 
 
 def chunk_captions(path):
@@ -57,6 +54,6 @@ if __name__ == "__main__":
     cv2.setNumThreads(1)
     workers, worker = (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (1, 0)
     for index in range(worker, CHUNKS + SIMPLE_CHUNKS + FIRST_CHUNKS, workers):
-        if not (FOLDER / f"small-{index:03}.npy").exists():
+        if not (FOLDER / f"pictures-{index:03}.npy").exists():
             make_chunk(index)
             print("chunk", index, flush=True)

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPModel
 
 from architecture import TEXT_WIDTH, TOKENS, make_text_encoder
-from data import CHUNKS, FOLDER, chunk_captions
-from settings import DEVICE, IMAGE_MINUTES, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
+from data import CHUNKS, chunk_captions, chunk_paths
+from settings import DEVICE, IMAGE_MINUTES, SIZE, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
 from text_encoder import load_text_encoder
 from tokenizer import load_tokenizer
 
@@ -38,10 +38,10 @@ class Pictures:
 
     def __init__(self, tokenizer, text, seed):
         self.random, self.chunks = np.random.default_rng(seed), []
-        for path in sorted(FOLDER.glob("small-*.npy"))[1:]:
+        for path in chunk_paths()[1:]:
             captions = chunk_captions(path)
             self.chunks.append((np.load(path, mmap_mode="r"), end_vectors(tokenizer, text, captions)))
-        names = [int(path.stem.split("-")[1]) for path in sorted(FOLDER.glob("small-*.npy"))[1:]]
+        names = [int(path.stem.split("-")[1]) for path in chunk_paths()[1:]]
         self.weights = np.array([2.0 if name >= CHUNKS else 1.0 for name in names])
         self.weights /= self.weights.sum()
 
@@ -56,18 +56,19 @@ class Pictures:
 
     def shaken(self, picture):
         """A slightly smaller part of the picture, sometimes softened, so that the tower judges things and not pixels."""
-        side = int(self.random.integers(IMAGE_SIZE * 3 // 4, IMAGE_SIZE + 1))
-        top, left = self.random.integers(0, IMAGE_SIZE - side + 1, 2)
+        side = int(self.random.integers(SIZE * 3 // 4, SIZE + 1))
+        top, left = self.random.integers(0, SIZE - side + 1, 2)
         part = torch.from_numpy(picture[top : top + side, left : left + side].copy()).permute(2, 0, 1)[None].float()
         if self.random.random() < 0.3:
             part = F.avg_pool2d(part, 2)
-        part = F.interpolate(part, (IMAGE_SIZE, IMAGE_SIZE), mode="bilinear")
+        part = F.interpolate(part, (IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True)
         return part[0].byte().permute(1, 2, 0).numpy()
 
 
 def to_pixels(pictures):
     """Bytes (N, S, S, 3) as CLIP takes them."""
-    return torch.from_numpy(pictures).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
+    pixels = torch.from_numpy(pictures).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
+    return F.interpolate(pixels, (IMAGE_SIZE, IMAGE_SIZE), mode="area")
 
 
 @torch.no_grad()
@@ -130,7 +131,7 @@ def load_clip():
 def measure():
     """Prints how often a held-out picture's own caption comes first among 100 different ones."""
     tokenizer, clip = load_tokenizer(), load_clip()
-    path = FOLDER / "small-000.npy"
+    path = chunk_paths()[0]
     images, captions = np.load(path, mmap_mode="r"), chunk_captions(path)
     rows = list({caption: row for row, caption in enumerate(captions) if "photo" not in caption}.values())
     seen = F.normalize(clip.visual_projection(clip.vision_model(pixel_values=to_pixels(np.ascontiguousarray(images[rows, 0]))).pooler_output), dim=-1)

@@ -14,12 +14,12 @@ from settings import DEVICE, replace_file
 from text_encoder import embed, load_text_encoder
 from tokenizer import load_tokenizer
 
-BATCH = {"small": 25, "large": 10}
+BATCH = 10
 
 
 @torch.no_grad()
 def encode_pictures(network, pictures, batch):
-    """Bytes (N, S, S, 3) to latents (N, 8, S/8, S/8)."""
+    """Bytes (N, S, S, 3) to latents (N, 32, S/16, S/16)."""
     parts = []
     for start in range(0, len(pictures), batch):
         with torch.autocast(DEVICE.type, torch.bfloat16):
@@ -28,13 +28,12 @@ def encode_pictures(network, pictures, batch):
 
 
 def encode_chunk(network, path):
-    """Writes latents-SIZE-NUMBER.npy: for each scene its picture's latents, then its sketches'."""
-    target = FOLDER / f"latents-{path.name}"
+    """Writes latents-NUMBER.npy: for each scene its picture's latents, then its sketches'."""
+    target = FOLDER / path.name.replace("pictures", "latents")
     if target.exists():
         return False
     pictures = np.load(path, mmap_mode="r")
-    size = path.stem.split("-")[0]
-    latents = encode_pictures(network, pictures.reshape(-1, *pictures.shape[2:]), BATCH[size])
+    latents = encode_pictures(network, pictures.reshape(-1, *pictures.shape[2:]), BATCH)
     latents = latents.reshape(*pictures.shape[:2], *latents.shape[1:])
     replace_file(target, lambda part: np.save(open(part, "wb"), latents))
     return True
@@ -43,7 +42,7 @@ def encode_chunk(network, path):
 def encode_captions():
     """Writes words-NUMBER.npy for every chunk: the captions' hidden states."""
     tokenizer, network = load_tokenizer(), load_text_encoder()
-    for path in chunk_paths("small"):
+    for path in chunk_paths():
         target = FOLDER / f"words-{path.stem.split('-')[1]}.npy"
         if not target.exists():
             words = embed(tokenizer, network, chunk_captions(path)).cpu().numpy()
@@ -56,9 +55,10 @@ def encode_captions():
 if __name__ == "__main__":
     if DEVICE.type == "cpu":
         torch.set_num_threads(1)
-    encode_captions()
+    workers, worker = (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (1, 0)
+    if worker == 0:
+        encode_captions()
     network = load_autoencoder()
-    for size in sys.argv[1:] or ["small", "large"]:
-        for path in chunk_paths(size)[1:]:
-            if encode_chunk(network, path):
-                print("encoded", path.stem, flush=True)
+    for path in chunk_paths()[1 + worker :: workers]:
+        if encode_chunk(network, path):
+            print("encoded", path.stem, flush=True)

@@ -5,7 +5,6 @@ pure noise as the product makes them, are also judged by a critic (adversarial d
 2023). Some samples stay ordinary diffusion, so that many steps and inversion still work.
 """
 
-import sys
 import time
 
 import numpy as np
@@ -13,14 +12,13 @@ import torch
 
 from architecture import make_scheduler, make_unet
 from critic import Critic, critic_loss
-from settings import DEVICE, REFINE_LARGE_MINUTES, REFINE_SMALL_MINUTES, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
+from pairs import Pairs
+from settings import DEVICE, REFINE_MINUTES, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
 from team import WORKERS, run_team
-from unet import AVERAGE_EVERY, CHECKPOINT as START, Pairs
+from unet import AVERAGE_EVERY, CHECKPOINT as START
 
 CHECKPOINT = WORK / "refined.pt"
-BATCHES = {"small": 32, "large": 16}
-#: Latents along the side of what is trained on: of the large pictures only parts, which cost less and show as much.
-SIDES = {"small": None, "large": 24}
+BATCH = 32
 RATE, CRITIC_RATE = 4e-4, 4e-4
 #: How strong the critic's pull on a picture is beside that of the mean squared error.
 CRITIC_SHARE = 1.0
@@ -56,34 +54,33 @@ def later_timesteps(random, count):
     return torch.from_numpy(np.where(random.random(count) < 0.7, few, random.integers(0, FIRST, count))).to(DEVICE)
 
 
-def refine(team, size, minutes):
-    """Trains at one size until its time box is used up; begins with unet.py's averaged weights."""
+def refine(team, minutes):
+    """Trains until the time box is used up; begins with unet.py's averaged weights."""
     torch.manual_seed(23)
     network, critic = make_unet().to(DEVICE, memory_format=torch.channels_last), Critic().to(DEVICE)
     state = load_checkpoint(CHECKPOINT)
     if state is None:
-        state = {"step": 0, "seconds": {}, "network": load_checkpoint(START)["average"], "critic": critic.state_dict()}
+        state = {"step": 0, "seconds": 0.0, "network": load_checkpoint(START)["average"], "critic": critic.state_dict()}
         state["average"] = {name: value.clone() for name, value in state["network"].items()}
     network.load_state_dict(state["network"])
     critic.load_state_dict(state["critic"])
-    average, step, clocks = state["average"], state["step"], dict(state["seconds"])
-    seconds = clocks.get(size, 0.0)
+    average, step, seconds = state["average"], state["step"], state["seconds"]
     # Adam, not Muon: what is left to learn is small beside what is known, and a step costs half.
     painter = torch.optim.AdamW(network.parameters(), betas=(0.5, 0.98), weight_decay=0.0, fused=True)
     judge = torch.optim.AdamW(critic.parameters(), lr=CRITIC_RATE, betas=(0.5, 0.9), weight_decay=0.0, fused=True)
     parameters, judges = list(network.parameters()), list(critic.parameters())
     torch.manual_seed(step * 100 + team.rank + 1)
-    pairs, few = Pairs(size, step * 100 + team.rank + 1), Few(network)
+    pairs, few = Pairs(step * 100 + team.rank + 1), Few(network)
     stop, last, saved, started = StopFlag(), time.time(), time.time(), step
     means, done = [0.0, 0.0, 0.0], seconds >= minutes * 60
-    quarter = BATCHES[size] // WORKERS // 4
+    quarter = BATCH // WORKERS // 4
     while not done:
         share = team.agree(1_000_000 * seconds / (minutes * 60)) / 1_000_000
         # The critic learns alone at first, so that its first advice is worth taking.
         rate = RATE * (1 - 0.8 * share) * min(1, max(0, step - 40) / 40)
         for group in painter.param_groups:
             group["lr"] = rate
-        pictures, sketches, words = pairs.batch(4 * quarter, SIDES[size])
+        pictures, sketches, words = pairs.batch(4 * quarter)
         # One half is a first step from noise, a quarter a second step after it, a quarter ordinary diffusion.
         times = torch.full((4 * quarter,), FIRST, device=DEVICE)
         times[2 * quarter : 3 * quarter] = SECOND
@@ -130,18 +127,12 @@ def refine(team, size, minutes):
             for name, value in network.state_dict().items():
                 average[name].lerp_(value, 0.01 * AVERAGE_EVERY)
         if step % 25 == 0:
-            print(f"refine {size} step {step} {seconds / 60:.1f} min first {means[0]:.4f} second {means[1]:.4f} critic's gap {means[2]:.2f} rate {rate:.1e}")
+            print(f"refine step {step} {seconds / 60:.1f} min first {means[0]:.4f} second {means[1]:.4f} critic's gap {means[2]:.2f} rate {rate:.1e}")
         if done or now - saved > 90:
-            clocks[size] = seconds
-            save_checkpoint(CHECKPOINT, network=network.state_dict(), critic=critic.state_dict(), average=average, step=step, seconds=clocks)
+            save_checkpoint(CHECKPOINT, network=network.state_dict(), critic=critic.state_dict(), average=average, step=step, seconds=seconds)
             saved = now
 
 
 if __name__ == "__main__":
     claim_pid()
-    numbers = sum(p.numel() for p in make_unet().parameters())
-    for size, minutes in (("small", REFINE_SMALL_MINUTES), ("large", REFINE_LARGE_MINUTES)):
-        if not sys.argv[1:] or size in sys.argv[1:]:
-            run_team(refine, numbers, size, minutes)
-            if load_checkpoint(CHECKPOINT)["seconds"].get(size, 0.0) < minutes * 60:
-                break  # asked to stop
+    run_team(refine, sum(p.numel() for p in make_unet().parameters()), REFINE_MINUTES)

@@ -19,10 +19,8 @@ MODEL = Path(os.environ.get("IMPASTO_MODEL_DIR", Path(__file__).resolve().parent
 #: Minutes that each stage may take. Learning rates fall to zero at the end of the box.
 AUTOENCODER_MINUTES = float(os.environ.get("IMPASTO_AUTOENCODER_MINUTES", 22))
 TEXT_MINUTES = float(os.environ.get("IMPASTO_TEXT_MINUTES", 5))
-UNET_SMALL_MINUTES = float(os.environ.get("IMPASTO_UNET_SMALL_MINUTES", 45))
-UNET_LARGE_MINUTES = float(os.environ.get("IMPASTO_UNET_LARGE_MINUTES", 15))
-REFINE_SMALL_MINUTES = float(os.environ.get("IMPASTO_REFINE_SMALL_MINUTES", 30))
-REFINE_LARGE_MINUTES = float(os.environ.get("IMPASTO_REFINE_LARGE_MINUTES", 20))
+UNET_MINUTES = float(os.environ.get("IMPASTO_UNET_MINUTES", 40))
+REFINE_MINUTES = float(os.environ.get("IMPASTO_REFINE_MINUTES", 60))
 IMAGE_MINUTES = float(os.environ.get("IMPASTO_IMAGE_MINUTES", 10))
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

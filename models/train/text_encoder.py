@@ -31,7 +31,7 @@ def training_texts():
     colours = "red green blue yellow white black brown golden orange purple pink small big old".split()
     phrases = [f"{random.choice(colours)} {random.choice(names)}" for _ in range(3000)]
     phrases += [f"a {random.choice(names)} {random.choice(['in', 'on', 'under', 'by', 'and'])} {random.choice(words[:3000])}" for _ in range(3000)]
-    captions = [caption for path in chunk_paths("small")[1:24] for caption in chunk_captions(path)]
+    captions = [caption for path in chunk_paths()[1:24] for caption in chunk_captions(path)]
     return sorted({text.lower() for text in names + words + phrases + captions} | {""})
 
 
