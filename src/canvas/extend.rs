@@ -15,14 +15,8 @@ impl Pixels {
             return extended;
         }
         for y in 0..height {
-            let source = y.min(self.height() - 1);
-            let last = self.pixel(self.width() - 1, source);
-            let row = extended.span_mut(0, y, width);
-            let (kept, repeated) = row.split_at_mut(self.width() as usize * 3);
-            kept.copy_from_slice(self.span(0, source, self.width()));
-            for pixel in repeated.chunks_exact_mut(3) {
-                pixel.copy_from_slice(&last);
-            }
+            let source = self.span(0, y.min(self.height() - 1), self.width());
+            extend_row(extended.span_mut(0, y, width), source, 3);
         }
         extended
     }
@@ -39,14 +33,20 @@ impl Mask {
             return extended;
         }
         for y in 0..height {
-            let source = y.min(self.height() - 1);
-            let last = self.value(self.width() - 1, source);
-            let row = extended.span_mut(0, y, width);
-            let (kept, repeated) = row.split_at_mut(self.width() as usize);
-            kept.copy_from_slice(self.span(0, source, self.width()));
-            repeated.fill(last);
+            let source = self.span(0, y.min(self.height() - 1), self.width());
+            extend_row(extended.span_mut(0, y, width), source, 1);
         }
         extended
+    }
+}
+
+/// Copies a row and repeats its last `channels` values to the end.
+fn extend_row(row: &mut [u8], source: &[u8], channels: usize) {
+    let (kept, repeated) = row.split_at_mut(source.len());
+    kept.copy_from_slice(source);
+    let last = source.len().saturating_sub(channels);
+    for values in repeated.chunks_exact_mut(channels) {
+        values.copy_from_slice(&source[last..]);
     }
 }
 

@@ -7,25 +7,23 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::invert::hundredths;
-use super::load::load_pipeline;
+use super::load::ModelFlags;
+use super::output::{add_codec, hundredths, print_json};
+use super::photo::run_steps;
 use super::pictures::{format_of, mask_from_brightness, read_image, write_image};
-use super::{Failure, LoraFlag, bar};
-use crate::pipeline::{EditMethod, Inversion, PhotoEdit, Pipeline, RenderSettings};
+use super::{Failure, LoraFlag};
+use crate::pipeline::{EditMethod, Inversion, RenderSettings};
 use crate::protocol::TimingsMs;
 
 /// Flags of `edit`.
 #[derive(Clone, Debug, Args)]
 pub struct EditArgs {
-    /// A diffusers folder, or the id of a pulled model [default: the bundled model]
-    #[arg(long, value_name = "MODEL")]
-    pub model: Option<PathBuf>,
+    /// Which model, and on what.
+    #[command(flatten)]
+    pub model: ModelFlags,
     /// LoRA: a file or its folder, and how much of it (1 when left out); may be repeated
     #[arg(long, value_name = "FILE[:WEIGHT]")]
     pub lora: Vec<LoraFlag>,
-    /// cpu, cuda:N or metal
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    pub device: String,
     /// The photo, as `impasto invert` wrote it
     #[arg(long, value_name = "F.safetensors")]
     pub inversion: PathBuf,
@@ -100,7 +98,7 @@ struct EditPsnr {
 pub fn run(args: EditArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
     let mask = mask_from_brightness(&read_image(&args.mask)?);
-    let (mut pipeline, load_ms) = load_pipeline(args.model.as_deref(), &args.device, &args.lora)?;
+    let (mut pipeline, load_ms) = args.model.load(&args.lora)?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
     let sampler = args
@@ -126,9 +124,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     let mut timings_ms = edited.timings.to_ms();
     let coding = Instant::now();
     write_image(&args.out, &edited.pixels, format)?;
-    let codec = hundredths(coding.elapsed().as_secs_f64() * 1000.0);
-    timings_ms.insert("codec".to_owned(), codec);
-    *timings_ms.entry("total".to_owned()).or_default() += codec;
+    add_codec(&mut timings_ms, coding);
 
     let unchanged = pipeline
         .begin_method_reconstruction(&inversion, args.method, &settings)
@@ -160,9 +156,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
             timings_ms,
             reconstruction_ms: found.timings.to_ms(),
         };
-        let report = serde_json::to_string(&report).map_err(Failure::broken)?;
-        println!("{report}");
-        return Ok(());
+        return print_json(&report);
     }
     println!(
         "with its own prompt the photo would come back with {:.1} dB; the autoencoder alone \
@@ -170,20 +164,4 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
         psnr_db.reconstruction, psnr_db.autoencoder
     );
     Ok(())
-}
-
-fn run_steps(
-    pipeline: &Pipeline,
-    mut edit: PhotoEdit,
-    what: &'static str,
-) -> Result<PhotoEdit, Failure> {
-    let progress = bar(what, edit.steps() as u64);
-    while !edit.is_done() {
-        pipeline
-            .step_photo_edit(&mut edit)
-            .map_err(Failure::broken)?;
-        progress.set_position(edit.steps_done() as u64);
-    }
-    progress.finish_and_clear();
-    Ok(edit)
 }

@@ -8,7 +8,8 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::load::load_pipeline;
+use super::load::ModelFlags;
+use super::output::{add_codec, print_json};
 use super::pictures::{format_of, mask_from_brightness, read_image, unwritable, write_image};
 use super::{Failure, LoraFlag, bar};
 use crate::canvas::{Pixels, fit_to};
@@ -23,15 +24,12 @@ const NOISE: &str = "noise";
 /// Flags of `generate`.
 #[derive(Clone, Debug, Args)]
 pub struct GenerateArgs {
-    /// A diffusers folder, or the id of a pulled model [default: the bundled model]
-    #[arg(long, value_name = "MODEL")]
-    pub model: Option<PathBuf>,
+    /// Which model, and on what.
+    #[command(flatten)]
+    pub model: ModelFlags,
     /// LoRA: a file or its folder, and how much of it (1 when left out); may be repeated
     #[arg(long, value_name = "FILE[:WEIGHT]")]
     pub lora: Vec<LoraFlag>,
-    /// cpu, cuda:N or metal
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    pub device: String,
     /// What the picture should show; weights as in "(red:1.2) apple, [leaves]"
     #[arg(long, value_name = "TEXT")]
     pub prompt: String,
@@ -119,7 +117,7 @@ struct Report<'a> {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let (mut pipeline, load_ms) = load_pipeline(args.model.as_deref(), &args.device, &args.lora)?;
+    let (mut pipeline, load_ms) = args.model.load(&args.lora)?;
     let model = pipeline.model();
     let image = args.image.as_deref().map(read_image).transpose()?;
     let size = picture_size(
@@ -183,9 +181,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let coding = Instant::now();
     write_image(&args.out, &rendered.pixels, format)?;
     let mut timings_ms = rendered.timings.to_ms();
-    let codec = (coding.elapsed().as_secs_f64() * 1e5).round() / 100.0;
-    timings_ms.insert("codec".to_owned(), codec);
-    *timings_ms.entry("total".to_owned()).or_default() += codec;
+    add_codec(&mut timings_ms, coding);
     if args.json {
         let report = Report {
             out: &args.out,
@@ -198,10 +194,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             load_ms,
             timings_ms,
         };
-        println!(
-            "{}",
-            serde_json::to_string(&report).map_err(Failure::broken)?
-        );
+        print_json(&report)?;
     }
     Ok(())
 }

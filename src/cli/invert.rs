@@ -7,7 +7,9 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::load::load_pipeline;
+use super::load::ModelFlags;
+use super::output::{add_codec, hundredths, print_json};
+use super::photo::run_steps;
 use super::pictures::read_image;
 use super::{Failure, bar};
 use crate::pipeline::{Inversion, Pipeline};
@@ -16,12 +18,9 @@ use crate::protocol::TimingsMs;
 /// Flags of `invert`.
 #[derive(Clone, Debug, Args)]
 pub struct InvertArgs {
-    /// A diffusers folder, or the id of a pulled model [default: the bundled model]
-    #[arg(long, value_name = "MODEL")]
-    pub model: Option<PathBuf>,
-    /// cpu, cuda:N or metal
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    pub device: String,
+    /// Which model, and on what.
+    #[command(flatten)]
+    pub model: ModelFlags,
     /// The photo: PNG, JPEG or WebP, at most 1024 × 1024 pixels in all
     #[arg(long, value_name = "P")]
     pub image: PathBuf,
@@ -78,7 +77,7 @@ struct InversionPsnr {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: InvertArgs) -> Result<(), Failure> {
     let photo = read_image(&args.image)?;
-    let (mut pipeline, load_ms) = load_pipeline(args.model.as_deref(), &args.device, &[])?;
+    let (mut pipeline, load_ms) = args.model.load(&[])?;
     let progress = bar("inverting", args.steps.into());
     let mut inverting = pipeline
         .begin_inversion(&photo, &args.prompt, args.steps, args.refinements)
@@ -96,9 +95,7 @@ pub fn run(args: InvertArgs) -> Result<(), Failure> {
     };
     let saving = Instant::now();
     inversion.save(&args.out).map_err(Failure::usage)?;
-    let codec = (saving.elapsed().as_secs_f64() * 1e5).round() / 100.0;
-    timings_ms.insert("codec".to_owned(), codec);
-    *timings_ms.entry("total".to_owned()).or_default() += codec;
+    add_codec(&mut timings_ms, saving);
 
     let (psnr_db, reconstruction_ms) = measure(&mut pipeline, &Arc::new(inversion))?;
     if args.json {
@@ -114,9 +111,7 @@ pub fn run(args: InvertArgs) -> Result<(), Failure> {
             timings_ms,
             reconstruction_ms,
         };
-        let report = serde_json::to_string(&report).map_err(Failure::broken)?;
-        println!("{report}");
-        return Ok(());
+        return print_json(&report);
     }
     let autoencoder = psnr_db.autoencoder;
     match psnr_db.reconstruction {
@@ -145,26 +140,14 @@ fn measure(
     if inversion.trajectory().is_empty() {
         return Ok((psnr_db, None));
     }
-    let mut back = pipeline
+    let back = pipeline
         .begin_reconstruction(inversion)
         .map_err(Failure::broken)?;
-    let progress = bar("reconstructing", back.steps() as u64);
-    while !back.is_done() {
-        pipeline
-            .step_photo_edit(&mut back)
-            .map_err(Failure::broken)?;
-        progress.set_position(back.steps_done() as u64);
-    }
-    progress.finish_and_clear();
+    let back = run_steps(pipeline, back, "reconstructing")?;
     let found = pipeline
         .finish_reconstruction(back)
         .map_err(Failure::broken)?;
     psnr_db.reconstruction = Some(hundredths(found.psnr));
     psnr_db.latents = Some(hundredths(found.latents_psnr));
     Ok((psnr_db, Some(found.timings.to_ms())))
-}
-
-/// Rounded to two decimals.
-pub(super) fn hundredths(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }

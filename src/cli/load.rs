@@ -1,34 +1,44 @@
 //! Loading a model for a command that runs once.
 
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::Instant;
+
+use clap::Args;
 
 use super::{Failure, LoraFlag, find_model, spinner};
 use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model};
 use crate::pipeline::Pipeline;
 
-/// The pipeline of `--model`, `--device` and `--lora`, and how long it took to load, in
-/// milliseconds.
-///
-/// # Errors
-/// One line, when there is no such model or device, or the model or a LoRA cannot be used.
-pub fn load_pipeline(
-    model: Option<&Path>,
-    device: &str,
-    loras: &[LoraFlag],
-) -> Result<(Pipeline, f64), Failure> {
-    let folder = find_model(model)?;
-    let started = Instant::now();
-    let loading = spinner(format!("loading {}", folder.display()));
-    let device = device_from_name(device).map_err(Failure::usage)?;
-    let options = LoadOptions {
-        loras: loras.iter().cloned().map(Into::into).collect(),
-        ..LoadOptions::on(device)
-    };
-    let model = Model::load(&folder, &options).map_err(Failure::usage)?;
-    loading.finish_and_clear();
-    let load_ms = started.elapsed().as_secs_f64() * 1000.0;
-    let pipeline = Pipeline::new(model, 4).map_err(Failure::usage)?;
-    Ok((pipeline, load_ms))
+/// Which model a command runs, and on what.
+#[derive(Clone, Debug, Args)]
+pub struct ModelFlags {
+    /// A diffusers folder, or the id of a pulled model [default: the bundled model]
+    #[arg(long, value_name = "MODEL")]
+    pub model: Option<PathBuf>,
+    /// cpu, cuda:N or metal
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
+}
+
+impl ModelFlags {
+    /// The pipeline, with these LoRAs, and how long it took to load, in milliseconds.
+    ///
+    /// # Errors
+    /// One line, when there is no such model or device, or the model or a LoRA cannot be used.
+    pub fn load(&self, loras: &[LoraFlag]) -> Result<(Pipeline, f64), Failure> {
+        let folder = find_model(self.model.as_deref())?;
+        let started = Instant::now();
+        let loading = spinner(format!("loading {}", folder.display()));
+        let device = device_from_name(&self.device).map_err(Failure::usage)?;
+        let options = LoadOptions {
+            loras: loras.iter().cloned().map(Into::into).collect(),
+            ..LoadOptions::on(device)
+        };
+        let model = Model::load(&folder, &options).map_err(Failure::usage)?;
+        loading.finish_and_clear();
+        let load_ms = started.elapsed().as_secs_f64() * 1000.0;
+        let pipeline = Pipeline::new(model, 4).map_err(Failure::usage)?;
+        Ok((pipeline, load_ms))
+    }
 }

@@ -24,6 +24,8 @@ mod find_model;
 mod load;
 mod lora;
 mod machine;
+mod output;
+mod photo;
 mod pictures;
 mod progress;
 mod settings;

@@ -70,14 +70,16 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    /// Adds the rows that the guidance asks for: `sample` beside `image`, at a timestep.
+    /// Adds the rows that the guidance asks for: `sample` beside `image`, at a timestep. Says which
+    /// is the first of them, for [`Guidance::combine`].
     pub fn push(
         &mut self,
         sample: &Tensor,
         image: Option<&Tensor>,
         timestep: f64,
         told: &Conditioning,
-    ) -> Result<(), PipelineError> {
+    ) -> Result<usize, PipelineError> {
+        let first = self.samples.len();
         for row in told.guidance.rows(&told.prompt) {
             self.samples.push(match image {
                 Some(image) if row.sees_image => Tensor::cat(&[sample, image], 1)?,
@@ -90,12 +92,7 @@ impl Rows {
             self.pooled.extend(row.text.pooled.clone());
             self.time_ids.extend(told.time_ids);
         }
-        Ok(())
-    }
-
-    /// True when there is nothing to compute.
-    pub fn is_empty(&self) -> bool {
-        self.samples.is_empty()
+        Ok(first)
     }
 
     /// The outputs of all rows in f32, for [`Guidance::combine`].

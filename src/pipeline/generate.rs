@@ -4,8 +4,8 @@
 use candle_core::Tensor;
 
 use super::{
-    Network, NoiseSource, Pipeline, PipelineError, RenderInputs, RenderSettings, Rendered, Stage,
-    Timings, latent_rect_from_window,
+    NoiseSource, Pipeline, PipelineError, RenderInputs, RenderSettings, Rendered, Stage, Timings,
+    latent_rect_from_window,
 };
 use crate::canvas::{Mask, Pixels};
 use crate::model::Family;
@@ -97,19 +97,15 @@ impl Pipeline {
         timings.finish(stage);
         let starts_from_image = self.starts_from_image(settings.strength);
         let inputs = RenderInputs {
-            latent_rect,
             start: encoded.clone().filter(|_| starts_from_image),
             image_input,
             known: encoded.filter(|_| mask.is_some()),
             mask,
             noise,
-            inversion: None,
-            network: Network::Painting,
+            timings,
+            ..RenderInputs::from_seed(latent_rect, settings.seed)
         };
         let mut render = self.begin_inputs(&settings, inputs)?;
-        render
-            .timings_mut()
-            .add(Stage::Encode, timings.spent(Stage::Encode));
         while !render.is_done() {
             self.step(&mut [&mut render])?;
             progress(render.steps_done(), render.steps());

@@ -42,7 +42,9 @@ use guidance::{Guidance, check_guidance};
 
 use crate::canvas::{Mask, Pixels};
 use crate::model::{Family, LoraChoice, Model, ModelError};
-use crate::sampler::{SchedulerConfig, TimetableRequest, gaussian_noise, sampler_by_name};
+use crate::sampler::{
+    LatentRect, SchedulerConfig, TimetableRequest, gaussian_noise, sampler_by_name,
+};
 
 /// A model, its scheduler's settings and the text cache: all that an edit needs.
 pub struct Pipeline {
@@ -147,23 +149,16 @@ impl Pipeline {
         let told = &mut settings.micro_conditioning;
         told.original_size.get_or_insert((native, native));
         told.target_size.get_or_insert((native, native));
-        let mut render = self.begin_inputs(
-            &settings,
-            RenderInputs {
-                latent_rect: latent_rect_from_window(&edit.window, self.model.vae.scale()),
-                start: self.starts_from_image(settings.strength).then_some(sketch),
-                image_input,
-                known,
-                mask,
-                noise: NoiseSource::Seed(settings.seed),
-                inversion: None,
-                network: Network::Painting,
-            },
-        )?;
-        render
-            .timings_mut()
-            .add(Stage::Encode, timings.spent(Stage::Encode));
-        Ok(render)
+        let latent_rect = latent_rect_from_window(&edit.window, self.model.vae.scale());
+        let inputs = RenderInputs {
+            start: self.starts_from_image(settings.strength).then_some(sketch),
+            image_input,
+            known,
+            mask,
+            timings,
+            ..RenderInputs::from_seed(latent_rect, settings.seed)
+        };
+        self.begin_inputs(&settings, inputs)
     }
 
     /// Whether a run begins from the noised image. A model that sees the image beside the noise
@@ -183,7 +178,7 @@ impl Pipeline {
     pub fn begin_inputs(
         &mut self,
         settings: &RenderSettings,
-        inputs: RenderInputs,
+        mut inputs: RenderInputs,
     ) -> Result<Render, PipelineError> {
         check_guidance(self.model.family, settings)?;
         let sampler = sampler_by_name(&settings.sampler)?;
@@ -196,11 +191,8 @@ impl Pipeline {
                 eta: settings.eta,
             },
         )?;
-        let mut timings = Timings::default();
-        let stage = timings.start(Stage::Text);
-        let scale = self.model.vae.scale() as u32;
-        let (width, height) = (inputs.latent_rect.width, inputs.latent_rect.height);
-        let size = (width * scale, height * scale);
+        let stage = inputs.timings.start(Stage::Text);
+        let size = self.pixel_size(&inputs.latent_rect);
         let conditioning = match inputs.network {
             Network::Painting => self.conditioning(settings, size)?,
             Network::Base => {
@@ -208,8 +200,14 @@ impl Pipeline {
                 unguided(prompt, settings, size)
             }
         };
-        timings.finish(stage);
-        Render::new(&self.model, inputs, timetable, conditioning, timings)
+        inputs.timings.finish(stage);
+        Render::new(&self.model, inputs, timetable, conditioning)
+    }
+
+    /// Width and height in pixels of a rectangle of latents.
+    fn pixel_size(&self, rect: &LatentRect) -> (u32, u32) {
+        let scale = self.model.vae.scale() as u32;
+        (rect.width * scale, rect.height * scale)
     }
 
     /// What the painting UNet is told for a picture of this width and height.
@@ -238,15 +236,10 @@ impl Pipeline {
         let source = self.text.embed(&self.model, source_prompt)?;
         let mut source = unguided(source, settings, size);
         let mut target = self.conditioning(settings, size)?;
-        let tokens = source.prompt.tokens().max(target.prompt.tokens());
-        if source.prompt.tokens() != target.prompt.tokens() {
-            let empty = self.text.embed(&self.model, "")?;
-            source.prompt = source.prompt.padded(tokens, &empty)?;
-            target.prompt = target.prompt.padded(tokens, &empty)?;
-            if let Some(negative) = target.guidance.negative_mut() {
-                *negative = negative.padded(tokens, &empty)?;
-            }
-        }
+        let negative = target.guidance.negative_mut();
+        let mut prompts = vec![&mut source.prompt, &mut target.prompt];
+        prompts.extend(negative);
+        self.pad_to_longest(prompts)?;
         Ok([source, target])
     }
 
@@ -256,22 +249,28 @@ impl Pipeline {
         settings: &RenderSettings,
     ) -> Result<(TextEmbedding, Guidance), PipelineError> {
         let (model, text) = (&self.model, &mut self.text);
-        let prompt = text.embed(model, &settings.prompt)?;
+        let mut prompt = text.embed(model, &settings.prompt)?;
         let zeros = model.unet().config().text_time.is_some() && model.force_zeros_for_empty_prompt;
         let mut guidance = Guidance::new(model, settings, || match &settings.negative_prompt {
             None if zeros => prompt.zeros_like(),
             negative => text.embed(model, negative.as_deref().unwrap_or_default()),
         })?;
-        let Some(negative) = guidance.negative_mut() else {
-            return Ok((prompt, guidance));
-        };
-        let tokens = prompt.tokens().max(negative.tokens());
-        if prompt.tokens() == negative.tokens() {
-            return Ok((prompt, guidance));
+        let mut prompts = vec![&mut prompt];
+        prompts.extend(guidance.negative_mut());
+        self.pad_to_longest(prompts)?;
+        Ok((prompt, guidance))
+    }
+
+    /// Makes prompts that go in one batch as long as the longest of them.
+    fn pad_to_longest(&mut self, prompts: Vec<&mut TextEmbedding>) -> Result<(), PipelineError> {
+        let tokens = prompts.iter().map(|prompt| prompt.tokens()).max();
+        for prompt in prompts {
+            if Some(prompt.tokens()) < tokens {
+                let empty = self.text.embed(&self.model, "")?;
+                *prompt = prompt.padded(tokens.unwrap_or_default(), &empty)?;
+            }
         }
-        let empty = text.embed(model, "")?;
-        *negative = negative.padded(tokens, &empty)?;
-        Ok((prompt.padded(tokens, &empty)?, guidance))
+        Ok(())
     }
 
     /// Runs one step of every render in the batch as one forward of the network.
@@ -326,7 +325,7 @@ pub fn noise_tensor(
     seed: u64,
     draw: u32,
     channels: usize,
-    rect: &crate::sampler::LatentRect,
+    rect: &LatentRect,
     device: &Device,
 ) -> Result<Tensor, PipelineError> {
     let values = gaussian_noise(seed, draw, channels, rect);

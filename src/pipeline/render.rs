@@ -49,6 +49,8 @@ pub struct RenderInputs {
     pub inversion: Option<Arc<Inversion>>,
     /// Which UNet runs.
     pub network: Network,
+    /// What it took to make these; the render's times begin with it.
+    pub timings: Timings,
 }
 
 impl RenderInputs {
@@ -63,6 +65,7 @@ impl RenderInputs {
             noise: NoiseSource::Seed(seed),
             inversion: None,
             network: Network::Painting,
+            timings: Timings::default(),
         }
     }
 }
@@ -91,7 +94,6 @@ impl Render {
         inputs: RenderInputs,
         timetable: Timetable,
         conditioning: Conditioning,
-        timings: Timings,
     ) -> Result<Self, PipelineError> {
         let channels = model.vae.latent_channels();
         let rect = inputs.latent_rect;
@@ -132,7 +134,7 @@ impl Render {
             inversion: inputs.inversion,
             network: inputs.network,
             conditioning,
-            timings,
+            timings: inputs.timings,
         })
     }
 
@@ -291,9 +293,9 @@ impl Render {
         let started = std::time::Instant::now();
         let mut rows = Rows::default();
         let image = self.image_input.as_ref();
-        rows.push(&self.sample, image, way_back.timestep, &self.conditioning)?;
+        let row = rows.push(&self.sample, image, way_back.timestep, &self.conditioning)?;
         let output = rows.forward(model, self.network)?;
-        let output = self.conditioning.guidance.combine(&output, 0)?;
+        let output = self.conditioning.guidance.combine(&output, row)?;
         let rest = (target - (output * of_output)?)?;
         self.sample = (rest / of_sample)?;
         self.timings.add(Stage::Denoise, started.elapsed());
@@ -340,28 +342,24 @@ pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(
     let started = std::time::Instant::now();
     let mut rows = Rows::default();
     let mut network = Network::Painting;
-    for render in renders.iter() {
+    let mut running = Vec::with_capacity(renders.len());
+    for render in renders.iter_mut() {
         let Some(step) = render.step() else { continue };
         let sample = match step.input_scale == 1.0 {
             true => render.sample.clone(),
             false => (&render.sample * step.input_scale)?,
         };
         let image = render.image_input.as_ref();
-        rows.push(&sample, image, step.timestep, &render.conditioning)?;
+        let row = rows.push(&sample, image, step.timestep, &render.conditioning)?;
         network = render.network;
+        running.push((row, render));
     }
-    if rows.is_empty() {
+    if running.is_empty() {
         return Ok(());
     }
     let output = rows.forward(model, network)?;
-    let mut row = 0;
-    for render in renders.iter_mut() {
-        if render.is_done() {
-            continue;
-        }
-        let told = &render.conditioning;
-        let guided = told.guidance.combine(&output, row)?;
-        row += told.guidance.rows(&told.prompt).len();
+    for (row, render) in running {
+        let guided = render.conditioning.guidance.combine(&output, row)?;
         render.advance(&guided)?;
     }
     let spent = started.elapsed();

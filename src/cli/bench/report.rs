@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::cli::machine::Machine;
+use crate::cli::output::hundredths;
 use crate::protocol::{ModelInfo, TimingsMs};
 
 /// How a set of measured milliseconds is spread.
@@ -47,11 +48,6 @@ impl Spread {
 pub fn percentile(sorted: &[f64], percent: f64) -> Option<f64> {
     let rank = (percent / 100.0 * sorted.len() as f64).ceil().max(1.0) as usize;
     sorted.get(rank.min(sorted.len()).checked_sub(1)?).copied()
-}
-
-/// Rounded to two decimals, which is finer than any clock here.
-pub fn hundredths(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }
 
 /// What `bench stroke` prints.

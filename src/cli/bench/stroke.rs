@@ -10,9 +10,10 @@ use clap::Args;
 use tokio::time::timeout_at;
 
 use super::client::{BenchClient, Heard, make_room};
-use super::report::{Painted, Spread, StrokeReport, hundredths, spread_by_stage};
+use super::report::{Painted, Spread, StrokeReport, spread_by_stage};
 use super::server::MeasuredServer;
 use crate::cli::machine::this_machine;
+use crate::cli::output::hundredths;
 use crate::cli::{Failure, bar};
 use crate::protocol::{ClientMessage, Layer, SettingsPatch};
 use plan::{Plan, PlannedStroke, SPREAD};

@@ -11,7 +11,6 @@ use super::paired::PairedEdit;
 use crate::canvas::{Mask, Pixels};
 use crate::pipeline::{
     Network, Pipeline, PipelineError, Render, RenderInputs, RenderSettings, Stage, Timings,
-    latent_mask_from_mask,
 };
 
 /// How a photo is edited.
@@ -147,34 +146,25 @@ impl Pipeline {
                 want: (width, height),
             });
         }
-        let run = match method {
-            EditMethod::Ddim => {
-                self.begin_from_noise(inversion, Some(mask), settings, Network::Painting)?
-            }
-            _ => self.begin_paired(inversion, Some(mask), method, settings)?,
-        };
-        Ok(PhotoEdit {
-            inversion: Arc::clone(inversion),
-            mask: Some(mask.clone()),
-            run,
-        })
+        self.begin_edit_of(inversion, Some(mask), method, settings, Network::Painting)
     }
 
-    /// An edit of everything that should change nothing, for its reconstruction.
-    pub(super) fn begin_unchanged(
+    /// An edit inside a mask or, without one, of everything.
+    pub(super) fn begin_edit_of(
         &mut self,
         inversion: &Arc<Inversion>,
+        mask: Option<&Mask>,
         method: EditMethod,
         settings: &RenderSettings,
         network: Network,
     ) -> Result<PhotoEdit, PipelineError> {
         let run = match method {
-            EditMethod::Ddim => self.begin_from_noise(inversion, None, settings, network)?,
-            _ => self.begin_paired(inversion, None, method, settings)?,
+            EditMethod::Ddim => self.begin_from_noise(inversion, mask, settings, network)?,
+            _ => self.begin_paired(inversion, mask, method, settings)?,
         };
         Ok(PhotoEdit {
             inversion: Arc::clone(inversion),
-            mask: None,
+            mask: mask.cloned(),
             run,
         })
     }
@@ -221,10 +211,8 @@ impl Pipeline {
         mask: Option<&Mask>,
     ) -> Result<Option<Tensor>, PipelineError> {
         let Some(mask) = mask else { return Ok(None) };
-        let scale = self.model().vae.scale();
-        let rect = inversion.latent_rect();
-        let extended = mask.extended(rect.width * scale as u32, rect.height * scale as u32);
-        latent_mask_from_mask(&extended, scale, &self.model().device).map(Some)
+        let (width, height) = self.pixel_size(&inversion.latent_rect());
+        self.latent_mask(&mask.extended(width, height)).map(Some)
     }
 
     /// Refuses latents that are not of this model's shape.

@@ -116,12 +116,10 @@ impl Pipeline {
             start: Some(inversion.latents.clone()),
             image_input,
             network: Network::Base,
+            timings,
             ..RenderInputs::from_seed(inversion.latent_rect(), 0)
         };
-        let mut render = self.begin_inputs(&settings, inputs)?;
-        render
-            .timings_mut()
-            .add(Stage::Encode, timings.spent(Stage::Encode));
+        let render = self.begin_inputs(&settings, inputs)?;
         let ddim = sampler_by_name("ddim")?;
         let timetable = ddim.timetable(self.scheduler(), &TimetableRequest::new(steps))?;
         let way_back = timetable.steps.into_iter().rev().collect();
@@ -130,7 +128,7 @@ impl Pipeline {
             render: Some(render),
             refinements,
             way_back,
-            timings,
+            timings: Timings::default(),
         })
     }
 
@@ -166,9 +164,7 @@ impl Pipeline {
         if self.model().family != Family::Inpainting {
             return Ok(None);
         }
-        let rect = inversion.latent_rect();
-        let scale = self.model().vae.scale() as u32;
-        let (width, height) = (rect.width * scale, rect.height * scale);
+        let (width, height) = self.pixel_size(&inversion.latent_rect());
         let everything = Mask::new(width, height, u8::MAX);
         let unseen = Pixels::new(width, height, [0; 3]);
         Ok(Some(self.inpainting_input(&unseen, &everything)?))

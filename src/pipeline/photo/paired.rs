@@ -67,8 +67,7 @@ impl PairedEdit {
         let mut timings = Timings::default();
         let stage = timings.start(Stage::Text);
         let rect = inversion.latent_rect();
-        let scale = pipeline.model().vae.scale() as u32;
-        let size = (rect.width * scale, rect.height * scale);
+        let size = pipeline.pixel_size(&rect);
         let [source, target] = pipeline.paired_conditioning(inversion.prompt(), settings, size)?;
         timings.finish(stage);
         let stage = timings.start(Stage::Encode);
@@ -206,16 +205,15 @@ impl PairedEdit {
         samples: [(&Tensor, &Conditioning); COUNT],
     ) -> Result<[Tensor; COUNT], PipelineError> {
         let mut rows = Rows::default();
-        for (sample, told) in samples {
+        let mut images = samples.map(|(sample, _)| sample.clone());
+        let mut firsts = [0; COUNT];
+        for (first, (sample, told)) in firsts.iter_mut().zip(samples) {
             let sample = (sample * step.input_scale)?;
-            rows.push(&sample, self.image_input.as_ref(), step.timestep, told)?;
+            *first = rows.push(&sample, self.image_input.as_ref(), step.timestep, told)?;
         }
         let outputs = rows.forward(pipeline.model(), Network::Painting)?;
-        let mut row = 0;
-        let mut images = samples.map(|(sample, _)| sample.clone());
-        for (image, (sample, told)) in images.iter_mut().zip(samples) {
-            let output = told.guidance.combine(&outputs, row)?;
-            row += told.guidance.rows(&told.prompt).len();
+        for ((image, first), (sample, told)) in images.iter_mut().zip(firsts).zip(samples) {
+            let output = told.guidance.combine(&outputs, first)?;
             *image = denoised(sample, &output, step, self.clip)?;
         }
         Ok(images)

@@ -36,7 +36,7 @@ impl Pipeline {
             steps: inversion.trajectory().len() as u32,
             ..RenderSettings::default()
         };
-        self.begin_unchanged(inversion, EditMethod::Ddim, &settings, Network::Base)
+        self.begin_edit_of(inversion, None, EditMethod::Ddim, &settings, Network::Base)
     }
 
     /// Starts what an edit by this method makes of the photo when the target prompt is the source
@@ -57,7 +57,7 @@ impl Pipeline {
             guidance_scale: 1.0,
             ..settings.clone()
         };
-        self.begin_unchanged(inversion, method, &settings, Network::Painting)
+        self.begin_edit_of(inversion, None, method, &settings, Network::Painting)
     }
 
     /// Decodes a reconstruction whose steps are all done and compares it with the photo.
