@@ -5,7 +5,6 @@ latents, and a weak pull of their mean square to 1, so that they need no scaling
 """
 
 import sys
-import time
 
 import cv2
 import numpy as np
@@ -17,7 +16,7 @@ from data import chunk_paths
 from icons import render_all
 from muon import Muon
 from photos import load_photos
-from settings import AUTOENCODER_MINUTES, DEVICE, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
+from settings import AUTOENCODER_MINUTES, DEVICE, WORK, TimeBox, claim_pid, load_checkpoint, save_checkpoint
 from team import WORKERS, run_team
 
 CHECKPOINT = WORK / "autoencoder.pt"
@@ -81,7 +80,7 @@ def reconstruction_loss(made, wanted):
 
 
 def train(team, minutes):
-    """Trains until the time box is used up; resumes from the checkpoint, and leaves one every minute."""
+    """Trains until the time box is used up; resumes from the checkpoint, and leaves one now and then."""
     state = load_checkpoint(CHECKPOINT) or {"seconds": 0.0, "step": 0}
     torch.manual_seed(7)
     network = make_autoencoder().to(DEVICE, memory_format=torch.channels_last)
@@ -92,13 +91,12 @@ def train(team, minutes):
         for optimizer, saved_state in zip(optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved_state)
     average = state.get("average") or {name: value.clone() for name, value in network.state_dict().items()}
-    seconds, step, stop = state["seconds"], state["step"], StopFlag()
+    step, box = state["step"], TimeBox(minutes, state["seconds"])
     torch.manual_seed(step * 100 + team.rank)
     crops = Crops(step * 100 + team.rank)
-    last = saved = time.time()
-    loss_mean, done = 0.0, seconds >= minutes * 60
+    loss_mean, done = 0.0, box.done
     while not done:
-        share = team.agree(1_000_000 * seconds / (minutes * 60)) / 1_000_000
+        share = team.agree_on_share(box.share)
         for optimizer, base in zip(optimizers, (RATE, RATE / 10)):
             for group in optimizer.param_groups:
                 group["lr"] = base * min(1, (step + 1) / 50) * max(0.0, 1 - share)
@@ -115,18 +113,17 @@ def train(team, minutes):
             optimizer.zero_grad()
         step += 1
         loss_mean += max(0.02, 1 / step) * (loss.item() - loss_mean)
-        now = time.time()
-        seconds, last = seconds + min(now - last, 10.0), now
-        done = bool(team.agree(bool(stop) or seconds >= minutes * 60))
+        box.tick()
+        done = bool(team.agree(box.done))
         if team.rank:
             continue
         for name, value in network.state_dict().items():
             average[name].lerp_(value, max(0.01, 1 / step))
         if step % 50 == 0:
-            print(f"step {step} {seconds / 60:.1f} min loss {loss_mean:.4f} deviation {square.mean().item() ** 0.5:.2f} share {share:.3f}")
-        if done or now - saved > 60:
-            save_checkpoint(CHECKPOINT, network=network.state_dict(), optimizers=[o.state_dict() for o in optimizers], average=average, step=step, seconds=seconds)
-            saved = now
+            print(f"step {step} {box.minutes:.1f} min loss {loss_mean:.4f} deviation {square.mean().item() ** 0.5:.2f} share {share:.3f}")
+        if box.save_due() or done:
+            save_checkpoint(CHECKPOINT, network=network.state_dict(), optimizers=[o.state_dict() for o in optimizers], average=average, step=step, seconds=box.seconds)
+    box.leave()
 
 
 def load_autoencoder():

@@ -5,7 +5,6 @@ their words are not held against each other: the teacher's likeness of two capti
 """
 
 import sys
-import time
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from transformers import CLIPConfig, CLIPModel
 
 from architecture import TEXT_WIDTH, TOKENS, make_text_encoder
 from data import CHUNKS, chunk_captions, chunk_paths
-from settings import DEVICE, IMAGE_MINUTES, SIZE, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
+from settings import DEVICE, IMAGE_MINUTES, SIZE, WORK, TimeBox, claim_pid, load_checkpoint, save_checkpoint
 from text_encoder import load_text_encoder
 from tokenizer import load_tokenizer
 
@@ -88,13 +87,12 @@ def train(minutes):
     if state["step"]:
         clip.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
-    seconds, step, stop = state["seconds"], state["step"], StopFlag()
+    step, box = state["step"], TimeBox(minutes, state["seconds"])
     pictures = Pictures(tokenizer, text, step)
-    last = saved = time.time()
-    mean, done = 0.0, seconds >= minutes * 60
-    while not done:
+    mean = 0.0
+    while not box.done:
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 100) * max(0.0, 1 - seconds / (minutes * 60))
+            group["lr"] = RATE * min(1, (step + 1) / 100) * (1 - box.share)
         pixels, words = pictures.batch(BATCH)
         alike = F.normalize(words - words.mean(0), dim=-1)
         wanted = ((alike @ alike.T - 1) / 0.05).softmax(-1)
@@ -109,14 +107,12 @@ def train(minutes):
         optimizer.step()
         step += 1
         mean += max(0.02, 1 / step) * ((scores.argmax(-1) == torch.arange(len(scores), device=DEVICE)).float().mean().item() - mean)
-        now = time.time()
-        seconds, last = seconds + min(now - last, 10.0), now
-        done = bool(stop) or seconds >= minutes * 60
+        box.tick()
         if step % 50 == 0:
-            print(f"step {step} {seconds / 60:.1f} min loss {loss.item():.3f} own caption first among {BATCH}: {mean:.2f}")
-        if done or now - saved > 60:
-            save_checkpoint(CHECKPOINT, network=clip.state_dict(), optimizer=optimizer.state_dict(), step=step, seconds=seconds)
-            saved = now
+            print(f"step {step} {box.minutes:.1f} min loss {loss.item():.3f} own caption first among {BATCH}: {mean:.2f}")
+        if box.save_due() or box.done:
+            save_checkpoint(CHECKPOINT, network=clip.state_dict(), optimizer=optimizer.state_dict(), step=step, seconds=box.seconds)
+    box.leave()
 
 
 def load_clip():

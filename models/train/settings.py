@@ -6,6 +6,8 @@ $IMPASTO_TRAIN_DIR, or ~/.cache/impasto-train.
 
 import os
 import signal
+import sys
+import time
 from pathlib import Path
 
 import torch
@@ -53,16 +55,51 @@ def load_checkpoint(path):
     return torch.load(path, map_location="cpu", weights_only=False) if path.exists() else None
 
 
-class StopFlag:
-    """True once the process was asked to end; loops save and leave."""
+class TimeBox:
+    """The time that a stage may train, over all its runs, and whether it was asked to end before."""
 
-    def __init__(self):
-        self.stopped = False
-        signal.signal(signal.SIGTERM, self._stop)
-        signal.signal(signal.SIGINT, self._stop)
+    #: Seconds between two checkpoints.
+    SAVE_EVERY = 90
+    #: A step that took longer than this many seconds was paused.
+    LONGEST_STEP = 20.0
 
-    def _stop(self, *_):
-        self.stopped = True
+    def __init__(self, minutes, seconds):
+        self.limit, self.seconds = minutes * 60, seconds
+        self.last = self.saved = time.time()
+        self.asked = False
+        signal.signal(signal.SIGTERM, self._ask)
+        signal.signal(signal.SIGINT, self._ask)
 
-    def __bool__(self):
-        return self.stopped
+    def _ask(self, *_):
+        self.asked = True
+
+    @property
+    def share(self):
+        """How much of the time is used, 0 to 1."""
+        return min(1.0, self.seconds / self.limit) if self.limit else 1.0
+
+    @property
+    def minutes(self):
+        """Minutes used."""
+        return self.seconds / 60
+
+    @property
+    def done(self):
+        """True when the loop should save and leave."""
+        return self.asked or self.seconds >= self.limit
+
+    def tick(self):
+        """Counts the time since the last call."""
+        now = time.time()
+        self.seconds, self.last = self.seconds + min(now - self.last, self.LONGEST_STEP), now
+
+    def save_due(self):
+        """True when it is time for a checkpoint, which the caller then writes."""
+        due = self.last - self.saved > self.SAVE_EVERY
+        self.saved = self.last if due else self.saved
+        return due
+
+    def leave(self):
+        """Ends the process with an error if it was asked to end: no later stage may take this one for finished."""
+        if self.asked:
+            sys.exit(143)

@@ -37,8 +37,12 @@ class Team:
             parameter.grad.copy_(mean[start : start + parameter.numel()].view_as(parameter))
             start += parameter.numel()
 
+    def agree_on_share(self, share):
+        """Worker 0's share of the time that is used, in every worker."""
+        return self.agree(1_000_000 * share) / 1_000_000
+
     def agree(self, value):
-        """Worker 0's number, in every worker; keeps clocks and ends in step."""
+        """Worker 0's whole number, in every worker; keeps clocks and ends in step."""
         if self.size == 1:
             return value
         if self.rank == 0:

@@ -4,7 +4,6 @@ Both its end mark and the mean of its tokens must predict MiniLM's sentence vect
 """
 
 import sys
-import time
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from transformers import AutoModel, AutoTokenizer
 from architecture import TEXT_WIDTH, TOKENS, make_text_encoder
 from concepts import COMMON
 from data import chunk_captions, chunk_paths
-from settings import DEVICE, TEXT_MINUTES, WORK, StopFlag, claim_pid, load_checkpoint, replace_file, save_checkpoint
+from settings import DEVICE, TEXT_MINUTES, WORK, TimeBox, claim_pid, load_checkpoint, replace_file, save_checkpoint
 from tokenizer import common_words, emoji_words, load_tokenizer, teacher_folder
 
 CHECKPOINT = WORK / "text_encoder.pt"
@@ -72,13 +71,12 @@ def train(minutes):
         network.load_state_dict(state["average"])
         heads.load_state_dict(state["heads"])
         optimizer.load_state_dict(state["optimizer"])
-    seconds, step, stop = state["seconds"], state["step"], StopFlag()
-    last = saved = time.time()
-    agreement, done = 0.0, seconds >= minutes * 60
+    step, box = state["step"], TimeBox(minutes, state["seconds"])
+    agreement = 0.0
     random = np.random.default_rng(step)
-    while not done:
+    while not box.done:
         for group in optimizer.param_groups:
-            group["lr"] = RATE * min(1, (step + 1) / 200) * max(0.0, 1 - seconds / (minutes * 60))
+            group["lr"] = RATE * min(1, (step + 1) / 200) * (1 - box.share)
         # Rows of like length together, so that little is spent on padding.
         pool = torch.from_numpy(random.integers(0, len(texts), BATCH * 8))
         pool = pool[lengths[pool].argsort()].view(8, BATCH)
@@ -99,14 +97,12 @@ def train(minutes):
             optimizer.step()
             step += 1
             agreement += 0.02 * (cosines[0].item() - agreement)
-        now = time.time()
-        seconds, last = seconds + min(now - last, 10.0), now
-        done = bool(stop) or seconds >= minutes * 60
+        box.tick()
         if step % 80 == 0:
-            print(f"step {step} {seconds / 60:.1f} min agreement {agreement:.3f}")
-        if done or now - saved > 60:
-            save_checkpoint(CHECKPOINT, average=network.state_dict(), heads=heads.state_dict(), optimizer=optimizer.state_dict(), step=step, seconds=seconds)
-            saved = now
+            print(f"step {step} {box.minutes:.1f} min agreement {agreement:.3f}")
+        if box.save_due() or box.done:
+            save_checkpoint(CHECKPOINT, average=network.state_dict(), heads=heads.state_dict(), optimizer=optimizer.state_dict(), step=step, seconds=box.seconds)
+    box.leave()
 
 
 def load_text_encoder():

@@ -3,15 +3,14 @@
 High noise comes often, as the product starts from pure noise and takes one to four steps. refine.py goes on from here.
 """
 
-import time
-
 import numpy as np
 import torch
 
-from architecture import make_scheduler, make_unet
+from architecture import make_unet
+from denoiser import FIRST_STEP, LATER_STEPS, Denoiser
 from muon import Muon
 from pairs import Pairs
-from settings import DEVICE, UNET_MINUTES, WORK, StopFlag, claim_pid, load_checkpoint, save_checkpoint
+from settings import DEVICE, UNET_MINUTES, WORK, TimeBox, claim_pid, load_checkpoint, save_checkpoint
 from team import WORKERS, run_team
 
 CHECKPOINT = WORK / "unet.pt"
@@ -20,11 +19,8 @@ CHECKPOINT = WORK / "unet.pt"
 RATES = 0.02, 0.001
 BATCH = 32
 AVERAGE_EVERY = 5
-#: Where sampling starts, from noise alone. The schedule would leave a trace of the picture there, enough to read its
-#: colours from, so that the network would trust it more than the sketch and the words (Lin et al., 2023).
-FIRST_STEP = 999
 #: The timesteps of the few-step sampler, which get a share of the samples of their own.
-FEW_STEPS = (FIRST_STEP,) * 8 + (759, 499, 499, 259)
+FEW_STEPS = (FIRST_STEP,) * 8 + LATER_STEPS
 FEW_SHARE = 0.85
 
 
@@ -56,30 +52,26 @@ def train(team, minutes):
         network.load_state_dict(state["network"])
         optimizers[1].load_state_dict(state["optimizer"])
         average = state["average"]
-    seconds, step, stop = state["seconds"], state["step"], StopFlag()
+    step, box = state["step"], TimeBox(minutes, state["seconds"])
     started = step
     torch.manual_seed(step * 100 + team.rank)
     pairs = Pairs(step * 100 + team.rank)
-    signal = make_scheduler().alphas_cumprod.to(DEVICE)
-    last = saved = time.time()
-    loss_mean, done = 0.0, seconds >= minutes * 60
+    denoiser = Denoiser(network)
+    loss_mean, done = 0.0, box.done
     while not done:
-        share = team.agree(1_000_000 * seconds / (minutes * 60)) / 1_000_000
+        share = team.agree_on_share(box.share)
         first, final = RATES
-        rate = (first + (final - first) * min(1.0, share)) * min(1, (step + 1) / 100)
+        rate = (first + (final - first) * share) * min(1, (step + 1) / 100)
         for optimizer, base in zip(optimizers, (1.0, 0.1)):
             for group in optimizer.param_groups:
                 group["lr"] = rate * base
         pictures, sketches, words = pairs.batch(BATCH // WORKERS)
         times = pick_timesteps(pairs.random, len(pictures))
         noise = torch.randn_like(pictures)
-        root, rest = signal[times].sqrt()[:, None, None, None], (1 - signal[times]).sqrt()[:, None, None, None]
+        root, rest = denoiser.roots(times)
         sample = torch.where((times == FIRST_STEP)[:, None, None, None], noise, root * pictures + rest * noise)
-        inputs = torch.cat([sample, sketches], 1).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(DEVICE.type, torch.bfloat16):
-            made = network(inputs, times, encoder_hidden_states=words).sample
         # The error of the picture, not of v, counts most where there is much noise: they are the same there.
-        loss = (made.float() - (root * noise - rest * pictures)).square().mean()
+        loss = (denoiser.v(sample, sketches, times, words) - (root * noise - rest * pictures)).square().mean()
         network.zero_grad()
         loss.backward()
         team.average_gradients(parameters)
@@ -90,19 +82,18 @@ def train(team, minutes):
         loss_mean += max(0.02, 1 / (step - started)) * (loss.item() - loss_mean)
         if step % 50 == 0:
             pairs.look()
-        now = time.time()
-        seconds, last = seconds + min(now - last, 20.0), now
-        done = bool(team.agree(bool(stop) or seconds >= minutes * 60))
+        box.tick()
+        done = bool(team.agree(box.done))
         if team.rank:
             continue
         if step % AVERAGE_EVERY == 0:
             for name, value in network.state_dict().items():
                 average[name].lerp_(value, max(0.01, 1 / (1 + step / 8)) * AVERAGE_EVERY if step > 8 * AVERAGE_EVERY else 1.0)
         if step % 25 == 0:
-            print(f"step {step} {seconds / 60:.1f} min loss {loss_mean:.4f} rate {rate:.1e} scenes {250 * len(pairs.chunks)}")
-        if done or now - saved > 90:
-            save_checkpoint(CHECKPOINT, network=network.state_dict(), optimizer=optimizers[1].state_dict(), average=average, step=step, seconds=seconds)
-            saved = now
+            print(f"step {step} {box.minutes:.1f} min loss {loss_mean:.4f} rate {rate:.1e} scenes {250 * len(pairs.chunks)}")
+        if box.save_due() or done:
+            save_checkpoint(CHECKPOINT, network=network.state_dict(), optimizer=optimizers[1].state_dict(), average=average, step=step, seconds=box.seconds)
+    box.leave()
 
 
 if __name__ == "__main__":
