@@ -22,6 +22,7 @@ mod paste;
 mod pixels;
 mod replay;
 mod resize;
+mod shares;
 mod stroke;
 mod tile;
 mod window;

@@ -269,6 +269,7 @@ mod tests {
                 known: Arc::new(Pixels::new(8, 8, [0; 3])),
                 mask: Arc::new(Mask::new(8, 8, u8::MAX)),
                 settings,
+                regions: Vec::new(),
             },
             supersede,
             events: events.clone(),

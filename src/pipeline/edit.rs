@@ -76,6 +76,16 @@ impl MicroConditioning {
     }
 }
 
+/// A part of a window that has a prompt of its own.
+#[derive(Clone, Debug)]
+pub struct PromptRegion {
+    /// What this part should show.
+    pub prompt: String,
+    /// How much it holds at each pixel of the window, 0 … 255; at most 255 with all regions
+    /// together. The rest is left to the prompt of the settings.
+    pub share: Arc<Mask>,
+}
+
 /// A window of the canvas with what was painted, what is shown, and where the
 /// model may change it. The pixel buffers are as large as the window.
 #[derive(Clone, Debug)]
@@ -90,6 +100,8 @@ pub struct Edit {
     pub mask: Arc<Mask>,
     /// How to sample.
     pub settings: RenderSettings,
+    /// Parts with prompts of their own. Each costs a row of the batch.
+    pub regions: Vec<PromptRegion>,
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use candle_core::{DType, Tensor};
 
 use super::PipelineError;
 use super::embedding::TextEmbedding;
-use super::guidance::{Guidance, guidance_embedding};
+use super::guidance::{Guidance, Row, guidance_embedding};
 use crate::model::{AddedConditioning, Model, UNet2DConditionModel};
 use crate::sampler::LatentRect;
 
@@ -36,6 +36,37 @@ pub(super) struct Conditioning {
     pub guidance_scale: f64,
     /// SDXL's sizes.
     pub time_ids: [f32; 6],
+    /// Prompts of parts of the picture, as long as `prompt`, each with how much it holds,
+    /// `[1, 1, height, width]`, at most 1 in all.
+    pub regions: Vec<(TextEmbedding, Tensor)>,
+}
+
+impl Conditioning {
+    /// The rows of one forward, in the order in which [`Conditioning::combine`] takes their
+    /// outputs.
+    fn rows(&self) -> Vec<Row<'_>> {
+        let mut rows = self.guidance.rows(&self.prompt);
+        rows.extend(self.regions.iter().map(|(text, _)| Row {
+            text,
+            sees_image: true,
+        }));
+        rows
+    }
+
+    /// One output from those of all rows, which begin at row `first` of `outputs`. What the
+    /// regions' prompts would paint is mixed, place by place, before guidance (MultiDiffusion,
+    /// arXiv 2302.08113).
+    pub fn combine(&self, outputs: &Tensor, first: usize) -> Result<Tensor, PipelineError> {
+        let row = |index| outputs.narrow(0, first + index, 1);
+        let prompt = row(self.guidance.prompt_row())?;
+        let mut mixed = prompt.clone();
+        let regions = first + self.guidance.rows(&self.prompt).len();
+        for (index, (_, share)) in self.regions.iter().enumerate() {
+            let own = outputs.narrow(0, regions + index, 1)?;
+            mixed = (mixed + (own - &prompt)?.broadcast_mul(share)?)?;
+        }
+        self.guidance.combine(&mixed, outputs, first)
+    }
 }
 
 /// What the UNet sees beside the noise, `[1, in_channels − channels, height, width]`; zeros where
@@ -71,7 +102,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Adds the rows that the guidance asks for: `sample` beside `image`, at a timestep. Says which
-    /// is the first of them, for [`Guidance::combine`].
+    /// is the first of them, for [`Conditioning::combine`].
     pub fn push(
         &mut self,
         sample: &Tensor,
@@ -80,7 +111,7 @@ impl Rows {
         told: &Conditioning,
     ) -> Result<usize, PipelineError> {
         let first = self.samples.len();
-        for row in told.guidance.rows(&told.prompt) {
+        for row in told.rows() {
             self.samples.push(match image {
                 Some(image) if row.sees_image => Tensor::cat(&[sample, image], 1)?,
                 Some(image) => Tensor::cat(&[sample, &image.zeros_like()?], 1)?,
@@ -95,7 +126,7 @@ impl Rows {
         Ok(first)
     }
 
-    /// The outputs of all rows in f32, for [`Guidance::combine`].
+    /// The outputs of all rows in f32, for [`Conditioning::combine`].
     pub fn forward(self, model: &Model, network: Network) -> Result<Tensor, PipelineError> {
         let unet = network.of(model);
         let rows = self.samples.len();
@@ -112,5 +143,56 @@ impl Rows {
         }
         let output = unet.forward(&sample, &timesteps, &text, &added)?;
         Ok(output.to_dtype(DType::F32)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    fn embedding() -> TextEmbedding {
+        TextEmbedding {
+            hidden_states: Tensor::zeros((1, 2, 3), DType::F32, &Device::Cpu).unwrap(),
+            pooled: None,
+        }
+    }
+
+    /// What two regions that hold this much of three places make of four rows: the negative
+    /// prompt's, the prompt's and their own.
+    fn combined(first_share: [f32; 3], second_share: [f32; 3]) -> Vec<f32> {
+        let rows: [[f32; 3]; 5] = [[9.0; 3], [0.0; 3], [1.0; 3], [10.0; 3], [-4.0; 3]];
+        let tensor =
+            |values: &[f32], shape| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
+        let share = |values: [f32; 3]| tensor(&values, (1, 1, 1, 3));
+        let told = Conditioning {
+            prompt: embedding(),
+            guidance: Guidance::ClassifierFree {
+                negative: embedding(),
+                scale: 2.0,
+                rescale: 0.0,
+            },
+            guidance_scale: 2.0,
+            time_ids: [0.0; 6],
+            regions: vec![
+                (embedding(), share(first_share)),
+                (embedding(), share(second_share)),
+            ],
+        };
+        assert_eq!(told.rows().len(), 4);
+        let outputs = tensor(&rows.concat(), (5, 1, 1, 3));
+        let combined = told.combine(&outputs, 1).unwrap();
+        combined.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    #[test]
+    fn each_place_is_guided_by_the_prompts_that_hold_it() {
+        assert_eq!(combined([0.0; 3], [0.0; 3]), [2.0; 3], "the prompt alone");
+        assert_eq!(
+            combined([1.0, 0.0, 0.0], [0.0, 1.0, 0.0]),
+            [20.0, -8.0, 2.0]
+        );
+        assert_eq!(combined([0.5; 3], [0.5; 3]), [6.0; 3], "the mean of both");
     }
 }

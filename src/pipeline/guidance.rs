@@ -74,7 +74,7 @@ impl Guidance {
         }
     }
 
-    /// The rows of one forward, in the order in which [`Guidance::combine`] takes their outputs.
+    /// The rows that guidance needs, the prompt's among them.
     pub fn rows<'a>(&'a self, prompt: &'a TextEmbedding) -> Vec<Row<'a>> {
         let row = |text, sees_image| Row { text, sees_image };
         match self {
@@ -86,23 +86,37 @@ impl Guidance {
         }
     }
 
-    /// One output from those of all rows, which begin at row `first` of `outputs`.
-    pub fn combine(&self, outputs: &Tensor, first: usize) -> Result<Tensor, PipelineError> {
+    /// Which of the rows is the prompt's.
+    pub fn prompt_row(&self) -> usize {
+        match self {
+            Self::Off | Self::TextAndImage { .. } => 0,
+            Self::ClassifierFree { .. } => 1,
+        }
+    }
+
+    /// One output from the prompt's and those of the other rows, which begin at row `first` of
+    /// `outputs`.
+    pub fn combine(
+        &self,
+        prompt: &Tensor,
+        outputs: &Tensor,
+        first: usize,
+    ) -> Result<Tensor, PipelineError> {
         let row = |index| outputs.narrow(0, first + index, 1);
         Ok(match self {
-            Self::Off => row(0)?,
+            Self::Off => prompt.clone(),
             Self::ClassifierFree { scale, rescale, .. } => {
-                let (negative, prompt) = (row(0)?, row(1)?);
-                let guided = (&negative + ((&prompt - &negative)? * *scale)?)?;
+                let negative = row(0)?;
+                let guided = (&negative + ((prompt - &negative)? * *scale)?)?;
                 match *rescale > 0.0 {
-                    true => rescaled(&guided, &prompt, *rescale)?,
+                    true => rescaled(&guided, prompt, *rescale)?,
                     false => guided,
                 }
             }
             Self::TextAndImage {
                 scale, image_scale, ..
             } => {
-                let (prompt, image, neither) = (row(0)?, row(1)?, row(2)?);
+                let (image, neither) = (row(1)?, row(2)?);
                 let by_text = ((prompt - &image)? * *scale)?;
                 let by_image = ((image - &neither)? * *image_scale)?;
                 ((neither + by_text)? + by_image)?
@@ -206,8 +220,9 @@ mod tests {
 
     fn combined(guidance: &Guidance) -> Vec<f32> {
         let prompt = embedding();
-        let rows = guidance.rows(&prompt).len();
-        let combined = guidance.combine(&outputs(), 3 - rows).unwrap();
+        let (outputs, first) = (outputs(), 3 - guidance.rows(&prompt).len());
+        let prompt = outputs.narrow(0, first + guidance.prompt_row(), 1).unwrap();
+        let combined = guidance.combine(&prompt, &outputs, first).unwrap();
         assert_eq!(combined.dims(), [1, 1, 2, 2]);
         combined.flatten_all().unwrap().to_vec1().unwrap()
     }

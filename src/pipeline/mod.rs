@@ -19,7 +19,7 @@ mod render;
 mod text;
 mod timings;
 
-pub use edit::{Edit, MicroConditioning, RenderSettings};
+pub use edit::{Edit, MicroConditioning, PromptRegion, RenderSettings};
 pub use embedding::TextEmbedding;
 pub use error::PipelineError;
 pub use forward::Network;
@@ -141,6 +141,11 @@ impl Pipeline {
             Family::Inpainting => Some(self.inpainting_input(&edit.known, &edit.mask)?),
             _ => self.image_input(&sketch)?,
         };
+        let regions = edit.regions.iter().map(|region| {
+            let share = self.latent_mask(&region.share)?;
+            Ok((region.prompt.clone(), share))
+        });
+        let regions = regions.collect::<Result<_, PipelineError>>()?;
         timings.finish(stage);
         let mut settings = edit.settings.clone();
         // A window is a part of a picture of the model's own size; told that it is a whole one of
@@ -155,6 +160,7 @@ impl Pipeline {
             image_input,
             known,
             mask,
+            regions,
             timings,
             ..RenderInputs::from_seed(latent_rect, settings.seed)
         };
@@ -194,7 +200,10 @@ impl Pipeline {
         let stage = inputs.timings.start(Stage::Text);
         let size = self.pixel_size(&inputs.latent_rect);
         let conditioning = match inputs.network {
-            Network::Painting => self.conditioning(settings, size)?,
+            Network::Painting => {
+                let regions = std::mem::take(&mut inputs.regions);
+                self.conditioning(settings, size, regions)?
+            }
             Network::Base => {
                 let prompt = self.text.embed_base(&self.model, &settings.prompt)?;
                 unguided(prompt, settings, size)
@@ -210,19 +219,29 @@ impl Pipeline {
         (rect.width * scale, rect.height * scale)
     }
 
-    /// What the painting UNet is told for a picture of this width and height.
+    /// What the painting UNet is told for a picture of this width and height: all prompts of one
+    /// length.
     fn conditioning(
         &mut self,
         settings: &RenderSettings,
         size: (u32, u32),
+        regions: Vec<(String, Tensor)>,
     ) -> Result<Conditioning, PipelineError> {
         let (prompt, guidance) = self.embed_prompts(settings)?;
-        Ok(Conditioning {
+        let regions = regions.into_iter().map(|(prompt, share)| {
+            let prompt = self.text.embed(&self.model, &prompt)?;
+            Ok((prompt, share))
+        });
+        let regions = regions.collect::<Result<_, PipelineError>>()?;
+        let mut told = Conditioning {
             prompt,
             guidance,
             guidance_scale: settings.guidance_scale,
             time_ids: settings.micro_conditioning.time_ids(size),
-        })
+            regions,
+        };
+        self.pad_to_longest(prompts_of(&mut told))?;
+        Ok(told)
     }
 
     /// What the painting UNet is told for a source prompt, without guidance, and for the settings,
@@ -235,29 +254,25 @@ impl Pipeline {
     ) -> Result<[Conditioning; 2], PipelineError> {
         let source = self.text.embed(&self.model, source_prompt)?;
         let mut source = unguided(source, settings, size);
-        let mut target = self.conditioning(settings, size)?;
-        let negative = target.guidance.negative_mut();
-        let mut prompts = vec![&mut source.prompt, &mut target.prompt];
-        prompts.extend(negative);
+        let mut target = self.conditioning(settings, size, Vec::new())?;
+        let mut prompts = prompts_of(&mut target);
+        prompts.push(&mut source.prompt);
         self.pad_to_longest(prompts)?;
         Ok([source, target])
     }
 
-    /// The prompt and, with guidance, the negative prompt, of one length.
+    /// The prompt and the guidance with, where it has one, the negative prompt.
     fn embed_prompts(
         &mut self,
         settings: &RenderSettings,
     ) -> Result<(TextEmbedding, Guidance), PipelineError> {
         let (model, text) = (&self.model, &mut self.text);
-        let mut prompt = text.embed(model, &settings.prompt)?;
+        let prompt = text.embed(model, &settings.prompt)?;
         let zeros = model.unet().config().text_time.is_some() && model.force_zeros_for_empty_prompt;
-        let mut guidance = Guidance::new(model, settings, || match &settings.negative_prompt {
+        let guidance = Guidance::new(model, settings, || match &settings.negative_prompt {
             None if zeros => prompt.zeros_like(),
             negative => text.embed(model, negative.as_deref().unwrap_or_default()),
         })?;
-        let mut prompts = vec![&mut prompt];
-        prompts.extend(guidance.negative_mut());
-        self.pad_to_longest(prompts)?;
         Ok((prompt, guidance))
     }
 
@@ -307,6 +322,14 @@ impl Pipeline {
     }
 }
 
+/// All prompts that a UNet is told in one batch.
+fn prompts_of(told: &mut Conditioning) -> Vec<&mut TextEmbedding> {
+    let mut prompts = vec![&mut told.prompt];
+    prompts.extend(told.guidance.negative_mut());
+    prompts.extend(told.regions.iter_mut().map(|(prompt, _)| prompt));
+    prompts
+}
+
 /// What a UNet is told of one prompt alone.
 fn unguided(prompt: TextEmbedding, settings: &RenderSettings, size: (u32, u32)) -> Conditioning {
     Conditioning {
@@ -314,6 +337,7 @@ fn unguided(prompt: TextEmbedding, settings: &RenderSettings, size: (u32, u32)) 
         guidance: Guidance::Off,
         guidance_scale: 1.0,
         time_ids: settings.micro_conditioning.time_ids(size),
+        regions: Vec::new(),
     }
 }
 

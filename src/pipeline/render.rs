@@ -47,6 +47,9 @@ pub struct RenderInputs {
     /// begins from the photo's latents at its first noise level, has them at each of its levels
     /// where the mask is 0, and what it adds as noise is the noise that the photo implies.
     pub inversion: Option<Arc<Inversion>>,
+    /// Parts with prompts of their own: the prompt and how much it holds,
+    /// `[1, 1, height, width]`. The base network knows of none.
+    pub regions: Vec<(String, Tensor)>,
     /// Which UNet runs.
     pub network: Network,
     /// What it took to make these; the render's times begin with it.
@@ -64,6 +67,7 @@ impl RenderInputs {
             mask: None,
             noise: NoiseSource::Seed(seed),
             inversion: None,
+            regions: Vec::new(),
             network: Network::Painting,
             timings: Timings::default(),
         }
@@ -295,7 +299,7 @@ impl Render {
         let image = self.image_input.as_ref();
         let row = rows.push(&self.sample, image, way_back.timestep, &self.conditioning)?;
         let output = rows.forward(model, self.network)?;
-        let output = self.conditioning.guidance.combine(&output, row)?;
+        let output = self.conditioning.combine(&output, row)?;
         let rest = (target - (output * of_output)?)?;
         self.sample = (rest / of_sample)?;
         self.timings.add(Stage::Denoise, started.elapsed());
@@ -359,7 +363,7 @@ pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(
     }
     let output = rows.forward(model, network)?;
     for (row, render) in running {
-        let guided = render.conditioning.guidance.combine(&output, row)?;
+        let guided = render.conditioning.combine(&output, row)?;
         render.advance(&guided)?;
     }
     let spent = started.elapsed();

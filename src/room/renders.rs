@@ -51,6 +51,7 @@ impl RoomCore {
                 known: Arc::new(self.canvas.known(&window.rect, &mask)),
                 mask: Arc::new(mask.clone()),
                 settings: self.render_settings(&window, steps),
+                regions: Vec::new(),
             };
             self.tickets += 1;
             let ticket = self.tickets;

@@ -3,6 +3,7 @@
 mod codecs;
 mod masks;
 mod photos;
+mod shares;
 mod strokes;
 mod undo;
 mod windows;

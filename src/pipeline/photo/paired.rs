@@ -213,7 +213,7 @@ impl PairedEdit {
         }
         let outputs = rows.forward(pipeline.model(), Network::Painting)?;
         for ((image, first), (sample, told)) in images.iter_mut().zip(firsts).zip(samples) {
-            let output = told.guidance.combine(&outputs, first)?;
+            let output = told.combine(&outputs, first)?;
             *image = denoised(sample, &output, step, self.clip)?;
         }
         Ok(images)

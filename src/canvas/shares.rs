@@ -1,0 +1,108 @@
+//! Which strokes a pixel belongs to: strokes may have prompts of their own, and a window may hold
+//! several.
+
+use super::Mask;
+use super::entry::EntryKind;
+use super::layers::Canvas;
+use super::tile::{TILE, tile_rect, tiles_of};
+use crate::protocol::Rect;
+
+impl Canvas {
+    /// The active strokes that let the model repaint something inside `rect`, oldest first, by
+    /// their ids. What lies under an image, or is too old to be undone, is not among them.
+    pub fn strokes_in(&self, rect: &Rect) -> Vec<u64> {
+        let around = rect.inflate_within(self.spread, &self.bounds);
+        let mut ids = Vec::new();
+        for entry in self.strokes_on_top() {
+            if let EntryKind::Stroke(stroke) = &entry.kind
+                && !stroke.coverage.bounds().intersect(&around).is_empty()
+                && ids.last() != Some(&entry.id)
+            {
+                ids.push(entry.id);
+            }
+        }
+        ids
+    }
+
+    /// How much of each pixel of `rect` (cut to the canvas) belongs to each of `groups` groups of
+    /// strokes: 0 … 255, at most 255 over all groups together. A stroke takes what it covers from
+    /// those below it; around them what the spread adds goes to the nearest, mixed where several
+    /// are near. A stroke for which `group_of` names no group belongs to none.
+    pub fn shares(
+        &self,
+        rect: &Rect,
+        groups: usize,
+        group_of: impl Fn(u64) -> Option<usize>,
+    ) -> Vec<Mask> {
+        let rect = rect.intersect(&self.bounds);
+        let around = rect.inflate_within(self.spread, &self.bounds);
+        let mut shares = vec![Mask::new(around.width, around.height, 0); groups];
+        for entry in self.strokes_on_top() {
+            let EntryKind::Stroke(stroke) = &entry.kind else {
+                continue;
+            };
+            let group = group_of(entry.id);
+            for index in tiles_of(&around.intersect(&stroke.coverage.bounds())) {
+                let Some(values) = stroke.coverage.tile(index) else {
+                    continue;
+                };
+                let tile = tile_rect(index);
+                let part = tile.intersect(&around);
+                for y in part.y..part.bottom() {
+                    let at = ((y - tile.y) * TILE + part.x - tile.x) as usize;
+                    let covered = &values[at..][..part.width as usize];
+                    for (number, share) in shares.iter_mut().enumerate() {
+                        let row = share.span_mut(part.x - around.x, y - around.y, part.width);
+                        cover(row, covered, group == Some(number));
+                    }
+                }
+            }
+        }
+        let inside = Rect::new(
+            rect.x - around.x,
+            rect.y - around.y,
+            rect.width,
+            rect.height,
+        );
+        let grown = shares.iter().map(|share| share.grow(self.spread));
+        let mut shares: Vec<Mask> = grown.map(|share| share.crop(&inside)).collect();
+        divide(&mut shares);
+        shares
+    }
+
+    /// The active entries above the topmost image that add to the mask.
+    fn strokes_on_top(&self) -> impl Iterator<Item = &super::entry::Entry> {
+        let start = self.last_image().map_or(0, |image| image + 1);
+        self.entries.range(start..).filter(|entry| {
+            let adds = matches!(&entry.kind, EntryKind::Stroke(stroke) if stroke.ink.adds_mask());
+            entry.active && adds
+        })
+    }
+}
+
+/// A stroke covers a row of a share: it adds to its own and takes from others.
+fn cover(row: &mut [u8], covered: &[u8], is_own: bool) {
+    for (share, covered) in row.iter_mut().zip(covered) {
+        let rest = (u16::from(*share) * u16::from(255 - covered) + 127) / 255;
+        let added = if is_own { u16::from(*covered) } else { 0 };
+        *share = (rest + added).min(255) as u8;
+    }
+}
+
+/// Brings pixels that belong to several back to 255 in all.
+fn divide(shares: &mut [Mask]) {
+    let pixels = shares.first().map_or(0, |share| share.data().len());
+    for pixel in 0..pixels {
+        let total: u32 = shares
+            .iter()
+            .map(|share| u32::from(share.data()[pixel]))
+            .sum();
+        if total <= 255 {
+            continue;
+        }
+        for share in shares.iter_mut() {
+            let value = &mut share.data_mut()[pixel];
+            *value = (u32::from(*value) * 255 / total) as u8;
+        }
+    }
+}
