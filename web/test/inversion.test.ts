@@ -1,7 +1,9 @@
 import { expect, test } from "vitest";
 import type { Rect } from "../src/protocol";
 import { afterNews, isWhole, likeness, PLACED, type InvertedPhoto } from "../src/studio/inversion";
+import { InvertedPhotos, UNHEARD_MS } from "../src/studio/photos.svelte";
 import type { InversionNews } from "../src/wire/photo";
+import { FakeClock } from "./fakes";
 
 const CANVAS = { width: 512, height: 256 };
 const [LEFT, RIGHT]: [Rect, Rect] = [[0, 0, 256, 256], [256, 0, 256, 256]];
@@ -42,4 +44,21 @@ test("the likeness is told in plain words", () => {
     "50 % of the photo comes back at 33.0\u00a0dB; the brush inverts the rest",
   );
   expect(likeness(after(news("done", LEFT), news("done", RIGHT, { psnr_db: 34.06 })))).toBe("The photo comes back at 34.1\u00a0dB");
+});
+
+test("each placed photo has its own state, and one that is not begun waits for the brush", () => {
+  const clock = new FakeClock();
+  const photos = new InvertedPhotos(clock);
+  const base = (seq: number) => ({ seq, client: "me", label: "", color: undefined, taken: false, base: "photo" }) as const;
+  photos.place(4);
+  photos.hear(news("done", LEFT, { psnr_db: 30 }), base(4), CANVAS);
+  photos.place(9);
+  expect(photos.under(base(9))?.phase).toBe("waiting");
+  clock.pass(UNHEARD_MS);
+  expect(photos.under(base(9))?.phase).toBe("still");
+  expect(photos.under(base(4))?.psnrDb, "undone to").toBe(30);
+  expect(photos.under(undefined), "a base that was there before").toBeUndefined();
+  photos.hear(news("progress", LEFT, { step: 5 }), undefined, CANVAS);
+  expect(photos.under(undefined)?.phase).toBe("running");
+  expect(photos.under(base(12)), "no photo").toBeUndefined();
 });

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import type { Settings } from "../src/protocol";
-import { Thumbnails, wayBack, type Thumbnail } from "../src/studio/thumbnails.svelte";
+import { CALM_MS, Thumbnails, wayBack, type Thumbnail } from "../src/studio/thumbnails.svelte";
+import { FakeClock } from "./fakes";
 
 const SETTINGS: Settings = {
   prompt: "sea", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8, seed: 7, sampler: "lcm", spread: 16, live: true,
@@ -8,11 +9,31 @@ const SETTINGS: Settings = {
 const at = (seq: number, more: Partial<Thumbnail> = {}): Thumbnail => ({
   seq, picture: seq, label: `op ${seq}`, image: `data:${seq}`, settings: SETTINGS, ...more,
 });
+let clock: FakeClock;
+let looks: (Thumbnail | undefined)[];
 let thumbnails: Thumbnails;
 const seqs = (): number[] => thumbnails.shown.map(({ seq }) => seq);
 
 beforeEach(() => {
-  thumbnails = new Thumbnails();
+  clock = new FakeClock();
+  looks = [];
+  thumbnails = new Thumbnails(clock, () => looks.shift());
+});
+
+test("the picture is kept when it has come to rest, and not before", () => {
+  looks = [undefined, at(2)];
+  thumbnails.heard();
+  clock.pass(10 * CALM_MS);
+  expect(looks, "an op alone changes no pixel").toHaveLength(2);
+  thumbnails.changed();
+  clock.pass(CALM_MS - 1);
+  thumbnails.heard();
+  clock.pass(CALM_MS - 1);
+  thumbnails.changed();
+  clock.pass(CALM_MS);
+  expect(seqs(), "better pixels are to come").toEqual([]);
+  clock.pass(CALM_MS);
+  expect(seqs()).toEqual([2]);
 });
 
 test("the newest 24 states are kept, newest first", () => {

@@ -25,10 +25,11 @@ import { newId } from "../wire/identity";
 import type { OpMessage } from "../wire/outbox";
 import { inversionNews, isInverting, type InversionNews } from "../wire/photo";
 import { History } from "./history.svelte";
-import { afterNews, PLACED, type InvertedPhoto } from "./inversion";
+import type { InvertedPhoto } from "./inversion";
 import type { Notices } from "./notices.svelte";
+import { InvertedPhotos } from "./photos.svelte";
 import { RoomSettings } from "./settings.svelte";
-import { Thumbnails } from "./thumbnails.svelte";
+import { Thumbnails, type Thumbnail } from "./thumbnails.svelte";
 
 /** A member, with the pointer if it is known. */
 export interface Member extends MemberInfo {
@@ -58,8 +59,6 @@ const RENDER_FORGOTTEN_MS = 30_000;
 const UNCHANGED_MS = 600;
 /** When nothing is rendered any more, ink outside the rendered regions goes too. */
 const RESTING_MS = 2500;
-/** When so long nothing has come, the picture is as its last op left it. */
-const CALM_MS = 350;
 
 /** One room as this member sees it: the picture, the people, the order of things. */
 export class Room {
@@ -67,7 +66,7 @@ export class Room {
   readonly client: string;
   readonly settings: RoomSettings;
   readonly history = new History();
-  readonly thumbnails = new Thumbnails();
+  readonly thumbnails: Thumbnails;
   readonly painter: Painter;
   phase = $state<Phase>({ name: "closed" });
   role = $state<Role>("viewer");
@@ -90,13 +89,11 @@ export class Room {
   /** The server said that it inverts no photos. */
   invertsPhotos = $state(true);
   renderer: Renderer | undefined;
-  /** By the `seq` of the op that placed them; 0 is one that was there before this page joined. */
-  #inverted = $state.raw<ReadonlyMap<number, InvertedPhoto>>(new Map());
+  readonly #photos: InvertedPhotos;
   readonly #connection: Connection;
   readonly #frames: FrameQueue;
   readonly #latency = new Latency();
   readonly #options: RoomOptions;
-  #stopThumbnail: (() => void) | undefined;
 
   constructor(options: RoomOptions) {
     this.#options = options;
@@ -125,6 +122,8 @@ export class Room {
         pending: (count) => (this.pending = count),
       },
     });
+    this.#photos = new InvertedPhotos(options.clock);
+    this.thumbnails = new Thumbnails(options.clock, () => this.#thumbnail());
     this.settings = new RoomSettings((patch) => this.send({ type: "settings", ...patch }), options.clock);
     this.painter = new Painter({
       client: () => options.client,
@@ -144,7 +143,7 @@ export class Room {
 
   /** The inverted photo that lies under the strokes, if one does. */
   get photo(): InvertedPhoto | undefined {
-    return this.#inverted.get(this.history.base?.seq ?? 0);
+    return this.#photos.under(this.history.base);
   }
 
   connect(): void {
@@ -194,7 +193,7 @@ export class Room {
     const began = welcome.seq < this.seq;
     if (began) {
       this.thumbnails.clear();
-      this.#inverted = new Map();
+      this.#photos.clear();
     }
     this.pictureSeq = welcome.seq;
     this.role = welcome.role;
@@ -223,7 +222,7 @@ export class Room {
     const { seq, client, op } = message;
     this.seq = Math.max(this.seq, seq);
     if (op.type !== "settings") this.pictureSeq = this.seq;
-    if (this.#stopThumbnail) this.#thumbnailSoon();
+    this.thumbnails.heard();
     this.history.add(message);
     const ink = this.picture?.ink;
     if (!ink || !this.picture) return;
@@ -259,7 +258,7 @@ export class Room {
       case "apply":
       case "place":
         this.blank = false;
-        if (isInverting(op)) this.#inverted = new Map([...this.#inverted, [seq, PLACED]]);
+        if (isInverting(op)) this.#photos.place(seq);
         this.refreshInk(ink.resultShown(this.picture.bounds, seq));
         return;
       default:
@@ -295,8 +294,7 @@ export class Room {
 
   #invert(news: InversionNews): void {
     if (!this.picture) return;
-    const photo = afterNews(this.photo ?? PLACED, news, this.picture);
-    this.#inverted = new Map([...this.#inverted, [this.history.base?.seq ?? 0, photo]]);
+    this.#photos.hear(news, this.history.base, this.picture);
     if (news.state === "failed") {
       this.#options.notices.trouble(news.message ?? "The photo could not be inverted; brush there to try again.");
     }
@@ -339,7 +337,7 @@ export class Room {
     if (!picture) return;
     const { layer, rev, step } = frame.header;
     const parts = picture.show(frame);
-    if (layer === "result" && frame.header.final) this.#thumbnailSoon();
+    if (layer === "result" && frame.header.final) this.thumbnails.changed();
     for (const part of parts) {
       const dirty =
         layer === "result"
@@ -360,25 +358,17 @@ export class Room {
     }
   }
 
-  /** Keeps the picture as a thumbnail once it is at rest. */
-  #thumbnailSoon(): void {
-    this.#stopThumbnail?.();
-    this.#stopThumbnail = this.#options.clock.after(CALM_MS, () => {
-      this.#stopThumbnail = undefined;
-      const { picture } = this;
-      if (!picture || !this.complete) return;
-      if (this.busy.length > 0 || this.pending > 0 || picture.ink.waiting > 0) {
-        this.#thumbnailSoon();
-        return;
-      }
-      this.thumbnails.take({
-        seq: this.seq,
-        picture: this.pictureSeq,
-        label: this.history.latest,
-        image: miniature(picture.result, picture),
-        settings: { ...this.settings.local },
-      });
-    });
+  #thumbnail(): Thumbnail | undefined {
+    const { picture, seq } = this;
+    const isAtRest = this.complete && this.busy.length === 0 && this.pending === 0;
+    if (!picture || !isAtRest || picture.ink.waiting > 0) return undefined;
+    return {
+      seq,
+      picture: this.pictureSeq,
+      label: this.history.latest,
+      image: miniature(picture.result, picture),
+      settings: { ...this.settings.local },
+    };
   }
 
   #judgeBlank(): void {

@@ -1,3 +1,4 @@
+import type { Clock } from "../paint/chunker";
 import type { Settings, SettingsPatch } from "../protocol";
 
 /** A small picture of an earlier state, which can be gone back to. */
@@ -20,6 +21,9 @@ export interface WayBack {
   revert: number | undefined;
 }
 
+/** When so long nothing has come, the picture is as its last op left it. */
+export const CALM_MS = 350;
+
 const KEPT = 24;
 /** The settings that the pixels depend on. */
 const LOOK = [
@@ -38,6 +42,31 @@ const LOOK = [
 /** The newest states of the picture, newest first. */
 export class Thumbnails {
   shown = $state.raw<readonly Thumbnail[]>([]);
+  readonly #clock: Clock;
+  readonly #look: () => Thumbnail | undefined;
+  #stop: (() => void) | undefined;
+
+  /** `look` makes a thumbnail of the picture; it answers nothing while better pixels are to come. */
+  constructor(clock: Clock, look: () => Thumbnail | undefined) {
+    this.#clock = clock;
+    this.#look = look;
+  }
+
+  /** The picture changed: it is kept once it is at rest. */
+  changed(): void {
+    this.#stop?.();
+    this.#stop = this.#clock.after(CALM_MS, () => {
+      this.#stop = undefined;
+      const thumbnail = this.#look();
+      if (thumbnail) this.take(thumbnail);
+      else this.changed();
+    });
+  }
+
+  /** An op came, whose pixels may still be on their way. */
+  heard(): void {
+    if (this.#stop) this.changed();
+  }
 
   /** A state came to rest. The same one, or one that looks no different, takes the newest one's place. */
   take(thumbnail: Thumbnail): void {
@@ -55,6 +84,8 @@ export class Thumbnails {
 
   /** The room began anew. */
   clear(): void {
+    this.#stop?.();
+    this.#stop = undefined;
     this.shown = [];
   }
 }
