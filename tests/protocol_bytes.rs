@@ -36,6 +36,7 @@ fn every_client_message_is_read_and_written_the_same() {
         json!({"type":"place","image":"i","mode":"plain"}),
         json!({"type":"undo"}),
         json!({"type":"redo"}),
+        json!({"type":"revert","seq":12}),
         json!({"type":"presence","x":1.5,"y":-3.0,"tool":"erase"}),
         json!({"type":"presence","x":1.5,"y":-3.0}),
         json!({"type":"ping","t":12.5}),
@@ -255,6 +256,8 @@ fn malformed_messages() {
         r#"{"type":"settings","promt":"a"}"#,
         r#"{"type":"place","image":"a"}"#,
         r#"{"type":"render","rect":[1,2,3]}"#,
+        r#"{"type":"revert"}"#,
+        r#"{"type":"revert","seq":"first"}"#,
         deep.as_str(),
     ];
     for text in cases {
@@ -327,6 +330,8 @@ fn values_out_of_range() {
         r#"{"type":"presence","x":1e6,"y":0}"#.to_owned(),
         r#"{"type":"place","image":"","mode":"plain"}"#.to_owned(),
         r#"{"type":"place","image":"a","mode":"sideways"}"#.to_owned(),
+        r#"{"type":"revert","seq":-1}"#.to_owned(),
+        r#"{"type":"revert","seq":1.5}"#.to_owned(),
         r#"{"type":"hello","protocol":1,"client":"me"}"#.to_owned(),
         format!(
             r#"{{"type":"hello","protocol":1,"client":"{CLIENT}","name":{}}}"#,

@@ -34,6 +34,8 @@ pub struct Canvas {
     pub(super) spread: u32,
     pub(super) floor: Floor,
     pub(super) entries: VecDeque<Entry>,
+    /// What was folded since somebody asked.
+    pub(super) folded: Vec<u64>,
     pub(super) base: Arc<Pixels>,
     pub(super) sketch: Pixels,
     pub(super) result: Pixels,
@@ -72,6 +74,7 @@ impl Canvas {
                 footprint: footprint.clone(),
             },
             entries: VecDeque::new(),
+            folded: Vec::new(),
             base,
             sketch: paper.clone(),
             result: paper,
@@ -236,46 +239,6 @@ impl Canvas {
             .inflate_within(self.spread, &self.bounds);
         self.lay_image(id, self.result.clone(), true);
         dirty
-    }
-
-    /// Takes a stroke, placement or apply back (`false`) or does it again
-    /// (`true`), and returns where pixels may have changed. What is too old to
-    /// be undone, or unknown, stays as it is.
-    ///
-    /// The result falls back to the sketch where the sketch changed or the
-    /// mask became 0; undoing an apply brings the applied result back.
-    pub fn set_active(&mut self, id: u64, active: bool) -> Rect {
-        let image_before = self.last_image();
-        let mut changed = Vec::new();
-        for (index, entry) in self.entries.iter_mut().enumerate() {
-            if entry.id == id && entry.active != active {
-                entry.active = active;
-                changed.push(index);
-            }
-        }
-        let image_after = self.last_image();
-        if image_before != image_after {
-            return self.change_base(image_before, image_after);
-        }
-        let Some(first) = changed.first().copied() else {
-            return Rect::default();
-        };
-        let visible_from = image_after.map_or(0, |image| image + 1);
-        let mut dirty = Rect::default();
-        for index in changed.iter().filter(|index| **index >= visible_from) {
-            if let EntryKind::Stroke(stroke) = &self.entries[*index].kind {
-                dirty = dirty.union(&stroke.coverage.bounds());
-            }
-        }
-        if dirty.is_empty() {
-            return dirty;
-        }
-        let before = self.sketch.crop(&dirty);
-        self.replay(&dirty, self.entries.len());
-        self.forget_under(first + 1, |tile| {
-            !tile_rect(tile).intersect(&dirty).is_empty()
-        });
-        dirty.union(&self.settle(&dirty, Some((&before, None))))
     }
 
     /// The mask inside `rect` (cut to the canvas): the footprint grown by the

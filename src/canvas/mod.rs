@@ -24,6 +24,7 @@ mod replay;
 mod resize;
 mod shares;
 mod stroke;
+mod switch;
 mod tile;
 mod window;
 
@@ -40,5 +41,6 @@ pub use mask::Mask;
 pub use pixels::{BufferLengthError, Pixels};
 pub use resize::{fit_to, resize_bicubic};
 pub use stroke::MAX_BRUSH_SIZE;
+pub use switch::Switched;
 pub use tile::TILE;
 pub use window::{Window, WindowRules, feather, windows_for};

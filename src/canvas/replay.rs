@@ -63,33 +63,11 @@ impl Canvas {
         }
     }
 
-    /// Shows another image as the base, after an image was undone or redone.
-    pub(super) fn change_base(&mut self, before: Option<usize>, after: Option<usize>) -> Rect {
-        let image_at = |index: Option<usize>| match &self.entries.get(index?)?.kind {
-            EntryKind::Image { pixels, is_apply } => Some((pixels.clone(), *is_apply)),
-            EntryKind::Stroke(_) => None,
-        };
-        // What was applied is the result to return to, unless somebody has
-        // painted over it since.
-        let is_undone = before > after;
-        let is_top = before
-            .is_some_and(|before| self.entries.range(before + 1..).all(|entry| !entry.active));
-        let applied = image_at(before)
-            .filter(|(_, is_apply)| *is_apply && is_undone && is_top)
-            .map(|(pixels, _)| pixels);
-        self.base = image_at(after).map_or_else(|| self.floor.base.clone(), |(pixels, _)| pixels);
-        let sketch = self.sketch.clone();
-        self.replay(&self.bounds.clone(), self.entries.len());
-        self.forget_under(0, |_| true);
-        self.settle(&self.bounds.clone(), Some((&sketch, applied.as_deref())));
-        self.bounds
-    }
-
     /// Puts the sketch back into the result: everywhere that the mask does not
     /// reach, within the spread around `rect`; and, where `changed` gives the
-    /// sketch inside `rect` as it was before, wherever it differs now (there
-    /// a second picture, of canvas size, may stand in for the sketch where the
-    /// mask is above 0). Returns where the result changed.
+    /// sketch inside `rect` as it was before, wherever it differs now. A
+    /// second picture there, of canvas size, is the result where the mask is
+    /// above 0. Returns where the result changed.
     pub(super) fn settle(
         &mut self,
         rect: &Rect,
@@ -107,10 +85,11 @@ impl Canvas {
                 let is_inside = rect.contains(&Rect::new(x, y, 1, 1));
                 let source = match changed {
                     _ if *mask == 0 => sketch,
-                    Some((before, instead))
+                    Some((_, Some(instead))) if is_inside => instead.span(x, y, 1),
+                    Some((before, None))
                         if is_inside && before.span(x - rect.x, y - rect.y, 1) != sketch =>
                     {
-                        instead.map_or(sketch, |instead| instead.span(x, y, 1))
+                        sketch
                     }
                     _ => continue,
                 };
@@ -139,6 +118,7 @@ impl Canvas {
                 return;
             };
             bytes -= oldest.bytes();
+            self.folded.push(oldest.id);
             if !oldest.active {
                 continue;
             }

@@ -67,6 +67,12 @@ pub enum ClientMessage {
     Undo {},
     /// Does it again.
     Redo {},
+    /// The picture as it was after an earlier op.
+    Revert {
+        /// `seq` of that op; 0 is the empty room.
+        #[ts(type = "number")]
+        seq: u64,
+    },
     /// The sender's pointer moved.
     Presence(Presence),
     /// Asks for a `pong`.

@@ -61,6 +61,9 @@ fn message_from_fields(
         },
         "undo" => ClientMessage::Undo {},
         "redo" => ClientMessage::Redo {},
+        "revert" => ClientMessage::Revert {
+            seq: field::<u64>(&fields, "seq")?,
+        },
         "presence" => ClientMessage::Presence(from_fields::<Presence>(fields)?),
         "ping" => ClientMessage::Ping {
             t: field::<f64>(&fields, "t")?,

@@ -51,7 +51,7 @@ pub enum ErrorCode {
     UnknownImage,
     /// The role may not do that.
     Forbidden,
-    /// There is nothing to undo or redo.
+    /// There is nothing to undo or redo, or a revert would change nothing.
     NothingToUndo,
     /// Message or image over the limit.
     TooLarge,

@@ -201,7 +201,7 @@ pub enum Op {
     },
     /// The result was flattened into the sketch.
     Apply {},
-    /// A stroke, placement or apply was taken back.
+    /// A stroke, placement, apply or revert was taken back.
     Undo {
         /// `seq` of the first op of what was taken back.
         #[ts(type = "number")]
@@ -212,6 +212,13 @@ pub enum Op {
         /// `seq` of the first op of what was done again.
         #[ts(type = "number")]
         target: u64,
+    },
+    /// The picture became what it was after an earlier op: the same strokes, placements and
+    /// applies are in it. Settings stay.
+    Revert {
+        /// `seq` of that op; 0 is the empty room.
+        #[ts(type = "number")]
+        seq: u64,
     },
 }
 

@@ -31,7 +31,11 @@ pub fn validate_client_message(message: &ClientMessage) -> Checked {
             coordinate("y", presence.y)
         }
         ClientMessage::Ping { t } => number("t", *t, f64::MIN, f64::MAX),
-        ClientMessage::Apply {} | ClientMessage::Undo {} | ClientMessage::Redo {} => Ok(()),
+        // Which `seq` there is, the room knows.
+        ClientMessage::Apply {}
+        | ClientMessage::Undo {}
+        | ClientMessage::Redo {}
+        | ClientMessage::Revert { .. } => Ok(()),
     }
 }
 

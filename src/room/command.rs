@@ -20,10 +20,15 @@ pub enum RoomCommand {
         /// How it is placed.
         mode: PlaceMode,
     },
-    /// Take the member's own last stroke, placement or apply back.
+    /// Take the member's own last stroke, placement, apply or revert back.
     Undo,
     /// Do it again.
     Redo,
+    /// The picture as it was after an earlier op.
+    Revert {
+        /// The op's place in the room's order; 0 for the empty room.
+        seq: u64,
+    },
     /// The member's pointer moved.
     Presence(Presence),
 }
@@ -41,6 +46,7 @@ impl RoomCommand {
             ClientMessage::Place { image, mode } => Self::Place { image, mode },
             ClientMessage::Undo {} => Self::Undo,
             ClientMessage::Redo {} => Self::Redo,
+            ClientMessage::Revert { seq } => Self::Revert { seq },
             ClientMessage::Presence(presence) => Self::Presence(presence),
         })
     }

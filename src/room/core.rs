@@ -14,6 +14,7 @@ use super::{
     places::StrokePlaces,
     render_plan::RenderPlan,
     strokes::StrokeBook,
+    timeline::Timeline,
     views::{FramePlan, Tiles, View},
 };
 use crate::{
@@ -101,6 +102,7 @@ pub(super) struct RoomCore {
     pub(super) members: BTreeMap<Uuid, Member>,
     pub(super) plans: BTreeMap<Uuid, RenderPlan>,
     pub(super) strokes: StrokeBook,
+    pub(super) timeline: Timeline,
     pub(super) places: StrokePlaces,
     pub(super) history: History,
     pub(super) images: ImageStore,
@@ -133,6 +135,7 @@ impl RoomCore {
             canvas,
             settings: options.settings.clone(),
             seq: journal.last_seq(),
+            timeline: Timeline::new(journal.last_seq()),
             journal,
             members: BTreeMap::new(),
             plans: BTreeMap::new(),

@@ -24,8 +24,10 @@ mod renderer;
 mod renders;
 mod settings;
 mod strokes;
+mod take_back;
 #[cfg(test)]
 mod tests;
+mod timeline;
 mod views;
 
 pub use command::RoomCommand;

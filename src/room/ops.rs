@@ -7,18 +7,20 @@ use uuid::Uuid;
 use super::{
     RoomCommand,
     core::{Effect, RoomCore},
-    places::EntryKind,
     settings::{changes_the_picture, check_against_model, check_steps},
     strokes::Verdict,
+    timeline::EntryKind,
 };
 use crate::protocol::{
     Brush, ErrorCode, ErrorMessage, Layer, MemberNews, Op, PlaceMode, Rect, RenderWish, Role,
     ServerMessage, SettingsPatch, StrokeChunk, StrokePoint, Tool,
 };
 
-type Handled = Result<(), ErrorMessage>;
+/// Done, or why not.
+pub(super) type Handled = Result<(), ErrorMessage>;
 
-fn refuse(code: ErrorCode, message: impl Into<String>) -> Handled {
+/// A refusal as what [`Handled`] holds.
+pub(super) fn refuse(code: ErrorCode, message: impl Into<String>) -> Handled {
     Err(ErrorMessage::new(code, message))
 }
 
@@ -54,7 +56,9 @@ impl RoomCore {
             RoomCommand::Place { image, mode } => self.place(client, image, mode, now),
             RoomCommand::Undo => self.undo(client, now),
             RoomCommand::Redo => self.redo(client, now),
+            RoomCommand::Revert { seq } => self.revert(client, seq, now),
         };
+        self.forget_folded();
         if let Err(mut error) = handled {
             error.id = error.id.or(stroke);
             self.effects
@@ -97,9 +101,9 @@ impl RoomCore {
         let entry = self.accept(client, Op::Stroke(chunk.clone()))?;
         self.strokes.accept(client, chunk, entry);
         self.history.push(client, entry);
+        self.timeline.push(entry, EntryKind::Stroke);
         if let Some(brush) = &chunk.brush {
-            self.places
-                .push(entry, EntryKind::Stroke(brush.prompt.clone()));
+            self.places.push(entry, brush.prompt.clone());
             if let Err(error) = self.canvas.begin_stroke(entry, brush) {
                 // The brush was validated, and a seq is new.
                 tracing::error!(%error, "the canvas refused a stroke");
@@ -139,12 +143,12 @@ impl RoomCore {
     }
 
     /// Where the mask may have changed with a change of the footprint.
-    fn repainted(&self, rect: &Rect) -> Rect {
+    pub(super) fn repainted(&self, rect: &Rect) -> Rect {
         rect.inflate_within(self.settings.spread, &self.canvas.bounds())
     }
 
     /// The result changed by an op alone: its frame includes the op.
-    fn show_now(&mut self, rect: &Rect) {
+    pub(super) fn show_now(&mut self, rect: &Rect) {
         for tile in self.tiles.touching(rect) {
             self.tiles.result_mut(tile).rev = self.seq;
             self.inked.remove(tile);
@@ -153,14 +157,14 @@ impl RoomCore {
     }
 
     /// A render will make these pixels better: what is there is a preview.
-    fn await_better(&mut self, rect: &Rect) {
+    pub(super) fn await_better(&mut self, rect: &Rect) {
         for tile in self.tiles.touching(rect) {
             self.tiles.result_mut(tile).is_final = false;
         }
     }
 
     /// Renders that do not know the last op may not change these pixels.
-    fn bar_older_renders(&mut self, rect: &Rect) {
+    pub(super) fn bar_older_renders(&mut self, rect: &Rect) {
         for tile in self.tiles.touching(rect) {
             self.tiles.result_mut(tile).floor = self.seq;
         }
@@ -201,7 +205,7 @@ impl RoomCore {
     }
 
     /// Rectangles around what the mask covers inside `within`.
-    fn masked_rects(&self, within: &Rect) -> Vec<Rect> {
+    pub(super) fn masked_rects(&self, within: &Rect) -> Vec<Rect> {
         let footprint = self.canvas.footprint();
         let spread = self.settings.spread;
         let reach = within.inflate_within(spread, &self.canvas.bounds());
@@ -253,7 +257,7 @@ impl RoomCore {
         let entry = self.accept(client, Op::Apply {})?;
         self.heard(client, now);
         self.history.push(client, entry);
-        self.places.push(entry, EntryKind::Apply);
+        self.timeline.push(entry, EntryKind::Apply);
         self.epoch += 1;
         let changed = self.canvas.apply(entry);
         self.mark(Layer::Sketch, &changed);
@@ -277,7 +281,7 @@ impl RoomCore {
         let entry = self.accept(client, Op::Place { image, mode })?;
         self.heard(client, now);
         self.history.push(client, entry);
-        self.places.push(entry, EntryKind::Place);
+        self.timeline.push(entry, EntryKind::Place);
         let changed = self.canvas.place(entry, pixels);
         self.mark(Layer::Sketch, &changed);
         self.show_now(&changed);
@@ -286,7 +290,7 @@ impl RoomCore {
     }
 
     /// The mask is empty now: no render that is under way matters.
-    fn start_over(&mut self) {
+    pub(super) fn start_over(&mut self) {
         let everywhere = self.canvas.bounds();
         self.bar_older_renders(&everywhere);
         self.show_ink(&everywhere);
@@ -294,69 +298,6 @@ impl RoomCore {
             plan.abandon();
             plan.forget_dirty();
         }
-    }
-
-    fn undo(&mut self, client: Uuid, now: Instant) -> Handled {
-        let Some(target) = self.history.undo_target(&client) else {
-            return refuse(
-                ErrorCode::NothingToUndo,
-                "Nothing of yours is left to undo.",
-            );
-        };
-        self.accept(client, Op::Undo { target })?;
-        self.history.undo(&client);
-        self.strokes.end(&client, target);
-        self.switch(client, target, false, now);
-        Ok(())
-    }
-
-    fn redo(&mut self, client: Uuid, now: Instant) -> Handled {
-        let Some(target) = self.history.redo_target(&client) else {
-            return refuse(
-                ErrorCode::NothingToUndo,
-                "Nothing of yours is left to redo.",
-            );
-        };
-        self.accept(client, Op::Redo { target })?;
-        self.history.redo(&client);
-        self.switch(client, target, true, now);
-        Ok(())
-    }
-
-    fn switch(&mut self, client: Uuid, target: u64, active: bool, now: Instant) {
-        let kind = self.places.set_active(target, active);
-        let changed = self.canvas.set_active(target, active);
-        let repaint = self.repainted(&changed);
-        self.mark(Layer::Sketch, &changed);
-        self.show_now(&repaint);
-        match kind {
-            Some(EntryKind::Apply) => {
-                self.epoch = if active {
-                    self.epoch + 1
-                } else {
-                    self.epoch.saturating_sub(1)
-                };
-                self.start_over();
-            }
-            Some(EntryKind::Place) => self.start_over(),
-            Some(EntryKind::Stroke(_)) | None => {}
-        }
-        // Undoing an apply brings its result back; the other changes want new pixels.
-        let masked = match kind {
-            Some(EntryKind::Apply) => Vec::new(),
-            _ => self.masked_rects(&repaint),
-        };
-        self.bar_older_renders(&repaint);
-        masked.iter().for_each(|rect| self.await_better(rect));
-        let hand_down = self.strokes.any_open(&client);
-        let mut supersede = false;
-        if let Some(plan) = self.plans.get_mut(&client) {
-            supersede = plan.abandon();
-            plan.heard(now);
-            plan.hand_down = hand_down;
-            masked.iter().for_each(|rect| plan.dirty(rect));
-        }
-        self.pump(client, now, supersede);
     }
 }
 

@@ -87,7 +87,10 @@ impl RoomCore {
 
     fn render_settings(&self, window: &Window, steps: u32) -> RenderSettings {
         let settings = &self.settings;
-        let own = self.places.prompt_over(&window.core, settings.spread);
+        let is_active = |entry| self.timeline.is_active(entry);
+        let own = self
+            .places
+            .prompt_over(&window.core, settings.spread, is_active);
         let usual = RenderSettings::default();
         let negative_prompt = &settings.negative_prompt;
         RenderSettings {

@@ -171,16 +171,14 @@ impl StrokeBook {
     }
 
     /// Ends a stroke that was taken back while it was open.
-    pub(super) fn end(&mut self, client: &Uuid, entry: u64) {
-        if let Some(known) = self.clients.get_mut(client) {
-            for stroke in known
-                .strokes
-                .iter_mut()
-                .filter(|stroke| stroke.entry == entry)
-            {
-                stroke.open = false;
-                stroke.cut_off = false;
-            }
+    pub(super) fn end(&mut self, entry: u64) {
+        let strokes = self
+            .clients
+            .values_mut()
+            .flat_map(|known| known.strokes.iter_mut());
+        for stroke in strokes.filter(|stroke| stroke.entry == entry) {
+            stroke.open = false;
+            stroke.cut_off = false;
         }
     }
 

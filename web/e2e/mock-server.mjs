@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
+import { MockInversion } from "./mock-inversion.mjs";
 import { encodePng } from "./png.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -26,6 +27,7 @@ class MockRoom {
       seed: 0, sampler: "lcm", spread: 16, live: true,
     };
     this.entries = [];
+    this.pictures = { 0: new Map() };
     this.sketch = new Uint8Array(width * height * 3).fill(255);
     this.result = new Uint8Array(width * height * 3).fill(255);
     this.mask = new Uint8Array(width * height);
@@ -64,15 +66,20 @@ class MockRoom {
         return this.schedule();
       }
       case "undo": case "redo": return this.takeBack(client, message.type, socket);
+      case "revert": return this.revert(client, message.seq, socket);
+      case "cancel": return this.photo?.cancel();
       case "apply": {
         this.accept(client, socket, { type: "apply" });
         this.entries.push({ seq: this.seq, client, kind: "apply", image: this.result.slice(), active: true });
         return this.replay();
       }
       case "place": {
-        this.accept(client, socket, { type: "place", image: message.image, mode: message.mode });
+        const { type: _type, ...placed } = message;
+        this.accept(client, socket, { type: "place", ...placed });
         const image = new Uint8Array(this.width * this.height * 3);
         for (let at = 0; at < image.length; at += 3) image.set([90, 140, 190], at);
+        this.photo?.cancel();
+        this.photo = message.mode === "invert" ? new MockInversion(this) : undefined;
         this.entries.push({ seq: this.seq, client, kind: "apply", image, active: true });
         return this.replay();
       }
@@ -122,8 +129,24 @@ class MockRoom {
       return socket.send(JSON.stringify({ type: "error", code: "nothing_to_undo", message: "There is nothing to undo." }));
     }
     entry.active = kind === "redo";
+    if (entry.kind === "revert") {
+      const now = this.entries.map(({ active }) => active);
+      entry.before.forEach((active, at) => (this.entries[at].active = active));
+      entry.before = now.slice(0, entry.before.length);
+    }
     this.accept(client, socket, { type: kind, target: entry.seq });
     entry.takenAt = this.seq;
+    this.replay();
+  }
+
+  /** `pictures` has what was active after every op that changed it. */
+  revert(client, seq, socket) {
+    const then = this.pictures[Math.max(...Object.keys(this.pictures).map(Number).filter((at) => at <= seq))];
+    const before = this.entries.map(({ active }) => active);
+    this.accept(client, socket, { type: "revert", seq });
+    const entry = { seq: this.seq, client, kind: "revert", before, active: true };
+    for (const known of this.entries) known.active = then.get(known.seq) ?? false;
+    this.entries.push(entry);
     this.replay();
   }
 
@@ -161,7 +184,8 @@ class MockRoom {
     this.sketch.fill(255);
     this.mask.fill(0);
     let base = new Uint8Array(this.sketch);
-    for (const entry of this.entries.filter(({ active }) => active)) {
+    this.pictures[this.seq] = new Map(this.entries.map(({ seq, active }) => [seq, active]));
+    for (const entry of this.entries.filter(({ active, kind }) => active && kind !== "revert")) {
       if (entry.kind === "apply") {
         this.sketch.set(entry.image);
         base = entry.image;
@@ -187,7 +211,8 @@ class MockRoom {
     }
     this.sendRect("sketch", rect, 0);
     this.sendRect("result", rect, 0, true);
-    this.dirty = rect;
+    // What was taken back outside the mask is sent with the next render.
+    this.everything ||= rect[2] === this.width && rect[3] === this.height;
     this.schedule();
   }
 
@@ -205,7 +230,8 @@ class MockRoom {
     this.renderTimer = setTimeout(() => {
       this.running = undefined;
       this.paintResult(rect);
-      this.sendRect("result", rect, this.settings.steps);
+      this.sendRect("result", this.everything ? [0, 0, this.width, this.height] : rect, this.settings.steps);
+      this.everything = false;
       this.broadcast({ ...news, state: "done", timings_ms: { queue: 1, text: 0, encode: 20, denoise: this.delay, decode: 20, codec: 4, total: this.delay + 45 } });
     }, delay);
   }
@@ -278,9 +304,14 @@ export async function startMock({ port = 0, width = 512, height = 512, delay = 1
     const images = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/images$/);
     if (image) {
       const found = room(decodeURIComponent(image[1]));
-      const layer = url.searchParams.get("layer") === "sketch" ? "sketch" : "result";
+      const layer = url.searchParams.get("layer");
+      const pixels = layer === "noise" || layer === "reconstruction" ? found.photo?.[layer] : found[layer === "sketch" ? "sketch" : "result"];
+      if (!pixels) {
+        response.statusCode = 404;
+        return response.end();
+      }
       response.setHeader("content-type", "image/png");
-      return response.end(encodePng(found[layer], found.width, [0, 0, found.width, found.height]));
+      return response.end(encodePng(pixels, found.width, [0, 0, found.width, found.height]));
     }
     if (images && request.method === "POST") {
       request.resume();

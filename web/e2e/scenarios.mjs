@@ -20,7 +20,7 @@ function inkedPixels(page, layer, rect) {
 }
 
 /** A file in the hands of a person, as drag and drop and the clipboard carry it. */
-function carriedFile(page, type, bytes) {
+export function carriedFile(page, type, bytes) {
   return page.evaluateHandle(
     ([kind, content]) => {
       const data = new DataTransfer();
@@ -221,6 +221,7 @@ export const scenarios = {
     const photo = (colour) => encodePng(new Uint8Array(48 * 32 * 3).map((_, at) => colour[at % 3]), 48, [0, 0, 48, 32]);
     const centre = () => page.evaluate(([w, h]) => [...window.impasto.readPixels("sketch", [w / 2, h / 2, 1, 1])].slice(0, 3), [width, height]);
     const placed = async (colour, seq) => {
+      await page.getByRole("dialog").getByRole("button", { name: "Place it as it is" }).click();
       await page.waitForFunction((least) => window.impasto.state().seq >= least && window.impasto.state().pending === 0, seq);
       await settle(page);
       // The stand-in decodes nothing: what it places has a colour of its own.
@@ -254,6 +255,7 @@ export const scenarios = {
     if (!mock) {
       file = await carriedFile(page, "image/png", photo([1, 2, 3]).subarray(0, 60));
       await page.dispatchEvent("main", "drop", { dataTransfer: file });
+      await page.getByRole("dialog").getByRole("button", { name: "Place it as it is" }).click();
       await page.getByRole("alert").getByText(/The picture was not placed: the image is damaged .*; export it again\./).waitFor();
     }
     assert.equal(await page.evaluate(() => window.impasto.state().seq), 3, "nothing else was placed");

@@ -30,6 +30,8 @@ export interface ImpastoState {
   brush: Brush;
   view: { mode: ViewMode; scale: number; x: number; y: number };
   members: { client: string; name: string }[];
+  /** Earlier pictures that can be gone back to, newest first: `seq` of the last op in each. */
+  thumbnails: number[];
 }
 
 /** The page's embedding API, at `window.impasto`. */
@@ -55,6 +57,8 @@ export interface ImpastoApi {
   redo(): void;
   render(): void;
   apply(): void;
+  /** Goes back to one of `state().thumbnails`, its settings included; false where it is not there. */
+  goBack(seq: number): boolean;
   show(mode: ViewMode): void;
   /** Puts a tool in hand. */
   take(tool: Tool | "eyedropper" | "hand"): void;
@@ -87,6 +91,7 @@ export function embeddingApi(studio: Studio): ImpastoApi {
     brush: studio.toolbox.brush,
     view: { mode: studio.mode, ...studio.view },
     members: room.members.map(({ client, name }) => ({ client, name })),
+    thumbnails: room.thumbnails.shown.map(({ seq }) => seq),
   });
   return {
     version: 1,
@@ -115,6 +120,11 @@ export function embeddingApi(studio: Studio): ImpastoApi {
     redo: () => studio.redo(),
     render: () => studio.render(),
     apply: () => studio.apply(),
+    goBack(seq) {
+      const thumbnail = room.thumbnails.shown.find((known) => known.seq === seq);
+      if (thumbnail) studio.goBack(thumbnail);
+      return thumbnail !== undefined;
+    },
     show: (mode) => studio.show(mode),
     take: (tool) => studio.toolbox.take(tool),
   };

@@ -37,6 +37,7 @@ const ME = "11111111-1111-4111-8111-111111111111";
 let clock: FakeClock;
 let sockets: FakeSocket[];
 let phases: Phase[];
+let refusals: [OpMessage, string][];
 let accepted: [OpMessage, number][];
 let messages: ServerMessage[];
 let connection: Connection;
@@ -57,7 +58,7 @@ function kinds(from: FakeSocket): string[] {
 
 beforeEach(() => {
   clock = new FakeClock();
-  [sockets, phases, accepted, messages] = [[], [], [], []];
+  [sockets, phases, accepted, refusals, messages] = [[], [], [], [], []];
   connection = new Connection({
     url: "ws://host/v1/rooms/r/ws",
     identity: () => ({ client: ME, name: "Ada", token: "t" }),
@@ -74,7 +75,7 @@ beforeEach(() => {
       message: (message) => messages.push(message),
       frame: () => {},
       accepted: (message, seq) => accepted.push([message, seq]),
-      refused: () => {},
+      refused: (message, error) => refusals.push([message, error.code]),
       pending: () => {},
     },
   });
@@ -179,6 +180,25 @@ test("a refused hello is not tried again by itself", () => {
   expect(sockets).toHaveLength(1);
   connection.connect();
   expect(sockets).toHaveLength(2);
+});
+
+test("a refusal comes back with what was refused, once", () => {
+  socket().open();
+  socket().say(welcome(9));
+  connection.send({ type: "revert", seq: 2 });
+  socket().say({ type: "error", code: "nothing_to_undo", message: "It is as it was." });
+  socket().say({ type: "error", code: "rate_limited", message: "Slower." });
+  expect(refusals).toEqual([[{ type: "revert", seq: 2 }, "nothing_to_undo"]]);
+  expect(connection.outbox.entries).toHaveLength(0);
+  expect(messages.map((message) => "code" in message && message.code)).toEqual([false, "rate_limited"]);
+});
+
+test("a server that knows no revert is not asked again", () => {
+  socket().open();
+  socket().say(welcome(9));
+  connection.send({ type: "revert", seq: 2 });
+  socket().say({ type: "error", code: "unknown_type", message: "No such message." });
+  expect(connection.outbox.entries).toHaveLength(0);
 });
 
 test("a full room is tried again", () => {

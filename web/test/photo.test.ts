@@ -1,18 +1,19 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { carried, cutOff, pictureAmong, placeImage, within } from "../src/studio/photo";
+import { carried, cutOff, pictureAmong, placeImage, receiveImage, within, type Placing } from "../src/studio/photo";
 import type { Studio } from "../src/studio/studio.svelte";
 
 const sent: unknown[] = [];
 const said: string[] = [];
 const troubles: string[] = [];
-const studio = (mayPaint = true): Studio =>
+const studio = (mayPaint = true, invertsPhotos = false): Studio =>
   ({
-    room: { name: "a room", mayPaint, picture: { width: 512, height: 512 }, send: (message: unknown) => sent.push(message) },
-    notices: { say: (text: string) => said.push(text), trouble: (text: string) => troubles.push(text) },
+    room: { name: "a room", mayPaint, invertsPhotos, picture: { width: 512, height: 512 }, send: (message: unknown) => sent.push(message) },
+    notices: { say: (text: string) => said.push(text), trouble: (text: string) => troubles.push(text), dismiss: () => {} },
   }) as unknown as Studio;
 const photo = (type = "image/jpeg", bytes = 10): File => new File([new Uint8Array(bytes)], "photo", { type });
 const answers = (status: number, body: unknown) =>
   vi.fn(async (_path: string, _request: RequestInit) => new Response(JSON.stringify(body), { status }));
+const plain: Placing = { as: "picture" };
 const kept = { image: "id", width: 640, height: 640 };
 
 beforeEach(() => {
@@ -26,7 +27,7 @@ test("a photo goes up as it is, with the invite, and becomes the base", async ()
   const fetch = answers(201, kept);
   vi.stubGlobal("fetch", fetch);
   const file = photo();
-  await placeImage(studio(), file);
+  await placeImage(studio(), file, plain);
   const [path, request] = fetch.mock.calls[0] ?? [];
   expect(path).toBe("/v1/rooms/a%20room/images");
   expect(request?.body).toBe(file);
@@ -35,10 +36,33 @@ test("a photo goes up as it is, with the invite, and becomes the base", async ()
   expect(troubles).toEqual([]);
 });
 
+test("a photo is inverted with what it shows, where that was said", async () => {
+  vi.stubGlobal("fetch", answers(201, kept));
+  await placeImage(studio(), photo(), { as: "photo", shows: " a red barn " });
+  await placeImage(studio(), photo(), { as: "photo", shows: "" });
+  expect(sent).toEqual([
+    { type: "place", image: "id", mode: "invert", prompt: "a red barn" },
+    { type: "place", image: "id", mode: "invert" },
+  ]);
+});
+
+test("what becomes of a picture is asked where there is a choice", async () => {
+  const fetch = answers(201, kept);
+  vi.stubGlobal("fetch", fetch);
+  const [asks, asksNot] = [studio(true, true), studio(true, false)];
+  const file = photo();
+  receiveImage(asks, file);
+  expect(asks.offered).toBe(file);
+  expect(fetch).not.toHaveBeenCalled();
+  receiveImage(asksNot, file);
+  expect(asksNot.offered).toBeUndefined();
+  await vi.waitFor(() => expect(sent).toEqual([{ type: "place", image: "id", mode: "plain" }]));
+});
+
 test("what the server refuses is told in one sentence, and nothing is placed", async () => {
   const message = "The image is damaged (it ends before its last part); export it again.";
   vi.stubGlobal("fetch", answers(422, { error: { code: "invalid_image", message } }));
-  await placeImage(studio(), photo());
+  await placeImage(studio(), photo(), plain);
   expect(sent).toEqual([]);
   expect(troubles).toEqual([
     "The picture was not placed: the image is damaged (it ends before its last part); export it again.",
@@ -47,7 +71,7 @@ test("what the server refuses is told in one sentence, and nothing is placed", a
 
 test("a server that cannot be reached is told as such", async () => {
   vi.stubGlobal("fetch", async () => Promise.reject(new TypeError("Failed to fetch")));
-  await placeImage(studio(), photo());
+  await placeImage(studio(), photo(), plain);
   expect(troubles).toEqual([
     "The picture was not placed: the server cannot be reached; try again when the connection is back.",
   ]);
@@ -56,9 +80,9 @@ test("a server that cannot be reached is told as such", async () => {
 test("files that are no pictures, and people who only watch, send nothing", async () => {
   const fetch = answers(201, kept);
   vi.stubGlobal("fetch", fetch);
-  await placeImage(studio(), photo("application/pdf"));
+  receiveImage(studio(), photo("application/pdf"));
   expect(troubles).toEqual(["That is not a picture: choose a PNG, JPEG or WebP."]);
-  await placeImage(studio(false), photo());
+  receiveImage(studio(false), photo());
   expect(said).toEqual(["You are watching this room; ask for an editor's link to paint."]);
   expect(fetch).not.toHaveBeenCalled();
 });
@@ -67,9 +91,9 @@ test("what this browser cannot read is left to the server where that might", asy
   vi.stubGlobal("createImageBitmap", async () => Promise.reject(new Error("InvalidStateError")));
   const fetch = answers(201, kept);
   vi.stubGlobal("fetch", fetch);
-  await placeImage(studio(), photo("image/jpeg"));
+  await placeImage(studio(), photo("image/jpeg"), plain);
   expect(fetch).toHaveBeenCalledTimes(1);
-  await placeImage(studio(), photo("image/heic"));
+  await placeImage(studio(), photo("image/heic"), plain);
   expect(fetch).toHaveBeenCalledTimes(1);
   expect(troubles).toEqual(["The picture was not placed: this browser cannot read it; choose a PNG, JPEG or WebP."]);
 });
@@ -88,7 +112,7 @@ test.each([
   vi.stubGlobal("createImageBitmap", async () => ({ ...size, close: () => {} }));
   const fetch = answers(201, kept);
   vi.stubGlobal("fetch", fetch);
-  await placeImage(studio(), photo("image/png", bytes));
+  await placeImage(studio(), photo("image/png", bytes), plain);
   expect([canvas.width, canvas.height]).toEqual(canvasSize);
   const body = fetch.mock.calls[0]?.[1].body as Blob;
   expect([await body.text(), body.type]).toEqual(["smaller", type]);
@@ -100,7 +124,7 @@ test("a picture of another shape loses edges, and says which", async () => {
   expect(cutOff({ width: 3024, height: 4032 }, canvas)).toContain("top and bottom");
   expect(cutOff({ width: 1024, height: 1020 }, canvas)).toBeUndefined();
   vi.stubGlobal("fetch", answers(201, { image: "id", width: 640, height: 480 }));
-  await placeImage(studio(), photo());
+  await placeImage(studio(), photo(), plain);
   expect(said.at(-1)).toContain("left and right");
 });
 

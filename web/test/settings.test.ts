@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { Settings, SettingsPatch } from "../src/protocol";
-import { RoomSettings, SETTLE_MS } from "../src/studio/settings.svelte";
+import { DRAG_GAP_MS, DRAG_PATIENCE_MS, RoomSettings, SETTLE_MS } from "../src/studio/settings.svelte";
 import { FakeClock } from "./fakes";
 
 const ROOM: Settings = {
@@ -65,4 +65,41 @@ test("leaving a field sends its edit at once", () => {
   settings.blur("prompt");
   expect(sent).toEqual([{ prompt: "a boat" }]);
   expect(settings.local.prompt).toBe("a boat");
+});
+
+test("a dragged value goes out at once, and the next one when the last one was seen", () => {
+  settings.drag({ strength: 0.7 });
+  settings.drag({ strength: 0.6 });
+  settings.drag({ strength: 0.5 });
+  expect(sent).toEqual([{ strength: 0.7 }]);
+  settings.rendered();
+  clock.pass(DRAG_GAP_MS);
+  expect(sent, "a render from before our change was accepted does not show it").toHaveLength(1);
+  settings.accepted({ strength: 0.7 }, true);
+  settings.rendered();
+  expect(sent).toEqual([{ strength: 0.7 }, { strength: 0.5 }]);
+  expect(settings.local.strength).toBe(0.5);
+});
+
+test("renders that come quickly do not make a flood of changes", () => {
+  settings.drag({ strength: 0.7 });
+  settings.accepted({ strength: 0.7 }, true);
+  settings.drag({ strength: 0.6 });
+  for (let count = 0; count < 5; count += 1) settings.rendered();
+  clock.pass(DRAG_GAP_MS - 1);
+  expect(sent).toHaveLength(1);
+  clock.pass(1);
+  expect(sent).toEqual([{ strength: 0.7 }, { strength: 0.6 }]);
+});
+
+test("where nothing is rendered a drag goes on after a while, and letting go sends the rest at once", () => {
+  settings.drag({ strength: 0.7 });
+  settings.drag({ strength: 0.6 });
+  clock.pass(DRAG_PATIENCE_MS);
+  expect(sent).toEqual([{ strength: 0.7 }, { strength: 0.6 }]);
+  settings.drag({ strength: 0.2 });
+  settings.flush();
+  expect(sent.at(-1)).toEqual({ strength: 0.2 });
+  clock.pass(10 * DRAG_PATIENCE_MS);
+  expect(sent).toHaveLength(3);
 });

@@ -4,7 +4,7 @@ use super::{
     SIDE, any_brush, any_points, assert_equal_outside, assert_result_is_sketch_outside_the_mask,
     brush, canvas, noise,
 };
-use crate::canvas::{Canvas, MAX_UNDO_ENTRIES, Mask, Pixels};
+use crate::canvas::{Canvas, MAX_UNDO_ENTRIES, Mask, Pixels, Switched};
 use crate::protocol::{Brush, Rect, StrokePoint, Tool};
 
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ fn act(canvas: &mut Canvas, records: &mut Vec<(bool, Record)>, action: &Action) 
                 return Rect::default();
             };
             records[index].0 = !records[index].0;
-            canvas.set_active(index as u64 + 1, records[index].0)
+            canvas.switch(&[(index as u64 + 1, records[index].0)]).rect
         }
     }
 }
@@ -110,7 +110,7 @@ proptest! {
             assert_result_is_sketch_outside_the_mask(&canvas);
         }
         for id in (1..=records.len() as u64).rev() {
-            canvas.set_active(id, false);
+            canvas.switch(&[(id, false)]);
         }
         prop_assert!(canvas.result().data().iter().all(|value| *value == 255));
         prop_assert!(canvas.footprint().bounds().is_empty());
@@ -160,10 +160,10 @@ fn undoing_an_apply_brings_the_render_back() {
     assert_eq!(canvas.sketch(), &result);
     assert_eq!(canvas.base(), &result);
     assert!(canvas.footprint().bounds().is_empty());
-    canvas.set_active(2, false);
+    canvas.switch(&[(2, false)]);
     assert_eq!(canvas.sketch(), &sketch);
     assert_eq!(canvas.result(), &result);
-    canvas.set_active(2, true);
+    canvas.switch(&[(2, true)]);
     assert_eq!(canvas.sketch(), &result);
     assert_eq!(canvas.result(), &result);
 }
@@ -178,7 +178,7 @@ fn a_stroke_that_an_apply_interrupts_goes_on_above_it() {
     assert!(!dirty.is_empty());
     assert_eq!(canvas.sketch().pixel(100, 40), [0xcc, 0x20, 0x10]);
     assert_eq!(canvas.footprint().value(100, 40), 255);
-    canvas.set_active(1, false);
+    canvas.switch(&[(1, false)]);
     assert_eq!(canvas.sketch().pixel(100, 40), [255; 3]);
     assert_eq!(
         canvas.sketch().pixel(40, 40),
@@ -207,10 +207,11 @@ fn what_is_too_old_stays() {
         canvas.extend_stroke(id, &dot(id));
     }
     let all = canvas.sketch().clone();
-    assert!(canvas.set_active(1, false).is_empty());
+    assert_eq!(canvas.take_folded(), (1..=20).collect::<Vec<_>>());
+    assert_eq!(canvas.switch(&[(1, false)]), Switched::default());
     assert_eq!(canvas.sketch(), &all);
     for id in 1..=count {
-        canvas.set_active(id, false);
+        canvas.switch(&[(id, false)]);
     }
     let kept = (1..=count).filter(|id| {
         let [[x, y, _]] = dot(*id);
@@ -218,7 +219,7 @@ fn what_is_too_old_stays() {
     });
     assert_eq!(kept.collect::<Vec<_>>(), (1..=20).collect::<Vec<_>>());
     for id in 1..=count {
-        canvas.set_active(id, true);
+        canvas.switch(&[(id, true)]);
     }
     assert_eq!(canvas.sketch(), &all);
 }

@@ -2,5 +2,6 @@
 
 mod decisions;
 mod harness;
+mod reverts;
 mod simulation;
 mod tasks;

@@ -1,6 +1,9 @@
 //! Many seeds, any interleaving: what must hold whatever happens.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use uuid::Uuid;
 
@@ -99,21 +102,29 @@ fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, may_apply
             let rect = (dice.roll(2) == 0).then(|| Rect::new(20, 10, 90, 60));
             world.send(who, RoomCommand::Render(RenderWish { rect, steps: None }));
         }
+        18 => {
+            let seq = dice.roll(world.core.seq + 2);
+            world.send(who, RoomCommand::Revert { seq });
+        }
         _ => world.pass(Duration::from_millis(dice.roll(500))),
     }
 }
 
-/// The sketch, by replaying ops in order on a fresh canvas.
+/// The sketch, by replaying ops in order on a fresh canvas. Which entries are in the picture is
+/// written down after every op.
 fn replayed(ops: &[SequencedOp]) -> Canvas {
     let mut canvas = Canvas::new(SIZE);
     canvas.set_spread(settings().spread);
     let mut entries = HashMap::new();
+    let mut pictures: Vec<BTreeMap<u64, bool>> = vec![BTreeMap::new()];
     for SequencedOp { seq, client, op } in ops {
+        let mut picture = pictures[pictures.len() - 1].clone();
         match op {
             Op::Stroke(chunk) => {
                 let entry = *entries.entry((*client, chunk.id.clone())).or_insert(*seq);
                 if let Some(brush) = &chunk.brush {
                     canvas.begin_stroke(entry, brush).unwrap();
+                    picture.insert(entry, true);
                 }
                 canvas.extend_stroke(entry, &chunk.points);
             }
@@ -122,10 +133,32 @@ fn replayed(ops: &[SequencedOp]) -> Canvas {
                     canvas.set_spread(spread);
                 }
             }
-            Op::Undo { target } => drop(canvas.set_active(*target, false)),
-            Op::Redo { target } => drop(canvas.set_active(*target, true)),
+            Op::Undo { target } | Op::Redo { target } => {
+                // What a revert did is the difference between the pictures around it.
+                let at = *target as usize;
+                let wanted = if matches!(op, Op::Redo { .. }) {
+                    at
+                } else {
+                    at - 1
+                };
+                for (entry, after) in pictures[at].clone() {
+                    if pictures[at - 1].get(&entry) != Some(&after) {
+                        let is_in = pictures[wanted].get(&entry).copied().unwrap_or(false);
+                        picture.insert(entry, is_in);
+                    }
+                }
+            }
+            Op::Revert { seq } => {
+                for (entry, is_in) in &mut picture {
+                    *is_in = pictures[*seq as usize].get(entry).copied().unwrap_or(false);
+                }
+            }
             Op::Apply {} | Op::Place { .. } => unreachable!("not in these simulations"),
         }
+        for (entry, is_in) in &picture {
+            canvas.switch(&[(*entry, *is_in)]);
+        }
+        pictures.push(picture);
     }
     canvas
 }

@@ -17,7 +17,11 @@ image: string,
 /**
  * How it is placed.
  */
-mode: PlaceMode, } | { "type": "undo", } | { "type": "redo", } | { "type": "presence" } & Presence | { "type": "ping", 
+mode: PlaceMode, } | { "type": "undo", } | { "type": "redo", } | { "type": "revert", 
+/**
+ * `seq` of that op; 0 is the empty room.
+ */
+seq: number, } | { "type": "presence" } & Presence | { "type": "ping", 
 /**
  * Sent back as it is.
  */

@@ -22,4 +22,8 @@ target: number, } | { "type": "redo",
 /**
  * `seq` of the first op of what was done again.
  */
-target: number, };
+target: number, } | { "type": "revert", 
+/**
+ * `seq` of that op; 0 is the empty room.
+ */
+seq: number, };

@@ -3,7 +3,7 @@ import type { Studio } from "./studio.svelte";
 
 /** Saves a layer as PNG: the server's pixels, or this page's where it cannot be reached. */
 export async function exportPng(studio: Studio, layer: Layer): Promise<void> {
-  const blob = (await fromServer(studio, layer)) ?? (await fromHere(studio, layer));
+  const blob = (await pictureOf(studio.room.name, layer)) ?? (await fromHere(studio, layer));
   if (!blob) {
     studio.notices.trouble("There is no picture yet to export.");
     return;
@@ -28,9 +28,13 @@ export async function copyLink(studio: Studio): Promise<void> {
   }
 }
 
-async function fromServer(studio: Studio, layer: Layer): Promise<Blob | undefined> {
+/** A picture of the room; undefined where the server has none or cannot be reached. */
+export async function pictureOf(
+  room: string,
+  layer: Layer | "noise" | "reconstruction",
+): Promise<Blob | undefined> {
   try {
-    const answer = await fetch(`/v1/rooms/${encodeURIComponent(studio.room.name)}/image?layer=${layer}`, {
+    const answer = await fetch(`/v1/rooms/${encodeURIComponent(room)}/image?layer=${layer}`, {
       headers: authorization(),
     });
     return answer.ok ? await answer.blob() : undefined;

@@ -1,4 +1,5 @@
 import type { SequencedOp, SettingsPatch, Tool } from "../protocol";
+import { isInverting } from "../wire/photo";
 
 /** One line of the room's history. */
 export interface HistoryEntry {
@@ -8,9 +9,19 @@ export interface HistoryEntry {
   label: string;
   color: string | undefined;
   taken: boolean;
+  /** What it made the base of the picture, if it did. */
+  base: "photo" | "picture" | undefined;
+}
+
+/** The op `seq` took an entry out of the picture, or brought it back. */
+interface Change {
+  seq: number;
+  entry: number;
+  taken: boolean;
 }
 
 const KEPT = 120;
+const CHANGES_KEPT = 2000;
 const TOOL_NAMES: Record<Tool, string> = {
   brush: "Brush stroke",
   erase: "Erased",
@@ -21,7 +32,10 @@ const TOOL_NAMES: Record<Tool, string> = {
 /** What was done in the room since this page joined, newest last. */
 export class History {
   entries = $state<HistoryEntry[]>([]);
+  /** What was done last. */
+  latest = $state("When you came");
   readonly #strokes = new Set<string>();
+  #changes: Change[] = [];
 
   /** Takes an op in. */
   add({ seq, client, op }: SequencedOp): void {
@@ -30,39 +44,88 @@ export class History {
         const key = `${client}/${op.id}`;
         if (this.#strokes.has(key) || op.tool === undefined) return;
         this.#strokes.add(key);
-        this.#push(seq, client, TOOL_NAMES[op.tool], op.tool === "brush" ? op.color : undefined);
+        this.#pushEntry(seq, client, TOOL_NAMES[op.tool], { color: op.tool === "brush" ? op.color : undefined });
         return;
       }
+      // Settings are not taken back.
       case "settings":
-        this.#push(seq, client, settingsLabel(op), undefined);
+        this.#push(seq, client, settingsLabel(op));
         return;
       case "place":
-        this.#push(seq, client, "Placed a picture", undefined);
+        this.#pushEntry(seq, client, isInverting(op) ? "Placed a photo" : "Placed a picture", {
+          base: isInverting(op) ? "photo" : "picture",
+        });
         return;
       case "apply":
-        this.#push(seq, client, "Applied the result", undefined);
+        this.#pushEntry(seq, client, "Applied the result", { base: "picture" });
         return;
       case "undo":
       case "redo":
-        this.entries = this.entries.map((entry) =>
-          entry.seq === op.target ? { ...entry, taken: op.type === "undo" } : entry,
-        );
+        this.latest = op.type === "undo" ? "Undo" : "Redo";
+        this.#switch(seq, this.#switchesOf(op.target, op.type === "undo"));
         return;
+      case "revert": {
+        const switches = this.#switchesBackTo(op.seq);
+        this.#pushEntry(seq, client, "Went back");
+        this.#switch(seq, switches);
+        return;
+      }
       default:
     }
+  }
+
+  /** What lies under the strokes; undefined where that was there before this page joined. */
+  get base(): HistoryEntry | undefined {
+    return this.entries.findLast((entry) => entry.base !== undefined && !entry.taken);
   }
 
   /** The room began anew. */
   clear(): void {
     this.entries = [];
     this.#strokes.clear();
+    this.#changes = [];
   }
 
-  #push(seq: number, client: string, label: string, color: string | undefined): void {
+  /** What one entry takes with it: a revert, everything that it switched. */
+  #switchesOf(target: number, taken: boolean): Map<number, boolean> {
+    const switches = new Map([[target, taken]]);
+    for (const change of this.#changes) {
+      if (change.seq === target && change.entry !== target) switches.set(change.entry, change.taken !== taken);
+    }
+    return switches;
+  }
+
+  /** How entries stood after the op `seq`, where they stand otherwise now. */
+  #switchesBackTo(seq: number): Map<number, boolean> {
+    const since = this.#changes.filter((change) => change.seq > seq).reverse();
+    return new Map(since.map(({ entry, taken }) => [entry, !taken]));
+  }
+
+  #switch(seq: number, switches: Map<number, boolean>): void {
+    this.entries = this.entries.map((entry) => {
+      const taken = switches.get(entry.seq);
+      if (taken === undefined || taken === entry.taken) return entry;
+      this.#remember({ seq, entry: entry.seq, taken });
+      return { ...entry, taken };
+    });
+  }
+
+  #remember(change: Change): void {
+    this.#changes = [...this.#changes.slice(1 - CHANGES_KEPT), change];
+  }
+
+  /** A line for something that can be taken back. */
+  #pushEntry(seq: number, client: string, label: string, more: Partial<Pick<HistoryEntry, "color" | "base">> = {}): void {
+    this.#push(seq, client, label, more);
+    this.#remember({ seq, entry: seq, taken: false });
+  }
+
+  #push(seq: number, client: string, label: string, more: Partial<Pick<HistoryEntry, "color" | "base">> = {}): void {
     const last = this.entries.at(-1);
     const repeats = last?.client === client && last.label.split(":")[0] === label.split(":")[0] && label.includes(":");
     const kept = repeats ? this.entries.slice(0, -1) : this.entries;
-    this.entries = [...kept.slice(1 - KEPT), { seq, client, label, color, taken: false }];
+    this.entries = [...kept.slice(1 - KEPT), { seq, client, label, color: undefined, base: undefined, ...more, taken: false }];
+    this.latest = label;
   }
 }
 

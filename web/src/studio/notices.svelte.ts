@@ -15,9 +15,9 @@ export class Notices {
   spoken = $state("");
   #next = 1;
 
-  /** Says something in passing. */
-  say(text: string): void {
-    this.#show(text, "news", NEWS_MS);
+  /** Says something in passing; the answer is its id. */
+  say(text: string): number {
+    return this.#show(text, "news", NEWS_MS);
   }
 
   /** Says what went wrong. */
@@ -35,11 +35,12 @@ export class Notices {
     this.shown = this.shown.filter((notice) => notice.id !== id);
   }
 
-  #show(text: string, kind: Notice["kind"], milliseconds: number): void {
+  #show(text: string, kind: Notice["kind"], milliseconds: number): number {
     const id = this.#next;
     this.#next += 1;
     const others = this.shown.filter((notice) => notice.text !== text);
     this.shown = [...others.slice(-2), { id, text, kind }];
     setTimeout(() => this.dismiss(id), milliseconds);
+    return id;
   }
 }

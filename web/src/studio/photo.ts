@@ -1,4 +1,5 @@
 import type { CanvasSize } from "../protocol";
+import { placeInverted } from "../wire/photo";
 import { authorization, reasonOf } from "./exchange";
 import type { Studio } from "./studio.svelte";
 
@@ -11,27 +12,42 @@ const LOSSLESS_PIXELS = 2 ** 21;
 /** Shapes that differ by less lose a few rows, of which nobody is told. */
 const SAME_SHAPE = 1.02;
 
-/** Uploads a picture and makes it the base of the canvas. */
-export async function placeImage(studio: Studio, file: Blob): Promise<void> {
+/** What becomes of a picture: the base to paint over, or a photo whose brushed parts are edited. */
+export type Placing = { as: "picture" } | { as: "photo"; shows: string };
+
+/** Takes a picture in: asks what is to become of it, where there is a choice. */
+export function receiveImage(studio: Studio, file: Blob): void {
   // Some systems know no type for a file: whether it is a picture shows when it is read.
   if (file.type !== "" && !file.type.startsWith("image/")) {
     studio.notices.trouble("That is not a picture: choose a PNG, JPEG or WebP.");
-    return;
-  }
-  if (!studio.room.mayPaint) {
+  } else if (!studio.room.mayPaint) {
     studio.notices.say("You are watching this room; ask for an editor's link to paint.");
-    return;
+  } else if (studio.room.invertsPhotos) {
+    studio.offered = file;
+  } else {
+    void placeImage(studio, file, { as: "picture" });
   }
-  studio.notices.say("Placing the picture…");
+}
+
+/** Uploads a picture and makes it the base of the canvas. */
+export async function placeImage(studio: Studio, file: Blob, placing: Placing): Promise<void> {
+  const { notices } = studio;
+  const busy = notices.say("Placing the picture…");
   try {
     const body = await readyToSend(file);
     const image = await upload(studio.room.name, body);
-    studio.room.send({ type: "place", image: image.image, mode: "plain" });
+    studio.room.send(
+      placing.as === "photo"
+        ? placeInverted(image.image, placing.shows.trim())
+        : { type: "place", image: image.image, mode: "plain" },
+    );
     const cut = studio.room.picture && cutOff(image, studio.room.picture);
-    if (cut !== undefined) studio.notices.say(cut);
+    if (cut !== undefined) notices.say(cut);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    studio.notices.trouble(`The picture was not placed: ${inSentence(reason)}.`);
+    notices.trouble(`The picture was not placed: ${inSentence(reason)}.`);
+  } finally {
+    notices.dismiss(busy);
   }
 }
 

@@ -5,7 +5,7 @@ import { inkKey } from "../paint/ink";
 import { Latency } from "../paint/latency";
 import { Painter } from "../paint/painter";
 import type {
-  ErrorCode,
+  ErrorMessage,
   MemberInfo,
   MemberNews,
   ModelInfo,
@@ -17,14 +17,19 @@ import type {
   Welcome,
 } from "../protocol";
 import { FrameQueue, type DecodedFrame } from "../stage/decode";
+import { miniature } from "../stage/miniature";
 import { Picture } from "../stage/picture";
 import type { Renderer } from "../stage/renderer";
 import { Connection, type Phase, type SocketLike } from "../wire/connection";
 import { newId } from "../wire/identity";
 import type { OpMessage } from "../wire/outbox";
+import { inversionNews, isInverting, type InversionNews } from "../wire/photo";
 import { History } from "./history.svelte";
+import type { InvertedPhoto } from "./inversion";
 import type { Notices } from "./notices.svelte";
+import { InvertedPhotos } from "./photos.svelte";
 import { RoomSettings } from "./settings.svelte";
+import { Thumbnails, type Thumbnail } from "./thumbnails.svelte";
 
 /** A member, with the pointer if it is known. */
 export interface Member extends MemberInfo {
@@ -61,6 +66,7 @@ export class Room {
   readonly client: string;
   readonly settings: RoomSettings;
   readonly history = new History();
+  readonly thumbnails: Thumbnails;
   readonly painter: Painter;
   phase = $state<Phase>({ name: "closed" });
   role = $state<Role>("viewer");
@@ -69,6 +75,8 @@ export class Room {
   pending = $state(0);
   saved = $state(0);
   seq = $state(0);
+  /** `seq` of the last op that changed what is in the picture. */
+  pictureSeq = $state(0);
   busy = $state<BusyRegion[]>([]);
   renders = $state({ started: 0, done: 0, superseded: 0, failed: 0 });
   timings = $state.raw<Record<string, number> | undefined>(undefined);
@@ -78,7 +86,10 @@ export class Room {
   complete = $state(false);
   /** White paper all over. */
   blank = $state(false);
+  /** The server said that it inverts no photos. */
+  invertsPhotos = $state(true);
   renderer: Renderer | undefined;
+  readonly #photos: InvertedPhotos;
   readonly #connection: Connection;
   readonly #frames: FrameQueue;
   readonly #latency = new Latency();
@@ -107,10 +118,12 @@ export class Room {
         message: (message) => this.#message(message),
         frame: (bytes) => this.#frames.push(bytes),
         accepted: (message, seq) => this.#accepted(message, seq),
-        refused: (message, code) => this.#refused(message, code),
+        refused: (message, error) => this.#refused(message, error),
         pending: (count) => (this.pending = count),
       },
     });
+    this.#photos = new InvertedPhotos(options.clock);
+    this.thumbnails = new Thumbnails(options.clock, () => this.#thumbnail());
     this.settings = new RoomSettings((patch) => this.send({ type: "settings", ...patch }), options.clock);
     this.painter = new Painter({
       client: () => options.client,
@@ -126,6 +139,11 @@ export class Room {
   /** True when this member may change the picture. */
   get mayPaint(): boolean {
     return this.role !== "viewer" && this.picture !== undefined;
+  }
+
+  /** The inverted photo that lies under the strokes, if one does. */
+  get photo(): InvertedPhoto | undefined {
+    return this.#photos.under(this.history.base);
   }
 
   connect(): void {
@@ -173,6 +191,11 @@ export class Room {
 
   #welcome(welcome: Welcome): void {
     const began = welcome.seq < this.seq;
+    if (began) {
+      this.thumbnails.clear();
+      this.#photos.clear();
+    }
+    this.pictureSeq = welcome.seq;
     this.role = welcome.role;
     this.model = welcome.model;
     this.seq = welcome.seq;
@@ -198,6 +221,8 @@ export class Room {
   #op(message: SequencedOp): void {
     const { seq, client, op } = message;
     this.seq = Math.max(this.seq, seq);
+    if (op.type !== "settings") this.pictureSeq = this.seq;
+    this.thumbnails.heard();
     this.history.add(message);
     const ink = this.picture?.ink;
     if (!ink || !this.picture) return;
@@ -227,9 +252,13 @@ export class Room {
       case "redo":
         this.refreshInk(ink.redo(op.target, seq));
         return;
+      case "revert":
+        this.#options.clock.after(600, () => this.#judgeBlank());
+        return;
       case "apply":
       case "place":
         this.blank = false;
+        if (isInverting(op)) this.#photos.place(seq);
         this.refreshInk(ink.resultShown(this.picture.bounds, seq));
         return;
       default:
@@ -237,6 +266,11 @@ export class Room {
   }
 
   #render(news: RenderNews): void {
+    const inversion = inversionNews(news);
+    if (inversion) {
+      this.#invert(inversion);
+      return;
+    }
     const key = `${news.rev}:${news.rect.join(",")}`;
     this.renders = { ...this.renders, [news.state]: this.renders[news.state] + 1 };
     if (news.state === "started") {
@@ -250,11 +284,20 @@ export class Room {
       this.#options.notices.trouble(news.message ?? "A region could not be rendered; paint there again to retry.");
     }
     if (news.state !== "done") return;
+    this.settings.rendered();
     // Frames come where pixels changed; where none did, the ink goes a little later.
     this.#options.clock.after(UNCHANGED_MS, () => this.#retire(news.rect, news.rev));
     this.#options.clock.after(RESTING_MS, () => {
       if (this.picture && this.busy.length === 0) this.#retire(this.picture.bounds, news.rev);
     });
+  }
+
+  #invert(news: InversionNews): void {
+    if (!this.picture) return;
+    this.#photos.hear(news, this.history.base, this.picture);
+    if (news.state === "failed") {
+      this.#options.notices.trouble(news.message ?? "The photo could not be inverted; brush there to try again.");
+    }
   }
 
   #retire(rect: Rect, rev: number): void {
@@ -294,6 +337,7 @@ export class Room {
     if (!picture) return;
     const { layer, rev, step } = frame.header;
     const parts = picture.show(frame);
+    if (layer === "result" && frame.header.final) this.thumbnails.changed();
     for (const part of parts) {
       const dirty =
         layer === "result"
@@ -314,6 +358,19 @@ export class Room {
     }
   }
 
+  #thumbnail(): Thumbnail | undefined {
+    const { picture, seq } = this;
+    const isAtRest = this.complete && this.busy.length === 0 && this.pending === 0;
+    if (!picture || !isAtRest || picture.ink.waiting > 0) return undefined;
+    return {
+      seq,
+      picture: this.pictureSeq,
+      label: this.history.latest,
+      image: miniature(picture.result, picture),
+      settings: { ...this.settings.local },
+    };
+  }
+
   #judgeBlank(): void {
     this.blank = this.picture !== undefined && this.picture.ink.isEmpty && this.picture.isBlank();
   }
@@ -325,13 +382,21 @@ export class Room {
     if (sent && this.settings.local.live) this.#latency.await(seq, sent.drawnAt);
   }
 
-  #refused(message: OpMessage, code: ErrorCode): void {
+  #refused(message: OpMessage, { code, message: reason }: ErrorMessage): void {
+    const { notices } = this.#options;
+    if (message.type === "place" && message.mode === "invert" && code !== "unknown_image" && code !== "forbidden") {
+      this.invertsPhotos = false;
+      this.send({ type: "place", image: message.image, mode: "plain" });
+      notices.say("This server does not invert photos: it was placed as it is, to be painted over.");
+      return;
+    }
+    notices.trouble(reason);
     if (message.type === "stroke") this.painter.refuse(message.id);
     if (message.type === "settings") {
       const { type: _type, ...patch } = message;
       this.settings.refused(patch);
     }
-    if (code === "nothing_to_undo") this.#options.notices.speak("Nothing to undo.");
+    if (message.type === "revert" && code === "invalid_value") this.thumbnails.forgetThrough(message.seq);
   }
 
   #phaseChanged(phase: Phase): void {

@@ -3,6 +3,10 @@ import type { Settings, SettingsPatch } from "../protocol";
 
 /** How long the hand may rest before an edit is sent, in milliseconds. */
 export const SETTLE_MS = 250;
+/** While a value is dragged, the least time between two that are sent. */
+export const DRAG_GAP_MS = 60;
+/** While a value is dragged, how long the next one waits for the picture of the last one. */
+export const DRAG_PATIENCE_MS = 1500;
 
 type Field = keyof Settings;
 
@@ -29,6 +33,8 @@ export class RoomSettings {
   #inFlight = new Map<Field, number>();
   #focused: Field | undefined;
   #stop: (() => void) | undefined;
+  /** A dragged value was sent, and nothing of it has been seen yet. */
+  #unseen: { since: number; stop: () => void } | undefined;
   readonly #send: (patch: SettingsPatch) => void;
   readonly #clock: Clock;
 
@@ -43,6 +49,29 @@ export class RoomSettings {
     Object.assign(this.#unsent, patch);
     this.#stop?.();
     this.#stop = this.#clock.after(SETTLE_MS, () => this.flush());
+  }
+
+  /**
+   * Edits a field while it is dragged: the picture follows. Every change stops
+   * the render under way, so the next one waits until the last one was seen.
+   */
+  drag(patch: SettingsPatch): void {
+    Object.assign(this.local, patch);
+    Object.assign(this.#unsent, patch);
+    this.#stop?.();
+    this.#stop = undefined;
+    if (!this.#unseen) this.#sendDragged();
+  }
+
+  /** A render came back: what is dragged may go on. */
+  rendered(): void {
+    const unseen = this.#unseen;
+    // What comes before the answer to our change does not show it.
+    if (!unseen || this.#inFlight.size > 0) return;
+    unseen.stop();
+    const rest = unseen.since + DRAG_GAP_MS - this.#clock.now();
+    if (rest > 0) unseen.stop = this.#clock.after(rest, () => this.#dragOn());
+    else this.#dragOn();
   }
 
   /** Sends what was edited, now. */
@@ -91,6 +120,17 @@ export class RoomSettings {
       this.#landed(field);
       if (!(field in this.#unsent)) Object.assign(this.local, { [field]: this.#shared[field] });
     }
+  }
+
+  #sendDragged(): void {
+    this.flush();
+    const stop = this.#clock.after(DRAG_PATIENCE_MS, () => this.#dragOn());
+    this.#unseen = { since: this.#clock.now(), stop };
+  }
+
+  #dragOn(): void {
+    this.#unseen = undefined;
+    if (Object.keys(this.#unsent).length > 0) this.#sendDragged();
   }
 
   #landed(field: Field): void {

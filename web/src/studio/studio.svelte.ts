@@ -22,6 +22,7 @@ import { Notices } from "./notices.svelte";
 import { Room } from "./room.svelte";
 import type { Action } from "./shortcuts";
 import { recall, remember } from "./storage";
+import { wayBack, type Thumbnail } from "./thumbnails.svelte";
 import { Toolbox } from "./toolbox.svelte";
 
 /** The tool palette, the view and the room: everything that the page shows. */
@@ -42,6 +43,8 @@ export class Studio {
   painting = $state(false);
   panning = $state(false);
   helpOpen = $state(false);
+  /** A picture that was dropped, pasted or chosen, and of which it is not yet said what becomes of it. */
+  offered = $state.raw<Blob | undefined>(undefined);
   /** Where the pointer is over the stage. */
   hover = $state.raw<Point | undefined>(undefined);
   /** The keyboard's crosshair, in canvas pixels. */
@@ -250,6 +253,23 @@ export class Studio {
 
   redo(): void {
     if (this.room.mayPaint) this.room.send({ type: "redo" });
+  }
+
+  /** The picture as it was, for everybody, as a step that can be undone. */
+  goBack(thumbnail: Thumbnail): void {
+    const { room } = this;
+    if (!room.mayPaint) {
+      this.notices.say("You are watching this room; ask for an editor's link to go back.");
+      return;
+    }
+    room.settings.flush();
+    const { patch, revert } = wayBack(thumbnail, room.pictureSeq, room.settings.local);
+    if (patch) {
+      room.settings.edit(patch);
+      room.settings.flush();
+    }
+    if (revert !== undefined) room.send({ type: "revert", seq: revert });
+    this.notices.say("Back to an earlier picture. Undo takes you forward again.");
   }
 
   render(): void {

@@ -4,6 +4,7 @@ import {
   SUBPROTOCOL,
   type ClientMessage,
   type ErrorCode,
+  type ErrorMessage,
   type Hello,
   type Op,
   type ServerMessage,
@@ -45,8 +46,8 @@ export interface ConnectionHandlers {
   frame(bytes: ArrayBuffer): void;
   /** One of our messages got its place in the order. */
   accepted(message: OpMessage, seq: number): void;
-  /** One of our messages was refused. */
-  refused(message: OpMessage, code: ErrorCode): void;
+  /** One of our messages was refused; the refusal does not come as a `message` too. */
+  refused(message: OpMessage, error: ErrorMessage): void;
   /** The number of unacknowledged messages may have changed. */
   pending(count: number): void;
 }
@@ -196,8 +197,9 @@ export class Connection {
         if (this.#phase.name !== "open") this.#retryAfter = message.retry_after_ms;
         const refused = this.outbox.refuse(message);
         if (refused) {
-          handlers.refused(refused, message.code);
+          handlers.refused(refused, message);
           handlers.pending(this.outbox.entries.length);
+          return;
         }
         break;
       }

@@ -3,12 +3,12 @@ import type { ClientMessage, ErrorMessage, Op } from "../protocol";
 /** A message that becomes an op: it is kept until the server acknowledges it. */
 export type OpMessage = Extract<
   ClientMessage,
-  { type: "stroke" | "settings" | "apply" | "place" | "undo" | "redo" }
+  { type: "stroke" | "settings" | "apply" | "place" | "undo" | "redo" | "revert" }
 >;
 
 /** True for messages that become ops. */
 export function isOpMessage(message: ClientMessage): message is OpMessage {
-  return ["stroke", "settings", "apply", "place", "undo", "redo"].includes(message.type);
+  return ["stroke", "settings", "apply", "place", "undo", "redo", "revert"].includes(message.type);
 }
 
 /**
@@ -59,7 +59,10 @@ export class Outbox {
       if (error.id !== undefined) return entry.type === "stroke" && entry.id === error.id;
       switch (error.code) {
         case "nothing_to_undo":
-          return entry.type === "undo" || entry.type === "redo";
+          return entry.type === "undo" || entry.type === "redo" || entry.type === "revert";
+        case "unknown_type":
+          // An older server.
+          return entry.type === "revert";
         case "unknown_sampler":
           return entry.type === "settings";
         case "unknown_image":

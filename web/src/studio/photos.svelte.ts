@@ -1,0 +1,47 @@
+import type { Clock } from "../paint/chunker";
+import type { CanvasSize } from "../protocol";
+import type { InversionNews } from "../wire/photo";
+import type { HistoryEntry } from "./history.svelte";
+import { afterNews, PLACED, type InvertedPhoto } from "./inversion";
+
+/** A photo of which nothing is heard for so long is too large to be inverted at once. */
+export const UNHEARD_MS = 4000;
+
+/** The photos of a room that were or are being inverted. */
+export class InvertedPhotos {
+  /** By the `seq` of the op that placed them; 0 is one that was there before this page joined. */
+  #placed = $state.raw<ReadonlyMap<number, InvertedPhoto>>(new Map());
+
+  readonly #clock: Clock;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** The inverted photo that is the base, if that is one. */
+  under(base: HistoryEntry | undefined): InvertedPhoto | undefined {
+    return this.#placed.get(base?.seq ?? 0);
+  }
+
+  /** The op `seq` placed a photo to be inverted. */
+  place(seq: number): void {
+    this.#set(seq, PLACED);
+    this.#clock.after(UNHEARD_MS, () => {
+      if (this.#placed.get(seq) === PLACED) this.#set(seq, { ...PLACED, phase: "still" });
+    });
+  }
+
+  /** News of the photo that is the base. */
+  hear(news: InversionNews, base: HistoryEntry | undefined, canvas: CanvasSize): void {
+    this.#set(base?.seq ?? 0, afterNews(this.under(base) ?? PLACED, news, canvas));
+  }
+
+  /** The room began anew. */
+  clear(): void {
+    this.#placed = new Map();
+  }
+
+  #set(seq: number, photo: InvertedPhoto): void {
+    this.#placed = new Map([...this.#placed, [seq, photo]]);
+  }
+}

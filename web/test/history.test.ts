@@ -1,0 +1,56 @@
+import { beforeEach, expect, test } from "vitest";
+import type { Op } from "../src/protocol";
+import { History } from "../src/studio/history.svelte";
+
+let history: History;
+let seq = 0;
+const add = (op: Op): void => {
+  seq += 1;
+  history.add({ seq, client: "me", op });
+};
+const stroke = (): void =>
+  add({ type: "stroke", id: `s${seq}`, tool: "brush", size: 9, hardness: 1, opacity: 1, color: "#112233", points: [[1, 1, 1]], done: true });
+const taken = (): number[] => history.entries.filter((entry) => entry.taken).map((entry) => entry.seq);
+
+beforeEach(() => {
+  history = new History();
+  seq = 0;
+  for (let count = 0; count < 3; count += 1) stroke();
+});
+
+test("undo and redo strike a line through and take it away again", () => {
+  add({ type: "undo", target: 3 });
+  expect(taken()).toEqual([3]);
+  expect(history.latest).toBe("Undo");
+  add({ type: "redo", target: 3 });
+  expect(taken()).toEqual([]);
+});
+
+test("settings stay whatever the picture goes back to", () => {
+  add({ type: "settings", prompt: "sea" });
+  add({ type: "revert", seq: 2 });
+  expect(taken()).toEqual([3]);
+});
+
+test("what lies under the strokes is the last base that was not taken back", () => {
+  add({ type: "place", image: "a", mode: "invert" });
+  add({ type: "apply" });
+  expect(history.base).toMatchObject({ seq: 5, base: "picture" });
+  add({ type: "revert", seq: 4 });
+  expect(history.base).toMatchObject({ seq: 4, base: "photo" });
+  add({ type: "revert", seq: 3 });
+  expect(history.base).toBeUndefined();
+});
+
+test("going back switches everything to what it was, and its undo back again", () => {
+  add({ type: "undo", target: 2 });
+  add({ type: "revert", seq: 2 });
+  expect(taken()).toEqual([3]);
+  expect(history.latest).toBe("Went back");
+  add({ type: "undo", target: 5 });
+  expect(taken()).toEqual([2, 5]);
+  add({ type: "redo", target: 5 });
+  expect(taken()).toEqual([3]);
+  add({ type: "revert", seq: 0 });
+  expect(taken()).toEqual([1, 2, 3, 5]);
+});
