@@ -17,7 +17,7 @@ mod lane;
 mod ops;
 mod options;
 mod outbox;
-mod places;
+mod prompts;
 mod registry;
 mod render_plan;
 mod renderer;

@@ -103,7 +103,7 @@ impl RoomCore {
         self.history.push(client, entry);
         self.timeline.push(entry, EntryKind::Stroke);
         if let Some(brush) = &chunk.brush {
-            self.places.push(entry, brush.prompt.clone());
+            self.prompts.push(entry, brush.prompt.clone());
             if let Err(error) = self.canvas.begin_stroke(entry, brush) {
                 // The brush was validated, and a seq is new.
                 tracing::error!(%error, "the canvas refused a stroke");
@@ -117,7 +117,6 @@ impl RoomCore {
         if done {
             self.canvas.end_stroke(entry);
         }
-        self.places.extend(entry, &painted);
         let tool = self.strokes.brush(&client, entry).map(|brush| brush.tool);
         self.mark(Layer::Sketch, &painted);
         match tool {

@@ -11,7 +11,7 @@ use super::{
     views::View,
 };
 use crate::{
-    canvas::{Pixels, Window, feather},
+    canvas::{Pixels, feather},
     engine::RenderEvent,
     pipeline::{Edit, RenderSettings},
     protocol::{Layer, Rect, RenderNews, RenderState, TimingsMs},
@@ -45,13 +45,14 @@ impl RoomCore {
                 Reason::Live => (usual, better == usual),
                 Reason::Settle => (better, true),
             };
+            let (prompt, regions) = self.window_prompts(&window.rect);
             let edit = Edit {
                 window: window.rect,
                 sketch: Arc::new(self.canvas.sketch().crop(&window.rect)),
                 known: Arc::new(self.canvas.known(&window.rect, &mask)),
                 mask: Arc::new(mask.clone()),
-                settings: self.render_settings(&window, steps),
-                regions: Vec::new(),
+                settings: self.render_settings(prompt, steps),
+                regions,
             };
             self.tickets += 1;
             let ticket = self.tickets;
@@ -85,16 +86,12 @@ impl RoomCore {
         }
     }
 
-    fn render_settings(&self, window: &Window, steps: u32) -> RenderSettings {
+    fn render_settings(&self, prompt: String, steps: u32) -> RenderSettings {
         let settings = &self.settings;
-        let is_active = |entry| self.timeline.is_active(entry);
-        let own = self
-            .places
-            .prompt_over(&window.core, settings.spread, is_active);
         let usual = RenderSettings::default();
         let negative_prompt = &settings.negative_prompt;
         RenderSettings {
-            prompt: own.unwrap_or(&settings.prompt).to_owned(),
+            prompt,
             negative_prompt: Some(negative_prompt.clone()).filter(|prompt| !prompt.is_empty()),
             guidance_scale: settings.guidance_scale,
             guidance_rescale: settings.guidance_rescale.unwrap_or(usual.guidance_rescale),

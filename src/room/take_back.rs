@@ -72,7 +72,7 @@ impl RoomCore {
     pub(super) fn forget_folded(&mut self) {
         for entry in self.timeline.forget(&self.canvas.take_folded()) {
             self.history.forget(entry);
-            self.places.forget(entry);
+            self.prompts.forget(entry);
         }
     }
 

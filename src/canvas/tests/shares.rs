@@ -61,7 +61,7 @@ fn what_is_not_in_the_picture_holds_nothing() {
     line(&mut canvas, 2, Tool::Brush, (30.0, 90.0), (160.0, 90.0));
     line(&mut canvas, 3, Tool::Brush, (30.0, 90.0), (160.0, 90.0));
     line(&mut canvas, 5, Tool::Erase, (30.0, 90.0), (60.0, 90.0));
-    canvas.set_active(3, false);
+    canvas.switch(&[(3, false)]);
     let [even, odd] = shares(&canvas);
     assert_eq!((even.value(90, 90), odd.value(90, 90)), (255, 0));
     assert_eq!(canvas.strokes_in(&canvas.bounds()), [2]);

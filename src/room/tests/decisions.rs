@@ -235,14 +235,44 @@ fn an_undone_stroke_does_not_come_back_with_an_old_render() {
     );
 }
 
+fn dab_of(id: &str, x: f32, prompt: &str) -> RoomCommand {
+    let RoomCommand::Stroke(mut stroke) = dab(id, x, 20.0) else {
+        unreachable!()
+    };
+    stroke.brush.as_mut().unwrap().prompt = Some(prompt.to_owned());
+    RoomCommand::Stroke(stroke)
+}
+
+#[test]
+fn a_window_has_the_prompts_of_all_its_strokes() {
+    let (mut world, me) = (world(), client(1));
+    world.send(me, dab_of("a", 20.0, "a boat"));
+    world.come_to_rest();
+    world.send(me, dab_of("b", 50.0, "a house"));
+    let seen = world.submitted.last().unwrap().1.clone();
+    assert_eq!(seen.prompt, "a house", "the newest");
+    assert_eq!(seen.regions, [("a boat".to_owned(), 255)]);
+    world.come_to_rest();
+    world.send(me, dab("c", 35.0, 20.0));
+    let seen = world.submitted.last().unwrap().1.clone();
+    assert_eq!(seen.prompt, "red apple", "the room's");
+    let prompts: Vec<_> = seen
+        .regions
+        .iter()
+        .map(|(prompt, _)| prompt.as_str())
+        .collect();
+    assert_eq!(prompts, ["a house", "a boat"]);
+    world.send(me, RoomCommand::Undo);
+    world.send(me, RoomCommand::Undo);
+    world.come_to_rest();
+    let seen = world.submitted.last().unwrap().1.clone();
+    assert_eq!((seen.prompt.as_str(), seen.regions.len()), ("a boat", 0));
+}
+
 #[test]
 fn a_stroke_with_its_own_prompt_is_painted_with_it() {
     let (mut world, me) = (world(), client(1));
-    let RoomCommand::Stroke(mut stroke) = dab("a", 20.0, 20.0) else {
-        unreachable!()
-    };
-    stroke.brush.as_mut().unwrap().prompt = Some("a boat".to_owned());
-    world.send(me, RoomCommand::Stroke(stroke));
+    world.send(me, dab_of("a", 20.0, "a boat"));
     assert_eq!(world.submitted[0].1.prompt, "a boat");
     world.come_to_rest();
     world.send(me, dab("b", 150.0, 100.0));

@@ -11,6 +11,7 @@ use crate::{
     canvas::{Pixels, WindowRules},
     engine::RenderEvent,
     journal::MemoryJournal,
+    pipeline::PromptRegion,
     protocol::*,
     room::{
         RoomCommand, RoomOptions,
@@ -132,6 +133,8 @@ pub(super) struct RenderSettingsSeen {
     pub(super) steps: u32,
     pub(super) seed: u64,
     pub(super) prompt: String,
+    /// The prompts of parts of the window, and how much of it they hold, 0 … 255.
+    pub(super) regions: Vec<(String, u8)>,
     pub(super) supersede: bool,
 }
 
@@ -252,6 +255,7 @@ impl World {
                 steps: submission.edit.settings.steps,
                 seed: submission.edit.settings.seed,
                 prompt: submission.edit.settings.prompt.clone(),
+                regions: submission.edit.regions.iter().map(region_seen).collect(),
                 supersede: submission.supersede,
             },
         ));
@@ -398,4 +402,16 @@ impl Eyes {
         }
         self.texts.push(message.clone());
     }
+}
+
+/// The prompt of a region, and the most that it holds of any pixel.
+fn region_seen(region: &PromptRegion) -> (String, u8) {
+    let most = region
+        .share
+        .data()
+        .iter()
+        .max()
+        .copied()
+        .unwrap_or_default();
+    (region.prompt.clone(), most)
 }
