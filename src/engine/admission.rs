@@ -8,8 +8,10 @@ use std::time::Instant;
 use metrics::counter;
 use uuid::Uuid;
 
+use super::inverting::WaitingInversion;
 use super::loras::LoraSwitch;
-use super::{EngineError, RenderEvent, RenderRequest, RoomKey};
+use super::request::tell_inversion;
+use super::{EngineError, InversionEvent, InversionRequest, RenderEvent, RenderRequest, RoomKey};
 
 /// A request with the time at which it came.
 pub(super) struct Waiting {
@@ -32,8 +34,19 @@ pub(super) struct Admitted {
     pub switch: Option<LoraSwitch>,
     /// Renders to begin.
     pub begin: Vec<(Waiting, Running)>,
+    /// An inversion to begin; none while one is under way.
+    pub invert: Option<WaitingInversion>,
     /// Rooms whose latents can go.
     pub forgotten: Vec<RoomKey>,
+    /// Photos whose latents can go.
+    pub forgotten_photos: Vec<(RoomKey, u64)>,
+}
+
+/// What is known of the inversion on the device, so that it can be stopped.
+struct RunningInversion {
+    room: RoomKey,
+    ticket: u64,
+    cancelled: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -41,6 +54,9 @@ struct State {
     waiting: VecDeque<Waiting>,
     running: Vec<Running>,
     forgotten: Vec<RoomKey>,
+    forgotten_photos: Vec<(RoomKey, u64)>,
+    inversions: VecDeque<WaitingInversion>,
+    inverting: Option<RunningInversion>,
     switch: Option<LoraSwitch>,
     last_served: Option<RoomKey>,
     closed: bool,
@@ -111,8 +127,16 @@ impl Admission {
         for run in state.running.iter().filter(|run| run.room == room) {
             run.superseded.store(true, Ordering::Relaxed);
         }
+        let (unwanted, kept) = std::mem::take(&mut state.inversions)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|waiting| waiting.request.room == room);
+        state.inversions = kept;
+        if let Some(run) = state.inverting.as_ref().filter(|run| run.room == room) {
+            run.cancelled.store(true, Ordering::Relaxed);
+        }
         state.forgotten.push(room);
         drop(state);
+        unwanted.iter().for_each(tell_given_up);
         for Waiting { request, .. } in gone {
             tell(
                 &request,
@@ -121,6 +145,53 @@ impl Admission {
                 },
             );
         }
+        self.changed.notify_one();
+    }
+
+    /// Queues an inversion.
+    pub fn invert(&self, request: InversionRequest) -> Result<(), EngineError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(EngineError::Stopped);
+        }
+        if state.inversions.len() >= self.capacity {
+            return Err(EngineError::Overloaded);
+        }
+        state.inversions.push_back(WaitingInversion {
+            request,
+            since: Instant::now(),
+            cancelled: Arc::default(),
+        });
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Stops an inversion: a running one ends at its next step.
+    pub fn cancel_inversion(&self, room: RoomKey, ticket: u64) {
+        let mut state = self.lock();
+        let running = state.inverting.as_ref();
+        if let Some(run) = running.filter(|run| (run.room, run.ticket) == (room, ticket)) {
+            run.cancelled.store(true, Ordering::Relaxed);
+            return;
+        }
+        let is_it = |waiting: &WaitingInversion| {
+            (waiting.request.room, waiting.request.ticket) == (room, ticket)
+        };
+        let place = state.inversions.iter().position(is_it);
+        let waiting = place.and_then(|place| state.inversions.remove(place));
+        drop(state);
+        waiting.iter().for_each(tell_given_up);
+    }
+
+    /// The inversion that was under way has ended.
+    pub fn inversion_ended(&self) {
+        self.lock().inverting = None;
+    }
+
+    /// A photo's latents can go.
+    pub fn forget_photo(&self, room: RoomKey, photo: u64) {
+        self.lock().forgotten_photos.push((room, photo));
         self.changed.notify_one();
     }
 
@@ -149,8 +220,8 @@ impl Admission {
         self.changed.notify_one();
     }
 
-    /// The next renders to begin, at most `free` of them, or `None` once the
-    /// engine is closed. Waits for one when nothing is running. While a switch
+    /// The next renders to begin, at most `free` of them, and the next inversion, or `None` once
+    /// the engine is closed. Waits for one when nothing is running. While a switch
     /// of LoRAs waits for running renders to end, none begins.
     pub fn next(&self, free: usize) -> Option<Admitted> {
         let mut state = self.lock();
@@ -158,6 +229,9 @@ impl Admission {
             && state.running.is_empty()
             && state.waiting.is_empty()
             && state.forgotten.is_empty()
+            && state.forgotten_photos.is_empty()
+            && state.inversions.is_empty()
+            && state.inverting.is_none()
             && state.switch.is_none()
         {
             state = self
@@ -186,7 +260,9 @@ impl Admission {
         Some(Admitted {
             switch,
             begin,
+            invert: state.next_inversion(),
             forgotten: std::mem::take(&mut state.forgotten),
+            forgotten_photos: std::mem::take(&mut state.forgotten_photos),
         })
     }
 
@@ -199,6 +275,21 @@ impl Admission {
 }
 
 impl State {
+    /// The oldest inversion, where none is under way. Rooms ask for one part at a time, so the
+    /// oldest is fair.
+    fn next_inversion(&mut self) -> Option<WaitingInversion> {
+        if self.inverting.is_some() {
+            return None;
+        }
+        let waiting = self.inversions.pop_front()?;
+        self.inverting = Some(RunningInversion {
+            room: waiting.request.room,
+            ticket: waiting.request.ticket,
+            cancelled: waiting.cancelled.clone(),
+        });
+        Some(waiting)
+    }
+
     /// The oldest request that may run: its member has none running, and its
     /// room is not the one served last unless only that room waits.
     fn take_fair(&mut self) -> Option<Waiting> {
@@ -219,6 +310,11 @@ impl State {
         self.last_served = Some(waiting.request.room);
         Some(waiting)
     }
+}
+
+fn tell_given_up(waiting: &WaitingInversion) {
+    let ticket = waiting.request.ticket;
+    tell_inversion(&waiting.request, InversionEvent::Superseded { ticket });
 }
 
 /// Sends an event to the room of a request; a room that is gone hears nothing.
@@ -269,6 +365,7 @@ mod tests {
                 known: Arc::new(Pixels::new(8, 8, [0; 3])),
                 mask: Arc::new(Mask::new(8, 8, u8::MAX)),
                 settings,
+                photo: None,
             },
             supersede,
             events: events.clone(),
@@ -342,6 +439,57 @@ mod tests {
         ));
         assert!(admitted.begin[0].1.superseded.load(Ordering::Relaxed));
         assert_eq!(line.next(1).unwrap().forgotten, [RoomKey(1)]);
+    }
+
+    fn inversion(
+        room: u64,
+        ticket: u64,
+        events: &mpsc::Sender<InversionEvent>,
+    ) -> InversionRequest {
+        let rect = Rect::new(0, 0, 8, 8);
+        InversionRequest {
+            room: RoomKey(room),
+            photo: 1,
+            ticket,
+            rect,
+            core: rect,
+            pixels: Arc::new(Pixels::new(8, 8, [0; 3])),
+            prompt: String::new(),
+            steps: 2,
+            refinements: 1,
+            events: events.clone(),
+        }
+    }
+
+    #[test]
+    fn inversions_come_one_after_another_and_can_be_stopped() {
+        let (events, mut heard) = mpsc::channel(64);
+        let line = Admission::new(3);
+        for ticket in 1..=3 {
+            line.invert(inversion(1, ticket, &events)).unwrap();
+        }
+        let refused = line.invert(inversion(2, 4, &events));
+        assert!(matches!(refused, Err(EngineError::Overloaded)));
+        let first = line.next(4).unwrap().invert.unwrap();
+        assert_eq!(first.request.ticket, 1);
+        assert!(line.next(4).unwrap().invert.is_none(), "one at a time");
+        line.cancel_inversion(RoomKey(1), 2);
+        assert!(matches!(
+            heard.try_recv(),
+            Ok(InversionEvent::Superseded { ticket: 2 })
+        ));
+        line.cancel_inversion(RoomKey(2), 1);
+        assert!(!first.cancelled.load(Ordering::Relaxed), "another room's");
+        line.cancel_inversion(RoomKey(1), 1);
+        assert!(first.cancelled.load(Ordering::Relaxed));
+        line.inversion_ended();
+        assert_eq!(line.next(4).unwrap().invert.unwrap().request.ticket, 3);
+        line.invert(inversion(1, 5, &events)).unwrap();
+        line.forget_room(RoomKey(1));
+        assert!(matches!(
+            heard.try_recv(),
+            Ok(InversionEvent::Superseded { ticket: 5 })
+        ));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::canvas::{Mask, Pixels};
-use crate::protocol::Rect;
+use crate::protocol::{EditMethod, Rect};
 
 /// Sampling settings of one render.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,6 +90,22 @@ pub struct Edit {
     pub mask: Arc<Mask>,
     /// How to sample.
     pub settings: RenderSettings,
+    /// The inverted photo that the window lies over, where the base is one: the window is edited
+    /// from its noise, and the sketch is not looked at.
+    pub photo: Option<PhotoWindow>,
+}
+
+/// A window of an inverted photo.
+#[derive(Clone, Debug)]
+pub struct PhotoWindow {
+    /// The room's number for the photo.
+    pub photo: u64,
+    /// The photo itself, as large as the window.
+    pub pixels: Arc<Pixels>,
+    /// The source prompt: what the photo shows.
+    pub prompt: String,
+    /// How it is edited.
+    pub method: EditMethod,
 }
 
 #[cfg(test)]

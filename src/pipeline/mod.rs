@@ -19,7 +19,7 @@ mod render;
 mod text;
 mod timings;
 
-pub use edit::{Edit, MicroConditioning, RenderSettings};
+pub use edit::{Edit, MicroConditioning, PhotoWindow, RenderSettings};
 pub use embedding::TextEmbedding;
 pub use error::PipelineError;
 pub use forward::Network;
@@ -142,13 +142,7 @@ impl Pipeline {
             _ => self.image_input(&sketch)?,
         };
         timings.finish(stage);
-        let mut settings = edit.settings.clone();
-        // A window is a part of a picture of the model's own size; told that it is a whole one of
-        // its own size, SDXL would paint it as blurred as small pictures are.
-        let native = self.model.native_side();
-        let told = &mut settings.micro_conditioning;
-        told.original_size.get_or_insert((native, native));
-        told.target_size.get_or_insert((native, native));
+        let settings = self.window_settings(edit);
         let latent_rect = latent_rect_from_window(&edit.window, self.model.vae.scale());
         let inputs = RenderInputs {
             start: self.starts_from_image(settings.strength).then_some(sketch),
@@ -159,6 +153,17 @@ impl Pipeline {
             ..RenderInputs::from_seed(latent_rect, settings.seed)
         };
         self.begin_inputs(&settings, inputs)
+    }
+
+    /// A window is a part of a picture of the model's own size; told that it is a whole one of
+    /// its own size, SDXL would paint it as blurred as small pictures are.
+    fn window_settings(&self, edit: &Edit) -> RenderSettings {
+        let mut settings = edit.settings.clone();
+        let native = self.model.native_side();
+        let told = &mut settings.micro_conditioning;
+        told.original_size.get_or_insert((native, native));
+        told.target_size.get_or_insert((native, native));
+        settings
     }
 
     /// Whether a run begins from the noised image. A model that sees the image beside the noise

@@ -25,13 +25,22 @@ pub fn validate_client_message(message: &ClientMessage) -> Checked {
         }
         ClientMessage::Settings(patch) => validate_settings(patch),
         ClientMessage::Render(wish) => validate_render(wish),
-        ClientMessage::Place { image, .. } => identifier("image", image),
+        ClientMessage::Place { image, prompt, .. } => {
+            identifier("image", image)?;
+            match prompt {
+                Some(prompt) => text("prompt", prompt, MAX_PROMPT_CHARS),
+                None => Ok(()),
+            }
+        }
         ClientMessage::Presence(presence) => {
             coordinate("x", presence.x)?;
             coordinate("y", presence.y)
         }
         ClientMessage::Ping { t } => number("t", *t, f64::MIN, f64::MAX),
-        ClientMessage::Apply {} | ClientMessage::Undo {} | ClientMessage::Redo {} => Ok(()),
+        ClientMessage::Apply {}
+        | ClientMessage::Cancel {}
+        | ClientMessage::Undo {}
+        | ClientMessage::Redo {} => Ok(()),
     }
 }
 

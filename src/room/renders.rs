@@ -38,6 +38,12 @@ impl RoomCore {
             if mask.bounds().is_empty() {
                 continue;
             }
+            if self.waits_for_photo(&window) {
+                if let Some(plan) = self.plans.get_mut(&client) {
+                    plan.hold(reason, &window.core);
+                }
+                return;
+            }
             let usual = self.settings.steps;
             let better = settle_steps(usual, &self.model);
             let (steps, is_final) = match reason {
@@ -51,6 +57,7 @@ impl RoomCore {
                 known: Arc::new(self.canvas.known(&window.rect, &mask)),
                 mask: Arc::new(mask.clone()),
                 settings: self.render_settings(&window, steps),
+                photo: self.photo_window(&window),
             };
             self.tickets += 1;
             let ticket = self.tickets;
@@ -141,9 +148,12 @@ impl RoomCore {
             let (rev, rect, steps) = (told.rev, told.rect, told.steps);
             self.tell(RenderNews {
                 state,
+                work: None,
                 rev,
                 rect,
+                step: None,
                 steps,
+                psnr_db: None,
                 timings_ms: None,
                 message: None,
             });
@@ -196,7 +206,7 @@ impl RoomCore {
         self.tell(news);
     }
 
-    fn tell(&mut self, news: RenderNews) {
+    pub(super) fn tell(&mut self, news: RenderNews) {
         self.effects.push(Effect::News(Box::new(News {
             news,
             frames: Vec::new(),
@@ -294,9 +304,12 @@ fn ticket_of(event: &RenderEvent) -> u64 {
 fn news_from_flight(flight: &Flight, state: RenderState) -> RenderNews {
     RenderNews {
         state,
+        work: None,
         rev: flight.rev,
         rect: flight.window.rect,
+        step: None,
         steps: flight.steps,
+        psnr_db: None,
         timings_ms: None,
         message: None,
     }

@@ -2,5 +2,6 @@
 
 mod decisions;
 mod harness;
+mod photos;
 mod simulation;
 mod tasks;
