@@ -126,3 +126,38 @@ fn remove(path: &std::path::Path) {
         tracing::debug!(%cause, "a file of latents is gone already");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Tensor;
+
+    use super::*;
+    use crate::canvas::Pixels;
+
+    #[test]
+    fn a_part_is_the_same_wherever_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let latents = Tensor::arange(0f32, 16.0, &Device::Cpu).unwrap();
+        let latents = latents.reshape((1, 4, 2, 2)).unwrap();
+        let photo = Pixels::new(16, 16, [3; 3]);
+        let inversion = Inversion::of_part(photo, (2, 4), latents, Vec::new());
+        let values = |inversion: &Inversion| {
+            let latents = inversion.latents().flatten_all().unwrap();
+            latents.to_vec1::<f32>().unwrap()
+        };
+        let mut part = Part::new(7, inversion.clone(), 1);
+        assert_eq!((part.bytes, part.place()), (64, Place::Device));
+        part.to_host().unwrap();
+        assert_eq!(part.place(), Place::Host);
+        let path = folder.path().join("part.safetensors");
+        part.to_disk(path.clone()).unwrap();
+        assert!(part.place() == Place::Disk && path.exists());
+        let back = part.on_device(&Device::Cpu).unwrap();
+        assert_eq!(values(back), values(&inversion));
+        assert_eq!(back.latent_rect(), inversion.latent_rect());
+        assert!(part.place() == Place::Device && !path.exists());
+        part.to_disk(path.clone()).unwrap();
+        drop(part);
+        assert!(!path.exists(), "nothing is left behind");
+    }
+}

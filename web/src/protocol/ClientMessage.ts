@@ -17,7 +17,11 @@ image: string,
 /**
  * How it is placed.
  */
-mode: PlaceMode, } | { "type": "undo", } | { "type": "redo", } | { "type": "presence" } & Presence | { "type": "ping", 
+mode: PlaceMode, 
+/**
+ * What it shows, for `invert`; empty when left out.
+ */
+prompt?: string, } | { "type": "cancel", } | { "type": "undo", } | { "type": "redo", } | { "type": "presence" } & Presence | { "type": "ping", 
 /**
  * Sent back as it is.
  */
