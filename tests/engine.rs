@@ -57,7 +57,7 @@ fn edit(prompt: &str) -> Edit {
         known: Arc::new(known),
         mask: Arc::new(mask),
         settings: settings(prompt),
-        regions: Vec::new(),
+        photo: None,
     }
 }
 

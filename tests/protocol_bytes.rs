@@ -27,13 +27,15 @@ fn every_client_message_is_read_and_written_the_same() {
         json!({"type":"stroke","id":"s1","points":[],"done":true}),
         json!({"type":"settings","prompt":"sea","negative_prompt":"fog","guidance_scale":1.5,
             "steps":2,"strength":0.5,"seed":9007199254740991u64,"sampler":"lcm","spread":16,
-            "live":true}),
+            "live":true,"method":"infedit"}),
         json!({"type":"settings","guidance_rescale":0.7,"image_guidance_scale":1.5}),
         json!({"type":"settings"}),
         json!({"type":"render","rect":[0,1,64,32],"steps":4}),
         json!({"type":"render"}),
         json!({"type":"apply"}),
         json!({"type":"place","image":"i","mode":"plain"}),
+        json!({"type":"place","image":"i","mode":"invert","prompt":"a house"}),
+        json!({"type":"cancel"}),
         json!({"type":"undo"}),
         json!({"type":"redo"}),
         json!({"type":"revert","seq":12}),
@@ -79,6 +81,7 @@ fn server_messages_are_written_exactly_so() {
         sampler: "lcm".to_owned(),
         spread: 16,
         live: true,
+        method: EditMethod::EditFriendly,
     };
     let model = ModelInfo {
         id: "storybook".to_owned(),
@@ -116,10 +119,24 @@ fn server_messages_are_written_exactly_so() {
     };
     let news = RenderNews {
         state: RenderState::Done,
+        work: None,
+        step: None,
+        psnr_db: None,
         rev: 6,
         rect: Rect::new(0, 0, 64, 64),
         steps: 2,
         timings_ms: Some([("total".to_owned(), 1.5)].into()),
+        message: None,
+    };
+    let inverting = RenderNews {
+        state: RenderState::Progress,
+        work: Some(RenderWork::Invert),
+        rev: 6,
+        rect: Rect::new(0, 0, 64, 64),
+        step: Some(3),
+        steps: 25,
+        psnr_db: Some(31.5),
+        timings_ms: None,
         message: None,
     };
     let presence = Presence {
@@ -133,7 +150,8 @@ fn server_messages_are_written_exactly_so() {
             json!({"type":"welcome","protocol":1,"room":"studio","client":CLIENT,"role":"editor",
                 "seq":4,"canvas":{"width":512,"height":256},
                 "settings":{"prompt":"p","negative_prompt":"","guidance_scale":1.0,"steps":2,
-                    "strength":0.5,"seed":3,"sampler":"lcm","spread":16,"live":true},
+                    "strength":0.5,"seed":3,"sampler":"lcm","spread":16,"live":true,
+                    "method":"edit-friendly"},
                 "model":{"id":"storybook","family":"sketch","native_size":256,"device":"cpu",
                     "dtype":"f32","max_steps":50,"samplers":["lcm"]},
                 "members":[{"client":CLIENT,"name":"Ada","role":"owner"}]}),
@@ -157,6 +175,11 @@ fn server_messages_are_written_exactly_so() {
             ServerMessage::Render(news),
             json!({"type":"render","state":"done","rev":6,"rect":[0,0,64,64],"steps":2,
                 "timings_ms":{"total":1.5}}),
+        ),
+        (
+            ServerMessage::Render(inverting),
+            json!({"type":"render","state":"progress","work":"invert","rev":6,
+                "rect":[0,0,64,64],"step":3,"steps":25,"psnr_db":31.5}),
         ),
         (
             ServerMessage::Member(MemberNews::Joined(ada)),

@@ -64,7 +64,7 @@ fn request(member: u128, steps: u32, events: &mpsc::Sender<RenderEvent>) -> Rend
                 seed: 7,
                 ..RenderSettings::default()
             },
-            regions: Vec::new(),
+            photo: None,
         },
         supersede: false,
         events: events.clone(),

@@ -46,6 +46,8 @@ pub struct Canvas {
 #[derive(Debug)]
 pub(super) struct Floor {
     pub(super) base: Arc<Pixels>,
+    /// The image that the base is, by its id.
+    pub(super) base_id: Option<u64>,
     pub(super) sketch: Arc<Pixels>,
     pub(super) footprint: Mask,
 }
@@ -70,6 +72,7 @@ impl Canvas {
             spread: 0,
             floor: Floor {
                 base: base.clone(),
+                base_id: None,
                 sketch: base.clone(),
                 footprint: footprint.clone(),
             },
@@ -103,6 +106,14 @@ impl Canvas {
     /// The image that people paint on.
     pub fn base(&self) -> &Pixels {
         &self.base
+    }
+
+    /// Which placed image or applied result the base is; none for white paper.
+    pub fn base_id(&self) -> Option<u64> {
+        match self.last_image() {
+            Some(index) => self.entries.get(index).map(|entry| entry.id),
+            None => self.floor.base_id,
+        }
     }
 
     /// What the model made of the sketch.

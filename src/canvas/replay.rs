@@ -131,6 +131,7 @@ impl Canvas {
                 ),
                 EntryKind::Image { pixels, .. } => {
                     self.floor.base = pixels.clone();
+                    self.floor.base_id = Some(oldest.id);
                     self.floor.sketch = pixels;
                     self.floor.footprint.data_mut().fill(0);
                 }

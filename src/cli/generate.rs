@@ -150,6 +150,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             seed: args.seed,
             sampler: sampler.clone(),
             eta: args.eta,
+            regions: Vec::new(),
             micro_conditioning: MicroConditioning {
                 original_size: args.original_size,
                 crop: args.crop,

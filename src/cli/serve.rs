@@ -50,11 +50,13 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
     let loading = spinner(format!("loading {}", model.display()));
     let device = settings.device.clone();
     let threads = settings.threads;
+    let latent_budget = settings.latent_budget;
     let loras = settings.lora.iter().cloned().map(Into::into).collect();
     let mut start = tokio::task::spawn_blocking(move || {
         Engine::start(EngineOptions {
             device,
             threads,
+            latent_budget,
             loras,
             ..EngineOptions::new(model)
         })
@@ -76,7 +78,8 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
         }
     };
     let info = engine.handle().model_info().clone();
-    let options = RoomOptions::new(engine.handle().default_settings().clone());
+    let mut options = RoomOptions::new(engine.handle().default_settings().clone());
+    options.inversion.steps = settings.inversion_steps;
     let limits = RegistryLimits {
         create_on_join: true,
         ..RegistryLimits::default()

@@ -12,9 +12,13 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Failure, LoraFlag};
+use crate::engine::DEFAULT_LATENT_BUDGET;
+use crate::room::InversionOptions;
 
 /// The file that is read from the working directory when `--config` is left out.
 const CONFIG_FILE: &str = "impasto.toml";
+/// As many as the noise schedule of a model has.
+const MOST_INVERSION_STEPS: u32 = 1000;
 /// What the names of environment variables begin with.
 const ENVIRONMENT_PREFIX: &str = "IMPASTO_";
 
@@ -53,6 +57,16 @@ pub struct ServeFlags {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threads: Option<usize>,
+    /// Memory on the device for inverted photos and latents of all rooms; what is used least goes
+    /// to disk [env: IMPASTO_LATENT_BUDGET] [default: 512MiB]
+    #[arg(long, value_name = "BYTES", value_parser = bytes_from_text)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latent_budget: Option<u64>,
+    /// Steps in which placed photos are inverted: more are truer [env: IMPASTO_INVERSION_STEPS]
+    /// [default: 25]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inversion_steps: Option<u32>,
     /// Another website whose pages may use this server; may be repeated [env: IMPASTO_ALLOW_ORIGIN]
     #[arg(long, value_name = "ORIGIN")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -118,6 +132,11 @@ pub struct ServeSettings {
     pub auth: AuthChoice,
     /// Threads that compute on the CPU; None for one per core.
     pub threads: Option<usize>,
+    /// Bytes of device memory for what stays there between renders.
+    #[serde(deserialize_with = "bytes_or_text")]
+    pub latent_budget: u64,
+    /// Steps in which placed photos are inverted, 1 … 1000.
+    pub inversion_steps: u32,
     /// Origins whose pages may use this server besides its own.
     #[serde(deserialize_with = "one_or_many")]
     pub allow_origin: Vec<String>,
@@ -139,6 +158,8 @@ impl Default for ServeSettings {
             device: "cpu".to_owned(),
             auth: AuthChoice::Auto,
             threads: None,
+            latent_budget: DEFAULT_LATENT_BUDGET,
+            inversion_steps: InversionOptions::default().steps,
             allow_origin: Vec::new(),
             public_url: None,
             log: "info".to_owned(),
@@ -177,6 +198,8 @@ impl ServeSettings {
             "device",
             "auth",
             "threads",
+            "latent_budget",
+            "inversion_steps",
             "allow_origin",
             "public_url",
             "log",
@@ -208,6 +231,12 @@ impl ServeSettings {
             return Err(Failure::usage(
                 "threads is 0: give it one or more, or leave it out",
             ));
+        }
+        if !(1..=MOST_INVERSION_STEPS).contains(&self.inversion_steps) {
+            return Err(Failure::usage(format!(
+                "inversion_steps is {}: give it 1 to {MOST_INVERSION_STEPS}, or leave it out",
+                self.inversion_steps
+            )));
         }
         Ok(self)
     }
@@ -243,6 +272,28 @@ fn describe(error: figment::Error) -> String {
         "{key}{place}: {} (impasto serve --help lists what fits)",
         error.kind
     )
+}
+
+/// Bytes, alone or with a unit: `512MiB`, `2GB`.
+fn bytes_from_text(text: &str) -> Result<u64, String> {
+    let bytes = text.parse::<bytesize::ByteSize>();
+    bytes
+        .map(|bytes| bytes.as_u64())
+        .map_err(|_| format!("`{text}` is no number of bytes: write it as 512MiB or 2GB"))
+}
+
+/// A number of bytes, or a text with a unit.
+fn bytes_or_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum BytesOrText {
+        Bytes(u64),
+        Text(String),
+    }
+    match BytesOrText::deserialize(deserializer)? {
+        BytesOrText::Bytes(bytes) => Ok(bytes),
+        BytesOrText::Text(text) => bytes_from_text(&text).map_err(D::Error::custom),
+    }
 }
 
 /// One text, or several: environment variables hold them with commas between.
@@ -326,6 +377,25 @@ mod tests {
     }
 
     #[test]
+    fn bytes_have_units_or_none() {
+        for (toml, bytes) in [
+            ("latent_budget = \"512MiB\"", 512 << 20),
+            ("latent_budget = \"2 GB\"", 2_000_000_000),
+            ("latent_budget = \"4096\"", 4096),
+            ("latent_budget = 0", 0),
+        ] {
+            let settings = resolve(&ServeFlags::default(), Some(toml)).unwrap();
+            assert_eq!(settings.latent_budget, bytes, "{toml}");
+        }
+        let flags = ServeFlags {
+            latent_budget: Some(1_000_001),
+            ..ServeFlags::default()
+        };
+        assert_eq!(resolve(&flags, None).unwrap().latent_budget, 1_000_001);
+        assert!(bytes_from_text("-1MiB").is_err());
+    }
+
+    #[test]
     fn loras_come_from_every_source() {
         let ink = |weight| LoraFlag {
             file: "ink.safetensors".into(),
@@ -355,6 +425,8 @@ mod tests {
             ("colour = 1", "colour"),
             ("auth = \"maybe\"", "auth"),
             ("threads = 0", "threads"),
+            ("latent_budget = \"much\"", "512MiB"),
+            ("inversion_steps = 0", "inversion_steps"),
             ("lora = \"ink.safetensors:much\"", "much"),
             ("listen = ", "impasto.toml"),
         ] {

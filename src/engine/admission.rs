@@ -8,8 +8,10 @@ use std::time::Instant;
 use metrics::counter;
 use uuid::Uuid;
 
+use super::inverting::WaitingInversion;
 use super::loras::LoraSwitch;
-use super::{EngineError, RenderEvent, RenderRequest, RoomKey};
+use super::request::tell_inversion;
+use super::{EngineError, InversionEvent, InversionRequest, RenderEvent, RenderRequest, RoomKey};
 
 /// A request with the time at which it came.
 pub(super) struct Waiting {
@@ -32,8 +34,19 @@ pub(super) struct Admitted {
     pub switch: Option<LoraSwitch>,
     /// Renders to begin.
     pub begin: Vec<(Waiting, Running)>,
+    /// An inversion to begin; none while one is under way.
+    pub invert: Option<WaitingInversion>,
     /// Rooms whose latents can go.
     pub forgotten: Vec<RoomKey>,
+    /// Photos whose latents can go.
+    pub forgotten_photos: Vec<(RoomKey, u64)>,
+}
+
+/// What is known of the inversion on the device, so that it can be stopped.
+struct RunningInversion {
+    room: RoomKey,
+    ticket: u64,
+    cancelled: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -41,6 +54,9 @@ struct State {
     waiting: VecDeque<Waiting>,
     running: Vec<Running>,
     forgotten: Vec<RoomKey>,
+    forgotten_photos: Vec<(RoomKey, u64)>,
+    inversions: VecDeque<WaitingInversion>,
+    inverting: Option<RunningInversion>,
     switch: Option<LoraSwitch>,
     last_served: Option<RoomKey>,
     closed: bool,
@@ -111,8 +127,16 @@ impl Admission {
         for run in state.running.iter().filter(|run| run.room == room) {
             run.superseded.store(true, Ordering::Relaxed);
         }
+        let (unwanted, kept) = std::mem::take(&mut state.inversions)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|waiting| waiting.request.room == room);
+        state.inversions = kept;
+        if let Some(run) = state.inverting.as_ref().filter(|run| run.room == room) {
+            run.cancelled.store(true, Ordering::Relaxed);
+        }
         state.forgotten.push(room);
         drop(state);
+        unwanted.iter().for_each(tell_given_up);
         for Waiting { request, .. } in gone {
             tell(
                 &request,
@@ -121,6 +145,53 @@ impl Admission {
                 },
             );
         }
+        self.changed.notify_one();
+    }
+
+    /// Queues an inversion.
+    pub fn invert(&self, request: InversionRequest) -> Result<(), EngineError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(EngineError::Stopped);
+        }
+        if state.inversions.len() >= self.capacity {
+            return Err(EngineError::Overloaded);
+        }
+        state.inversions.push_back(WaitingInversion {
+            request,
+            since: Instant::now(),
+            cancelled: Arc::default(),
+        });
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// Stops an inversion: a running one ends at its next step.
+    pub fn cancel_inversion(&self, room: RoomKey, ticket: u64) {
+        let mut state = self.lock();
+        let running = state.inverting.as_ref();
+        if let Some(run) = running.filter(|run| (run.room, run.ticket) == (room, ticket)) {
+            run.cancelled.store(true, Ordering::Relaxed);
+            return;
+        }
+        let is_it = |waiting: &WaitingInversion| {
+            (waiting.request.room, waiting.request.ticket) == (room, ticket)
+        };
+        let place = state.inversions.iter().position(is_it);
+        let waiting = place.and_then(|place| state.inversions.remove(place));
+        drop(state);
+        waiting.iter().for_each(tell_given_up);
+    }
+
+    /// The inversion that was under way has ended.
+    pub fn inversion_ended(&self) {
+        self.lock().inverting = None;
+    }
+
+    /// A photo's latents can go.
+    pub fn forget_photo(&self, room: RoomKey, photo: u64) {
+        self.lock().forgotten_photos.push((room, photo));
         self.changed.notify_one();
     }
 
@@ -149,8 +220,8 @@ impl Admission {
         self.changed.notify_one();
     }
 
-    /// The next renders to begin, at most `free` of them, or `None` once the
-    /// engine is closed. Waits for one when nothing is running. While a switch
+    /// The next renders to begin, at most `free` of them, and the next inversion, or `None` once
+    /// the engine is closed. Waits for one when nothing is running. While a switch
     /// of LoRAs waits for running renders to end, none begins.
     pub fn next(&self, free: usize) -> Option<Admitted> {
         let mut state = self.lock();
@@ -158,6 +229,9 @@ impl Admission {
             && state.running.is_empty()
             && state.waiting.is_empty()
             && state.forgotten.is_empty()
+            && state.forgotten_photos.is_empty()
+            && state.inversions.is_empty()
+            && state.inverting.is_none()
             && state.switch.is_none()
         {
             state = self
@@ -186,7 +260,9 @@ impl Admission {
         Some(Admitted {
             switch,
             begin,
+            invert: state.next_inversion(),
             forgotten: std::mem::take(&mut state.forgotten),
+            forgotten_photos: std::mem::take(&mut state.forgotten_photos),
         })
     }
 
@@ -199,6 +275,21 @@ impl Admission {
 }
 
 impl State {
+    /// The oldest inversion, where none is under way. Rooms ask for one part at a time, so the
+    /// oldest is fair.
+    fn next_inversion(&mut self) -> Option<WaitingInversion> {
+        if self.inverting.is_some() {
+            return None;
+        }
+        let waiting = self.inversions.pop_front()?;
+        self.inverting = Some(RunningInversion {
+            room: waiting.request.room,
+            ticket: waiting.request.ticket,
+            cancelled: waiting.cancelled.clone(),
+        });
+        Some(waiting)
+    }
+
     /// The oldest request that may run: its member has none running, and its
     /// room is not the one served last unless only that room waits.
     fn take_fair(&mut self) -> Option<Waiting> {
@@ -221,6 +312,11 @@ impl State {
     }
 }
 
+fn tell_given_up(waiting: &WaitingInversion) {
+    let ticket = waiting.request.ticket;
+    tell_inversion(&waiting.request, InversionEvent::Superseded { ticket });
+}
+
 /// Sends an event to the room of a request; a room that is gone hears nothing.
 pub(super) fn tell(request: &RenderRequest, event: RenderEvent) {
     use tokio::sync::mpsc::error::TrySendError;
@@ -241,155 +337,4 @@ pub(super) fn tell(request: &RenderRequest, event: RenderEvent) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use tokio::sync::mpsc;
-
-    use super::*;
-    use crate::canvas::{Mask, Pixels};
-    use crate::pipeline::{Edit, RenderSettings};
-    use crate::protocol::Rect;
-
-    fn request(
-        room: u64,
-        member: u128,
-        ticket: u64,
-        supersede: bool,
-        events: &mpsc::Sender<RenderEvent>,
-    ) -> RenderRequest {
-        let settings = RenderSettings::default();
-        RenderRequest {
-            room: RoomKey(room),
-            member: Uuid::from_u128(member),
-            ticket,
-            edit: Edit {
-                window: Rect::new(0, 0, 8, 8),
-                sketch: Arc::new(Pixels::new(8, 8, [0; 3])),
-                known: Arc::new(Pixels::new(8, 8, [0; 3])),
-                mask: Arc::new(Mask::new(8, 8, u8::MAX)),
-                settings,
-                regions: Vec::new(),
-            },
-            supersede,
-            events: events.clone(),
-        }
-    }
-
-    fn tickets(admitted: &Admitted) -> Vec<u64> {
-        admitted
-            .begin
-            .iter()
-            .map(|(waiting, _)| waiting.request.ticket)
-            .collect()
-    }
-
-    #[test]
-    fn the_latest_of_a_member_replaces_the_waiting_one() {
-        let (events, mut heard) = mpsc::channel(8);
-        let line = Admission::new(8);
-        line.submit(request(1, 1, 10, false, &events)).unwrap();
-        line.submit(request(1, 1, 11, false, &events)).unwrap();
-        line.submit(request(1, 2, 12, false, &events)).unwrap();
-        assert!(matches!(
-            heard.try_recv(),
-            Ok(RenderEvent::Superseded { ticket: 10 })
-        ));
-        let admitted = line.next(4).unwrap();
-        assert_eq!(tickets(&admitted), [11, 12]);
-    }
-
-    #[test]
-    fn one_render_runs_per_member_and_only_supersede_stops_it() {
-        let (events, _heard) = mpsc::channel(8);
-        let line = Admission::new(8);
-        line.submit(request(1, 1, 1, false, &events)).unwrap();
-        let first = line.next(4).unwrap();
-        let (_, running) = &first.begin[0];
-        line.submit(request(1, 1, 2, false, &events)).unwrap();
-        assert!(!running.superseded.load(Ordering::Relaxed));
-        assert!(line.next(4).unwrap().begin.is_empty());
-        line.submit(request(1, 1, 3, true, &events)).unwrap();
-        assert!(running.superseded.load(Ordering::Relaxed));
-        line.ended(running);
-        assert_eq!(tickets(&line.next(4).unwrap()), [3]);
-    }
-
-    #[test]
-    fn a_busy_room_does_not_starve_another() {
-        let (events, _heard) = mpsc::channel(64);
-        let line = Admission::new(64);
-        for member in 0..10 {
-            line.submit(request(1, member, member as u64, false, &events))
-                .unwrap();
-        }
-        line.submit(request(2, 1, 100, false, &events)).unwrap();
-        assert_eq!(tickets(&line.next(1).unwrap()), [0]);
-        assert_eq!(tickets(&line.next(1).unwrap()), [100]);
-        assert_eq!(tickets(&line.next(1).unwrap()), [1]);
-    }
-
-    #[test]
-    fn a_forgotten_room_leaves_nothing() {
-        let (events, mut heard) = mpsc::channel(8);
-        let line = Admission::new(8);
-        line.submit(request(1, 1, 1, false, &events)).unwrap();
-        let admitted = line.next(1).unwrap();
-        line.submit(request(1, 1, 2, false, &events)).unwrap();
-        line.forget_room(RoomKey(1));
-        assert!(matches!(
-            heard.try_recv(),
-            Ok(RenderEvent::Superseded { ticket: 2 })
-        ));
-        assert!(admitted.begin[0].1.superseded.load(Ordering::Relaxed));
-        assert_eq!(line.next(1).unwrap().forgotten, [RoomKey(1)]);
-    }
-
-    #[test]
-    fn loras_are_switched_between_renders() {
-        let (events, _heard) = mpsc::channel(8);
-        let line = Admission::new(8);
-        let switch = || {
-            let (done, told) = tokio::sync::oneshot::channel();
-            let choices = Vec::new();
-            (LoraSwitch { choices, done }, told)
-        };
-        line.submit(request(1, 1, 1, false, &events)).unwrap();
-        let first = line.next(4).unwrap();
-        line.submit(request(1, 2, 2, false, &events)).unwrap();
-        line.switch_loras(switch().0).unwrap();
-        let refused = line.switch_loras(switch().0);
-        assert!(matches!(refused, Err(EngineError::Switching)));
-        let busy = line.next(4).unwrap();
-        assert!(busy.switch.is_none() && busy.begin.is_empty());
-        line.ended(&first.begin[0].1);
-        let quiet = line.next(4).unwrap();
-        assert!(quiet.switch.is_some(), "nothing is under way");
-        assert_eq!(tickets(&quiet), [2], "to begin after the switch");
-
-        let (waiting, mut told) = switch();
-        line.switch_loras(waiting).unwrap();
-        line.close();
-        assert!(told.try_recv().is_err(), "nobody will do it");
-        let refused = line.switch_loras(switch().0);
-        assert!(matches!(refused, Err(EngineError::Stopped)));
-    }
-
-    #[test]
-    fn a_full_or_closed_line_refuses() {
-        let (events, heard) = mpsc::channel(8);
-        let line = Arc::new(Admission::new(1));
-        line.submit(request(1, 1, 1, false, &events)).unwrap();
-        let refused = line.submit(request(1, 2, 2, false, &events));
-        assert!(matches!(refused, Err(EngineError::Overloaded)));
-        drop(heard);
-        assert!(
-            line.lock().take_fair().is_none(),
-            "a request whose room is gone is dropped"
-        );
-        line.close();
-        let refused = line.submit(request(1, 1, 3, false, &events));
-        assert!(matches!(refused, Err(EngineError::Stopped)));
-        assert!(line.next(1).is_none());
-    }
-}
+mod tests;

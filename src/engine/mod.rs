@@ -7,14 +7,18 @@
 mod admission;
 mod device;
 mod error;
+mod inverting;
 mod loras;
+mod parts;
 mod request;
 mod residency;
 mod worker;
 
 pub use device::device_from_name;
 pub use error::EngineError;
-pub use request::{RenderEvent, RenderRequest, RoomKey};
+pub use request::{
+    InversionEvent, InversionRequest, InvertedPart, RenderEvent, RenderRequest, RoomKey,
+};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,7 +29,7 @@ use tokio::sync::{oneshot, watch};
 use crate::canvas::WindowRules;
 use crate::model::{Family, LoadOptions, LoraChoice, Model};
 use crate::pipeline::Pipeline;
-use crate::protocol::{LoraWeight, ModelInfo, Settings};
+use crate::protocol::{EditMethod, LoraWeight, ModelInfo, Settings};
 use crate::sampler::sampler_names;
 use admission::Admission;
 use loras::{KnownLoras, LoraSwitch};
@@ -49,7 +53,12 @@ pub struct EngineOptions {
     pub waiting: usize,
     /// Threads that compute on the CPU; one per core when left out.
     pub threads: Option<usize>,
+    /// Bytes of device memory for what stays there between renders, over all rooms.
+    pub latent_budget: u64,
 }
+
+/// Device memory for latents and trajectories, unless something else is asked for: 512 MiB.
+pub const DEFAULT_LATENT_BUDGET: u64 = 512 << 20;
 
 impl EngineOptions {
     /// Defaults for a model folder on the CPU.
@@ -62,6 +71,7 @@ impl EngineOptions {
             batch: 4,
             waiting: 1024,
             threads: None,
+            latent_budget: DEFAULT_LATENT_BUDGET,
         }
     }
 }
@@ -112,7 +122,8 @@ impl Engine {
                 pool.install(|| match load(&options) {
                     Ok((pipeline, description)) => {
                         let _ = ready.send(Ok(description));
-                        Worker::new(pipeline, shared, options.batch, active_loras).run();
+                        let (batch, budget) = (options.batch, options.latent_budget);
+                        Worker::new(pipeline, shared, batch, budget, active_loras).run();
                     }
                     Err(error) => {
                         let _ = ready.send(Err(error));
@@ -210,6 +221,24 @@ impl EngineHandle {
         told.await.map_err(|_| EngineError::Stopped)?
     }
 
+    /// Queues the inversion of a part of a photo. Never blocks.
+    ///
+    /// # Errors
+    /// When too many wait, or the engine has stopped; then no news comes.
+    pub fn invert(&self, request: InversionRequest) -> Result<(), EngineError> {
+        self.admission.invert(request)
+    }
+
+    /// Stops an inversion at its next step; what is inverted of the photo stays.
+    pub fn cancel_inversion(&self, room: RoomKey, ticket: u64) {
+        self.admission.cancel_inversion(room, ticket);
+    }
+
+    /// Drops what is inverted of a photo.
+    pub fn forget_photo(&self, room: RoomKey, photo: u64) {
+        self.admission.forget_photo(room, photo);
+    }
+
     /// Drops what waits for a room, and its latents.
     pub fn forget_room(&self, room: RoomKey) {
         self.admission.forget_room(room);
@@ -256,6 +285,7 @@ fn describe(model: &Model, device: &str) -> Description {
         sampler: default_sampler(model.family).to_owned(),
         spread: 16,
         live: true,
+        method: EditMethod::default(),
     };
     let mut samplers = vec![defaults.sampler.clone()];
     samplers.extend(

@@ -1,11 +1,17 @@
 //! What rooms ask of the engine, and what they hear back.
 
+use std::sync::Arc;
+
+use metrics::counter;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
 use crate::canvas::Pixels;
 use crate::pipeline::Edit;
-use crate::protocol::TimingsMs;
+use crate::protocol::{Rect, TimingsMs};
+
+/// Progress is not told where fewer events than this have room: what ends an inversion must.
+const ROOM_FOR_ENDINGS: usize = 8;
 
 /// A room, as the engine knows it: a number that is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,4 +65,103 @@ pub enum RenderEvent {
         /// One sentence for a person.
         message: String,
     },
+}
+
+/// The inversion of a part of a photo that a room asks for.
+#[derive(Clone, Debug)]
+pub struct InversionRequest {
+    /// Which room.
+    pub room: RoomKey,
+    /// The room's number for the photo.
+    pub photo: u64,
+    /// The room's own number for this inversion, sent back in every event.
+    pub ticket: u64,
+    /// What the model sees, in canvas pixels.
+    pub rect: Rect,
+    /// The part of it that is kept: on the latents' grid.
+    pub core: Rect,
+    /// The photo inside `rect`.
+    pub pixels: Arc<Pixels>,
+    /// What the photo shows.
+    pub prompt: String,
+    /// Steps on the way to the noise, at least 1.
+    pub steps: u32,
+    /// Runs of the model per step that solve for what the way back needs.
+    pub refinements: u32,
+    /// Where the events go. The engine never waits for it: give it room for 16 events.
+    pub events: mpsc::Sender<InversionEvent>,
+}
+
+/// News of an inversion. Every ticket ends with exactly one of `Done`, `Superseded` and `Failed`.
+#[derive(Debug)]
+pub enum InversionEvent {
+    /// The device began.
+    Started {
+        /// The room's number.
+        ticket: u64,
+    },
+    /// So many steps are done. With the last of them windows over the part can be edited; the way
+    /// back, which tells how good it is, follows. Some may be left out, the last is not.
+    Progress {
+        /// The room's number.
+        ticket: u64,
+        /// Steps done.
+        step: u32,
+    },
+    /// The part is inverted, and it is known what comes back from it.
+    Done {
+        /// The room's number.
+        ticket: u64,
+        /// What can be shown of it.
+        part: InvertedPart,
+    },
+    /// It was cancelled, or the room was forgotten.
+    Superseded {
+        /// The room's number.
+        ticket: u64,
+    },
+    /// It failed.
+    Failed {
+        /// The room's number.
+        ticket: u64,
+        /// One sentence for a person.
+        message: String,
+    },
+}
+
+/// What can be shown of an inverted part: pictures as large as its core.
+#[derive(Debug)]
+pub struct InvertedPart {
+    /// The noise, as the decoder shows it.
+    pub noise: Pixels,
+    /// What DDIM makes of the noise again.
+    pub reconstruction: Pixels,
+    /// How long each stage took, the way back included.
+    pub timings: TimingsMs,
+}
+
+/// Sends an event to the room of an inversion; a room that is gone hears nothing.
+pub(super) fn tell_inversion(request: &InversionRequest, event: InversionEvent) {
+    let state = match &event {
+        InversionEvent::Progress { step, .. } => {
+            if *step < request.steps && request.events.capacity() < ROOM_FOR_ENDINGS {
+                return;
+            }
+            None
+        }
+        InversionEvent::Started { .. } => Some("started"),
+        InversionEvent::Done { .. } => Some("done"),
+        InversionEvent::Superseded { .. } => Some("superseded"),
+        InversionEvent::Failed { .. } => Some("failed"),
+    };
+    if let Some(state) = state {
+        counter!("impasto_inversions_total", "state" => state).increment(1);
+    }
+    if let Err(mpsc::error::TrySendError::Full(_)) = request.events.try_send(event) {
+        tracing::error!(
+            room = request.room.0,
+            ticket = request.ticket,
+            "a room does not take its inversion's events"
+        );
+    }
 }

@@ -1,12 +1,21 @@
-//! Latents that stay on the device between the renders of a room.
+//! Latents that stay between the renders of a room: encoded windows, and the parts of inverted
+//! photos. All rooms share a budget of device memory.
+//!
+//! Over the budget, the room that was used longest ago makes room: its encoded windows are
+//! forgotten, since encoding brings them back, then its photos' parts move to host memory and from
+//! there to disk, until they are needed again.
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use candle_core::Tensor;
+use candle_core::{Device, Tensor};
+use metrics::{counter, gauge};
 
 use super::RoomKey;
+use super::parts::{Part, Place};
 use crate::canvas::Pixels;
+use crate::pipeline::{Inversion, PipelineError};
+use crate::sampler::LatentRect;
 
 /// Windows whose latents are kept for one room.
 const WINDOWS_PER_ROOM: usize = 64;
@@ -34,75 +43,237 @@ impl WindowKey {
     }
 }
 
-/// Encoded windows by room, the ones used longest ago forgotten first.
+/// What one room has.
 #[derive(Default)]
+struct RoomLatents {
+    used: u64,
+    windows: HashMap<WindowKey, (u64, Tensor)>,
+    parts: Vec<Part>,
+}
+
+impl RoomLatents {
+    fn window_bytes(&self) -> u64 {
+        let windows = self.windows.values();
+        windows.map(|(_, latents)| bytes(latents)).sum()
+    }
+}
+
+/// The latents of all rooms.
 pub(super) struct Residency {
-    rooms: HashMap<RoomKey, HashMap<WindowKey, (u64, Tensor)>>,
+    rooms: HashMap<RoomKey, RoomLatents>,
     clock: u64,
+    device: Device,
+    /// Bytes of device memory, and again of host memory where that is another.
+    budget: u64,
+    /// Where parts go that have no place in memory; made when it is needed.
+    folder: Option<tempfile::TempDir>,
+    files: u64,
 }
 
 impl Residency {
+    pub fn new(device: Device, budget: u64) -> Self {
+        Self {
+            rooms: HashMap::new(),
+            clock: 0,
+            device,
+            budget,
+            folder: None,
+            files: 0,
+        }
+    }
+
+    /// Latents of a window, if they were kept.
     pub fn get(&mut self, room: RoomKey, key: &WindowKey) -> Option<Tensor> {
-        self.clock += 1;
-        let (used, latents) = self.rooms.get_mut(&room)?.get_mut(key)?;
-        *used = self.clock;
+        let now = self.tick();
+        let room = self.rooms.get_mut(&room)?;
+        room.used = now;
+        let (used, latents) = room.windows.get_mut(key)?;
+        *used = now;
         Some(latents.clone())
     }
 
+    /// Keeps latents of a window; the one used longest ago may have to go.
     pub fn keep(&mut self, room: RoomKey, key: WindowKey, latents: Tensor) {
-        self.clock += 1;
-        let windows = self.rooms.entry(room).or_default();
-        if windows.len() >= WINDOWS_PER_ROOM {
-            let oldest = windows
-                .iter()
-                .min_by_key(|(_, (used, _))| *used)
-                .map(|(key, _)| *key);
-            if let Some(oldest) = oldest {
-                windows.remove(&oldest);
+        let now = self.tick();
+        let room = self.rooms.entry(room).or_default();
+        room.used = now;
+        if room.windows.len() >= WINDOWS_PER_ROOM {
+            let oldest = room.windows.iter().min_by_key(|(_, (used, _))| *used);
+            if let Some(oldest) = oldest.map(|(key, _)| *key) {
+                room.windows.remove(&oldest);
             }
         }
-        windows.insert(key, (self.clock, latents));
+        room.windows.insert(key, (now, latents));
+        self.make_room();
     }
 
+    /// Keeps a part of an inverted photo, in the place of one that lay there.
+    pub fn keep_part(&mut self, room: RoomKey, photo: u64, part: Inversion) {
+        let now = self.tick();
+        let part = Part::new(photo, part, now);
+        let room = self.rooms.entry(room).or_default();
+        room.used = now;
+        room.parts
+            .retain(|other| (other.photo, other.rect) != (photo, part.rect));
+        room.parts.push(part);
+        self.make_room();
+    }
+
+    /// The inversion of a window of a photo, from its parts; those that lie elsewhere come back to
+    /// the device.
+    ///
+    /// # Errors
+    /// `PartNotInverted` where parts are missing, `PartLost` when one does not come back, or when
+    /// the device fails.
+    pub fn window(
+        &mut self,
+        room: RoomKey,
+        photo: u64,
+        rect: &LatentRect,
+        pixels: Pixels,
+    ) -> Result<Inversion, PipelineError> {
+        let now = self.tick();
+        let room = self
+            .rooms
+            .get_mut(&room)
+            .ok_or(PipelineError::PartNotInverted)?;
+        room.used = now;
+        let touches = |part: &Part| {
+            let (a, b) = (&part.rect, rect);
+            let along = |a: u32, size: u32, b: u32, other: u32| a < b + other && b < a + size;
+            part.photo == photo
+                && along(a.x, a.width, b.x, b.width)
+                && along(a.y, a.height, b.y, b.height)
+        };
+        let mut needed = Vec::new();
+        for part in room.parts.iter_mut().filter(|part| touches(part)) {
+            part.used = now;
+            needed.push(part.on_device(&self.device)?);
+        }
+        let window = Inversion::gathered(&needed, rect, pixels);
+        self.make_room();
+        window
+    }
+
+    /// A photo is not edited any more.
+    pub fn forget_photo(&mut self, room: RoomKey, photo: u64) {
+        if let Some(room) = self.rooms.get_mut(&room) {
+            room.parts.retain(|part| part.photo != photo);
+        }
+        self.report();
+    }
+
+    /// A room has ended.
     pub fn forget(&mut self, room: RoomKey) {
         self.rooms.remove(&room);
+        self.report();
     }
+
+    fn tick(&mut self) -> u64 {
+        self.clock += 1;
+        self.clock
+    }
+
+    /// Bytes of windows and parts in a place.
+    fn bytes_in(&self, place: Place) -> u64 {
+        let windows = match place {
+            Place::Device => self.rooms.values().map(RoomLatents::window_bytes).sum(),
+            Place::Host | Place::Disk => 0,
+        };
+        let parts = self.rooms.values().flat_map(|room| &room.parts);
+        let parts = parts.filter(|part| part.place() == place);
+        windows + parts.map(|part| part.bytes).sum::<u64>()
+    }
+
+    /// Brings the device's memory, and then the host's, back under the budget.
+    fn make_room(&mut self) {
+        while self.bytes_in(Place::Device) > self.budget && self.leave_device() {}
+        while self.bytes_in(Place::Host) > self.budget && self.move_oldest(Place::Host, Place::Disk)
+        {
+        }
+        self.report();
+    }
+
+    /// Takes from the room used longest ago what it has on the device: its windows or, where there
+    /// are none, a part. False when there is nothing left to take.
+    fn leave_device(&mut self) -> bool {
+        let on_device = |room: &RoomLatents| {
+            let is_there = |part: &Part| part.place() == Place::Device;
+            !room.windows.is_empty() || room.parts.iter().any(is_there)
+        };
+        let rooms = self.rooms.values_mut().filter(|room| on_device(room));
+        let Some(oldest) = rooms.min_by_key(|room| room.used) else {
+            return false;
+        };
+        if !oldest.windows.is_empty() {
+            oldest.windows.clear();
+            return true;
+        }
+        // Where the device computes in host memory, moving there would free nothing.
+        let next = match self.device.is_cpu() {
+            true => Place::Disk,
+            false => Place::Host,
+        };
+        self.move_oldest(Place::Device, next)
+    }
+
+    /// Moves the part that was used longest ago, of the room that was. False when none can go.
+    fn move_oldest(&mut self, from: Place, to: Place) -> bool {
+        let path = match to {
+            Place::Disk => match self.next_file() {
+                Ok(path) => path,
+                Err(error) => {
+                    tracing::error!(%error, "latents stay in memory: no temporary folder");
+                    return false;
+                }
+            },
+            Place::Device | Place::Host => std::path::PathBuf::new(),
+        };
+        let candidates = self.rooms.values_mut().flat_map(|room| {
+            let used = room.used;
+            let parts = room.parts.iter_mut().filter(|part| part.place() == from);
+            parts.map(move |part| ((used, part.used), part))
+        });
+        let Some((_, part)) = candidates.min_by_key(|(used, _)| *used) else {
+            return false;
+        };
+        let moved = match to {
+            Place::Disk => part.to_disk(path),
+            Place::Device | Place::Host => part.to_host(),
+        };
+        match &moved {
+            Ok(()) => {
+                counter!("impasto_latent_moves_total", "to" => to.name()).increment(1);
+            }
+            Err(error) => tracing::error!(%error, "a part of a photo stays where it is"),
+        }
+        moved.is_ok()
+    }
+
+    fn next_file(&mut self) -> std::io::Result<std::path::PathBuf> {
+        let folder = match self.folder.take() {
+            Some(folder) => folder,
+            None => tempfile::Builder::new()
+                .prefix("impasto-latents-")
+                .tempdir()?,
+        };
+        self.files += 1;
+        let path = folder.path().join(format!("{}.safetensors", self.files));
+        self.folder = Some(folder);
+        Ok(path)
+    }
+
+    fn report(&self) {
+        for place in Place::ALL {
+            gauge!("impasto_latent_bytes", "place" => place.name())
+                .set(self.bytes_in(place) as f64);
+        }
+    }
+}
+
+fn bytes(latents: &Tensor) -> u64 {
+    (latents.elem_count() * latents.dtype().size_in_bytes()) as u64
 }
 
 #[cfg(test)]
-mod tests {
-    use candle_core::{DType, Device};
-
-    use super::*;
-
-    #[test]
-    fn a_room_keeps_its_newest_windows() {
-        let mut residency = Residency::default();
-        let latents = Tensor::zeros((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
-        let key = |width: u32| WindowKey::new(&Pixels::new(width + 1, 1, [0; 3]));
-        for x in 0..WINDOWS_PER_ROOM as u32 {
-            residency.keep(RoomKey(1), key(x), latents.clone());
-        }
-        assert!(residency.get(RoomKey(1), &key(0)).is_some());
-        residency.keep(RoomKey(1), key(1000), latents.clone());
-        assert!(
-            residency.get(RoomKey(1), &key(0)).is_some(),
-            "used just now"
-        );
-        assert!(
-            residency.get(RoomKey(1), &key(1)).is_none(),
-            "used longest ago"
-        );
-        assert!(residency.get(RoomKey(2), &key(0)).is_none());
-        residency.forget(RoomKey(1));
-        assert!(residency.get(RoomKey(1), &key(0)).is_none());
-    }
-
-    #[test]
-    fn other_pixels_are_another_window() {
-        let white = WindowKey::new(&Pixels::new(8, 8, [255; 3]));
-        assert!(white == WindowKey::new(&Pixels::new(8, 8, [255; 3])));
-        assert!(white != WindowKey::new(&Pixels::new(8, 8, [254; 3])));
-        assert!(white != WindowKey::new(&Pixels::new(16, 4, [255; 3])));
-    }
-}
+mod tests;

@@ -8,20 +8,64 @@ use metrics::{counter, histogram};
 use tokio::sync::watch;
 
 use super::admission::{Admission, Running, Waiting, tell};
+use super::inverting::InversionJob;
 use super::loras::{LoraSwitch, weights_of};
 use super::residency::{Residency, WindowKey};
 use super::{EngineError, RenderEvent, RenderRequest};
 use crate::canvas::{Pixels, WindowRules};
 use crate::pipeline::{
-    GenerateRequest, Pipeline, PipelineError, Render, RenderSettings, Stage, Timings,
+    Edit, GenerateRequest, Network, PhotoEdit, PhotoWindow, Pipeline, PipelineError, Render,
+    RenderSettings, Rendered, Stage, Timings, latent_rect_from_window,
 };
-use crate::protocol::{LoraWeight, Settings, TimingsMs};
+use crate::protocol::{EditMethod, LoraWeight, Settings, TimingsMs};
 
 /// A render on the device.
 struct Active {
     request: RenderRequest,
     running: Running,
-    render: Render,
+    run: Run,
+}
+
+enum Run {
+    Painting(Box<Render>),
+    /// Of a window over an inverted photo.
+    Photo(Box<PhotoEdit>),
+}
+
+impl Run {
+    /// What can share a batch with others.
+    fn as_render_mut(&mut self) -> Option<&mut Render> {
+        match self {
+            Self::Painting(render) => Some(render),
+            Self::Photo(edit) => edit.as_render_mut(),
+        }
+    }
+
+    /// Runs with one shape take their steps in one batch; those without take them alone.
+    fn batch_shape(&mut self) -> Option<(Network, u32, u32, usize)> {
+        self.as_render_mut().map(|render| render.batch_shape())
+    }
+
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Painting(render) => render.is_done(),
+            Self::Photo(edit) => edit.is_done(),
+        }
+    }
+
+    fn timings_mut(&mut self) -> &mut Timings {
+        match self {
+            Self::Painting(render) => render.timings_mut(),
+            Self::Photo(edit) => edit.timings_mut(),
+        }
+    }
+
+    fn finish(self, pipeline: &Pipeline) -> Result<Rendered, PipelineError> {
+        match self {
+            Self::Painting(render) => pipeline.finish(*render),
+            Self::Photo(edit) => pipeline.finish_window_edit(*edit),
+        }
+    }
 }
 
 /// Owns the model and everything on the device.
@@ -29,24 +73,27 @@ pub(super) struct Worker {
     pipeline: Pipeline,
     admission: Arc<Admission>,
     residency: Residency,
+    inverting: Option<InversionJob>,
     batch: usize,
     text_seen: (u64, u64),
     loras: watch::Sender<Vec<LoraWeight>>,
 }
 
 impl Worker {
-    /// `loras` is told which LoRAs are active whenever they change.
+    /// `latent_budget` is in bytes; `loras` is told which LoRAs are active whenever they change.
     pub fn new(
         pipeline: Pipeline,
         admission: Arc<Admission>,
         batch: usize,
+        latent_budget: u64,
         loras: watch::Sender<Vec<LoraWeight>>,
     ) -> Self {
-        let residency = Residency::default();
+        let residency = Residency::new(pipeline.model().device.clone(), latent_budget);
         Self {
             pipeline,
             admission,
             residency,
+            inverting: None,
             batch: batch.max(1),
             text_seen: (0, 0),
             loras,
@@ -60,6 +107,9 @@ impl Worker {
             for room in admitted.forgotten {
                 self.residency.forget(room);
             }
+            for (room, photo) in admitted.forgotten_photos {
+                self.residency.forget_photo(room, photo);
+            }
             if let Some(switch) = admitted.switch {
                 self.switch_loras(switch);
             }
@@ -68,7 +118,19 @@ impl Worker {
             }
             active = self.drop_superseded(active);
             active = self.step(active);
+            let running = active.len();
             active = self.finish_done(active);
+            if let Some(waiting) = admitted.invert {
+                self.inverting = InversionJob::begin(&mut self.pipeline, waiting);
+                self.note_inversion();
+            }
+            // Between renders, so that each of them waits for one step of an inversion at most.
+            if active.is_empty() || active.len() < running {
+                self.step_inversion();
+            }
+        }
+        if let Some(job) = self.inverting.take() {
+            job.give_up();
         }
         for Active { request, .. } in active {
             tell(
@@ -91,6 +153,23 @@ impl Worker {
         let _ = done.send(result.map_err(EngineError::from));
     }
 
+    fn step_inversion(&mut self) {
+        let Some(job) = self.inverting.take() else {
+            return;
+        };
+        let _span = tracing::debug_span!("invert").entered();
+        self.inverting = job.step(&mut self.pipeline, &mut self.residency);
+        self.note_inversion();
+    }
+
+    /// Lets the next inversion begin where this one has ended.
+    fn note_inversion(&mut self) {
+        if self.inverting.is_none() {
+            self.admission.inversion_ended();
+        }
+        self.count_text();
+    }
+
     fn begin(&mut self, waiting: Waiting, running: Running) -> Option<Active> {
         let Waiting { request, since } = waiting;
         tell(
@@ -101,12 +180,12 @@ impl Worker {
         );
         let queue = since.elapsed();
         match self.prepare(&request) {
-            Ok(mut render) => {
-                render.timings_mut().add(Stage::Queue, queue);
+            Ok(mut run) => {
+                run.timings_mut().add(Stage::Queue, queue);
                 Some(Active {
                     request,
                     running,
-                    render,
+                    run,
                 })
             }
             Err(error) => {
@@ -116,10 +195,13 @@ impl Worker {
         }
     }
 
-    fn prepare(&mut self, request: &RenderRequest) -> Result<Render, PipelineError> {
+    fn prepare(&mut self, request: &RenderRequest) -> Result<Run, PipelineError> {
         let edit = &request.edit;
         let _span = tracing::debug_span!("prepare", room = request.room.0).entered();
         let mut timings = Timings::default();
+        if let Some(photo) = &edit.photo {
+            return self.prepare_photo(request, edit, photo, timings);
+        }
         let stage = timings.start(Stage::Encode);
         let sketch = self.latents(request, &edit.sketch)?;
         let keeps_something = edit.mask.data().iter().any(|&value| value != u8::MAX);
@@ -133,7 +215,40 @@ impl Worker {
             .timings_mut()
             .add(Stage::Encode, timings.spent(Stage::Encode));
         self.count_text();
-        Ok(render)
+        Ok(Run::Painting(Box::new(render)))
+    }
+
+    /// A window over an inverted photo: from the parts that are inverted or, for methods that need
+    /// no noise of the photo's own, from its pixels.
+    fn prepare_photo(
+        &mut self,
+        request: &RenderRequest,
+        edit: &Edit,
+        photo: &PhotoWindow,
+        mut timings: Timings,
+    ) -> Result<Run, PipelineError> {
+        let stage = timings.start(Stage::Encode);
+        let inversion = match photo.method {
+            EditMethod::Ddim => {
+                let scale = self.pipeline.model().vae.scale();
+                let rect = latent_rect_from_window(&edit.window, scale);
+                let pixels = Pixels::clone(&photo.pixels);
+                self.residency
+                    .window(request.room, photo.photo, &rect, pixels)?
+            }
+            EditMethod::EditFriendly | EditMethod::InfEdit => {
+                let latents = self.latents(request, &photo.pixels)?;
+                self.pipeline.encoded_window(edit, photo, &latents)?
+            }
+        };
+        timings.finish(stage);
+        let inversion = Arc::new(inversion);
+        let mut run = self
+            .pipeline
+            .begin_window_edit(edit, &inversion, photo.method)?;
+        run.timings_mut().add_all(&timings);
+        self.count_text();
+        Ok(Run::Photo(Box::new(run)))
     }
 
     /// Latents of the window's pixels, kept from an earlier render where they are the same.
@@ -171,49 +286,69 @@ impl Worker {
     }
 
     /// One step of every active render, batched by shape.
-    fn step(&self, mut active: Vec<Active>) -> Vec<Active> {
-        let mut shapes: Vec<_> = active
-            .iter()
-            .map(|active| active.render.batch_shape())
-            .collect();
+    fn step(&self, active: Vec<Active>) -> Vec<Active> {
+        let (mut active, alone) = active
+            .into_iter()
+            .map(|mut active| (active.run.batch_shape(), active))
+            .partition::<Vec<_>, _>(|(shape, _)| shape.is_some());
+        let mut shapes: Vec<_> = active.iter().map(|(shape, _)| *shape).collect();
         shapes.sort_unstable();
         shapes.dedup();
         for shape in shapes {
             let _span = tracing::debug_span!("step", ?shape).entered();
             let mut batch: Vec<&mut Render> = active
                 .iter_mut()
-                .map(|active| &mut active.render)
-                .filter(|render| render.batch_shape() == shape)
+                .filter(|(other, _)| *other == shape)
+                .filter_map(|(_, active)| active.run.as_render_mut())
                 .collect();
             let Err(error) = self.pipeline.step(&mut batch) else {
                 continue;
             };
             let (failed, kept) = active
                 .into_iter()
-                .partition::<Vec<_>, _>(|active| active.render.batch_shape() == shape);
-            for Active {
-                request, running, ..
-            } in failed
-            {
-                self.fail(&request, &running, &error);
+                .partition::<Vec<_>, _>(|(other, _)| *other == shape);
+            for (_, active) in failed {
+                self.fail(&active.request, &active.running, &error);
             }
             active = kept;
         }
+        let mut active: Vec<Active> = active.into_iter().map(|(_, active)| active).collect();
+        active.extend(
+            alone
+                .into_iter()
+                .filter_map(|(_, one)| self.step_alone(one)),
+        );
         active
+    }
+
+    /// One step of a render that runs the model in its own way.
+    fn step_alone(&self, mut active: Active) -> Option<Active> {
+        let _span = tracing::debug_span!("step alone").entered();
+        let stepped = match &mut active.run {
+            Run::Photo(edit) => self.pipeline.step_photo_edit(edit),
+            Run::Painting(render) => self.pipeline.step(&mut [render.as_mut()]),
+        };
+        match stepped {
+            Ok(()) => Some(active),
+            Err(error) => {
+                self.fail(&active.request, &active.running, &error);
+                None
+            }
+        }
     }
 
     fn finish_done(&self, active: Vec<Active>) -> Vec<Active> {
         let (done, kept) = active
             .into_iter()
-            .partition::<Vec<_>, _>(|active| active.render.is_done());
+            .partition::<Vec<_>, _>(|active| active.run.is_done());
         for Active {
             request,
             running,
-            render,
+            run,
         } in done
         {
             let _span = tracing::debug_span!("decode", room = request.room.0).entered();
-            match self.pipeline.finish(render) {
+            match run.finish(&self.pipeline) {
                 Ok(rendered) => {
                     self.admission.ended(&running);
                     record(&rendered.timings);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::canvas::{Mask, Pixels};
-use crate::protocol::Rect;
+use crate::protocol::{EditMethod, Rect};
 
 /// Sampling settings of one render.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +32,9 @@ pub struct RenderSettings {
     pub eta: f64,
     /// What SDXL is told about sizes, instead of the picture's own. Other models ignore it.
     pub micro_conditioning: MicroConditioning,
+    /// Parts with prompts of their own. Each costs a row of the batch; the base network knows of
+    /// none.
+    pub regions: Vec<PromptRegion>,
 }
 
 impl Default for RenderSettings {
@@ -49,6 +52,7 @@ impl Default for RenderSettings {
             sampler: "ddim".to_owned(),
             eta: 0.0,
             micro_conditioning: MicroConditioning::default(),
+            regions: Vec::new(),
         }
     }
 }
@@ -76,12 +80,12 @@ impl MicroConditioning {
     }
 }
 
-/// A part of a window that has a prompt of its own.
-#[derive(Clone, Debug)]
+/// A part of a picture that has a prompt of its own.
+#[derive(Clone, Debug, PartialEq)]
 pub struct PromptRegion {
     /// What this part should show.
     pub prompt: String,
-    /// How much it holds at each pixel of the window, 0 … 255; at most 255 with all regions
+    /// How much it holds at each pixel of the picture, 0 … 255; at most 255 with all regions
     /// together. The rest is left to the prompt of the settings.
     pub share: Arc<Mask>,
 }
@@ -100,8 +104,22 @@ pub struct Edit {
     pub mask: Arc<Mask>,
     /// How to sample.
     pub settings: RenderSettings,
-    /// Parts with prompts of their own. Each costs a row of the batch.
-    pub regions: Vec<PromptRegion>,
+    /// The inverted photo that the window lies over, where the base is one: the window is edited
+    /// from its noise, and the sketch is not looked at.
+    pub photo: Option<PhotoWindow>,
+}
+
+/// A window of an inverted photo.
+#[derive(Clone, Debug)]
+pub struct PhotoWindow {
+    /// The room's number for the photo.
+    pub photo: u64,
+    /// The photo itself, as large as the window.
+    pub pixels: Arc<Pixels>,
+    /// The source prompt: what the photo shows.
+    pub prompt: String,
+    /// How it is edited.
+    pub method: EditMethod,
 }
 
 #[cfg(test)]

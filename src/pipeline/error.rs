@@ -100,6 +100,12 @@ pub enum PipelineError {
         /// `[1, channels, height/8, width/8]`.
         want: Vec<usize>,
     },
+    /// A window over a photo of which some part was never inverted.
+    #[error("a part of this window of the photo is not inverted: place the photo again")]
+    PartNotInverted,
+    /// A part of an inverted photo was put on disk and does not come back.
+    #[error("a part of the inverted photo cannot be read back ({0}): place the photo again")]
+    PartLost(String),
     /// A photo without a trajectory, where its noise is needed.
     #[error(
         "the photo was encoded but not inverted (0 steps): invert it with 25 steps or more, or \

@@ -19,7 +19,7 @@ mod render;
 mod text;
 mod timings;
 
-pub use edit::{Edit, MicroConditioning, PromptRegion, RenderSettings};
+pub use edit::{Edit, MicroConditioning, PhotoWindow, PromptRegion, RenderSettings};
 pub use embedding::TextEmbedding;
 pub use error::PipelineError;
 pub use forward::Network;
@@ -141,30 +141,29 @@ impl Pipeline {
             Family::Inpainting => Some(self.inpainting_input(&edit.known, &edit.mask)?),
             _ => self.image_input(&sketch)?,
         };
-        let regions = edit.regions.iter().map(|region| {
-            let share = self.latent_mask(&region.share)?;
-            Ok((region.prompt.clone(), share))
-        });
-        let regions = regions.collect::<Result<_, PipelineError>>()?;
         timings.finish(stage);
-        let mut settings = edit.settings.clone();
-        // A window is a part of a picture of the model's own size; told that it is a whole one of
-        // its own size, SDXL would paint it as blurred as small pictures are.
-        let native = self.model.native_side();
-        let told = &mut settings.micro_conditioning;
-        told.original_size.get_or_insert((native, native));
-        told.target_size.get_or_insert((native, native));
+        let settings = self.window_settings(edit);
         let latent_rect = latent_rect_from_window(&edit.window, self.model.vae.scale());
         let inputs = RenderInputs {
             start: self.starts_from_image(settings.strength).then_some(sketch),
             image_input,
             known,
             mask,
-            regions,
             timings,
             ..RenderInputs::from_seed(latent_rect, settings.seed)
         };
         self.begin_inputs(&settings, inputs)
+    }
+
+    /// A window is a part of a picture of the model's own size; told that it is a whole one of
+    /// its own size, SDXL would paint it as blurred as small pictures are.
+    fn window_settings(&self, edit: &Edit) -> RenderSettings {
+        let mut settings = edit.settings.clone();
+        let native = self.model.native_side();
+        let told = &mut settings.micro_conditioning;
+        told.original_size.get_or_insert((native, native));
+        told.target_size.get_or_insert((native, native));
+        settings
     }
 
     /// Whether a run begins from the noised image. A model that sees the image beside the noise
@@ -200,10 +199,7 @@ impl Pipeline {
         let stage = inputs.timings.start(Stage::Text);
         let size = self.pixel_size(&inputs.latent_rect);
         let conditioning = match inputs.network {
-            Network::Painting => {
-                let regions = std::mem::take(&mut inputs.regions);
-                self.conditioning(settings, size, regions)?
-            }
+            Network::Painting => self.conditioning(settings, size)?,
             Network::Base => {
                 let prompt = self.text.embed_base(&self.model, &settings.prompt)?;
                 unguided(prompt, settings, size)
@@ -225,14 +221,14 @@ impl Pipeline {
         &mut self,
         settings: &RenderSettings,
         size: (u32, u32),
-        regions: Vec<(String, Tensor)>,
     ) -> Result<Conditioning, PipelineError> {
         let (prompt, guidance) = self.embed_prompts(settings)?;
-        let regions = regions.into_iter().map(|(prompt, share)| {
-            let prompt = self.text.embed(&self.model, &prompt)?;
-            Ok((prompt, share))
-        });
-        let regions = regions.collect::<Result<_, PipelineError>>()?;
+        let mut regions = Vec::with_capacity(settings.regions.len());
+        for region in &settings.regions {
+            let prompt = self.text.embed(&self.model, &region.prompt)?;
+            let share = region.share.extended(size.0, size.1);
+            regions.push((prompt, self.latent_mask(&share)?));
+        }
         let mut told = Conditioning {
             prompt,
             guidance,
@@ -254,7 +250,7 @@ impl Pipeline {
     ) -> Result<[Conditioning; 2], PipelineError> {
         let source = self.text.embed(&self.model, source_prompt)?;
         let mut source = unguided(source, settings, size);
-        let mut target = self.conditioning(settings, size, Vec::new())?;
+        let mut target = self.conditioning(settings, size)?;
         let mut prompts = prompts_of(&mut target);
         prompts.push(&mut source.prompt);
         self.pad_to_longest(prompts)?;

@@ -47,9 +47,6 @@ pub struct RenderInputs {
     /// begins from the photo's latents at its first noise level, has them at each of its levels
     /// where the mask is 0, and what it adds as noise is the noise that the photo implies.
     pub inversion: Option<Arc<Inversion>>,
-    /// Parts with prompts of their own: the prompt and how much it holds,
-    /// `[1, 1, height, width]`. The base network knows of none.
-    pub regions: Vec<(String, Tensor)>,
     /// Which UNet runs.
     pub network: Network,
     /// What it took to make these; the render's times begin with it.
@@ -67,7 +64,6 @@ impl RenderInputs {
             mask: None,
             noise: NoiseSource::Seed(seed),
             inversion: None,
-            regions: Vec::new(),
             network: Network::Painting,
             timings: Timings::default(),
         }

@@ -73,6 +73,13 @@ impl Timings {
         self.spent[stage as usize] += time;
     }
 
+    /// Adds another's times.
+    pub fn add_all(&mut self, other: &Self) {
+        for stage in Stage::ALL {
+            self.add(stage, other.spent(stage));
+        }
+    }
+
     /// Time spent in a stage.
     pub fn spent(&self, stage: Stage) -> Duration {
         self.spent[stage as usize]

@@ -62,7 +62,13 @@ pub enum ClientMessage {
         image: String,
         /// How it is placed.
         mode: PlaceMode,
+        /// What it shows, for `invert`; empty when left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        prompt: Option<String>,
     },
+    /// Stops a running inversion; what is inverted stays.
+    Cancel {},
     /// Takes the sender's own last op back.
     Undo {},
     /// Does it again.

@@ -58,7 +58,12 @@ fn message_from_fields(
         "place" => ClientMessage::Place {
             image: field::<String>(&fields, "image")?,
             mode: field::<PlaceMode>(&fields, "mode")?,
+            prompt: match fields.get("prompt") {
+                Some(_) => field::<Option<String>>(&fields, "prompt")?,
+                None => None,
+            },
         },
+        "cancel" => ClientMessage::Cancel {},
         "undo" => ClientMessage::Undo {},
         "redo" => ClientMessage::Redo {},
         "revert" => ClientMessage::Revert {

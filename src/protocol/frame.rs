@@ -29,6 +29,21 @@ pub enum Layer {
     Sketch,
 }
 
+/// A picture of a room that can be had over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PictureLayer {
+    /// As [`Layer::Result`].
+    Result,
+    /// As [`Layer::Sketch`].
+    Sketch,
+    /// The noise of the inverted photo that is the base, as the decoder shows it; grey where
+    /// nothing is inverted.
+    Noise,
+    /// What DDIM makes of that noise again; grey where nothing is inverted.
+    Reconstruction,
+}
+
 /// The header of a binary frame; `type` is always `frame`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(tag = "type", rename = "frame")]

@@ -75,6 +75,26 @@ pub struct StrokeChunk {
     pub done: bool,
 }
 
+/// How windows over an inverted photo are edited.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum EditMethod {
+    /// From the noise that inverse DDIM found, with any sampler. Needs an inversion with steps,
+    /// and gives the closest likeness where the model has a base to invert with.
+    #[default]
+    Ddim,
+    /// Noise of its own for each step, at shifted timesteps (TurboEdit, arXiv 2408.00735). Needs
+    /// no inversion; for models that were distilled to few steps. It has timesteps of its own,
+    /// whatever the sampler.
+    EditFriendly,
+    /// The difference that the prompts make, step by step (InfEdit, arXiv 2312.04965). Needs no
+    /// inversion; for consistency models.
+    #[serde(rename = "infedit")]
+    InfEdit,
+}
+
 /// Settings that a client wants changed; what is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(deny_unknown_fields)]
@@ -114,6 +134,9 @@ pub struct SettingsPatch {
     /// Whether strokes are rendered while they are painted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<bool>,
+    /// How windows over an inverted photo are edited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<EditMethod>,
 }
 
 /// The room's settings in full.
@@ -146,6 +169,9 @@ pub struct Settings {
     pub spread: u32,
     /// Whether strokes are rendered while they are painted.
     pub live: bool,
+    /// How windows over an inverted photo are edited.
+    #[serde(default)]
+    pub method: EditMethod,
 }
 
 impl Settings {
@@ -170,6 +196,7 @@ impl Settings {
         settings.seed = patch.seed.unwrap_or(settings.seed);
         settings.spread = patch.spread.unwrap_or(settings.spread);
         settings.live = patch.live.unwrap_or(settings.live);
+        settings.method = patch.method.unwrap_or(settings.method);
         settings
     }
 }
@@ -198,6 +225,10 @@ pub enum Op {
         image: String,
         /// How it was placed.
         mode: PlaceMode,
+        /// What it shows, where it was inverted and the member said so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[ts(optional)]
+        prompt: Option<String>,
     },
     /// The result was flattened into the sketch.
     Apply {},

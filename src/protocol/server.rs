@@ -101,12 +101,22 @@ pub struct Welcome {
 pub enum RenderState {
     /// The device began.
     Started,
+    /// An inversion has come to `step`.
+    Progress,
     /// It is in the picture; its frames go out now.
     Done,
     /// A newer render took its place.
     Superseded,
     /// It failed; `message` says why.
     Failed,
+}
+
+/// What a `render` message is about, where it is no painting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(rename_all = "lowercase")]
+pub enum RenderWork {
+    /// A part of a photo is being inverted.
+    Invert,
 }
 
 /// Milliseconds by stage: `queue`, `text`, `encode`, `denoise`, `decode`, `codec`, `total`.
@@ -118,13 +128,23 @@ pub type TimingsMs = BTreeMap<String, f64>;
 pub struct RenderNews {
     /// Where it stands.
     pub state: RenderState,
+    /// What it is, where it is no painting.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work: Option<RenderWork>,
     /// `seq` of the last op that it includes.
     #[ts(type = "number")]
     pub rev: u64,
-    /// The region that it may change.
+    /// The region that it may change; of an inversion, the part of the photo that it answers for.
     pub rect: Rect,
+    /// Steps of an inversion that are done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<u32>,
     /// Sampling steps.
     pub steps: u32,
+    /// Peak signal-to-noise ratio, in decibels, of what DDIM makes of the noise again against the
+    /// photo, over all that is inverted; when an inversion is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub psnr_db: Option<f64>,
     /// How long each stage took, when done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(type = "Record<string, number>")]

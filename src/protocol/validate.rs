@@ -25,7 +25,13 @@ pub fn validate_client_message(message: &ClientMessage) -> Checked {
         }
         ClientMessage::Settings(patch) => validate_settings(patch),
         ClientMessage::Render(wish) => validate_render(wish),
-        ClientMessage::Place { image, .. } => identifier("image", image),
+        ClientMessage::Place { image, prompt, .. } => {
+            identifier("image", image)?;
+            match prompt {
+                Some(prompt) => text("prompt", prompt, MAX_PROMPT_CHARS),
+                None => Ok(()),
+            }
+        }
         ClientMessage::Presence(presence) => {
             coordinate("x", presence.x)?;
             coordinate("y", presence.y)
@@ -33,6 +39,7 @@ pub fn validate_client_message(message: &ClientMessage) -> Checked {
         ClientMessage::Ping { t } => number("t", *t, f64::MIN, f64::MAX),
         // Which `seq` there is, the room knows.
         ClientMessage::Apply {}
+        | ClientMessage::Cancel {}
         | ClientMessage::Undo {}
         | ClientMessage::Redo {}
         | ClientMessage::Revert { .. } => Ok(()),

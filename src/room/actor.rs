@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     Farewell, Joined, MemberId, Renderer, RoomCommand, RoomError,
-    core::{Arrival, Effect, News, RoomCore, Submission},
+    core::{Arrival, Effect, InversionWish, News, RoomCore, Submission},
     frames::{FrameEncoder, MemberFrame, SharedImage},
     lane::{LANE_MOST, LaneItem, run_lane},
     outbox::{Inlet, outbox},
@@ -24,14 +24,16 @@ use super::{
 };
 use crate::{
     canvas::Pixels,
-    engine::{RenderEvent, RenderRequest, RoomKey},
-    protocol::{Layer, ServerMessage},
+    engine::{InversionEvent, InversionRequest, RenderEvent, RenderRequest, RoomKey},
+    protocol::{PictureLayer, ServerMessage},
 };
 
 /// The most mails that wait for a room; senders wait past it.
 pub(super) const MAILBOX_MOST: usize = 256;
 /// Encoded images that are kept for members who want the same.
 const IMAGES_KEPT: usize = 32;
+/// Events of the one inversion that may be under way; the engine asks for 16.
+const INVERSION_EVENTS: usize = 64;
 
 /// What a room is sent.
 pub(super) enum Mail {
@@ -50,8 +52,8 @@ pub(super) enum Mail {
         reply: oneshot::Sender<Option<MemberFrame>>,
     },
     Image {
-        layer: Layer,
-        reply: oneshot::Sender<Pixels>,
+        layer: PictureLayer,
+        reply: oneshot::Sender<Option<Pixels>>,
     },
     StoreImage {
         id: String,
@@ -72,6 +74,8 @@ pub(super) struct RoomActor {
     address: mpsc::Sender<Mail>,
     events: mpsc::Receiver<RenderEvent>,
     events_sender: mpsc::Sender<RenderEvent>,
+    inversions: mpsc::Receiver<InversionEvent>,
+    inversions_sender: mpsc::Sender<InversionEvent>,
     connections: HashMap<Uuid, Inlet>,
     connections_made: u64,
     images: VecDeque<Arc<SharedImage>>,
@@ -105,6 +109,7 @@ impl RoomActor {
             .saturating_mul(8)
             .clamp(64, 8192);
         let (events_sender, events) = mpsc::channel(room_for_events);
+        let (inversions_sender, inversions) = mpsc::channel(INVERSION_EVENTS);
         Self {
             core: parts.core,
             key: parts.key,
@@ -114,6 +119,8 @@ impl RoomActor {
             mailbox: parts.mailbox.1,
             events,
             events_sender,
+            inversions,
+            inversions_sender,
             connections: HashMap::new(),
             connections_made: 0,
             images: VecDeque::new(),
@@ -153,6 +160,7 @@ impl RoomActor {
                 biased;
                 () = self.shutdown.cancelled() => return Farewell::ShuttingDown,
                 Some(event) = self.events.recv() => self.core.render_event(event, now()),
+                Some(event) = self.inversions.recv() => self.core.inversion_event(event, now()),
                 Some(mail) = self.mailbox.recv() => self.read(mail),
                 () = tokio::time::sleep_until(settle_at.unwrap_or(idle_at)), if settle_at.is_some() => {
                     self.core.tick(now());
@@ -192,7 +200,7 @@ impl RoomActor {
                 };
                 answer(reply, frame);
             }
-            Mail::Image { layer, reply } => answer(reply, self.core.layer(layer).clone()),
+            Mail::Image { layer, reply } => answer(reply, self.core.picture(layer).cloned()),
             Mail::StoreImage { id, image, reply } => {
                 answer(reply, self.core.images.insert(id, image));
             }
@@ -276,6 +284,9 @@ impl RoomActor {
                 }
             }
             Effect::Submit(submission) => self.submit(submission),
+            Effect::Invert(wish) => self.invert(*wish),
+            Effect::CancelInversion(ticket) => self.renderer.cancel_inversion(self.key, ticket),
+            Effect::ForgetPhoto(photo) => self.renderer.forget_photo(self.key, photo),
             Effect::News(news) => self.tell(*news, lane),
         }
     }
@@ -319,6 +330,33 @@ impl RoomActor {
             let message = refused.to_string();
             self.core
                 .render_event(RenderEvent::Failed { ticket, message }, now());
+        }
+    }
+
+    fn invert(&mut self, wish: InversionWish) {
+        let InversionWish {
+            ticket,
+            photo,
+            tile,
+            pixels,
+            prompt,
+        } = wish;
+        let request = InversionRequest {
+            room: self.key,
+            photo,
+            ticket,
+            rect: tile.rect,
+            core: tile.core,
+            pixels,
+            prompt,
+            steps: self.core.options.inversion.steps,
+            refinements: self.core.options.inversion.refinements,
+            events: self.inversions_sender.clone(),
+        };
+        if let Err(refused) = self.renderer.invert(request) {
+            let message = refused.to_string();
+            self.core
+                .inversion_event(InversionEvent::Failed { ticket, message }, now());
         }
     }
 

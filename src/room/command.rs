@@ -19,7 +19,11 @@ pub enum RoomCommand {
         image: String,
         /// How it is placed.
         mode: PlaceMode,
+        /// What it shows, for `invert`.
+        prompt: Option<String>,
     },
+    /// Stop a running inversion.
+    CancelInversion,
     /// Take the member's own last stroke, placement, apply or revert back.
     Undo,
     /// Do it again.
@@ -43,7 +47,16 @@ impl RoomCommand {
             ClientMessage::Settings(patch) => Self::Settings(patch),
             ClientMessage::Render(wish) => Self::Render(wish),
             ClientMessage::Apply {} => Self::Apply,
-            ClientMessage::Place { image, mode } => Self::Place { image, mode },
+            ClientMessage::Place {
+                image,
+                mode,
+                prompt,
+            } => Self::Place {
+                image,
+                mode,
+                prompt,
+            },
+            ClientMessage::Cancel {} => Self::CancelInversion,
             ClientMessage::Undo {} => Self::Undo,
             ClientMessage::Redo {} => Self::Redo,
             ClientMessage::Revert { seq } => Self::Revert { seq },

@@ -3,7 +3,7 @@
 //! Calls go in with the time at which they came, [`Effect`]s come out. The same calls give the
 //! same effects, so that a room can be simulated from a seed.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::{collections::BTreeMap, sync::Arc, time::Instant};
 
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ use super::{
     RoomError, RoomOptions,
     history::History,
     images::ImageStore,
+    photos::Photos,
     prompts::StrokePrompts,
     render_plan::RenderPlan,
     strokes::StrokeBook,
@@ -18,7 +19,7 @@ use super::{
     views::{FramePlan, Tiles, View},
 };
 use crate::{
-    canvas::{Canvas, Pixels, WindowRules},
+    canvas::{Canvas, PhotoTile, Pixels, WindowRules},
     journal::Journal,
     pipeline::Edit,
     protocol::{
@@ -50,6 +51,12 @@ pub(super) enum Effect {
     FramesReady(Uuid),
     /// A render for the engine.
     Submit(Submission),
+    /// An inversion for the engine.
+    Invert(Box<InversionWish>),
+    /// The inversion of this ticket is to stop.
+    CancelInversion(u64),
+    /// The engine may drop what is inverted of this photo.
+    ForgetPhoto(u64),
     /// News of a render, to every member, in order.
     News(Box<News>),
 }
@@ -61,6 +68,17 @@ pub(super) struct Submission {
     pub(super) ticket: u64,
     pub(super) edit: Edit,
     pub(super) supersede: bool,
+}
+
+/// An inversion for the engine.
+#[derive(Debug)]
+pub(super) struct InversionWish {
+    pub(super) ticket: u64,
+    pub(super) photo: u64,
+    pub(super) tile: PhotoTile,
+    /// The photo inside the tile.
+    pub(super) pixels: Arc<Pixels>,
+    pub(super) prompt: String,
 }
 
 /// News of a render, and the frames that it gave rise to.
@@ -106,6 +124,7 @@ pub(super) struct RoomCore {
     pub(super) prompts: StrokePrompts,
     pub(super) history: History,
     pub(super) images: ImageStore,
+    pub(super) photos: Photos,
     pub(super) tiles: Tiles,
     /// Result tiles that strokes painted over and no frame has shown yet.
     pub(super) inked: super::cells::CellSet,
@@ -143,6 +162,7 @@ impl RoomCore {
             prompts: StrokePrompts::default(),
             history: History::default(),
             images: ImageStore::new(options.images_max, options.image_bytes_max),
+            photos: Photos::default(),
             tiles: Tiles::new(size),
             inked: super::cells::CellSet::new(size, super::views::TILE),
             tickets: 0,

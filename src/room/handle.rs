@@ -12,7 +12,7 @@ use super::{RoomCommand, RoomError, actor::Mail, core::Arrival, outbox::MemberOu
 use crate::{
     canvas::{Pixels, fit_to},
     engine::RoomKey,
-    protocol::{CanvasSize, Hello, Layer, PROTOCOL_VERSION, Role, Welcome},
+    protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Role, Welcome},
 };
 
 /// One connection of a client to a room.
@@ -139,11 +139,11 @@ impl RoomHandle {
         }
     }
 
-    /// A copy of a picture of the room.
+    /// A copy of a picture of the room; none of an inverted photo where nothing is inverted.
     ///
     /// # Errors
     /// [`RoomError::Closed`].
-    pub async fn image(&self, layer: Layer) -> Result<Pixels, RoomError> {
+    pub async fn image(&self, layer: PictureLayer) -> Result<Option<Pixels>, RoomError> {
         let (reply, answer) = oneshot::channel();
         self.post(Mail::Image { layer, reply }).await?;
         answer.await.map_err(|_| RoomError::Closed)

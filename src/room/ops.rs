@@ -53,7 +53,15 @@ impl RoomCore {
             RoomCommand::Settings(patch) => self.change_settings(client, patch, now),
             RoomCommand::Render(wish) => self.wish(client, wish, now),
             RoomCommand::Apply => self.apply(client, now),
-            RoomCommand::Place { image, mode } => self.place(client, image, mode, now),
+            RoomCommand::Place {
+                image,
+                mode,
+                prompt,
+            } => self.place(client, image, mode, prompt, now),
+            RoomCommand::CancelInversion => {
+                self.cancel_inversion();
+                Ok(())
+            }
             RoomCommand::Undo => self.undo(client, now),
             RoomCommand::Redo => self.redo(client, now),
             RoomCommand::Revert { seq } => self.revert(client, seq, now),
@@ -139,6 +147,9 @@ impl RoomCore {
                 plan.look_at(*x, *y);
             }
         }
+        if let Some([x, y, _]) = points.last() {
+            self.photos.look_at(*x, *y);
+        }
     }
 
     /// Where the mask may have changed with a change of the footprint.
@@ -175,6 +186,7 @@ impl RoomCore {
         self.accept(client, Op::Settings(patch))?;
         let old = std::mem::replace(&mut self.settings, settings);
         self.heard(client, now);
+        self.release_held();
         if self.settings.spread != old.spread {
             let changed = self.canvas.set_spread(self.settings.spread);
             self.show_now(&changed);
@@ -264,31 +276,41 @@ impl RoomCore {
         Ok(())
     }
 
-    fn place(&mut self, client: Uuid, image: String, mode: PlaceMode, now: Instant) -> Handled {
-        if mode == PlaceMode::Invert {
-            return refuse(
-                ErrorCode::InvalidValue,
-                "This server cannot invert images; place the image as `plain`.",
-            );
-        }
+    fn place(
+        &mut self,
+        client: Uuid,
+        image: String,
+        mode: PlaceMode,
+        prompt: Option<String>,
+        now: Instant,
+    ) -> Handled {
         let Some(pixels) = self.images.get(&image).cloned() else {
             return refuse(
                 ErrorCode::UnknownImage,
                 "No uploaded image has that id; upload it again.",
             );
         };
-        let entry = self.accept(client, Op::Place { image, mode })?;
+        let source_prompt = prompt.clone().unwrap_or_default();
+        let op = Op::Place {
+            image,
+            mode,
+            prompt,
+        };
+        let entry = self.accept(client, op)?;
         self.heard(client, now);
         self.history.push(client, entry);
         self.timeline.push(entry, EntryKind::Place);
         let changed = self.canvas.place(entry, pixels);
+        if mode == PlaceMode::Invert {
+            self.begin_photo(entry, source_prompt);
+        }
         self.mark(Layer::Sketch, &changed);
         self.show_now(&changed);
         self.start_over();
         Ok(())
     }
 
-    /// The mask is empty now: no render that is under way matters.
+    /// The base is another and the mask is empty: no render that is under way matters.
     pub(super) fn start_over(&mut self) {
         let everywhere = self.canvas.bounds();
         self.bar_older_renders(&everywhere);
@@ -297,6 +319,7 @@ impl RoomCore {
             plan.abandon();
             plan.forget_dirty();
         }
+        self.follow_base();
     }
 }
 

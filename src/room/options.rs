@@ -29,6 +29,26 @@ pub struct RoomOptions {
     pub rest: Duration,
     /// How long a room without members lives on.
     pub idle_after: Duration,
+    /// How photos are inverted.
+    pub inversion: InversionOptions,
+}
+
+/// How photos are inverted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InversionOptions {
+    /// Steps on the way to the noise, at least 1.
+    pub steps: u32,
+    /// Runs of the model per step that solve for what the way back needs.
+    pub refinements: u32,
+}
+
+impl Default for InversionOptions {
+    fn default() -> Self {
+        Self {
+            steps: 25,
+            refinements: 1,
+        }
+    }
 }
 
 impl RoomOptions {
@@ -46,6 +66,7 @@ impl RoomOptions {
             history_max: 4096,
             rest: Duration::from_millis(400),
             idle_after: Duration::from_secs(30 * 60),
+            inversion: InversionOptions::default(),
         }
     }
 

@@ -77,6 +77,8 @@ pub(super) struct RenderPlan {
     pub(super) abandoned: BTreeMap<u64, Abandoned>,
     /// After a failure: wait for the next op.
     pub(super) stalled: bool,
+    /// The next window waits until the photo under it is inverted.
+    pub(super) held: bool,
 }
 
 impl RenderPlan {
@@ -94,6 +96,7 @@ impl RenderPlan {
             flight: None,
             abandoned: BTreeMap::new(),
             stalled: false,
+            held: false,
         }
     }
 
@@ -101,6 +104,7 @@ impl RenderPlan {
     pub(super) fn heard(&mut self, now: Instant) {
         self.last_op = now;
         self.stalled = false;
+        self.held = false;
         if self
             .flight
             .as_ref()
@@ -139,6 +143,7 @@ impl RenderPlan {
         self.unsettled.clear();
         self.wished.clear();
         self.arrived = None;
+        self.held = false;
     }
 
     /// Somebody else renders what was only painted and not wished.
@@ -167,6 +172,7 @@ impl RenderPlan {
     pub(super) fn settles_at(&self, live: bool, rest: Duration) -> Option<Instant> {
         let waits = live
             && !self.stalled
+            && !self.held
             && !self.hand_down
             && self.flight.is_none()
             && !self.unsettled.is_empty();
@@ -207,7 +213,17 @@ impl RenderPlan {
 
     /// A part of a flight's window has to be rendered again.
     pub(super) fn put_back(&mut self, flight: &Flight, part: &Rect) {
-        match flight.reason {
+        self.put_back_for(flight.reason, part);
+    }
+
+    /// A window that was taken to be rendered has to wait for the photo under it.
+    pub(super) fn hold(&mut self, reason: Reason, core: &Rect) {
+        self.put_back_for(reason, core);
+        self.held = true;
+    }
+
+    fn put_back_for(&mut self, reason: Reason, part: &Rect) {
+        match reason {
             Reason::Wish(steps) => {
                 self.wished.insert_rect(part);
                 self.wished_steps = self.wished_steps.or(steps);
@@ -226,7 +242,7 @@ impl RenderPlan {
         now: Instant,
         rest: Duration,
     ) -> Option<(Reason, Window)> {
-        if self.stalled {
+        if self.stalled || self.held {
             return None;
         }
         let settling = self.settles_at(live, rest).is_some_and(|when| when <= now);

@@ -2,11 +2,11 @@
 
 use crate::{
     canvas::WindowRules,
-    engine::{EngineHandle, RenderRequest, RoomKey},
+    engine::{EngineHandle, InversionRequest, RenderRequest, RoomKey},
     protocol::{ModelInfo, Settings},
 };
 
-/// The engine did not take a render.
+/// The engine did not take a render or an inversion.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RenderRefused(
@@ -31,6 +31,18 @@ pub trait Renderer: Send + Sync + 'static {
     /// [`RenderRefused`] when the engine is full or gone; then no news comes.
     fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused>;
 
+    /// Takes the inversion of a part of a photo; its news comes through `request.events`.
+    ///
+    /// # Errors
+    /// [`RenderRefused`] when the engine is full or gone; then no news comes.
+    fn invert(&self, request: InversionRequest) -> Result<(), RenderRefused>;
+
+    /// Stops an inversion, which is told as superseded unless it has ended already.
+    fn cancel_inversion(&self, room: RoomKey, ticket: u64);
+
+    /// What is inverted of a photo can go.
+    fn forget_photo(&self, room: RoomKey, photo: u64);
+
     /// The room has ended: its waiting renders and its latents can go.
     fn forget_room(&self, room: RoomKey);
 }
@@ -50,6 +62,18 @@ impl Renderer for EngineHandle {
 
     fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
         EngineHandle::submit(self, request).map_err(|error| RenderRefused(error.to_string()))
+    }
+
+    fn invert(&self, request: InversionRequest) -> Result<(), RenderRefused> {
+        EngineHandle::invert(self, request).map_err(|error| RenderRefused(error.to_string()))
+    }
+
+    fn cancel_inversion(&self, room: RoomKey, ticket: u64) {
+        EngineHandle::cancel_inversion(self, room, ticket);
+    }
+
+    fn forget_photo(&self, room: RoomKey, photo: u64) {
+        EngineHandle::forget_photo(self, room, photo);
     }
 
     fn forget_room(&self, room: RoomKey) {

@@ -11,7 +11,7 @@ use super::{
     views::View,
 };
 use crate::{
-    canvas::{Pixels, feather},
+    canvas::{Pixels, Window, feather},
     engine::RenderEvent,
     pipeline::{Edit, RenderSettings},
     protocol::{Layer, Rect, RenderNews, RenderState, TimingsMs},
@@ -38,6 +38,12 @@ impl RoomCore {
             if mask.bounds().is_empty() {
                 continue;
             }
+            if self.waits_for_photo(&window) {
+                if let Some(plan) = self.plans.get_mut(&client) {
+                    plan.hold(reason, &window.core);
+                }
+                return;
+            }
             let usual = self.settings.steps;
             let better = settle_steps(usual, &self.model);
             let (steps, is_final) = match reason {
@@ -45,14 +51,13 @@ impl RoomCore {
                 Reason::Live => (usual, better == usual),
                 Reason::Settle => (better, true),
             };
-            let (prompt, regions) = self.window_prompts(&window.rect);
             let edit = Edit {
                 window: window.rect,
                 sketch: Arc::new(self.canvas.sketch().crop(&window.rect)),
                 known: Arc::new(self.canvas.known(&window.rect, &mask)),
                 mask: Arc::new(mask.clone()),
-                settings: self.render_settings(prompt, steps),
-                regions,
+                settings: self.render_settings(&window, steps),
+                photo: self.photo_window(&window),
             };
             self.tickets += 1;
             let ticket = self.tickets;
@@ -86,12 +91,14 @@ impl RoomCore {
         }
     }
 
-    fn render_settings(&self, prompt: String, steps: u32) -> RenderSettings {
+    fn render_settings(&self, window: &Window, steps: u32) -> RenderSettings {
         let settings = &self.settings;
+        let (prompt, regions) = self.window_prompts(&window.rect);
         let usual = RenderSettings::default();
         let negative_prompt = &settings.negative_prompt;
         RenderSettings {
             prompt,
+            regions,
             negative_prompt: Some(negative_prompt.clone()).filter(|prompt| !prompt.is_empty()),
             guidance_scale: settings.guidance_scale,
             guidance_rescale: settings.guidance_rescale.unwrap_or(usual.guidance_rescale),
@@ -142,9 +149,12 @@ impl RoomCore {
             let (rev, rect, steps) = (told.rev, told.rect, told.steps);
             self.tell(RenderNews {
                 state,
+                work: None,
                 rev,
                 rect,
+                step: None,
                 steps,
+                psnr_db: None,
                 timings_ms: None,
                 message: None,
             });
@@ -197,7 +207,7 @@ impl RoomCore {
         self.tell(news);
     }
 
-    fn tell(&mut self, news: RenderNews) {
+    pub(super) fn tell(&mut self, news: RenderNews) {
         self.effects.push(Effect::News(Box::new(News {
             news,
             frames: Vec::new(),
@@ -295,9 +305,12 @@ fn ticket_of(event: &RenderEvent) -> u64 {
 fn news_from_flight(flight: &Flight, state: RenderState) -> RenderNews {
     RenderNews {
         state,
+        work: None,
         rev: flight.rev,
         rect: flight.window.rect,
+        step: None,
         steps: flight.steps,
+        psnr_db: None,
         timings_ms: None,
         message: None,
     }

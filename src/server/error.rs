@@ -55,6 +55,8 @@ pub enum HttpOnlyCode {
     NotFound,
     /// The path does not know that method.
     MethodNotAllowed,
+    /// The picture is one of an inverted photo, and there is none.
+    NotInverted,
     /// A room of that name exists already.
     RoomExists,
     /// The page that sent the request is not one of this server's.

@@ -10,10 +10,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::error::ApiError;
+use super::error::{ApiError, HttpOnlyCode};
 use super::state::AppState;
 use crate::canvas::{CodecError, ImageLimits, decode_image, encode_image};
-use crate::protocol::{ErrorCode, FrameFormat, Layer};
+use crate::protocol::{ErrorCode, FrameFormat, PictureLayer};
 use crate::room::RoomHandle;
 
 /// The longest side of an uploaded image, in pixels: as long as a canvas may be.
@@ -135,15 +135,21 @@ pub async fn keep_image(
 /// A layer of the room as PNG.
 ///
 /// # Errors
-/// 503 when the room has closed.
+/// 404 for a layer of an inverted photo where nothing is inverted, 503 when the room has closed.
 pub async fn encode_picture(
     state: &AppState,
     room: &RoomHandle,
-    layer: Layer,
+    layer: PictureLayer,
 ) -> Result<Bytes, ApiError> {
     // First the turn, then the copy: those that wait hold none.
     let turn = codec_turn(state).await?;
-    let pixels = room.image(layer).await?;
+    let pixels = room.image(layer).await?.ok_or_else(|| {
+        ApiError::http(
+            StatusCode::NOT_FOUND,
+            HttpOnlyCode::NotInverted,
+            "nothing is inverted here: place a photo with the mode `invert`, and wait a moment",
+        )
+    })?;
     let encode = move || encode_image(&pixels, FrameFormat::Png, 100);
     let (encoded, _turn) = in_turn(turn, encode).await?;
     let png = encoded.map_err(|cause| ApiError::internal(&cause))?;

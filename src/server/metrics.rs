@@ -19,6 +19,12 @@ pub const TEXT_ENCODER_RUNS: &str = "impasto_text_encoder_runs_total";
 pub const TEXT_CACHE_HITS: &str = "impasto_text_cache_hits_total";
 /// Renders; label `state`, as in the `render` message.
 pub const RENDERS: &str = "impasto_renders_total";
+/// Inversions of parts of photos; label `state`, one of [`INVERSION_STATES`].
+pub const INVERSIONS: &str = "impasto_inversions_total";
+/// Bytes of latents that are kept between renders; label `place`, one of [`PLACES`].
+pub const LATENT_BYTES: &str = "impasto_latent_bytes";
+/// Parts of inverted photos that were moved; label `to`, one of [`PLACES`].
+pub const LATENT_MOVES: &str = "impasto_latent_moves_total";
 /// Rooms in memory.
 pub const ROOMS: &str = "impasto_rooms";
 /// Members over all rooms.
@@ -33,6 +39,12 @@ pub const STAGES: [&str; 6] = ["queue", "text", "encode", "denoise", "decode", "
 
 /// The values of the label `state`.
 pub const RENDER_STATES: [&str; 4] = ["started", "done", "superseded", "failed"];
+
+/// The values of the label `state` of inversions.
+pub const INVERSION_STATES: [&str; 4] = RENDER_STATES;
+
+/// The values of the labels `place` and `to`.
+pub const PLACES: [&str; 3] = ["device", "host", "disk"];
 
 /// Upper bounds in seconds, finest around the budgets of 250 and 500 ms.
 const BUCKETS: [f64; 20] = [
@@ -84,6 +96,16 @@ fn describe() {
     describe_counter!(TEXT_ENCODER_RUNS, "Runs of the text encoder");
     describe_counter!(TEXT_CACHE_HITS, "Prompts whose embedding was at hand");
     describe_counter!(RENDERS, "Renders by state");
+    describe_counter!(INVERSIONS, "Inversions of parts of photos by state");
+    describe_gauge!(
+        LATENT_BYTES,
+        Unit::Bytes,
+        "Latents kept between renders, by where they lie"
+    );
+    describe_counter!(
+        LATENT_MOVES,
+        "Parts of inverted photos moved, by where they went"
+    );
     describe_counter!(REFUSALS, "Refused messages by code");
     describe_gauge!(ROOMS, "Rooms in memory");
     describe_gauge!(MEMBERS, "Members over all rooms");
@@ -100,6 +122,13 @@ fn register() {
     counter!(TEXT_CACHE_HITS).increment(0);
     for state in RENDER_STATES {
         counter!(RENDERS, "state" => state).increment(0);
+    }
+    for state in INVERSION_STATES {
+        counter!(INVERSIONS, "state" => state).increment(0);
+    }
+    for place in PLACES {
+        gauge!(LATENT_BYTES, "place" => place).set(0.0);
+        counter!(LATENT_MOVES, "to" => place).increment(0);
     }
 }
 

@@ -19,7 +19,7 @@ use super::access::{Invites, bearer};
 use super::error::{ApiError, HttpOnlyCode};
 use super::state::AppState;
 use super::{assets, connection, images, links, loras, metrics};
-use crate::protocol::{ErrorCode, Layer, ModelInfo, Role, SUBPROTOCOL};
+use crate::protocol::{ErrorCode, ModelInfo, PictureLayer, Role, SUBPROTOCOL};
 
 /// Bytes of the body of `POST /v1/rooms`.
 const ROOM_BODY_BYTES: usize = 16 * 1024;
@@ -164,7 +164,7 @@ async fn make_room(
 
 #[derive(Debug, Deserialize)]
 struct LayerChoice {
-    layer: Option<Layer>,
+    layer: Option<PictureLayer>,
 }
 
 async fn picture(
@@ -173,10 +173,13 @@ async fn picture(
     choice: Result<Query<LayerChoice>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let Query(choice) =
-        choice.map_err(|_| ApiError::invalid_value("layer is `result` or `sketch`: name one"))?;
+    let Query(choice) = choice.map_err(|_| {
+        ApiError::invalid_value(
+            "layer is `result`, `sketch`, `noise` or `reconstruction`: name one",
+        )
+    })?;
     let handle = authorised(&state, &room, &headers, Role::Viewer)?;
-    let layer = choice.layer.unwrap_or(Layer::Result);
+    let layer = choice.layer.unwrap_or(PictureLayer::Result);
     let png = images::encode_picture(&state, &handle, layer).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/png")),

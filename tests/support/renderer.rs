@@ -2,8 +2,8 @@
 
 use futures_util::future::BoxFuture;
 use impasto::canvas::{Pixels, WindowRules};
-use impasto::engine::{EngineError, RenderEvent, RenderRequest, RoomKey};
-use impasto::protocol::{LoraWeight, ModelInfo, Settings, TimingsMs};
+use impasto::engine::{EngineError, InversionRequest, RenderEvent, RenderRequest, RoomKey};
+use impasto::protocol::{EditMethod, LoraWeight, ModelInfo, Settings, TimingsMs};
 use impasto::room::{RenderRefused, Renderer};
 use impasto::server::LoraControl;
 
@@ -38,6 +38,7 @@ impl Default for TestRenderer {
                 sampler: "lcm".to_owned(),
                 spread: 16,
                 live: true,
+                method: EditMethod::Ddim,
             },
         }
     }
@@ -94,6 +95,14 @@ impl Renderer for TestRenderer {
         });
         Ok(())
     }
+
+    fn invert(&self, _request: InversionRequest) -> Result<(), RenderRefused> {
+        Err(RenderRefused("colours cannot be inverted".to_owned()))
+    }
+
+    fn cancel_inversion(&self, _room: RoomKey, _ticket: u64) {}
+
+    fn forget_photo(&self, _room: RoomKey, _photo: u64) {}
 
     fn forget_room(&self, _room: RoomKey) {}
 }

@@ -4,29 +4,16 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
 use super::Inversion;
 use super::paired::PairedEdit;
 use crate::canvas::{Mask, Pixels};
 use crate::pipeline::{
-    Network, Pipeline, PipelineError, Render, RenderInputs, RenderSettings, Stage, Timings,
+    Edit, Network, PhotoWindow, Pipeline, PipelineError, Render, RenderInputs, RenderSettings,
+    Rendered, Stage, Timings, latent_rect_from_window,
 };
-
-/// How a photo is edited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EditMethod {
-    /// From the noise that inverse DDIM found, with any sampler. Needs an inversion with steps,
-    /// and gives the closest likeness where the model has a base to invert with.
-    Ddim,
-    /// Noise of its own for each step, at shifted timesteps (TurboEdit, arXiv 2408.00735). Needs
-    /// no inversion; for models that were distilled to few steps. It has timesteps of its own,
-    /// whatever the sampler.
-    EditFriendly,
-    /// The difference that the prompts make, step by step (InfEdit, arXiv 2312.04965). Needs no
-    /// inversion; for consistency models.
-    InfEdit,
-}
+pub use crate::protocol::EditMethod;
 
 impl EditMethod {
     /// All methods.
@@ -107,6 +94,23 @@ impl PhotoEdit {
         self.steps_done() >= self.steps()
     }
 
+    /// The edit as a render, which can share a batch with others; none for methods that run the
+    /// model in their own way.
+    pub fn as_render_mut(&mut self) -> Option<&mut Render> {
+        match &mut self.run {
+            Run::Render(render) => Some(render),
+            Run::Paired(_) => None,
+        }
+    }
+
+    /// Time spent so far, to be added to.
+    pub fn timings_mut(&mut self) -> &mut Timings {
+        match &mut self.run {
+            Run::Render(render) => render.timings_mut(),
+            Run::Paired(paired) => paired.timings_mut(),
+        }
+    }
+
     pub(super) fn inversion(&self) -> &Arc<Inversion> {
         &self.inversion
     }
@@ -147,6 +151,36 @@ impl Pipeline {
             });
         }
         self.begin_edit_of(inversion, Some(mask), method, settings, Network::Painting)
+    }
+
+    /// Starts the edit of a window over an inverted photo, given the inversion of that window.
+    ///
+    /// # Errors
+    /// As [`Pipeline::begin_photo_edit`].
+    pub fn begin_window_edit(
+        &mut self,
+        edit: &Edit,
+        inversion: &Arc<Inversion>,
+        method: EditMethod,
+    ) -> Result<PhotoEdit, PipelineError> {
+        let settings = self.window_settings(edit);
+        self.begin_photo_edit(inversion, &edit.mask, method, &settings)
+    }
+
+    /// A window of a photo without a trajectory, for methods that need none, given the latents of
+    /// its pixels.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn encoded_window(
+        &self,
+        edit: &Edit,
+        photo: &PhotoWindow,
+        latents: &Tensor,
+    ) -> Result<Inversion, PipelineError> {
+        let rect = latent_rect_from_window(&edit.window, self.model().vae.scale());
+        let latents = latents.to_dtype(DType::F32)?;
+        Ok(self.encoded_photo(&photo.pixels, &photo.prompt, latents, (rect.x, rect.y)))
     }
 
     /// An edit inside a mask or, without one, of everything.
@@ -246,6 +280,23 @@ impl Pipeline {
         }
     }
 
+    /// Decodes an edit whose steps are all done. Nothing of the photo is put back: that is for
+    /// whoever knows what is shown there now.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn finish_window_edit(&self, edit: PhotoEdit) -> Result<Rendered, PipelineError> {
+        let (latents, mut timings) = edit.into_latents();
+        let stage = timings.start(Stage::Decode);
+        let pixels = self.decode(&latents)?;
+        timings.finish(stage);
+        Ok(Rendered {
+            pixels,
+            latents,
+            timings,
+        })
+    }
+
     /// Decodes an edit whose steps are all done and puts it into the photo, inside the mask.
     ///
     /// # Errors
@@ -253,9 +304,12 @@ impl Pipeline {
     pub fn finish_photo_edit(&self, edit: PhotoEdit) -> Result<EditedPhoto, PipelineError> {
         let inversion = Arc::clone(&edit.inversion);
         let mask = edit.mask.clone();
-        let (latents, mut timings) = edit.into_latents();
+        let Rendered {
+            pixels: decoded,
+            latents,
+            mut timings,
+        } = self.finish_window_edit(edit)?;
         let stage = timings.start(Stage::Decode);
-        let decoded = self.decode(&latents)?;
         let photo = inversion.photo();
         let pixels = match mask {
             Some(mask) => {

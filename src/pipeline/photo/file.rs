@@ -8,7 +8,8 @@
 //! | `timesteps`, `alphas_cumprod` | f64 | `[steps]` |
 //!
 //! The last three are left out where there are no steps. The header's free text holds `format`,
-//! `version`, `prompt`, `model` and `impasto` (the version that wrote it).
+//! `version`, `prompt`, `model`, `impasto` (the version that wrote it) and, for a part of a larger
+//! photo, `origin` (where its latents begin there, as `x,y`).
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -110,8 +111,12 @@ impl Inversion {
             ("impasto", env!("CARGO_PKG_VERSION")),
         ];
         let notes = notes.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        safetensors::serialize_to_file(views, Some(HashMap::from(notes)), path)
-            .map_err(|cause| unwritable(&cause))
+        let mut notes = HashMap::from(notes);
+        let (x, y) = self.origin;
+        if (x, y) != (0, 0) {
+            notes.insert("origin".to_owned(), format!("{x},{y}"));
+        }
+        safetensors::serialize_to_file(views, Some(notes), path).map_err(|cause| unwritable(&cause))
     }
 
     /// Reads what [`Inversion::save`] wrote, to a device.
@@ -138,6 +143,13 @@ impl Inversion {
             return Err(unreadable("another version of impasto wrote it".to_owned()));
         }
         let note = |key: &str| file.note(key).unwrap_or_default().to_owned();
+        let origin = match file.note("origin") {
+            None => (0, 0),
+            Some(text) => text
+                .split_once(',')
+                .and_then(|(x, y)| Some((x.parse().ok()?, y.parse().ok()?)))
+                .ok_or_else(|| unreadable(format!("`origin` is {text:?}")))?,
+        };
 
         let shape = file.info("photo").map(|info| info.shape.clone());
         let (height, width) = match shape.as_deref() {
@@ -188,6 +200,7 @@ impl Inversion {
         }
         Ok(Self {
             photo,
+            origin,
             prompt: note("prompt"),
             model: note("model"),
             latents,

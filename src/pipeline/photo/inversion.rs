@@ -14,6 +14,8 @@ const SAME_LEVEL: f64 = 1e-9;
 #[derive(Clone, Debug)]
 pub struct Inversion {
     pub(super) photo: Pixels,
+    /// Where its latents begin on the canvas that it is a part of.
+    pub(super) origin: (u32, u32),
     pub(super) prompt: String,
     pub(super) model: String,
     pub(super) latents: Tensor,
@@ -32,6 +34,24 @@ pub struct KeptLatents {
 }
 
 impl Inversion {
+    /// A part as a test needs it, whose latents begin at `origin`.
+    #[cfg(test)]
+    pub(crate) fn of_part(
+        photo: Pixels,
+        origin: (u32, u32),
+        latents: Tensor,
+        trajectory: Vec<KeptLatents>,
+    ) -> Self {
+        Self {
+            photo,
+            origin,
+            prompt: String::new(),
+            model: String::new(),
+            latents,
+            trajectory,
+        }
+    }
+
     /// The photo as it was given.
     pub fn photo(&self) -> &Pixels {
         &self.photo
@@ -58,12 +78,12 @@ impl Inversion {
         &self.trajectory
     }
 
-    /// The photo's place in latents.
+    /// The photo's place in latents; at the origin unless it is a part of a larger one.
     pub fn latent_rect(&self) -> LatentRect {
         let side = |index| self.latents.dims().get(index).copied().unwrap_or(0) as u32;
         LatentRect {
-            x: 0,
-            y: 0,
+            x: self.origin.0,
+            y: self.origin.1,
             width: side(3),
             height: side(2),
         }
@@ -156,6 +176,7 @@ mod tests {
         };
         Inversion {
             photo: Pixels::new(16, 16, [0; 3]),
+            origin: (0, 0),
             prompt: String::new(),
             model: String::new(),
             latents: tensor(photo),

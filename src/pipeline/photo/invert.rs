@@ -88,13 +88,7 @@ impl Pipeline {
         let grid = self.model().window_grid();
         let extended = photo.extended(width.next_multiple_of(grid), height.next_multiple_of(grid));
         let latents = self.encode(&extended)?.to_dtype(DType::F32)?;
-        let inversion = Inversion {
-            photo: photo.clone(),
-            prompt: prompt.to_owned(),
-            model: self.model().name.clone(),
-            latents,
-            trajectory: Vec::new(),
-        };
+        let inversion = self.encoded_photo(photo, prompt, latents, (0, 0));
         let image_input = self.no_image(&inversion)?;
         timings.finish(stage);
         if steps == 0 {
@@ -130,6 +124,25 @@ impl Pipeline {
             way_back,
             timings: Timings::default(),
         })
+    }
+
+    /// A photo without a trajectory, of its latents in f32. `origin` is where they begin on the
+    /// canvas that it is a part of.
+    pub(super) fn encoded_photo(
+        &self,
+        photo: &Pixels,
+        prompt: &str,
+        latents: Tensor,
+        origin: (u32, u32),
+    ) -> Inversion {
+        Inversion {
+            photo: photo.clone(),
+            origin,
+            prompt: prompt.to_owned(),
+            model: self.model().name.clone(),
+            latents,
+            trajectory: Vec::new(),
+        }
     }
 
     /// Runs one step of an inversion and keeps its latents.

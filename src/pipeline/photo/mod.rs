@@ -1,13 +1,15 @@
 //! Editing photos: from a photo to the noise that it was made from, and back with another prompt.
 //!
 //! [`Inverting`] runs the way there step by step, [`Inversion`] is what it leaves, [`PhotoEdit`]
-//! is the way back, by one of several methods ([`EditMethod`]).
+//! is the way back, by one of several methods ([`EditMethod`]). A photo that is larger than what
+//! is inverted in one piece is kept in parts, which are put together for each window.
 
 mod edit;
 mod file;
 mod inversion;
 mod invert;
 mod paired;
+mod parts;
 mod reconstruction;
 
 pub use edit::{EditMethod, EditedPhoto, PhotoEdit};

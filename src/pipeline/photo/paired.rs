@@ -110,6 +110,10 @@ impl PairedEdit {
         }
     }
 
+    pub fn timings_mut(&mut self) -> &mut Timings {
+        &mut self.timings
+    }
+
     pub fn into_latents(self) -> (Tensor, Timings) {
         (self.sample, self.timings)
     }

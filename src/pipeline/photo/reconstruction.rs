@@ -60,6 +60,18 @@ impl Pipeline {
         self.begin_edit_of(inversion, None, method, &settings, Network::Painting)
     }
 
+    /// What the decoder shows of the noise at the end of the inversion that is being
+    /// reconstructed.
+    ///
+    /// # Errors
+    /// `NotInverted` when the photo was only encoded, or when the device fails.
+    pub fn picture_of_noise(&self, back: &PhotoEdit) -> Result<Pixels, PipelineError> {
+        let inversion = back.inversion();
+        let noisiest = inversion.trajectory().last();
+        let latents = &noisiest.ok_or(PipelineError::NotInverted)?.latents;
+        Ok(self.decode(latents)?.crop(&inversion.photo().bounds()))
+    }
+
     /// Decodes a reconstruction whose steps are all done and compares it with the photo.
     ///
     /// # Errors

@@ -8,11 +8,11 @@ use crate::{
     room::{RoomCommand, settings::seed_in_epoch},
 };
 
-fn dab(id: &str, x: f32, y: f32) -> RoomCommand {
+pub(super) fn dab(id: &str, x: f32, y: f32) -> RoomCommand {
     chunk(id, true, &[[x, y, 1.0]], true)
 }
 
-fn patch(change: impl FnOnce(&mut SettingsPatch)) -> RoomCommand {
+pub(super) fn patch(change: impl FnOnce(&mut SettingsPatch)) -> RoomCommand {
     let mut patch = SettingsPatch::default();
     change(&mut patch);
     RoomCommand::Settings(patch)
@@ -292,6 +292,7 @@ fn refusals_have_their_codes_and_change_nothing() {
         RoomCommand::Place {
             image: "x".to_owned(),
             mode: PlaceMode::Plain,
+            prompt: None,
         },
     );
     world.send(
@@ -299,6 +300,7 @@ fn refusals_have_their_codes_and_change_nothing() {
         RoomCommand::Place {
             image: "x".to_owned(),
             mode: PlaceMode::Invert,
+            prompt: None,
         },
     );
     let outside = Some(Rect::new(5000, 0, 10, 10));
@@ -310,6 +312,7 @@ fn refusals_have_their_codes_and_change_nothing() {
         }),
     );
     world.send(viewer, dab("a", 1.0, 1.0));
+    world.send(viewer, RoomCommand::CancelInversion);
     assert_eq!(
         world.errors(me),
         [
@@ -318,11 +321,14 @@ fn refusals_have_their_codes_and_change_nothing() {
             ErrorCode::UnknownSampler,
             ErrorCode::NothingToUndo,
             ErrorCode::UnknownImage,
-            ErrorCode::InvalidValue,
+            ErrorCode::UnknownImage,
             ErrorCode::InvalidValue,
         ]
     );
-    assert_eq!(world.errors(viewer), [ErrorCode::Forbidden]);
+    assert_eq!(
+        world.errors(viewer),
+        [ErrorCode::Forbidden, ErrorCode::Forbidden]
+    );
     assert_eq!((world.core.seq, world.ops.len()), (0, 0));
 }
 

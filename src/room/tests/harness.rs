@@ -1,21 +1,21 @@
 //! A room core with simulated members and a simulated engine.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
 use uuid::Uuid;
 
 use crate::{
-    canvas::{Pixels, WindowRules},
-    engine::RenderEvent,
+    canvas::{Pixels, WindowRules, photo_tiles},
+    engine::{InversionEvent, InvertedPart, RenderEvent},
     journal::MemoryJournal,
     pipeline::PromptRegion,
     protocol::*,
     room::{
-        RoomCommand, RoomOptions,
-        core::{Arrival, Effect, RoomCore, Submission},
+        InversionOptions, RoomCommand, RoomOptions,
+        core::{Arrival, Effect, InversionWish, RoomCore, Submission},
         views::TILE,
     },
 };
@@ -38,6 +38,7 @@ pub(super) fn settings() -> Settings {
         sampler: "lcm".to_owned(),
         spread: 8,
         live: true,
+        method: EditMethod::Ddim,
     }
 }
 
@@ -64,6 +65,10 @@ pub(super) const RULES: WindowRules = WindowRules {
 pub(super) fn options() -> RoomOptions {
     RoomOptions {
         size: SIZE,
+        inversion: InversionOptions {
+            steps: 2,
+            refinements: 0,
+        },
         ..RoomOptions::new(settings())
     }
 }
@@ -123,8 +128,23 @@ pub(super) struct World {
     pub(super) ops: Vec<SequencedOp>,
     pub(super) news: Vec<RenderNews>,
     pub(super) submitted: Vec<(Uuid, RenderSettingsSeen)>,
+    /// Cores of the tiles that were to be inverted, and of which photo.
+    pub(super) asked: Vec<(u64, Rect)>,
     jobs: Vec<Job>,
+    inversion: Option<Inversion>,
+    /// What is inverted, as the engine keeps it.
+    kept: BTreeSet<(u64, [u32; 4])>,
 }
+
+struct Inversion {
+    wish: InversionWish,
+    /// None before it has begun.
+    step: Option<u32>,
+    cancelled: bool,
+}
+
+/// What a render is told whose photo is not inverted where its window lies.
+const NOT_INVERTED: &str = "not inverted";
 
 /// What a test asks about a submitted render.
 #[derive(Clone, Debug, PartialEq)]
@@ -136,6 +156,7 @@ pub(super) struct RenderSettingsSeen {
     /// The prompts of parts of the window, and how much of it they hold, 0 … 255.
     pub(super) regions: Vec<(String, u8)>,
     pub(super) supersede: bool,
+    pub(super) photo: Option<(u64, EditMethod)>,
 }
 
 impl World {
@@ -153,7 +174,10 @@ impl World {
             ops: Vec::new(),
             news: Vec::new(),
             submitted: Vec::new(),
+            asked: Vec::new(),
             jobs: Vec::new(),
+            inversion: None,
+            kept: BTreeSet::new(),
         }
     }
 
@@ -242,6 +266,22 @@ impl World {
             }
             Effect::News(news) => self.news.push(news.news),
             Effect::Submit(submission) => self.admit(submission),
+            Effect::Invert(wish) => {
+                assert!(self.inversion.is_none(), "one at a time");
+                self.asked.push((wish.photo, wish.tile.core));
+                assert_eq!(wish.pixels.bounds().area(), wish.tile.rect.area());
+                self.inversion = Some(Inversion {
+                    wish: *wish,
+                    step: None,
+                    cancelled: false,
+                });
+            }
+            Effect::CancelInversion(ticket) => {
+                let run = self.inversion.as_mut();
+                let run = run.filter(|run| run.wish.ticket == ticket);
+                run.unwrap().cancelled = true;
+            }
+            Effect::ForgetPhoto(photo) => self.kept.retain(|(of, _)| *of != photo),
             Effect::Whisper { .. } | Effect::FramesReady(_) => {}
         }
     }
@@ -255,8 +295,15 @@ impl World {
                 steps: submission.edit.settings.steps,
                 seed: submission.edit.settings.seed,
                 prompt: submission.edit.settings.prompt.clone(),
-                regions: submission.edit.regions.iter().map(region_seen).collect(),
+                regions: submission
+                    .edit
+                    .settings
+                    .regions
+                    .iter()
+                    .map(region_seen)
+                    .collect(),
                 supersede: submission.supersede,
+                photo: (submission.edit.photo.as_ref()).map(|photo| (photo.photo, photo.method)),
             },
         ));
         let member = submission.member;
@@ -319,6 +366,11 @@ impl World {
                 ticket,
                 message: "out of memory".to_owned(),
             }
+        } else if !self.is_inverted(&job.submission) {
+            RenderEvent::Failed {
+                ticket,
+                message: NOT_INVERTED.to_owned(),
+            }
         } else {
             let pixels = painted(&job.submission.edit.sketch);
             RenderEvent::Done {
@@ -331,12 +383,88 @@ impl World {
         self.drain();
     }
 
-    /// Lets every render end and every hand rest.
+    /// Whether the engine has what a render over a photo needs.
+    fn is_inverted(&self, submission: &Submission) -> bool {
+        let Some(photo) = &submission.edit.photo else {
+            return true;
+        };
+        let bounds = Rect::new(0, 0, SIZE.width, SIZE.height);
+        let mut tiles = photo_tiles(&bounds, &RULES).into_iter();
+        photo.method != EditMethod::Ddim
+            || tiles.all(|tile| {
+                let apart = tile.core.intersect(&submission.edit.window).is_empty();
+                apart || self.kept.contains(&(photo.photo, tile.core.into()))
+            })
+    }
+
+    /// True while the engine has an inversion.
+    pub(super) fn is_inverting(&self) -> bool {
+        self.inversion.is_some()
+    }
+
+    /// Moves the inversion on: it begins, takes a step, or ends.
+    pub(super) fn move_inversion(&mut self, fails: bool) {
+        let Some(mut run) = self.inversion.take() else {
+            return;
+        };
+        let ticket = run.wish.ticket;
+        let tile = run.wish.tile;
+        let steps = self.core.options.inversion.steps;
+        let event = match run.step {
+            _ if run.cancelled => InversionEvent::Superseded { ticket },
+            _ if fails => InversionEvent::Failed {
+                ticket,
+                message: "out of memory".to_owned(),
+            },
+            None => InversionEvent::Started { ticket },
+            Some(step) if step < steps => InversionEvent::Progress {
+                ticket,
+                step: step + 1,
+            },
+            Some(_) => {
+                let core = tile.core;
+                let local = Rect::new(
+                    core.x - tile.rect.x,
+                    core.y - tile.rect.y,
+                    core.width,
+                    core.height,
+                );
+                let part = InvertedPart {
+                    noise: Pixels::new(core.width, core.height, [1; 3]),
+                    reconstruction: run.wish.pixels.crop(&local),
+                    timings: TimingsMs::new(),
+                };
+                InversionEvent::Done { ticket, part }
+            }
+        };
+        run.step = match &event {
+            InversionEvent::Started { .. } => Some(0),
+            InversionEvent::Progress { step, .. } => Some(*step),
+            _ => None,
+        };
+        if run.step == Some(steps) {
+            self.kept.insert((run.wish.photo, tile.core.into()));
+        }
+        self.inversion = run.step.is_some().then_some(run);
+        self.core.inversion_event(event, self.now);
+        self.drain();
+    }
+
+    /// Panics when a member was told that a photo is not inverted where it should be.
+    pub(super) fn assert_photos_were_ready(&self) {
+        let told = |news: &RenderNews| news.message.as_deref() == Some(NOT_INVERTED);
+        assert!(!self.news.iter().any(told), "a window came too early");
+    }
+
+    /// Lets every render and inversion end and every hand rest.
     pub(super) fn come_to_rest(&mut self) {
         for round in 0..10_000 {
             while self.jobs() > 0 {
                 self.move_job(round, false);
                 self.move_job(0, false);
+            }
+            while self.is_inverting() {
+                self.move_inversion(false);
             }
             self.pass(Duration::from_secs(1));
             if self.jobs() == 0 && self.core.next_deadline().is_none() {

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod harness;
+mod photos;
 mod reverts;
 mod simulation;
 mod tasks;

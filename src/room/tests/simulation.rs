@@ -8,7 +8,11 @@ use std::{
 use uuid::Uuid;
 
 use super::harness::*;
-use crate::{canvas::Canvas, protocol::*, room::RoomCommand};
+use crate::{
+    canvas::{Canvas, Pixels},
+    protocol::*,
+    room::RoomCommand,
+};
 
 struct Dice(u64);
 
@@ -91,13 +95,33 @@ fn change(dice: &mut Dice) -> RoomCommand {
     RoomCommand::Settings(patch)
 }
 
-fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, may_apply: bool) {
+/// What members do besides painting.
+#[derive(Clone, Copy, Default, PartialEq)]
+struct Habits {
+    applies: bool,
+    photos: bool,
+}
+
+fn place(dice: &mut Dice) -> RoomCommand {
+    RoomCommand::Place {
+        image: "photo".to_owned(),
+        mode: match dice.roll(4) {
+            0 => PlaceMode::Plain,
+            _ => PlaceMode::Invert,
+        },
+        prompt: Some("a house".to_owned()),
+    }
+}
+
+fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, habits: Habits) {
     match dice.roll(20) {
         0..=10 => paint(world, dice, who, hand),
         11 | 12 => world.send(who, RoomCommand::Undo),
         13 => world.send(who, RoomCommand::Redo),
         14 | 15 => world.send(who, change(dice)),
-        16 if may_apply => world.send(who, RoomCommand::Apply),
+        16 if habits.applies => world.send(who, RoomCommand::Apply),
+        18 if habits.photos => world.send(who, place(dice)),
+        19 if habits.photos => world.send(who, photo_habit(dice)),
         17 => {
             let rect = (dice.roll(2) == 0).then(|| Rect::new(20, 10, 90, 60));
             world.send(who, RoomCommand::Render(RenderWish { rect, steps: None }));
@@ -107,6 +131,17 @@ fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, may_apply
             world.send(who, RoomCommand::Revert { seq });
         }
         _ => world.pass(Duration::from_millis(dice.roll(500))),
+    }
+}
+
+fn photo_habit(dice: &mut Dice) -> RoomCommand {
+    let methods = EditMethod::ALL;
+    match dice.roll(2) {
+        0 => RoomCommand::CancelInversion,
+        _ => RoomCommand::Settings(SettingsPatch {
+            method: Some(methods[dice.roll(3) as usize]),
+            ..SettingsPatch::default()
+        }),
     }
 }
 
@@ -163,9 +198,11 @@ fn replayed(ops: &[SequencedOp]) -> Canvas {
     canvas
 }
 
-fn simulate(seed: u64, may_apply: bool) {
+fn simulate(seed: u64, habits: Habits) {
     let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let mut world = World::new();
+    let photo = Pixels::new(SIZE.width, SIZE.height, [40, 90, 160]);
+    world.core.images.insert("photo".to_owned(), photo).unwrap();
     let (fast, slow, guest) = (client(1), client(2), client(3));
     world.join(fast, None);
     world.join(slow, None);
@@ -191,12 +228,18 @@ fn simulate(seed: u64, may_apply: bool) {
                 &mut dice,
                 who,
                 hands.entry(who).or_default(),
-                may_apply,
+                habits,
             );
         }
         for _ in 0..dice.roll(4) {
             let (place, fails) = (dice.roll(8) as usize, dice.roll(25) == 0);
             world.move_job(place, fails);
+        }
+        if habits.photos {
+            for _ in 0..dice.roll(3) {
+                let fails = dice.roll(20) == 0;
+                world.move_inversion(fails);
+            }
         }
         assert!(world.jobs() <= 2 * 3, "one runs and one waits per member");
         world.pull_all(fast);
@@ -230,13 +273,14 @@ fn simulate(seed: u64, may_apply: bool) {
     }
     let seqs: Vec<u64> = world.ops.iter().map(|op| op.seq).collect();
     assert_eq!(seqs, (1..=world.ops.len() as u64).collect::<Vec<_>>());
-    if !may_apply {
+    if habits == Habits::default() {
         let canvas = replayed(&world.ops);
         assert!(
             *canvas.sketch() == *world.core.layer(Layer::Sketch),
             "the sketch is a replay"
         );
     }
+    world.assert_photos_were_ready();
     let mask = world.core.canvas.repaint_mask(&world.core.canvas.bounds());
     for y in 0..SIZE.height {
         for x in 0..SIZE.width {
@@ -255,14 +299,29 @@ fn simulate(seed: u64, may_apply: bool) {
 #[test]
 fn any_interleaving_ends_with_the_same_picture_for_all() {
     for seed in 1..=24 {
-        simulate(seed, false);
+        simulate(seed, Habits::default());
     }
 }
 
 #[test]
 fn any_interleaving_with_applies_ends_with_the_same_picture_for_all() {
     for seed in 1000..=1012 {
-        simulate(seed, true);
+        let habits = Habits {
+            applies: true,
+            ..Habits::default()
+        };
+        simulate(seed, habits);
+    }
+}
+
+#[test]
+fn any_interleaving_with_photos_ends_with_the_same_picture_for_all() {
+    for seed in 2000..=2024 {
+        let habits = Habits {
+            applies: true,
+            photos: true,
+        };
+        simulate(seed, habits);
     }
 }
 

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::harness::*;
 use crate::{
     canvas::{ImageLimits, Pixels, WindowRules, decode_image},
-    engine::{RenderEvent, RenderRequest, RoomKey},
+    engine::{InversionRequest, RenderEvent, RenderRequest, RoomKey},
     protocol::*,
     room::*,
 };
@@ -47,6 +47,14 @@ impl Renderer for Quick {
         }
         Ok(())
     }
+
+    fn invert(&self, _request: InversionRequest) -> Result<(), RenderRefused> {
+        Err(RenderRefused("colours cannot be inverted".to_owned()))
+    }
+
+    fn cancel_inversion(&self, _room: RoomKey, _ticket: u64) {}
+
+    fn forget_photo(&self, _room: RoomKey, _photo: u64) {}
 
     fn forget_room(&self, _room: RoomKey) {}
 }
@@ -180,15 +188,15 @@ async fn a_client_that_comes_in_again_replaces_itself() {
         Some(Outgoing::Goaway(Farewell::Replaced))
     );
     room.leave(older.member).await;
-    room.image(Layer::Result).await.unwrap();
+    room.image(PictureLayer::Result).await.unwrap();
     assert_eq!(
         room.members(),
         1,
         "the older connection cannot throw the newer one out"
     );
     drop(newer);
-    room.image(Layer::Result).await.unwrap();
-    room.image(Layer::Result).await.unwrap();
+    room.image(PictureLayer::Result).await.unwrap();
+    room.image(PictureLayer::Result).await.unwrap();
     assert_eq!(room.members(), 0, "a dropped outbox has left");
 }
 
@@ -262,7 +270,7 @@ async fn an_empty_room_ends_and_its_place_is_free_again() {
     });
     let (room, joined) = registry.join("studio", hello(1)).await.unwrap();
     drop(joined);
-    while room.image(Layer::Sketch).await.is_ok() {
+    while room.image(PictureLayer::Sketch).await.is_ok() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     while registry.counts().rooms > 0 {
@@ -282,6 +290,7 @@ async fn a_placed_image_is_what_everybody_sees() {
     let place = RoomCommand::Place {
         image,
         mode: PlaceMode::Plain,
+        prompt: None,
     };
     room.send(joined.member, place).await.unwrap();
     let wanted = Pixels::new(SIZE.width, SIZE.height, [10, 200, 30]);
@@ -289,7 +298,7 @@ async fn a_placed_image_is_what_everybody_sees() {
         layers.iter().all(|layer| *layer == wanted)
     })
     .await;
-    assert!(room.image(Layer::Result).await.unwrap() == wanted);
+    assert!(room.image(PictureLayer::Result).await.unwrap() == Some(wanted));
 }
 
 #[tokio::test]
@@ -303,7 +312,7 @@ async fn shutdown_sends_everybody_away() {
     }
     assert_eq!(last, Some(Outgoing::Goaway(Farewell::ShuttingDown)));
     assert!(matches!(
-        room.image(Layer::Result).await,
+        room.image(PictureLayer::Result).await,
         Err(RoomError::Closed)
     ));
     assert!(registry.join("studio", hello(1)).await.is_err());

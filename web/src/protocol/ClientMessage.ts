@@ -17,7 +17,11 @@ image: string,
 /**
  * How it is placed.
  */
-mode: PlaceMode, } | { "type": "undo", } | { "type": "redo", } | { "type": "revert", 
+mode: PlaceMode, 
+/**
+ * What it shows, for `invert`; empty when left out.
+ */
+prompt?: string, } | { "type": "cancel", } | { "type": "undo", } | { "type": "redo", } | { "type": "revert", 
 /**
  * `seq` of that op; 0 is the empty room.
  */

@@ -14,7 +14,11 @@ image: string,
 /**
  * How it was placed.
  */
-mode: PlaceMode, } | { "type": "apply", } | { "type": "undo", 
+mode: PlaceMode, 
+/**
+ * What it shows, where it was inverted and the member said so.
+ */
+prompt?: string, } | { "type": "apply", } | { "type": "undo", 
 /**
  * `seq` of the first op of what was taken back.
  */

@@ -3,4 +3,4 @@
 /**
  * Where a render stands.
  */
-export type RenderState = "started" | "done" | "superseded" | "failed";
+export type RenderState = "started" | "progress" | "done" | "superseded" | "failed";

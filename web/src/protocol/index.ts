@@ -1,6 +1,7 @@
 // Generated from src/protocol; do not edit.
 export type { CanvasSize } from "./CanvasSize";
 export type { ClientMessage } from "./ClientMessage";
+export type { EditMethod } from "./EditMethod";
 export type { ErrorCode } from "./ErrorCode";
 export type { ErrorMessage } from "./ErrorMessage";
 export type { FrameFormat } from "./FrameFormat";
@@ -17,6 +18,7 @@ export type { Rect } from "./Rect";
 export type { RenderNews } from "./RenderNews";
 export type { RenderState } from "./RenderState";
 export type { RenderWish } from "./RenderWish";
+export type { RenderWork } from "./RenderWork";
 export type { Role } from "./Role";
 export type { SequencedOp } from "./SequencedOp";
 export type { ServerMessage } from "./ServerMessage";

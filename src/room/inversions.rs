@@ -1,0 +1,258 @@
+//! Inversions of the room: what goes out to the engine, and what comes back.
+
+use std::{sync::Arc, time::Instant};
+
+use uuid::Uuid;
+
+use super::{
+    core::{Effect, InversionWish, RoomCore},
+    photos::{InversionFlight, Photo},
+};
+use crate::{
+    canvas::{MAX_UNDO_ENTRIES, Pixels, Window, photo_tiles},
+    engine::{InversionEvent, InvertedPart},
+    pipeline::PhotoWindow,
+    protocol::{EditMethod, PictureLayer, RenderNews, RenderState, RenderWork},
+};
+
+impl RoomCore {
+    /// The inverted photo that is the base now.
+    fn photo(&self) -> Option<&Photo> {
+        self.photos.get(self.canvas.base_id()?)
+    }
+
+    fn photo_mut(&mut self) -> Option<&mut Photo> {
+        self.photos.get_mut(self.canvas.base_id()?)
+    }
+
+    /// A photo was placed that is to be inverted.
+    pub(super) fn begin_photo(&mut self, id: u64, prompt: String) {
+        let tiles = photo_tiles(&self.canvas.bounds(), &self.rules);
+        // The base itself may be one more than can be undone.
+        self.photos.push(id, prompt, tiles, MAX_UNDO_ENTRIES + 1);
+    }
+
+    /// The base may be another photo now, or none.
+    pub(super) fn follow_base(&mut self) {
+        if let Some(id) = self.canvas.base_id() {
+            let lost = self.photos.edit(id);
+            self.effects
+                .extend(lost.into_iter().map(Effect::ForgetPhoto));
+        }
+        self.release_held();
+        self.pump_inversion();
+    }
+
+    /// Sends the next inversion out, unless one is under way; stops one that is of another photo
+    /// than the base.
+    pub(super) fn pump_inversion(&mut self) {
+        let base = self.canvas.base_id();
+        if let Some(flight) = &self.photos.flight {
+            if Some(flight.photo) != base {
+                self.stop_inversion();
+            }
+            return;
+        }
+        let focus = self.photos.focus(self.options.size);
+        let Some(photo) = self.photo() else { return };
+        let Some(tile) = photo.next_tile(focus) else {
+            return;
+        };
+        let (id, prompt) = (photo.id, photo.prompt.clone());
+        self.tickets += 1;
+        let ticket = self.tickets;
+        self.photos.flight = Some(InversionFlight {
+            ticket,
+            photo: id,
+            tile,
+            rev: self.seq,
+            is_cancelled: false,
+        });
+        let pixels = Arc::new(self.canvas.base().crop(&tile.rect));
+        let wish = InversionWish {
+            ticket,
+            photo: id,
+            tile,
+            pixels,
+            prompt,
+        };
+        self.effects.push(Effect::Invert(Box::new(wish)));
+    }
+
+    /// A member wants no inversion: the running one stops, and no other begins until a window
+    /// needs it.
+    pub(super) fn cancel_inversion(&mut self) {
+        if let Some(photo) = self.photo_mut() {
+            photo.give_up();
+        }
+        self.stop_inversion();
+        self.stall_held();
+    }
+
+    fn stop_inversion(&mut self) {
+        if let Some(flight) = self.photos.flight.as_mut().filter(|run| !run.is_cancelled) {
+            flight.is_cancelled = true;
+            let ticket = flight.ticket;
+            self.effects.push(Effect::CancelInversion(ticket));
+        }
+    }
+
+    /// What a render of a window has to know of the photo under it; none where the base is no
+    /// inverted photo.
+    pub(super) fn photo_window(&self, window: &Window) -> Option<PhotoWindow> {
+        let photo = self.photo()?;
+        Some(PhotoWindow {
+            photo: photo.id,
+            pixels: Arc::new(self.canvas.base().crop(&window.rect)),
+            prompt: photo.prompt.clone(),
+            method: self.settings.method,
+        })
+    }
+
+    /// True when a window has to wait for the photo under it, which is then asked for.
+    pub(super) fn waits_for_photo(&mut self, window: &Window) -> bool {
+        if self.settings.method != EditMethod::Ddim {
+            return false;
+        }
+        let Some(photo) = self.photo_mut() else {
+            return false;
+        };
+        if photo.covers(&window.rect) {
+            return false;
+        }
+        photo.want(&window.rect);
+        self.pump_inversion();
+        true
+    }
+
+    /// News of an inversion from the engine.
+    pub(super) fn inversion_event(&mut self, event: InversionEvent, now: Instant) {
+        let ticket = ticket_of(&event);
+        let of_flight = |flight: &&InversionFlight| flight.ticket == ticket;
+        let Some(flight) = self.photos.flight.as_ref().filter(of_flight).cloned() else {
+            return;
+        };
+        match event {
+            // What it still has to say does not count: the room may have forgotten the photo.
+            InversionEvent::Started { .. } | InversionEvent::Progress { .. }
+                if flight.is_cancelled => {}
+            InversionEvent::Started { .. } => {
+                self.tell(self.news_of_inversion(&flight, RenderState::Started));
+            }
+            InversionEvent::Progress { step, .. } => {
+                let mut news = self.news_of_inversion(&flight, RenderState::Progress);
+                news.step = Some(step);
+                self.tell(news);
+                if step >= self.options.inversion.steps {
+                    self.tile_inverted(&flight, now);
+                }
+            }
+            InversionEvent::Done { part, .. } if !flight.is_cancelled => {
+                self.photos.flight = None;
+                self.tile_inverted(&flight, now);
+                self.show_inversion(&flight, part);
+                self.pump_inversion();
+            }
+            InversionEvent::Done { .. } | InversionEvent::Superseded { .. } => {
+                self.photos.flight = None;
+                self.tell(self.news_of_inversion(&flight, RenderState::Superseded));
+                if !flight.is_cancelled {
+                    // Nobody here gave it up: the engine did. Ask again after the next op.
+                    self.give_up_photo(flight.photo);
+                }
+                self.pump_inversion();
+            }
+            InversionEvent::Failed { message, .. } => {
+                self.photos.flight = None;
+                let mut news = self.news_of_inversion(&flight, RenderState::Failed);
+                news.message = Some(message);
+                self.tell(news);
+                self.give_up_photo(flight.photo);
+                self.pump_inversion();
+            }
+        }
+        self.settle_down();
+    }
+
+    fn give_up_photo(&mut self, id: u64) {
+        if let Some(photo) = self.photos.get_mut(id) {
+            photo.give_up();
+        }
+        self.stall_held();
+    }
+
+    fn tile_inverted(&mut self, flight: &InversionFlight, now: Instant) {
+        if let Some(photo) = self.photos.get_mut(flight.photo) {
+            photo.inverted(&flight.tile.core);
+        }
+        self.release_held();
+        let clients: Vec<Uuid> = self.members.keys().copied().collect();
+        for client in clients {
+            self.pump(client, now, false);
+        }
+    }
+
+    fn show_inversion(&mut self, flight: &InversionFlight, part: InvertedPart) {
+        let core = flight.tile.core;
+        let mut news = self.news_of_inversion(flight, RenderState::Done);
+        news.step = Some(news.steps);
+        news.timings_ms = Some(part.timings);
+        // Shown only while the photo is the base: there it can be compared.
+        if self.canvas.base_id() == Some(flight.photo)
+            && let Some(photo) = self.photos.get_mut(flight.photo)
+        {
+            let there = self.canvas.base().crop(&core);
+            let pictures = [&part.noise, &part.reconstruction];
+            let psnr = photo.show(&core, self.options.size, &there, pictures);
+            news.psnr_db = Some((psnr * 100.0).round() / 100.0);
+        }
+        self.tell(news);
+    }
+
+    /// A picture of the room; none of what is inverted where nothing is.
+    pub(super) fn picture(&self, layer: PictureLayer) -> Option<&Pixels> {
+        match layer {
+            PictureLayer::Result => Some(self.canvas.result()),
+            PictureLayer::Sketch => Some(self.canvas.sketch()),
+            PictureLayer::Noise => self.photo()?.noise(),
+            PictureLayer::Reconstruction => self.photo()?.reconstruction(),
+        }
+    }
+
+    /// Windows that wait for a photo are looked at again.
+    pub(super) fn release_held(&mut self) {
+        self.plans.values_mut().for_each(|plan| plan.held = false);
+    }
+
+    /// Windows that wait for a photo wait for the next op of their member instead.
+    fn stall_held(&mut self) {
+        for plan in self.plans.values_mut().filter(|plan| plan.held) {
+            plan.held = false;
+            plan.stalled = true;
+        }
+    }
+
+    fn news_of_inversion(&self, flight: &InversionFlight, state: RenderState) -> RenderNews {
+        RenderNews {
+            state,
+            work: Some(RenderWork::Invert),
+            rev: flight.rev,
+            rect: flight.tile.core,
+            step: None,
+            steps: self.options.inversion.steps,
+            psnr_db: None,
+            timings_ms: None,
+            message: None,
+        }
+    }
+}
+
+fn ticket_of(event: &InversionEvent) -> u64 {
+    match event {
+        InversionEvent::Started { ticket }
+        | InversionEvent::Progress { ticket, .. }
+        | InversionEvent::Done { ticket, .. }
+        | InversionEvent::Superseded { ticket }
+        | InversionEvent::Failed { ticket, .. } => *ticket,
+    }
+}
