@@ -1,16 +1,15 @@
 import { expect, test } from "vitest";
-import type { Rect } from "../src/protocol";
+import type { Rect, RenderNews } from "../src/protocol";
 import { afterNews, isWhole, likeness, PLACED, type InvertedPhoto } from "../src/studio/inversion";
 import { InvertedPhotos, UNHEARD_MS } from "../src/studio/photos.svelte";
-import type { InversionNews } from "../src/wire/photo";
 import { FakeClock } from "./fakes";
 
 const CANVAS = { width: 512, height: 256 };
 const [LEFT, RIGHT]: [Rect, Rect] = [[0, 0, 256, 256], [256, 0, 256, 256]];
-const news = (state: InversionNews["state"], rect: Rect, more: Partial<InversionNews> = {}): InversionNews => ({
+const news = (state: RenderNews["state"], rect: Rect, more: Partial<RenderNews> = {}): RenderNews => ({
   state, rect, rev: 3, steps: 25, ...more,
 });
-const after = (...all: InversionNews[]): InvertedPhoto =>
+const after = (...all: RenderNews[]): InvertedPhoto =>
   all.reduce((photo, next) => afterNews(photo, next, CANVAS), PLACED);
 
 test("steps of every part count towards the whole photo", () => {

@@ -1,5 +1,4 @@
 import type { SequencedOp, SettingsPatch, Tool } from "../protocol";
-import { isInverting } from "../wire/photo";
 
 /** One line of the room's history. */
 export interface HistoryEntry {
@@ -52,8 +51,8 @@ export class History {
         this.#push(seq, client, settingsLabel(op));
         return;
       case "place":
-        this.#pushEntry(seq, client, isInverting(op) ? "Placed a photo" : "Placed a picture", {
-          base: isInverting(op) ? "photo" : "picture",
+        this.#pushEntry(seq, client, op.mode === "invert" ? "Placed a photo" : "Placed a picture", {
+          base: op.mode === "invert" ? "photo" : "picture",
         });
         return;
       case "apply":

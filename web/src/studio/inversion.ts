@@ -1,6 +1,5 @@
 import { intersect, isEmpty } from "../paint/geometry";
-import type { CanvasSize, Rect } from "../protocol";
-import type { InversionNews } from "../wire/photo";
+import type { CanvasSize, Rect, RenderNews } from "../protocol";
 
 /** How far the inversion of a photo has come. */
 export interface InvertedPhoto {
@@ -23,7 +22,7 @@ const WHOLE = 0.995;
 export const PLACED: InvertedPhoto = { phase: "waiting", part: 0, psnrDb: undefined, done: [], running: [], version: 0 };
 
 /** The photo after news of its inversion. */
-export function afterNews(photo: InvertedPhoto, news: InversionNews, canvas: CanvasSize): InvertedPhoto {
+export function afterNews(photo: InvertedPhoto, news: RenderNews, canvas: CanvasSize): InvertedPhoto {
   const others = photo.running.filter(({ rect }) => rect.join() !== news.rect.join());
   const begun = news.state === "started" || news.state === "progress";
   const running = begun ? [...others, { rect: news.rect, part: (news.step ?? 0) / Math.max(1, news.steps) }] : others;

@@ -1,5 +1,4 @@
 import type { CanvasSize } from "../protocol";
-import { placeInverted } from "../wire/photo";
 import { authorization, reasonOf } from "./exchange";
 import type { Studio } from "./studio.svelte";
 
@@ -38,7 +37,7 @@ export async function placeImage(studio: Studio, file: Blob, placing: Placing): 
     const image = await upload(studio.room.name, body);
     studio.room.send(
       placing.as === "photo"
-        ? placeInverted(image.image, placing.shows.trim())
+        ? { type: "place", image: image.image, mode: "invert", prompt: placing.shows.trim() || undefined }
         : { type: "place", image: image.image, mode: "plain" },
     );
     const cut = studio.room.picture && cutOff(image, studio.room.picture);

@@ -1,6 +1,5 @@
 import type { Clock } from "../paint/chunker";
-import type { CanvasSize } from "../protocol";
-import type { InversionNews } from "../wire/photo";
+import type { CanvasSize, RenderNews } from "../protocol";
 import type { HistoryEntry } from "./history.svelte";
 import { afterNews, PLACED, type InvertedPhoto } from "./inversion";
 
@@ -32,7 +31,7 @@ export class InvertedPhotos {
   }
 
   /** News of the photo that is the base. */
-  hear(news: InversionNews, base: HistoryEntry | undefined, canvas: CanvasSize): void {
+  hear(news: RenderNews, base: HistoryEntry | undefined, canvas: CanvasSize): void {
     this.#set(base?.seq ?? 0, afterNews(this.under(base) ?? PLACED, news, canvas));
   }
 

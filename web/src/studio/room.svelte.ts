@@ -23,7 +23,6 @@ import type { Renderer } from "../stage/renderer";
 import { Connection, type Phase, type SocketLike } from "../wire/connection";
 import { newId } from "../wire/identity";
 import type { OpMessage } from "../wire/outbox";
-import { inversionNews, isInverting, type InversionNews } from "../wire/photo";
 import { History } from "./history.svelte";
 import type { InvertedPhoto } from "./inversion";
 import type { Notices } from "./notices.svelte";
@@ -258,7 +257,7 @@ export class Room {
       case "apply":
       case "place":
         this.blank = false;
-        if (isInverting(op)) this.#photos.place(seq);
+        if (op.type === "place" && op.mode === "invert") this.#photos.place(seq);
         this.refreshInk(ink.resultShown(this.picture.bounds, seq));
         return;
       default:
@@ -266,9 +265,8 @@ export class Room {
   }
 
   #render(news: RenderNews): void {
-    const inversion = inversionNews(news);
-    if (inversion) {
-      this.#invert(inversion);
+    if (news.work === "invert") {
+      this.#invert(news);
       return;
     }
     const key = `${news.rev}:${news.rect.join(",")}`;
@@ -292,7 +290,7 @@ export class Room {
     });
   }
 
-  #invert(news: InversionNews): void {
+  #invert(news: RenderNews): void {
     if (!this.picture) return;
     this.#photos.hear(news, this.history.base, this.picture);
     if (news.state === "failed") {

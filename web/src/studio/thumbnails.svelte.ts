@@ -27,6 +27,7 @@ export const CALM_MS = 350;
 const KEPT = 24;
 /** The settings that the pixels depend on. */
 const LOOK = [
+  "method",
   "prompt",
   "negative_prompt",
   "guidance_scale",
