@@ -24,7 +24,7 @@ class MockRoom {
     Object.assign(this, { name, width, height, delay, seq: 0, members: new Map(), ops: [], undone: new Set(), images: new Map() });
     this.settings = {
       prompt: "", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8,
-      seed: 0, sampler: "lcm", spread: 16, live: true,
+      seed: 0, sampler: "lcm", spread: 16, live: true, method: "ddim",
     };
     this.entries = [];
     this.pictures = { 0: new Map() };

@@ -1,5 +1,5 @@
 import type { Brush, StrokePoint } from "./paint/brush";
-import type { Layer, Rect, Settings, SettingsPatch, Tool } from "./protocol";
+import type { Layer, Rect, RenderState, Settings, SettingsPatch, Tool } from "./protocol";
 import type { ViewMode } from "./stage/renderer";
 import type { Point } from "./stage/view";
 import type { Studio } from "./studio/studio.svelte";
@@ -22,7 +22,7 @@ export interface ImpastoState {
   blank: boolean;
   /** Regions that are being rendered. */
   busy: Rect[];
-  renders: { started: number; done: number; superseded: number; failed: number };
+  renders: Record<RenderState, number>;
   /** Milliseconds from the last point to its rendered pixels. */
   strokeToPixel: number | undefined;
   settings: Settings;

@@ -4,7 +4,7 @@ import { DRAG_GAP_MS, DRAG_PATIENCE_MS, RoomSettings, SETTLE_MS } from "../src/s
 import { FakeClock } from "./fakes";
 
 const ROOM: Settings = {
-  prompt: "sea", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8, seed: 7, sampler: "lcm", spread: 16, live: true,
+  prompt: "sea", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8, seed: 7, sampler: "lcm", spread: 16, live: true, method: "ddim",
 };
 let clock: FakeClock;
 let sent: SettingsPatch[];

@@ -14,6 +14,8 @@ export interface Brush {
   opacity: number;
   /** `#rrggbb`. */
   color: string;
+  /** What strokes should become, instead of the room's prompt. */
+  prompt?: string;
 }
 
 /** The brush of a stroke's first message; undefined in later ones. */

@@ -140,6 +140,7 @@ const FIELD_NAMES: Record<keyof SettingsPatch, string> = {
   sampler: "Sampler",
   spread: "Spread",
   live: "Live",
+  method: "Edit method",
 };
 
 function settingsLabel(patch: SettingsPatch): string {

@@ -11,6 +11,7 @@ import type {
   ModelInfo,
   Rect,
   RenderNews,
+  RenderState,
   Role,
   SequencedOp,
   ServerMessage,
@@ -77,7 +78,7 @@ export class Room {
   /** `seq` of the last op that changed what is in the picture. */
   pictureSeq = $state(0);
   busy = $state<BusyRegion[]>([]);
-  renders = $state({ started: 0, done: 0, superseded: 0, failed: 0 });
+  renders = $state<Record<RenderState, number>>({ started: 0, progress: 0, done: 0, superseded: 0, failed: 0 });
   timings = $state.raw<Record<string, number> | undefined>(undefined);
   strokeToPixel = $state<number | undefined>(undefined);
   picture = $state.raw<Picture | undefined>(undefined);

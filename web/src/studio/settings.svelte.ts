@@ -20,6 +20,7 @@ const EMPTY: Settings = {
   sampler: "",
   spread: 16,
   live: true,
+  method: "ddim",
 };
 
 /**

@@ -48,6 +48,8 @@ export class Toolbox {
   opacity = $state(1);
   color = $state(DEFAULT_COLOUR);
   second = $state(DEFAULT_SECOND);
+  /** What strokes should become, instead of the room's prompt; empty for the room's. */
+  prompt = $state("");
   /** Keys without a modifier do something (WCAG 2.1.4). */
   singleKeys = $state(true);
   /** Space or Alt is held. */
@@ -71,12 +73,14 @@ export class Toolbox {
   /** The brush of a stroke that begins now. */
   get brush(): Brush {
     const tool = this.tool === "hand" || this.tool === "eyedropper" ? "brush" : this.tool;
+    const prompt = tool === "brush" || tool === "mask" ? this.prompt.trim() : "";
     return {
       tool,
       size: this.size,
       hardness: this.hardness,
       opacity: this.opacity,
       color: this.color,
+      ...(prompt === "" ? {} : { prompt }),
     };
   }
 
