@@ -269,7 +269,6 @@ fn describe(model: &Model, device: &str) -> Description {
         prompt: String::new(),
         negative_prompt: String::new(),
         guidance_scale: match model.family {
-            Family::Sketch => 2.0,
             Family::InstructPix2Pix => 7.5,
             _ => 1.0,
         },

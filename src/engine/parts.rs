@@ -94,7 +94,7 @@ impl Part {
     }
 
     /// Moves it from the device to host memory.
-    pub fn to_host(&mut self) -> Result<(), PipelineError> {
+    pub fn move_to_host(&mut self) -> Result<(), PipelineError> {
         if let Kept::Device(inversion) = &self.kept {
             self.kept = Kept::Host(inversion.to_device(&Device::Cpu)?);
         }
@@ -102,7 +102,7 @@ impl Part {
     }
 
     /// Moves it to a file.
-    pub fn to_disk(&mut self, path: PathBuf) -> Result<(), PipelineError> {
+    pub fn move_to_disk(&mut self, path: PathBuf) -> Result<(), PipelineError> {
         let (Kept::Device(inversion) | Kept::Host(inversion)) = &self.kept else {
             return Ok(());
         };
@@ -147,16 +147,16 @@ mod tests {
         };
         let mut part = Part::new(7, inversion.clone(), 1);
         assert_eq!((part.bytes, part.place()), (64, Place::Device));
-        part.to_host().unwrap();
+        part.move_to_host().unwrap();
         assert_eq!(part.place(), Place::Host);
         let path = folder.path().join("part.safetensors");
-        part.to_disk(path.clone()).unwrap();
+        part.move_to_disk(path.clone()).unwrap();
         assert!(part.place() == Place::Disk && path.exists());
         let back = part.on_device(&Device::Cpu).unwrap();
         assert_eq!(values(back), values(&inversion));
         assert_eq!(back.latent_rect(), inversion.latent_rect());
         assert!(part.place() == Place::Device && !path.exists());
-        part.to_disk(path.clone()).unwrap();
+        part.move_to_disk(path.clone()).unwrap();
         drop(part);
         assert!(!path.exists(), "nothing is left behind");
     }

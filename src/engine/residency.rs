@@ -238,8 +238,8 @@ impl Residency {
             return false;
         };
         let moved = match to {
-            Place::Disk => part.to_disk(path),
-            Place::Device | Place::Host => part.to_host(),
+            Place::Disk => part.move_to_disk(path),
+            Place::Device | Place::Host => part.move_to_host(),
         };
         match &moved {
             Ok(()) => {

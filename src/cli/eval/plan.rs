@@ -91,17 +91,16 @@ impl Plan {
     }
 }
 
-/// The guidance scale that suits a model: the bundled model's card says 2, the rest are the
+/// The guidance scale that suits a model: the bundled model was taught without, the rest are the
 /// defaults of the families' pipelines in diffusers. Distilled models without an embedding of the
 /// scale run without guidance.
 pub fn default_guidance_scale(model: &Model) -> f64 {
     let embeds = model.unet().config().time_cond_proj_dim.is_some();
     match model.family {
-        Family::Sketch => 2.0,
         Family::Sd | Family::Inpainting | Family::InstructPix2Pix => 7.5,
         Family::Sdxl => 5.0,
         Family::Lcm if embeds => 8.5,
-        Family::Lcm | Family::Turbo | Family::SdxlTurbo => 1.0,
+        Family::Sketch | Family::Lcm | Family::Turbo | Family::SdxlTurbo => 1.0,
     }
 }
 
