@@ -130,8 +130,14 @@ fn latents_outside_the_mask_are_the_known_ones() {
         pipeline.step(&mut [&mut render]).unwrap();
     }
     let latents = pipeline.finish(render).unwrap().latents;
-    let corner = |t: &candle_core::Tensor| t.narrow(2, 0, 4).unwrap().narrow(3, 0, 4).unwrap();
-    let inside = |t: &candle_core::Tensor| t.narrow(2, 6, 4).unwrap().narrow(3, 6, 4).unwrap();
+    let scale = pipeline.model().vae.scale();
+    let square = |t: &candle_core::Tensor, from: usize| {
+        let (start, side) = (from / scale, 32 / scale);
+        let rows = t.narrow(2, start, side).unwrap();
+        rows.narrow(3, start, side).unwrap()
+    };
+    let corner = |t: &candle_core::Tensor| square(t, 0);
+    let inside = |t: &candle_core::Tensor| square(t, 48);
     assert!(largest_difference(&corner(&latents), &corner(&known)) < 1e-4);
     assert!(largest_difference(&inside(&latents), &inside(&known)) > 1e-2);
 }
@@ -150,13 +156,17 @@ fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
         Ok(impasto::pipeline::Rendered { .. }) => panic!("accepted"),
         Err(error) => error.to_string(),
     };
+    let (scale, channels) = {
+        let vae = &pipeline.model().vae;
+        (vae.scale(), vae.latent_channels())
+    };
     let odd = message(pipeline.generate(request((100, 128), None), |_, _| ()));
     assert!(
-        odd.contains("multiples of 8") && odd.contains("100"),
+        odd.contains(&format!("multiples of {scale}")) && odd.contains("100"),
         "{odd}"
     );
     let latents = candle_core::Tensor::zeros(
-        (1, 8, 4, 4),
+        (1, channels, 4, 4),
         candle_core::DType::F32,
         &candle_core::Device::Cpu,
     );
@@ -165,7 +175,9 @@ fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
         between: None,
     };
     let small = message(pipeline.generate(request((128, 128), Some(given)), |_, _| ()));
-    assert!(small.contains("[1, 8, 16, 16]"), "{small}");
+    let side = 128 / scale;
+    let wanted = format!("[1, {channels}, {side}, {side}]");
+    assert!(small.contains(&wanted), "{small}");
 }
 
 async fn heard(events: &mut mpsc::Receiver<RenderEvent>) -> RenderEvent {

@@ -59,7 +59,7 @@ def make_unet():
         cross_attention_dim=TEXT_WIDTH,
         attention_head_dim=4,
         # The words also reach every block with the timestep, pooled, and scale and shift what is seen there. With that
-        # the network heeds them ten times as much after as many steps as one that has only attention.
+        # the network heeds them sooner than one that has only attention.
         addition_embed_type="text",
         addition_embed_type_num_heads=4,
         resnet_time_scale_shift="scale_shift",

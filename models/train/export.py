@@ -1,4 +1,7 @@
-"""Writes the diffusers folder from the newest checkpoints, in half precision, file by file in one step each."""
+"""Writes the diffusers folder from the newest checkpoints, in half precision, file by file in one step each.
+
+With `clip` it writes the CLIPModel beside it instead, whose text tower is the diffusers folder's.
+"""
 
 import argparse
 import json
@@ -11,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from architecture import make_autoencoder, make_scheduler, make_text_encoder, make_unet
+from image_encoder import clip_processor, load_clip
 from settings import MODEL, WORK, load_checkpoint
 from tokenizer import load_tokenizer
 
@@ -49,20 +53,46 @@ def name_as_on_the_hub(path):
     save_file(tensors, path, metadata={"format": "pt"})
 
 
-def export(folder):
+def write_pipeline(fresh):
+    """The diffusers folder's files."""
+    for name, part in load_parts().items():
+        part.half().save_pretrained(fresh / name, safe_serialization=True)
+    name_as_on_the_hub(fresh / "text_encoder" / "model.safetensors")
+    make_scheduler().save_pretrained(fresh / "scheduler")
+    load_tokenizer()
+    shutil.copytree(WORK / "tokenizer", fresh / "tokenizer")
+    (fresh / "model_index.json").write_text(json.dumps(INDEX, indent=2) + "\n")
+
+
+def write_clip(fresh):
+    """The CLIPModel's files. Its text tower is a link to the pipeline's: the same numbers need not be kept twice."""
+    clip = load_clip().half()
+    clip.config.save_pretrained(fresh)
+    clip_processor().save_pretrained(fresh)
+    load_tokenizer()
+    shutil.copytree(WORK / "tokenizer", fresh, dirs_exist_ok=True)
+    seeing, reading = (f"model-0000{number}-of-00002.safetensors" for number in (1, 2))
+    tensors = {name: tensor.contiguous() for name, tensor in clip.state_dict().items() if not name.startswith("text_model.")}
+    save_file(tensors, fresh / seeing, metadata={"format": "pt"})
+    text_weights = Path("..", MODEL.name, "text_encoder", "model.safetensors")
+    (fresh / reading).symlink_to(text_weights)
+    text = load_file(MODEL / "text_encoder" / "model.safetensors")
+    size = sum(tensor.nbytes for tensor in [*tensors.values(), *text.values()])
+    places = {name: seeing for name in tensors} | {name: reading for name in text}
+    index = {"metadata": {"total_size": size}, "weight_map": dict(sorted(places.items()))}
+    (fresh / "model.safetensors.index.json").write_text(json.dumps(index, indent=2) + "\n")
+
+
+def export(folder, write):
     """Writes the whole folder beside `folder` and renames its files into place."""
     folder.mkdir(parents=True, exist_ok=True)
     fresh = Path(tempfile.mkdtemp(prefix=".export-", dir=folder.parent))
     try:
-        for name, part in load_parts().items():
-            part.half().save_pretrained(fresh / name, safe_serialization=True)
-        name_as_on_the_hub(fresh / "text_encoder" / "model.safetensors")
-        make_scheduler().save_pretrained(fresh / "scheduler")
-        load_tokenizer()
-        shutil.copytree(WORK / "tokenizer", fresh / "tokenizer")
-        (fresh / "model_index.json").write_text(json.dumps(INDEX, indent=2) + "\n")
+        write(fresh)
         for path in sorted(fresh.rglob("*")):
-            if path.is_file():
+            if path.is_symlink():
+                os.replace(path, folder / path.relative_to(fresh))
+            elif path.is_file():
                 target = folder / path.relative_to(fresh)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.chmod(0o644)
@@ -73,5 +103,10 @@ def export(folder):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", nargs="?", type=Path, default=MODEL)
-    export(parser.parse_args().folder)
+    parser.add_argument("what", nargs="?", choices=("pipeline", "clip"), default="pipeline")
+    parser.add_argument("folder", nargs="?", type=Path, help="where to; beside this folder when left out")
+    options = parser.parse_args()
+    if options.what == "clip":
+        export(options.folder or MODEL.with_name(MODEL.name + "-clip"), write_clip)
+    else:
+        export(options.folder or MODEL, write_pipeline)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import torch
 from torch.nn import functional as F
-from transformers import CLIPConfig, CLIPModel
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
 from architecture import TEXT_WIDTH, TOKENS, make_text_encoder
 from data import CHUNKS, chunk_captions, chunk_paths
@@ -30,6 +30,12 @@ def make_clip():
     vision = {"hidden_size": 192, "intermediate_size": 768, "num_hidden_layers": 6, "num_attention_heads": 6, "image_size": IMAGE_SIZE,
               "patch_size": 16, "hidden_act": "quick_gelu", "projection_dim": TEXT_WIDTH}
     return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=TEXT_WIDTH))
+
+
+def clip_processor():
+    """What makes pixels of a picture for the image tower."""
+    size = {"height": IMAGE_SIZE, "width": IMAGE_SIZE}
+    return CLIPImageProcessor(size={"shortest_edge": IMAGE_SIZE}, crop_size=size, image_mean=MEAN, image_std=STD)
 
 
 class Pictures:

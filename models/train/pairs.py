@@ -6,17 +6,16 @@ import torch
 
 from autoencoder import load_autoencoder
 from concepts import FIRST, STARTERS, is_one_of
-from data import CHUNKS, FOLDER, chunk_captions
+from data import FOLDER, chunk_captions
 from latents import encode_pictures
 from settings import DEVICE, SIZE
 
 NO_WORDS = 0.1
 #: How often the words alone tell what to paint.
 NO_SKETCH = 0.15
-#: Shares of a batch: single things of concepts.FIRST, chunks of plain things and landscapes; the rest from all chunks.
-FIRST_SHARE, PLAIN_SHARE = 0.55, 0.4
-#: The share of concepts.STARTERS among single things of concepts.FIRST.
-STARTER_SHARE = 0.65
+#: Shares of a batch: single things of concepts.STARTERS, those of concepts.FIRST, landscapes; the rest from all chunks.
+#: Little time teaches few things.
+STARTER_SHARE, FIRST_SHARE, LANDSCAPE_SHARE = 0.5, 0.1, 0.3
 #: Latents along the side of a batch, and how often: a canvas shows the model windows of all sizes.
 SIDES, SIDE_SHARES = (16, 12, 8), (0.8, 0.1, 0.1)
 
@@ -26,9 +25,9 @@ class Pairs:
 
     def __init__(self, seed):
         self.random, self.chunks = np.random.default_rng(seed), {}
-        self.starters, self.first = [], []
-        #: Those of `first` that fill their sheet: what words alone should make.
-        self.alone = []
+        self.starters, self.first, self.landscapes = [], [], []
+        #: Those of the first two that fill their sheet: what words alone should make.
+        self.starters_alone, self.first_alone = [], []
         self.no_words = np.load(FOLDER / "no-words.npy")[0]
         self.sheet = encode_pictures(load_autoencoder(), np.full((1, SIZE, SIZE, 3), 255, np.uint8), 1)[0]
         self.look()
@@ -42,12 +41,14 @@ class Pairs:
             latents = np.load(path)
             self.chunks[number] = latents, np.load(FOLDER / f"words-{number}.npy")
             for row, caption in enumerate(chunk_captions(path)):
-                if is_one_of(STARTERS, caption):
-                    self.starters.append((number, row))
-                if is_one_of(FIRST, caption):
-                    self.first.append((number, row))
-                    if self.extent(latents[row, 0]) > 0.75:
-                        self.alone.append((number, row))
+                if self.shown(latents[row, 0])[[0, 0, -1, -1], [0, -1, 0, -1]].all():
+                    self.landscapes.append((number, row))
+                alone = self.extent(latents[row, 0]) > 0.75
+                for labels, some, some_alone in ((STARTERS, self.starters, self.starters_alone), (FIRST, self.first, self.first_alone)):
+                    if is_one_of(labels, caption):
+                        some.append((number, row))
+                        if alone:
+                            some_alone.append((number, row))
 
     def shown(self, latents):
         """Where latents differ from the white sheet's."""
@@ -88,16 +89,20 @@ class Pairs:
     def pick(self, sketched):
         """One picture with one of its sketches, and its words."""
         share, names = self.random.random(), sorted(self.chunks)
-        if share < FIRST_SHARE:
-            chosen = self.starters if share < FIRST_SHARE * STARTER_SHARE else self.first if sketched else self.alone
-            name, index = chosen[self.random.integers(len(chosen))]
+        single = share < STARTER_SHARE + FIRST_SHARE
+        if share < STARTER_SHARE:
+            chosen = self.starters if sketched else self.starters_alone
+        elif single:
+            chosen = self.first if sketched else self.first_alone
+        elif share < STARTER_SHARE + FIRST_SHARE + LANDSCAPE_SHARE:
+            chosen = self.landscapes
         else:
-            plain = [name for name in names if int(name) >= CHUNKS] or names
-            name = self.random.choice(plain if share < FIRST_SHARE + PLAIN_SHARE else names)
-            index = self.random.integers(len(self.chunks[name][0]))
+            name = self.random.choice(names)
+            chosen = [(name, self.random.integers(len(self.chunks[name][0])))]
+        name, index = chosen[self.random.integers(len(chosen))]
         latents, words = self.chunks[name]
         pair = latents[index][[0, self.random.integers(1, latents.shape[1])]]
-        return self.moved(pair, centred=not sketched) if share < FIRST_SHARE else pair, words[index]
+        return self.moved(pair, centred=not sketched) if single else pair, words[index]
 
     def batch(self, count):
         """Pictures, sketches and words as tensors, with sketches and words left out now and then."""

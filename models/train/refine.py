@@ -18,9 +18,11 @@ from unet import AVERAGE_EVERY, CHECKPOINT as START
 
 CHECKPOINT = WORK / "refined.pt"
 BATCH = 32
-RATE, CRITIC_RATE = 4e-4, 4e-4
+RATE, CRITIC_RATE = 5e-4, 4e-4
 #: How strong the critic's pull on a picture is beside that of the mean squared error.
 CRITIC_SHARE = 1.0
+#: How often the critic learns in a step: it costs little, and its advice is only as good as its eye.
+CRITIC_TIMES = 2
 #: The second of two steps.
 SECOND = 499
 
@@ -45,6 +47,8 @@ def refine(team, minutes):
     # Adam, not Muon: what is left to learn is small beside what is known, and a step costs half.
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.5, 0.98), weight_decay=0.0, fused=True)
     judge = torch.optim.AdamW(critic.parameters(), lr=CRITIC_RATE, betas=(0.5, 0.9), weight_decay=0.0, fused=True)
+    for taught, saved_state in zip((optimizer, judge), state.get("optimizers", ())):
+        taught.load_state_dict(saved_state)
     parameters, judges = list(network.parameters()), list(critic.parameters())
     torch.manual_seed(step * 100 + team.rank + 1)
     pairs, denoiser = Pairs(step * 100 + team.rank + 1), Denoiser(network)
@@ -53,7 +57,7 @@ def refine(team, minutes):
     while not done:
         share = team.agree_on_share(box.share)
         # The critic learns alone at first, so that its first advice is worth taking.
-        rate = RATE * (1 - 0.8 * share) * min(1, max(0, step - 40) / 40)
+        rate = RATE * (1 - share) * min(1, max(0, step - 40) / 40)
         for group in optimizer.param_groups:
             group["lr"] = rate
         pictures, sketches, words = pairs.batch(4 * quarter)
@@ -70,11 +74,12 @@ def refine(team, minutes):
         made = denoiser.denoised(sample, sketches, times, words)
         few_made, few_rows = made[: 3 * quarter], (pictures[: 3 * quarter], sketches[: 3 * quarter], words[: 3 * quarter])
 
-        loss_critic, gap = critic_loss(critic, few_rows[0], few_made.detach(), *few_rows[1:])
-        critic.zero_grad()
-        loss_critic.backward()
-        team.average_gradients(judges)
-        judge.step()
+        for _ in range(CRITIC_TIMES):
+            loss_critic, gap = critic_loss(critic, few_rows[0], few_made.detach(), *few_rows[1:])
+            critic.zero_grad()
+            loss_critic.backward()
+            team.average_gradients(judges)
+            judge.step()
 
         error = (made - pictures).square().flatten(1).mean(1)
         # v's error, of which this is the picture's share, is the ordinary samples' loss.
@@ -100,11 +105,12 @@ def refine(team, minutes):
             continue
         if step % AVERAGE_EVERY == 0:
             for name, value in network.state_dict().items():
-                average[name].lerp_(value, 0.01 * AVERAGE_EVERY)
+                average[name].lerp_(value, max(0.005, 1 / (1 + step)) * AVERAGE_EVERY)
         if step % 25 == 0:
             print(f"refine step {step} {box.minutes:.1f} min first {means[0]:.4f} second {means[1]:.4f} critic's gap {means[2]:.2f} rate {rate:.1e}")
         if box.save_due() or done:
-            save_checkpoint(CHECKPOINT, network=network.state_dict(), critic=critic.state_dict(), average=average, step=step, seconds=box.seconds)
+            states = {"optimizers": [taught.state_dict() for taught in (optimizer, judge)], "average": average}
+            save_checkpoint(CHECKPOINT, network=network.state_dict(), critic=critic.state_dict(), step=step, seconds=box.seconds, **states)
     box.leave()
 
 
