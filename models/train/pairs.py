@@ -88,7 +88,7 @@ class Pairs:
 
     def pick(self, sketched):
         """One picture with one of its sketches, and its words."""
-        share, names = self.random.random(), sorted(self.chunks)
+        share = self.random.random()
         single = share < STARTER_SHARE + FIRST_SHARE
         if share < STARTER_SHARE:
             chosen = self.starters if sketched else self.starters_alone
@@ -97,7 +97,7 @@ class Pairs:
         elif share < STARTER_SHARE + FIRST_SHARE + LANDSCAPE_SHARE:
             chosen = self.landscapes
         else:
-            name = self.random.choice(names)
+            name = self.random.choice(sorted(self.chunks))
             chosen = [(name, self.random.integers(len(self.chunks[name][0])))]
         name, index = chosen[self.random.integers(len(chosen))]
         latents, words = self.chunks[name]

@@ -8,11 +8,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::load::ModelFlags;
-use super::output::{add_codec, hundredths, print_json};
+use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, mask_from_brightness, read_image, write_image};
 use super::{Failure, LoraFlag};
-use crate::pipeline::{EditMethod, Inversion, RenderSettings};
+use crate::pipeline::{EditMethod, Inversion, RenderSettings, hundredths};
 use crate::protocol::TimingsMs;
 
 /// Flags of `edit`.

@@ -8,11 +8,11 @@ use clap::Args;
 use serde::Serialize;
 
 use super::load::ModelFlags;
-use super::output::{add_codec, hundredths, print_json};
+use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::read_image;
 use super::{Failure, bar};
-use crate::pipeline::{Inversion, Pipeline};
+use crate::pipeline::{Inversion, Pipeline, hundredths};
 use crate::protocol::TimingsMs;
 
 /// Flags of `invert`.

@@ -5,6 +5,7 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::Failure;
+use crate::pipeline::hundredths;
 use crate::protocol::TimingsMs;
 
 /// Prints one JSON object on one line.
@@ -17,11 +18,6 @@ pub fn print_json(report: &impl Serialize) -> Result<(), Failure> {
         serde_json::to_string(report).map_err(Failure::broken)?
     );
     Ok(())
-}
-
-/// Rounded to two decimals, which is finer than any clock here.
-pub fn hundredths(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
 }
 
 /// Adds what reading or writing files took since then, to the total too.

@@ -14,7 +14,7 @@ use metrics::{counter, gauge};
 use super::RoomKey;
 use super::parts::{Part, Place};
 use crate::canvas::Pixels;
-use crate::pipeline::{Inversion, PipelineError};
+use crate::pipeline::{Inversion, PipelineError, tensor_bytes};
 use crate::sampler::LatentRect;
 
 /// Windows whose latents are kept for one room.
@@ -54,7 +54,7 @@ struct RoomLatents {
 impl RoomLatents {
     fn window_bytes(&self) -> u64 {
         let windows = self.windows.values();
-        windows.map(|(_, latents)| bytes(latents)).sum()
+        windows.map(|(_, latents)| tensor_bytes(latents)).sum()
     }
 }
 
@@ -138,13 +138,7 @@ impl Residency {
             .get_mut(&room)
             .ok_or(PipelineError::PartNotInverted)?;
         room.used = now;
-        let touches = |part: &Part| {
-            let (a, b) = (&part.rect, rect);
-            let along = |a: u32, size: u32, b: u32, other: u32| a < b + other && b < a + size;
-            part.photo == photo
-                && along(a.x, a.width, b.x, b.width)
-                && along(a.y, a.height, b.y, b.height)
-        };
+        let touches = |part: &Part| part.photo == photo && part.rect.intersect(rect).is_some();
         let mut needed = Vec::new();
         for part in room.parts.iter_mut().filter(|part| touches(part)) {
             part.used = now;
@@ -269,10 +263,6 @@ impl Residency {
                 .set(self.bytes_in(place) as f64);
         }
     }
-}
-
-fn bytes(latents: &Tensor) -> u64 {
-    (latents.elem_count() * latents.dtype().size_in_bytes()) as u64
 }
 
 #[cfg(test)]

@@ -211,9 +211,7 @@ impl Worker {
         };
         timings.finish(stage);
         let mut render = self.pipeline.begin(edit, sketch, known)?;
-        render
-            .timings_mut()
-            .add(Stage::Encode, timings.spent(Stage::Encode));
+        render.timings_mut().add_all(&timings);
         self.count_text();
         Ok(Run::Painting(Box::new(render)))
     }

@@ -29,12 +29,12 @@ pub use inputs::{
 };
 pub use photo::{
     EditMethod, EditedPhoto, Inversion, InversionFileError, Inverting, KeptLatents,
-    MAX_PHOTO_PIXELS, PhotoEdit, Reconstruction,
+    MAX_PHOTO_PIXELS, PhotoEdit, Reconstruction, tensor_bytes,
 };
 pub use prompt::plain_prompt;
 pub use render::{NoiseSource, Render, RenderInputs};
 pub use text::{TextCache, TextCounts};
-pub use timings::{Stage, Timings};
+pub use timings::{Stage, Timings, hundredths};
 
 use candle_core::{Device, Tensor};
 use forward::Conditioning;
@@ -298,7 +298,11 @@ impl Pipeline {
     /// # Errors
     /// When the device fails.
     pub fn finish(&self, render: Render) -> Result<Rendered, PipelineError> {
-        let (latents, mut timings) = render.into_latents();
+        let (latents, timings) = render.into_latents();
+        self.rendered(latents, timings)
+    }
+
+    fn rendered(&self, latents: Tensor, mut timings: Timings) -> Result<Rendered, PipelineError> {
         let stage = timings.start(Stage::Decode);
         let pixels = self.decode(&latents)?;
         timings.finish(stage);

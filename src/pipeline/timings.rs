@@ -87,7 +87,7 @@ impl Timings {
 
     /// Milliseconds by stage name, with their sum as `total`.
     pub fn to_ms(&self) -> TimingsMs {
-        let ms = |time: Duration| (time.as_secs_f64() * 1e5).round() / 100.0;
+        let ms = |time: Duration| hundredths(time.as_secs_f64() * 1000.0);
         let mut named: TimingsMs = Stage::ALL
             .into_iter()
             .map(|stage| (stage.name().to_owned(), ms(self.spent(stage))))
@@ -95,6 +95,11 @@ impl Timings {
         named.insert("total".to_owned(), ms(self.spent.iter().sum()));
         named
     }
+}
+
+/// Rounded to two decimals, which is finer than any clock here.
+pub fn hundredths(value: f64) -> f64 {
+    (value * 100.0).round() / 100.0
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     canvas::{MAX_UNDO_ENTRIES, Pixels, Window, photo_tiles},
     engine::{InversionEvent, InvertedPart},
-    pipeline::PhotoWindow,
+    pipeline::{PhotoWindow, hundredths},
     protocol::{EditMethod, PictureLayer, RenderNews, RenderState, RenderWork},
 };
 
@@ -204,7 +204,7 @@ impl RoomCore {
             let there = self.canvas.base().crop(&core);
             let pictures = [&part.noise, &part.reconstruction];
             let psnr = photo.show(&core, self.options.size, &there, pictures);
-            news.psnr_db = Some((psnr * 100.0).round() / 100.0);
+            news.psnr_db = Some(hundredths(psnr));
         }
         self.tell(news);
     }

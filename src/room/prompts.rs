@@ -23,11 +23,16 @@ impl StrokePrompts {
         self.0.remove(&id);
     }
 
+    /// The own prompt of a stroke.
+    fn get(&self, id: u64) -> Option<&str> {
+        self.0.get(&id).map(String::as_str)
+    }
+
     /// The different prompts of these strokes, the newest first; None is the room's.
     fn of(&self, strokes: &[u64]) -> Vec<Option<&str>> {
         let mut prompts = Vec::new();
         for id in strokes.iter().rev() {
-            let prompt = self.0.get(id).map(String::as_str);
+            let prompt = self.get(*id);
             if !prompts.contains(&prompt) {
                 prompts.push(prompt);
             }
@@ -54,8 +59,9 @@ impl RoomCore {
         }
         // The window's own prompt is a group too: around its strokes the spread is its own.
         let group_of = |id: u64| {
-            let prompt = self.prompts.0.get(&id).map(String::as_str);
-            let own = prompts.iter().position(|other| *other == prompt);
+            let own = prompts
+                .iter()
+                .position(|other| *other == self.prompts.get(id));
             Some(own.unwrap_or(prompts.len()))
         };
         let shares = self.canvas.shares(window, prompts.len() + 1, group_of);

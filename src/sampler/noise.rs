@@ -19,6 +19,21 @@ pub struct LatentRect {
     pub height: u32,
 }
 
+impl LatentRect {
+    /// What both have; none where they do not overlap.
+    pub fn intersect(&self, other: &Self) -> Option<Self> {
+        let (x, y) = (self.x.max(other.x), self.y.max(other.y));
+        let right = (self.x + self.width).min(other.x + other.width);
+        let bottom = (self.y + self.height).min(other.y + other.height);
+        (x < right && y < bottom).then(|| Self {
+            x,
+            y,
+            width: right - x,
+            height: bottom - y,
+        })
+    }
+}
+
 /// Independent standard normal values for a rectangle, row-major: `[channels, height, width]`.
 ///
 /// The same `seed`, `draw`, channel and absolute position always give the same value. `draw` is 0

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::cli::machine::Machine;
-use crate::cli::output::hundredths;
+use crate::pipeline::hundredths;
 use crate::protocol::{ModelInfo, TimingsMs};
 
 /// How a set of measured milliseconds is spread.

@@ -286,15 +286,8 @@ impl Pipeline {
     /// # Errors
     /// When the device fails.
     pub fn finish_window_edit(&self, edit: PhotoEdit) -> Result<Rendered, PipelineError> {
-        let (latents, mut timings) = edit.into_latents();
-        let stage = timings.start(Stage::Decode);
-        let pixels = self.decode(&latents)?;
-        timings.finish(stage);
-        Ok(Rendered {
-            pixels,
-            latents,
-            timings,
-        })
+        let (latents, timings) = edit.into_latents();
+        self.rendered(latents, timings)
     }
 
     /// Decodes an edit whose steps are all done and puts it into the photo, inside the mask.

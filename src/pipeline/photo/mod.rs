@@ -16,4 +16,5 @@ pub use edit::{EditMethod, EditedPhoto, PhotoEdit};
 pub use file::InversionFileError;
 pub use inversion::{Inversion, KeptLatents};
 pub use invert::{Inverting, MAX_PHOTO_PIXELS};
+pub use parts::tensor_bytes;
 pub use reconstruction::Reconstruction;

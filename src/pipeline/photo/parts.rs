@@ -40,7 +40,7 @@ impl Inversion {
     ) -> Result<Self, PipelineError> {
         let mut pieces: Vec<(LatentRect, &Self)> = parts
             .iter()
-            .filter_map(|part| Some((overlap(&part.latent_rect(), rect)?, *part)))
+            .filter_map(|part| Some((part.latent_rect().intersect(rect)?, *part)))
             .collect();
         pieces.sort_by_key(|(place, _)| (place.y, place.x));
         let rows: Vec<_> = pieces.chunk_by(|a, b| a.0.y == b.0.y).collect();
@@ -131,7 +131,7 @@ impl Inversion {
 }
 
 /// Bytes of a tensor's values.
-fn tensor_bytes(tensor: &Tensor) -> u64 {
+pub fn tensor_bytes(tensor: &Tensor) -> u64 {
     (tensor.elem_count() * tensor.dtype().size_in_bytes()) as u64
 }
 
@@ -139,18 +139,6 @@ fn cut(latents: &Tensor, rect: &LatentRect) -> candle_core::Result<Tensor> {
     latents
         .narrow(2, rect.y as usize, rect.height as usize)?
         .narrow(3, rect.x as usize, rect.width as usize)
-}
-
-fn overlap(a: &LatentRect, b: &LatentRect) -> Option<LatentRect> {
-    let (x, y) = (a.x.max(b.x), a.y.max(b.y));
-    let right = (a.x + a.width).min(b.x + b.width);
-    let bottom = (a.y + a.height).min(b.y + b.height);
-    (x < right && y < bottom).then(|| LatentRect {
-        x,
-        y,
-        width: right - x,
-        height: bottom - y,
-    })
 }
 
 #[cfg(test)]
@@ -271,7 +259,7 @@ mod tests {
                 let mut fewer = every.clone();
                 let gone = fewer.remove(left_out);
                 let result = Inversion::gathered(&fewer, &rect, photo.clone());
-                let is_needed = overlap(&gone.latent_rect(), &rect).is_some();
+                let is_needed = gone.latent_rect().intersect(&rect).is_some();
                 prop_assert_eq!(result.is_err(), is_needed);
             }
         }
