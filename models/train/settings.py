@@ -23,7 +23,7 @@ AUTOENCODER_MINUTES = float(os.environ.get("IMPASTO_AUTOENCODER_MINUTES", 22))
 TEXT_MINUTES = float(os.environ.get("IMPASTO_TEXT_MINUTES", 5))
 UNET_MINUTES = float(os.environ.get("IMPASTO_UNET_MINUTES", 40))
 REFINE_MINUTES = float(os.environ.get("IMPASTO_REFINE_MINUTES", 60))
-IMAGE_MINUTES = float(os.environ.get("IMPASTO_IMAGE_MINUTES", 10))
+IMAGE_MINUTES = float(os.environ.get("IMPASTO_IMAGE_MINUTES", 40))
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SIZE = 256
