@@ -52,6 +52,8 @@ export interface RoomOptions {
   token: string | undefined;
   clock: Clock;
   notices: Notices;
+  /** This member placed a photo to be inverted, and the server took it. */
+  photoPlaced: () => void;
 }
 
 const RENDER_FORGOTTEN_MS = 30_000;
@@ -258,7 +260,10 @@ export class Room {
       case "apply":
       case "place":
         this.blank = false;
-        if (op.type === "place" && op.mode === "invert") this.#photos.place(seq);
+        if (op.type === "place" && op.mode === "invert") {
+          this.#photos.place(seq);
+          if (client === this.client) this.#options.photoPlaced();
+        }
         this.refreshInk(ink.resultShown(this.picture.bounds, seq));
         return;
       default:

@@ -75,6 +75,9 @@ export class Studio {
       token: place.token,
       clock: browserClock,
       notices: this.notices,
+      photoPlaced: () => {
+        if (this.toolbox.lend("mask")) this.notices.say("The mask is in hand: brush over a part, and say what it should become.");
+      },
     });
   }
 
@@ -86,6 +89,11 @@ export class Studio {
   /** Where on the stage the divider stands, in CSS pixels from the left. */
   get dividerEdge(): number {
     return dividerEdge(this.divider, this.view, this.room.picture?.width ?? 0, this.stage.x);
+  }
+
+  /** The brush is over a photo, where its words count and its colour does not. */
+  get colourIsIdle(): boolean {
+    return this.room.mayPaint && this.room.photo !== undefined && this.toolbox.inHand === "brush";
   }
 
   /** A phone, or a window as narrow as one. */

@@ -54,6 +54,8 @@ export class Toolbox {
   singleKeys = $state(true);
   /** Space or Alt is held. */
   momentary = $state<"hand" | "eyedropper" | undefined>(undefined);
+  /** Took the brush's place by itself. */
+  #lent: HandTool | undefined;
 
   constructor() {
     const kept = recall<Partial<Kept>>("toolbox") ?? {};
@@ -87,6 +89,20 @@ export class Toolbox {
   /** Takes a tool in hand. */
   take(tool: HandTool): void {
     this.tool = tool;
+    this.#lent = undefined;
+  }
+
+  /** Puts another tool in hand where the brush is, until `giveBack`; false where it is not. */
+  lend(tool: HandTool): boolean {
+    if (this.tool !== "brush") return false;
+    this.take(tool);
+    this.#lent = tool;
+    return true;
+  }
+
+  /** The brush again, unless somebody took a tool meanwhile. */
+  giveBack(): void {
+    if (this.#lent !== undefined) this.take("brush");
   }
 
   /** Sets the diameter, within its limits. */
