@@ -27,8 +27,10 @@ fi
 "$PYTHON" data.py            # scenes and their rough sketches
 "$PYTHON" autoencoder.py     # pixels to latents and back
 "$PYTHON" text_encoder.py    # words to vectors
+"$PYTHON" image_encoder.py   # the scorecard's eyes
 "$PYTHON" latents.py         # scenes, sketches and captions as the UNet sees them
 "$PYTHON" unet.py            # the painter itself
 "$PYTHON" refine.py          # sharper one- and two-step pictures
 "$PYTHON" export.py          # the diffusers folder
+"$PYTHON" export.py clip     # the scorecard's CLIPModel
 "$PYTHON" contact_sheet.py ../contact-sheet.png
