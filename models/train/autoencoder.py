@@ -133,32 +133,35 @@ def load_autoencoder():
     return network
 
 
-@torch.no_grad()
-def measure():
-    """Prints the PSNR on pictures that no crop came from."""
-    network, crops = load_autoencoder(), Crops(0)
-    icons = crops.icons[::HELD_OUT].astype(np.float32)
+def held_out_pictures():
+    """Pictures that no crop came from, by kind."""
+    icons = np.asarray(render_all()[1][::HELD_OUT]).astype(np.float32)
     alpha = icons[..., 3:] / 255
-    sets = {"objects on white": (icons[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)}
-    held = [photo for index, photo in enumerate(load_photos()) if index % HELD_OUT == 0]
-    sets["photos"] = np.stack([photo[:256, :256] for photo in held])
+    kinds = {"objects on white": (icons[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)}
+    kinds["photos and painted wallpapers"] = np.stack([photo[:256, :256] for photo in load_photos()[::HELD_OUT]])
     if chunk_paths():
-        sets["scenes"] = np.load(chunk_paths()[0], mmap_mode="r")[:, 0]
-    for name, pixels in sets.items():
-        errors, squares = [], []
+        kinds["scenes"] = np.load(chunk_paths()[0], mmap_mode="r")[:, 0]
+    return kinds
+
+
+@torch.no_grad()
+def held_out_psnr(network):
+    """PSNR in dB of the held-out pictures of each kind, as a mean over pictures and over all their pixels together."""
+    kinds = {}
+    for name, pixels in held_out_pictures().items():
+        errors = []
         for start in range(0, min(len(pixels), 160), 8):
             batch = to_tensor(pixels[start : start + 8])
-            latents = network.encode(batch).latents
-            squares.append(float(latents.square().mean()))
-            made = network.decode(latents).sample.clamp(-1, 1)
+            made = network.decode(network.encode(batch).latents).sample.clamp(-1, 1)
             errors += ((made - batch) / 2).square().mean(dim=(1, 2, 3)).tolist()
         errors = np.maximum(errors, 1e-6)
-        print(f"{name}: {np.mean(-10 * np.log10(errors)):.1f} dB over {len(errors)} (pooled {-10 * np.log10(np.mean(errors)):.1f}), "
-              f"latents' deviation {np.mean(squares) ** 0.5:.2f}")
+        kinds[name] = {"count": len(errors), "mean": float(np.mean(-10 * np.log10(errors))), "pooled": float(-10 * np.log10(np.mean(errors)))}
+    return kinds
 
 
 if __name__ == "__main__":
     if sys.argv[1:] != ["measure"]:
         claim_pid()
         run_team(train, sum(p.numel() for p in make_autoencoder().parameters()), AUTOENCODER_MINUTES)
-    measure()
+    for kind, psnr in held_out_psnr(load_autoencoder()).items():
+        print(f"{kind}: {psnr['mean']:.1f} dB over {psnr['count']} (pooled {psnr['pooled']:.1f})")

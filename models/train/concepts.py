@@ -114,10 +114,16 @@ def name(entry, random, recoloured=False):
     return text
 
 
-def is_one_of(labels, caption):
-    """True for a caption of one thing with one of these labels and nothing else."""
+def bare_name(caption):
+    """A caption without the words that add nothing to it."""
     for before in ("a ", "one "):
         caption = caption.removeprefix(before)
-    for after in (" on white", ", white background", " on a white background"):
+    for after in (", storybook", " on white", ", white background", " on a white background"):
         caption = caption.removesuffix(after)
+    return caption
+
+
+def is_one_of(labels, caption):
+    """True for a caption of one thing with one of these labels and nothing else."""
+    caption = bare_name(caption)
     return any(caption == label.lower() or caption in COMMON.get(label, []) for label in labels)

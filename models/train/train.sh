@@ -8,7 +8,7 @@
 #
 # Everything on the way lies in $IMPASTO_TRAIN_DIR (default ~/.cache/impasto-train), checkpoints included. The time
 # boxes of the stages are environment variables, see settings.py; a stage whose box is used up is skipped. Longer
-# boxes make a better model. CUDA is used when there is one.
+# boxes make a better model. CUDA is used when there is one. Afterwards `python3 card.py` makes the model card.
 set -eu
 cd "$(dirname "$0")"
 IMPASTO_TRAIN_DIR="${IMPASTO_TRAIN_DIR:-$HOME/.cache/impasto-train}"
@@ -33,4 +33,4 @@ fi
 "$PYTHON" refine.py          # sharper one- and two-step pictures
 "$PYTHON" export.py          # the diffusers folder
 "$PYTHON" export.py clip     # the scorecard's CLIPModel
-"$PYTHON" contact_sheet.py ../contact-sheet.png
+"$PYTHON" card.py            # 64 prompts and 32 sketches, painted; the figures of the card
