@@ -42,8 +42,10 @@ def impasto(binary, *arguments):
 
 
 def square(path):
-    """The middle square of a photo, SIZE x SIZE."""
+    """The middle square of a photo, SIZE x SIZE, its numbers taken as sRGB."""
     image = Image.open(path).convert("RGB")
+    # Saved along, the profile would have `invert` change the colours that are compared here.
+    image.info.pop("icc_profile", None)
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image.crop((left, top, left + side, top + side)).resize((SIZE, SIZE), Image.Resampling.LANCZOS)
