@@ -8,7 +8,7 @@ from concepts import bare_name
 from data import chunk_captions, chunk_paths
 from scores import clip_score, frechet_distance, layout_correlation, own_caption_first
 
-#: The base model's sampling: DDIM steps, and the guidance_scale that scores best.
+#: The base model's sampling: DDIM steps, and a guidance_scale between none and harsh, not searched for.
 BASE_STEPS, BASE_GUIDANCE = 50, 2.0
 FEW_STEPS = (1, 2, 4)
 #: Pictures that each is ranked among, and the steps at which it is told.
