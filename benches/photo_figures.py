@@ -117,8 +117,9 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         for path in sorted(options.photos.iterdir()):
-            square(path).save(folder / "photo.png")
-            photo, inversion = np.asarray(square(path)).astype(int), folder / "photo.safetensors"
+            cut, inversion = square(path), folder / "photo.safetensors"
+            cut.save(folder / "photo.png")
+            photo = np.asarray(cut).astype(int)
             inverted = impasto(options.binary, "invert", "--image", folder / "photo.png", "--prompt", options.prompt, "--steps", 50, "--out", inversion)
             row = {"photo": path.name, "psnr_db": inverted["psnr_db"]}
             row["masks"] = kept_bytes(options.binary, folder, photo, inversion, options.masks, random)

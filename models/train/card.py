@@ -56,6 +56,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     if DEVICE.type == "cpu":
         torch.set_num_threads(1)
+    options.out.mkdir(parents=True, exist_ok=True)
     painter = Painter(options.folder)
     if options.only != "figures":
         if seen := seen_after_all():

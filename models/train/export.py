@@ -65,17 +65,17 @@ def write_pipeline(fresh):
 
 
 def write_clip(fresh):
-    """The CLIPModel's files. Its text tower is a link to the pipeline's: the same numbers need not be kept twice."""
+    """The CLIPModel's files. What is the pipeline's, its text encoder and tokenizer, are links: nothing is kept twice."""
     clip = load_clip().half()
     clip.config.save_pretrained(fresh)
     clip_processor().save_pretrained(fresh)
-    load_tokenizer()
-    shutil.copytree(WORK / "tokenizer", fresh, dirs_exist_ok=True)
+    pipeline = Path("..", MODEL.name)
+    for path in (MODEL / "tokenizer").iterdir():
+        (fresh / path.name).symlink_to(pipeline / "tokenizer" / path.name)
     seeing, reading = (f"model-0000{number}-of-00002.safetensors" for number in (1, 2))
     tensors = {name: tensor.contiguous() for name, tensor in clip.state_dict().items() if not name.startswith("text_model.")}
     save_file(tensors, fresh / seeing, metadata={"format": "pt"})
-    text_weights = Path("..", MODEL.name, "text_encoder", "model.safetensors")
-    (fresh / reading).symlink_to(text_weights)
+    (fresh / reading).symlink_to(pipeline / "text_encoder" / "model.safetensors")
     text = load_file(MODEL / "text_encoder" / "model.safetensors")
     size = sum(tensor.nbytes for tensor in [*tensors.values(), *text.values()])
     places = {name: seeing for name in tensors} | {name: reading for name in text}

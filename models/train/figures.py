@@ -11,7 +11,7 @@ from scores import clip_score, frechet_distance, layout_correlation, own_caption
 #: The base model's sampling: DDIM steps, and a guidance_scale between none and harsh, not searched for.
 BASE_STEPS, BASE_GUIDANCE = 50, 2.0
 FEW_STEPS = (1, 2, 4)
-#: Pictures that each is ranked among, and the steps at which it is told.
+#: Captions that each picture's own is ranked among, and the steps at which it is painted.
 AMONG, RANKED_STEPS = 100, 4
 #: The steps at which sketches are refined: what the server does.
 REFINED_STEPS = 2

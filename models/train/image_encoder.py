@@ -12,13 +12,15 @@ import torch
 from torch.nn import functional as F
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 
-from architecture import TEXT_WIDTH, TOKENS, make_text_encoder
+from architecture import TEXT_WIDTH, make_text_encoder
+from autoencoder import to_tensor
 from data import chunk_captions, chunk_paths
 from muon import Muon
 from scenes import Studio
+from scores import own_caption_first
 from settings import DEVICE, IMAGE_MINUTES, WORK, TimeBox, claim_pid, load_checkpoint, replace_file, save_checkpoint
 from text_encoder import load_text_encoder
-from tokenizer import load_tokenizer
+from tokenizer import load_tokenizer, token_ids
 
 CHECKPOINT = WORK / "image_encoder.pt"
 BATCH = 96
@@ -94,7 +96,7 @@ class Pictures:
 
     def shaken(self, pictures):
         """Slightly smaller parts of the pictures, some of them softened, so that the tower judges things and not pixels."""
-        pixels = torch.from_numpy(pictures).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
+        pixels = to_tensor(pictures)
         some = torch.from_numpy(self.random.random(len(pixels)) < 0.3)
         pixels[some] = F.avg_pool2d(F.pad(pixels[some], (1, 1, 1, 1), mode="replicate"), 3, stride=1)
         scale = torch.from_numpy(self.random.uniform(0.75, 1, len(pixels))).float()
@@ -109,14 +111,13 @@ class Pictures:
 
 def to_pixels(pictures):
     """Bytes (N, S, S, 3) as CLIP takes them."""
-    pixels = torch.from_numpy(pictures).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
-    return F.interpolate(pixels, (IMAGE_SIZE, IMAGE_SIZE), mode="area")
+    return F.interpolate(to_tensor(pictures), (IMAGE_SIZE, IMAGE_SIZE), mode="area")
 
 
 @torch.no_grad()
 def end_vectors(tokenizer, text, captions):
     """The text tower's pooled vectors, before their projection."""
-    ids = tokenizer(captions, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt").input_ids
+    ids = token_ids(tokenizer, captions)
     return torch.cat([text(input_ids=part.to(DEVICE)).pooler_output.cpu() for part in ids.split(64)])
 
 
@@ -195,14 +196,9 @@ def measure():
     path = chunk_paths()[0]
     images, captions = np.load(path, mmap_mode="r"), chunk_captions(path)
     rows = list({caption: row for row, caption in enumerate(captions) if "photo" not in caption}.values())
-    seen = F.normalize(clip.visual_projection(clip.vision_model(pixel_values=to_pixels(np.ascontiguousarray(images[rows, 0]))).pooler_output), dim=-1)
+    seen = F.normalize(clip.visual_projection(clip.vision_model(pixel_values=to_pixels(images[rows, 0])).pooler_output), dim=-1)
     said = F.normalize(clip.text_projection(end_vectors(tokenizer, clip.text_model, [captions[row] for row in rows]).to(DEVICE)), dim=-1)
-    random, hits = np.random.default_rng(5), []
-    for index in range(len(rows)):
-        others = random.choice([other for other in range(len(rows)) if other != index], min(99, len(rows) - 1), replace=False)
-        scores = said[[index, *others]] @ seen[index]
-        hits.append(bool(scores.argmax() == 0))
-    print(f"own caption first among 100: {np.mean(hits):.2f} of {len(hits)} held-out pictures")
+    print(f"own caption first among 100: {own_caption_first(seen.cpu().numpy(), said.cpu().numpy()):.2f} of {len(rows)} held-out pictures")
 
 
 if __name__ == "__main__":

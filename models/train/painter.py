@@ -5,8 +5,10 @@ import torch
 from diffusers import AutoencoderTiny, DDIMScheduler, LCMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from architecture import LATENT_CHANNELS, TOKENS
+from architecture import LATENT_CHANNELS
+from autoencoder import to_tensor
 from settings import DEVICE, SIZE
+from tokenizer import token_ids
 
 #: Pictures painted at once, and those encoded or decoded at once: their many pixels should stay in the caches.
 BATCH, CODED = 16, 2
@@ -26,13 +28,11 @@ class Painter:
 
     def words(self, texts):
         """What the UNet attends to: the last hidden states of padded texts."""
-        ids = self.tokenizer(texts, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt").input_ids
-        return self.text(input_ids=ids.to(DEVICE)).last_hidden_state
+        return self.text(input_ids=token_ids(self.tokenizer, texts).to(DEVICE)).last_hidden_state
 
     def encode(self, pixels):
         """Bytes (N, S, S, 3) to latents (N, 32, S/16, S/16)."""
-        tensor = torch.from_numpy(np.ascontiguousarray(pixels)).to(DEVICE).permute(0, 3, 1, 2).float() / 127.5 - 1
-        return torch.cat([self.vae.encode(part).latents for part in tensor.split(CODED)])
+        return torch.cat([self.vae.encode(part).latents for part in to_tensor(pixels).split(CODED)])
 
     def decode(self, latents):
         """Latents to bytes."""

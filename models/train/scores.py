@@ -6,8 +6,8 @@ from PIL import Image
 from torch.nn import functional as F
 from transformers import CLIPImageProcessor, CLIPModel, CLIPTokenizer
 
-from architecture import TOKENS
 from settings import DEVICE
+from tokenizer import token_ids
 
 BATCH = 32
 
@@ -40,8 +40,7 @@ class Clip:
         """Unit vectors of texts."""
         parts = []
         for start in range(0, len(texts), BATCH):
-            some = list(texts[start : start + BATCH])
-            ids = self.tokenizer(some, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt").input_ids
+            ids = token_ids(self.tokenizer, list(texts[start : start + BATCH]))
             parts.append(self.model.text_projection(self.model.text_model(input_ids=ids.to(DEVICE)).pooler_output))
         return F.normalize(torch.cat(parts), dim=-1).cpu().numpy()
 

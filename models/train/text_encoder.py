@@ -10,11 +10,11 @@ import torch
 from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
 
-from architecture import TEXT_WIDTH, TOKENS, make_text_encoder
+from architecture import TEXT_WIDTH, make_text_encoder
 from concepts import COMMON
 from data import chunk_captions, chunk_paths
 from settings import DEVICE, TEXT_MINUTES, WORK, TimeBox, claim_pid, load_checkpoint, replace_file, save_checkpoint
-from tokenizer import common_words, emoji_words, load_tokenizer, teacher_folder
+from tokenizer import common_words, emoji_words, load_tokenizer, teacher_folder, token_ids
 
 CHECKPOINT = WORK / "text_encoder.pt"
 BATCH, RATE = 128, 1e-3
@@ -58,7 +58,7 @@ def teacher_vectors(texts):
 def train(minutes):
     tokenizer = load_tokenizer()
     texts, vectors = teacher_vectors(training_texts())
-    ids = tokenizer(texts, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt").input_ids.to(torch.int16)
+    ids = token_ids(tokenizer, texts).to(torch.int16)
     end = tokenizer.eos_token_id
     lengths = (ids == end).int().argmax(1) + 1
     torch.manual_seed(11)
@@ -115,7 +115,7 @@ def load_text_encoder():
 @torch.no_grad()
 def embed(tokenizer, network, texts):
     """What the UNet attends to: the last hidden states of padded texts, in half precision."""
-    ids = tokenizer(texts, padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt").input_ids.to(DEVICE)
+    ids = token_ids(tokenizer, texts).to(DEVICE)
     with torch.autocast(DEVICE.type, torch.bfloat16):
         return torch.cat([network(input_ids=part).last_hidden_state for part in ids.split(64)]).half()
 
@@ -127,7 +127,7 @@ def measure():
     heads = load_checkpoint(CHECKPOINT)["heads"]
     pairs = [("kitten", "cat"), ("puppy", "dog"), ("ocean", "sea"), ("cat", "car"), ("a red apple", "apple"), ("cottage", "house"), ("tree", "pizza")]
     for pair in pairs:
-        ids = tokenizer(list(pair), padding="max_length", truncation=True, max_length=TOKENS, return_tensors="pt").input_ids
+        ids = token_ids(tokenizer, list(pair))
         hidden = network(input_ids=ids.to(DEVICE)).last_hidden_state.cpu()
         ends = (ids == tokenizer.eos_token_id).int().argmax(1)
         vectors = F.normalize(hidden[torch.arange(2), ends] @ heads["0.weight"].T + heads["0.bias"], dim=-1)

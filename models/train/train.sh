@@ -33,4 +33,4 @@ fi
 "$PYTHON" refine.py          # sharper one- and two-step pictures
 "$PYTHON" export.py          # the diffusers folder
 "$PYTHON" export.py clip     # the scorecard's CLIPModel
-"$PYTHON" card.py            # 64 prompts and 32 sketches, painted; the figures of the card
+"$PYTHON" card.py --only sheets   # 64 prompts and 32 sketches, painted
