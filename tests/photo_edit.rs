@@ -314,18 +314,17 @@ fn a_photo_of_its_own_prompt_comes_back() {
         }
         pipeline.finish_reconstruction(back).unwrap()
     };
-    let infedit = run(EditMethod::InfEdit);
-    assert!((infedit.psnr - alone).abs() < 0.05, "{}", infedit.psnr);
-    // Rounding is all that is left, but a random network makes much of it.
-    assert!(infedit.latents_psnr > 40.0, "{}", infedit.latents_psnr);
-    // Without LoRAs the painting UNet is the base: as many steps, the same way back.
-    let ddim = run(EditMethod::Ddim);
-    let base = reconstruct(&mut pipeline, &inversion);
-    assert_eq!(ddim.pixels, base.pixels);
+    for method in [EditMethod::Ddim, EditMethod::InfEdit] {
+        let back = run(method);
+        assert!((back.psnr - alone).abs() < 0.05, "{method}: {}", back.psnr);
+        // Rounding is all that is left, but a random network makes much of it.
+        let latents = back.latents_psnr;
+        assert!(latents > 40.0, "{method}: {latents}");
+    }
 }
 
-/// What the methods with two prompts compute, written down once more as their papers have it: in
-/// predicted noise, row by row, with alphas of its own.
+/// What the methods with two prompts compute, written down once more as their papers have it, but
+/// for one line at the end: in predicted noise, row by row, with alphas of its own.
 struct Paper {
     alphas_cumprod: Vec<f64>,
     model: Pipeline,
@@ -409,7 +408,13 @@ impl Paper {
             sample = (((exact[index + 1] * kept).unwrap() + follow).unwrap() + turn).unwrap();
             photo = (of_photo + (residual * kept).unwrap()).unwrap();
         }
-        sample
+        // Ours: what the limit took away comes back where the edit is like the photo's own way.
+        let lost = (z0 - &photo).unwrap();
+        let power = |tensor: Tensor| tensor.sqr().unwrap().mean_keepdim(1).unwrap();
+        let loss = power(lost.clone());
+        let change = (power((&sample - &photo).unwrap()) * 4.0).unwrap();
+        let share = (&loss / (&loss + change).unwrap()).unwrap();
+        (sample + lost.broadcast_mul(&share).unwrap()).unwrap()
     }
 
     fn infedit(&self, timesteps: [i64; 3]) -> Tensor {

@@ -15,6 +15,7 @@ pub(super) struct Row<'a> {
 }
 
 /// How the prompt pulls the model's output.
+#[derive(Clone)]
 pub(super) enum Guidance {
     /// One row, the prompt's.
     Off,

@@ -5,6 +5,7 @@
 //! state machine ([`Render`]) so that the engine can put the steps of several
 //! renders into one batch.
 
+mod blending;
 mod edit;
 mod embedding;
 mod error;
@@ -198,15 +199,24 @@ impl Pipeline {
         )?;
         let stage = inputs.timings.start(Stage::Text);
         let size = self.pixel_size(&inputs.latent_rect);
-        let conditioning = match inputs.network {
-            Network::Painting => self.conditioning(settings, size)?,
-            Network::Base => {
+        let (conditioning, source) = match (inputs.network, inputs.source_prompt.take()) {
+            (Network::Painting, None) => (self.conditioning(settings, size)?, None),
+            (Network::Painting, Some(prompt)) => {
+                let [source, target] = self.paired_conditioning(&prompt, settings, size)?;
+                let source = Conditioning {
+                    guidance: target.guidance.clone(),
+                    guidance_scale: target.guidance_scale,
+                    ..source
+                };
+                (target, Some(source))
+            }
+            (Network::Base, _) => {
                 let prompt = self.text.embed_base(&self.model, &settings.prompt)?;
-                unguided(prompt, settings, size)
+                (unguided(prompt, settings, size), None)
             }
         };
         inputs.timings.finish(stage);
-        Render::new(&self.model, inputs, timetable, conditioning)
+        Render::new(&self.model, inputs, timetable, conditioning, source)
     }
 
     /// Width and height in pixels of a rectangle of latents.

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 
+use super::blending::{blend, denoised, step_mask};
 use super::forward::{Conditioning, Network, Rows, image_beside};
-use super::photo::Inversion;
+use super::photo::{Inversion, put_back};
 use super::timings::{Stage, Timings};
 use super::{PipelineError, noise_tensor};
 use crate::model::Model;
@@ -47,6 +48,9 @@ pub struct RenderInputs {
     /// begins from the photo's latents at its first noise level, has them at each of its levels
     /// where the mask is 0, and what it adds as noise is the noise that the photo implies.
     pub inversion: Option<Arc<Inversion>>,
+    /// The prompt that the photo is sampled with beside the edit, so that what this loses of it is
+    /// put back where both paint the same; its own. As many rows of the batch again.
+    pub source_prompt: Option<String>,
     /// Which UNet runs.
     pub network: Network,
     /// What it took to make these; the render's times begin with it.
@@ -64,10 +68,18 @@ impl RenderInputs {
             mask: None,
             noise: NoiseSource::Seed(seed),
             inversion: None,
+            source_prompt: None,
             network: Network::Painting,
             timings: Timings::default(),
         }
     }
+}
+
+/// A sample on its way, and what the UNet is told of it.
+struct Path {
+    sample: Tensor,
+    previous_denoised: Option<Tensor>,
+    conditioning: Conditioning,
 }
 
 /// A render that is under way.
@@ -77,14 +89,14 @@ pub struct Render {
     seed: u64,
     noise_between: Option<Tensor>,
     latent_rect: LatentRect,
-    sample: Tensor,
-    previous_denoised: Option<Tensor>,
+    path: Path,
+    /// The photo's own way at each step: from its latents there, with its own prompt.
+    source: Option<Path>,
     image_input: Option<Tensor>,
     known: Option<Tensor>,
     mask: Option<Tensor>,
     inversion: Option<Arc<Inversion>>,
     network: Network,
-    conditioning: Conditioning,
     timings: Timings,
 }
 
@@ -94,6 +106,7 @@ impl Render {
         inputs: RenderInputs,
         timetable: Timetable,
         conditioning: Conditioning,
+        source: Option<Conditioning>,
     ) -> Result<Self, PipelineError> {
         let channels = model.vae.latent_channels();
         let rect = inputs.latent_rect;
@@ -117,14 +130,19 @@ impl Render {
             (None, None) => (noise * timetable.initial_noise_scale)?,
         };
         let image_input = image_beside(model, inputs.network, inputs.image_input, &rect)?;
+        let path = |conditioning| Path {
+            sample: sample.clone(),
+            previous_denoised: None,
+            conditioning,
+        };
         Ok(Self {
+            source: source.map(path),
+            path: path(conditioning),
             timetable,
             next_step: 0,
             seed,
             noise_between,
             latent_rect: rect,
-            sample,
-            previous_denoised: None,
             image_input,
             known: match &inputs.inversion {
                 Some(inversion) => Some(inversion.latents().clone()),
@@ -133,7 +151,6 @@ impl Render {
             mask: inputs.mask,
             inversion: inputs.inversion,
             network: inputs.network,
-            conditioning,
             timings: inputs.timings,
         })
     }
@@ -156,7 +173,7 @@ impl Render {
     /// Renders can share a batch when this is equal: the UNet, latents' height and width, text
     /// tokens.
     pub fn batch_shape(&self) -> (Network, u32, u32, usize) {
-        let tokens = self.conditioning.prompt.tokens();
+        let tokens = self.path.conditioning.prompt.tokens();
         let LatentRect { width, height, .. } = self.latent_rect;
         (self.network, height, width, tokens)
     }
@@ -172,7 +189,7 @@ impl Render {
     }
 
     pub(super) fn into_latents(self) -> (Tensor, Timings) {
-        (self.sample, self.timings)
+        (self.path.sample, self.timings)
     }
 
     pub(super) fn step(&self) -> Option<&Step> {
@@ -180,7 +197,7 @@ impl Render {
     }
 
     pub(super) fn sample(&self) -> &Tensor {
-        &self.sample
+        &self.path.sample
     }
 
     /// Unit noise that the current step adds.
@@ -190,19 +207,19 @@ impl Render {
         {
             return Ok(between.narrow(0, self.next_step, 1)?);
         }
-        let (_, channels, _, _) = self.sample.dims4()?;
+        let (_, channels, _, _) = self.path.sample.dims4()?;
         let draw = self.next_step as u32 + 1;
         noise_tensor(
             self.seed,
             draw,
             channels,
             &self.latent_rect,
-            self.sample.device(),
+            self.path.sample.device(),
         )
     }
 
-    /// Applies the model's output for the current step.
-    fn advance(&mut self, output: &Tensor) -> Result<(), PipelineError> {
+    /// Applies the model's output for the current step, and what it is for the photo's own way.
+    fn advance(&mut self, output: &Tensor, of_source: Option<Tensor>) -> Result<(), PipelineError> {
         let Some(step) = self.step().copied() else {
             return Ok(());
         };
@@ -210,23 +227,33 @@ impl Render {
             Some(mask) => Some(step_mask(mask, &step)?),
             None => None,
         };
-        let free = denoised(&self.sample, output, &step, self.timetable.clip_denoised)?;
+        let clip = self.timetable.clip_denoised;
+        let free = denoised(&self.path.sample, output, &step, clip)?;
         let blended = match (&self.known, &mask) {
             (Some(known), Some(mask)) => blend(&known.to_dtype(DType::F32)?, &free, mask)?,
             _ => free.clone(),
         };
-        self.sample = match self.inversion.clone() {
-            Some(inversion) => self.next_of_photo(&inversion, &step, free, output, mask)?,
-            None => self.next_sample(&step, &blended, output)?,
+        self.path.sample = match self.inversion.clone() {
+            Some(inversion) => {
+                let edited = self.next_of_photo(&inversion, &self.path, &step, &free, output)?;
+                let photo = inversion.latents_at(&step.next_level)?;
+                let edited = self.photo_put_back(&inversion, &step, edited, &photo, of_source)?;
+                match mask {
+                    Some(mask) => blend(&photo, &edited, &mask)?,
+                    None => edited,
+                }
+            }
+            None => self.next_sample(&self.path, &step, &blended, output)?,
         };
-        self.previous_denoised = Some(blended);
+        self.path.previous_denoised = Some(blended);
         self.next_step += 1;
         Ok(())
     }
 
-    /// The sampler's next sample, of this denoised image.
+    /// The sampler's next sample on a path, of this denoised image.
     fn next_sample(
         &self,
+        path: &Path,
         step: &Step,
         denoised: &Tensor,
         output: &Tensor,
@@ -234,9 +261,9 @@ impl Render {
         let next = &step.next;
         let mut sample = (denoised * next.denoised)?;
         if next.sample != 0.0 {
-            sample = (sample + (&self.sample * next.sample)?)?;
+            sample = (sample + (&path.sample * next.sample)?)?;
         }
-        if let (true, Some(previous)) = (next.previous_denoised != 0.0, &self.previous_denoised) {
+        if let (true, Some(previous)) = (next.previous_denoised != 0.0, &path.previous_denoised) {
             sample = (sample + (previous * next.previous_denoised)?)?;
         }
         if next.output != 0.0 {
@@ -248,30 +275,47 @@ impl Render {
         Ok(sample)
     }
 
-    /// The next sample of a photo's edit. Where the sampler would add noise the sample gets all of
-    /// its noise from the photo: mixed with what is left of the step before, which is much like
-    /// it, it would be too much. Outside the mask stands the photo at that level. The blend is one
-    /// of samples, so what goes in is the denoised image before it was blended.
+    /// The next sample of a photo's edit, as if all were free to change. Where the sampler would
+    /// add noise the sample gets all of its noise from the photo: mixed with what is left of the
+    /// step before, which is much like it, it would be too much. Outside the mask stands the photo
+    /// at that level. The blend is one of samples, so what goes in is the denoised image before it
+    /// was blended.
     fn next_of_photo(
         &self,
         inversion: &Inversion,
+        path: &Path,
         step: &Step,
-        denoised: Tensor,
+        denoised: &Tensor,
         output: &Tensor,
-        mask: Option<Tensor>,
     ) -> Result<Tensor, PipelineError> {
-        let level = &step.next_level;
-        let sample = match step.next.noise == 0.0 {
-            true => self.next_sample(step, &denoised, output)?,
-            false => {
-                let noise = inversion.noise_at(level)?;
-                ((denoised * level.signal)? + (noise * level.noise)?)?
-            }
-        };
-        match mask {
-            Some(mask) => blend(&inversion.latents_at(level)?, &sample, &mask),
-            None => Ok(sample),
+        if step.next.noise == 0.0 {
+            return self.next_sample(path, step, denoised, output);
         }
+        let level = &step.next_level;
+        let noise = inversion.noise_at(level)?;
+        Ok(((denoised * level.signal)? + (noise * level.noise)?)?)
+    }
+
+    /// Takes the step of the photo's own way, and puts back into the edit what it loses of
+    /// `photo`, its latents at the next level; from there it goes on.
+    fn photo_put_back(
+        &mut self,
+        inversion: &Inversion,
+        step: &Step,
+        edited: Tensor,
+        photo: &Tensor,
+        output: Option<Tensor>,
+    ) -> Result<Tensor, PipelineError> {
+        let (Some(mut source), Some(output)) = (self.source.take(), output) else {
+            return Ok(edited);
+        };
+        let clip = self.timetable.clip_denoised;
+        let free = denoised(&source.sample, &output, step, clip)?;
+        let back = self.next_of_photo(inversion, &source, step, &free, &output)?;
+        source.previous_denoised = Some(free);
+        source.sample = photo.clone();
+        self.source = Some(source);
+        put_back(&edited, &back, photo)
     }
 
     /// Moves the sample closer to the one that `way_back`, a step of DDIM, takes to `target`: one
@@ -293,48 +337,19 @@ impl Render {
         let started = std::time::Instant::now();
         let mut rows = Rows::default();
         let image = self.image_input.as_ref();
-        let row = rows.push(&self.sample, image, way_back.timestep, &self.conditioning)?;
+        let Path {
+            sample,
+            conditioning,
+            ..
+        } = &mut self.path;
+        let row = rows.push(sample, image, way_back.timestep, conditioning)?;
         let output = rows.forward(model, self.network)?;
-        let output = self.conditioning.combine(&output, row)?;
+        let output = conditioning.combine(&output, row)?;
         let rest = (target - (output * of_output)?)?;
-        self.sample = (rest / of_sample)?;
+        *sample = (rest / of_sample)?;
         self.timings.add(Stage::Denoise, started.elapsed());
         Ok(())
     }
-}
-
-/// The denoised image that the model's output means for a sample, clamped to ± `clip`.
-pub(super) fn denoised(
-    sample: &Tensor,
-    output: &Tensor,
-    step: &Step,
-    clip: Option<f64>,
-) -> Result<Tensor, PipelineError> {
-    let denoised = ((sample * step.denoised.sample)? + (output * step.denoised.output)?)?;
-    Ok(match clip {
-        Some(limit) => denoised.clamp(-limit, limit)?,
-        None => denoised,
-    })
-}
-
-/// `known` where the mask is 0, `free` where it is 1.
-pub(super) fn blend(known: &Tensor, free: &Tensor, mask: &Tensor) -> Result<Tensor, PipelineError> {
-    Ok((known + (free - known)?.broadcast_mul(mask)?)?)
-}
-
-/// A soft mask hardened for one step: a pixel of mask value m is free from the
-/// step on whose noise level has come down to m (StreamMultiDiffusion's
-/// continuous form of differential diffusion), `σ = √(1−ᾱ)`.
-pub(super) fn step_mask(mask: &Tensor, step: &Step) -> Result<Tensor, PipelineError> {
-    let (now, next) = (
-        step.level.variance_preserving_sigma(),
-        step.next_level.variance_preserving_sigma(),
-    );
-    if now - next <= f64::EPSILON {
-        return Ok(mask.clone());
-    }
-    let slope = 1.0 / (now - next);
-    Ok(mask.affine(slope, -next * slope)?.clamp(0.0, 1.0)?)
 }
 
 /// One step of renders whose [`Render::batch_shape`] is the same.
@@ -345,22 +360,30 @@ pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(
     let mut running = Vec::with_capacity(renders.len());
     for render in renders.iter_mut() {
         let Some(step) = render.step() else { continue };
-        let sample = match step.input_scale == 1.0 {
-            true => render.sample.clone(),
-            false => (&render.sample * step.input_scale)?,
-        };
         let image = render.image_input.as_ref();
-        let row = rows.push(&sample, image, step.timestep, &render.conditioning)?;
+        let mut push = |path: &Path| {
+            let sample = match step.input_scale == 1.0 {
+                true => path.sample.clone(),
+                false => (&path.sample * step.input_scale)?,
+            };
+            rows.push(&sample, image, step.timestep, &path.conditioning)
+        };
+        let row = push(&render.path)?;
+        let source_row = render.source.as_ref().map(push).transpose()?;
         network = render.network;
-        running.push((row, render));
+        running.push((row, source_row, render));
     }
     if running.is_empty() {
         return Ok(());
     }
     let output = rows.forward(model, network)?;
-    for (row, render) in running {
-        let guided = render.conditioning.combine(&output, row)?;
-        render.advance(&guided)?;
+    for (row, source_row, render) in running {
+        let guided = render.path.conditioning.combine(&output, row)?;
+        let of_source = match (&render.source, source_row) {
+            (Some(source), Some(row)) => Some(source.conditioning.combine(&output, row)?),
+            _ => None,
+        };
+        render.advance(&guided, of_source)?;
     }
     let spent = started.elapsed();
     for render in renders.iter_mut() {

@@ -218,6 +218,7 @@ impl Pipeline {
             image_input: self.no_image(inversion)?,
             mask: self.photo_mask(inversion, mask)?,
             inversion: Some(Arc::clone(inversion)),
+            source_prompt: Some(inversion.prompt().to_owned()),
             network,
             ..RenderInputs::from_seed(inversion.latent_rect(), settings.seed)
         };

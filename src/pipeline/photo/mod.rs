@@ -5,6 +5,7 @@
 //! is inverted in one piece is kept in parts, which are put together for each window.
 
 mod edit;
+mod fidelity;
 mod file;
 mod inversion;
 mod invert;
@@ -13,6 +14,7 @@ mod parts;
 mod reconstruction;
 
 pub use edit::{EditMethod, EditedPhoto, PhotoEdit};
+pub(super) use fidelity::put_back;
 pub use file::InversionFileError;
 pub use inversion::{Inversion, KeptLatents};
 pub use invert::{Inverting, MAX_PHOTO_PIXELS};

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 
-use super::{EditMethod, Inversion};
+use super::{EditMethod, Inversion, put_back};
+use crate::pipeline::blending::{blend, denoised, step_mask};
 use crate::pipeline::forward::{Conditioning, Network, Rows, image_beside};
 use crate::pipeline::guidance::check_guidance;
-use crate::pipeline::render::{blend, denoised, step_mask};
 use crate::pipeline::{Pipeline, PipelineError, RenderSettings, Stage, Timings, noise_tensor};
 use crate::sampler::{
     CROSS_PROMPT, EditFriendlyStep, NoiseLevel, Step, TimetableRequest, edit_friendly_steps,
@@ -195,8 +195,13 @@ impl PairedEdit {
         let cross_trajectory = (&of_edit - (&of_photo * kept)?)?;
         let cross_prompt = ((of_target - of_edit)? * CROSS_PROMPT)?;
         let edited = (((&exact * kept)? + cross_trajectory)? + cross_prompt)?;
-        self.sample = self.outside_kept(&exact, edited, step)?;
         self.photo_sample = (of_photo + (missed * kept)?)?;
+        // What the limit takes from the photo is not meant to be lost where nothing changes.
+        let edited = match kept < 1.0 {
+            true => put_back(&edited, &self.photo_sample, &exact)?,
+            false => edited,
+        };
+        self.sample = self.outside_kept(&exact, edited, step)?;
         self.next_step += 1;
         Ok(())
     }
