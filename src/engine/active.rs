@@ -2,9 +2,7 @@
 
 use super::RenderRequest;
 use super::admission::Running;
-use crate::pipeline::{
-    Network, PhotoEdit, Pipeline, PipelineError, Render, Rendered, Timings,
-};
+use crate::pipeline::{Network, PhotoEdit, Pipeline, PipelineError, Render, Rendered, Timings};
 
 /// A render on the device.
 pub(super) struct Active {

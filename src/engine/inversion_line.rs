@@ -5,6 +5,10 @@
 
 use super::RoomKey;
 
+/// Inversions that may wait for their way back, over all rooms: each holds a whole tile at every
+/// noise level on the device, beside what is kept of it. Of more the oldest goes first.
+const BACKS_MOST: usize = 32;
+
 /// What an inversion is good for at the moment; the first one comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Errand {
@@ -66,6 +70,18 @@ impl InversionLine {
         let is_it = |entry: &&mut Entry| entry.key == key && entry.errand != errand;
         if let Some(entry) = self.entries.iter_mut().find(is_it) {
             (entry.errand, entry.number) = (errand, number);
+        }
+    }
+
+    /// The noise of an inversion is found: what is left of it is urgent to nobody, unless too many
+    /// are in that state.
+    pub fn turn_back(&mut self, key: InversionKey) {
+        self.change(key, Errand::Back);
+        let backs = self.entries.iter().filter(|it| it.errand == Errand::Back);
+        if backs.clone().count() > BACKS_MOST
+            && let Some(oldest) = backs.min_by_key(|entry| entry.number)
+        {
+            self.change(oldest.key, Errand::Wanted);
         }
     }
 
@@ -151,6 +167,33 @@ mod tests {
         assert_eq!(line.len(), 4, "nobody comes in by a change");
         line.change(key(4, 4), Errand::Back);
         assert_eq!(order(line), [2, 4, 1, 3]);
+    }
+
+    #[test]
+    fn no_more_wait_for_their_way_back_than_the_device_can_hold() {
+        let mut line = InversionLine::default();
+        let most = BACKS_MOST as u64;
+        for ticket in 1..=most + 2 {
+            line.push(key(ticket, ticket), Errand::Wanted);
+        }
+        for ticket in 1..=most {
+            line.turn_back(key(ticket, ticket));
+        }
+        assert_eq!(
+            line.first(),
+            Some((key(most + 1, most + 1), Errand::Wanted))
+        );
+        line.turn_back(key(most + 1, most + 1));
+        assert_eq!(
+            line.first(),
+            Some((key(most + 2, most + 2), Errand::Wanted))
+        );
+        line.turn_back(key(most + 2, most + 2));
+        assert_eq!(
+            order(line)[..4],
+            [1, 2, 3, 4],
+            "the oldest two, then the rest"
+        );
     }
 
     #[test]
@@ -250,7 +293,7 @@ mod tests {
             let waited = turn - one.since;
             assert!(errand != Errand::Wanted || waited <= ONE_WAY, "{waited}");
             if !one.is_noise_found {
-                line.change(key, Errand::Back);
+                line.turn_back(key);
                 (one.errand, one.since) = (Errand::Back, turn);
                 (one.is_noise_found, one.steps_left) = (true, STEPS);
                 continue;

@@ -34,9 +34,8 @@ impl InversionFlights {
             return None;
         }
         let is_full = self.all.len() >= FLIGHTS_MOST;
-        let begin = |tile, is_wanted| {
-            (!is_full).then_some(NextInversion::Begin { tile, is_wanted })
-        };
+        let begin =
+            |tile, is_wanted| (!is_full).then_some(NextInversion::Begin { tile, is_wanted });
         let Some(tile) = photo.wanted_tile(focus) else {
             let is_idle = live.next().is_none();
             let tile = photo.tile_ahead(focus).filter(|_| is_idle)?;
@@ -208,7 +207,12 @@ mod tests {
         assert_eq!(next(&photos), None);
         photos.flights.remove(4);
         assert_eq!(begin(&mut photos, 99), (tiles[0].core, true));
-        assert!(photos.flights.cancel(|flight| flight.ticket == 98).is_empty());
+        assert!(
+            photos
+                .flights
+                .cancel(|flight| flight.ticket == 98)
+                .is_empty()
+        );
         assert_eq!(photos.flights.iter().count(), FLIGHTS_MOST);
     }
 }

@@ -123,9 +123,9 @@ impl Admission {
         })
     }
 
-    /// The noise of an inversion is found: what is left of it is urgent to nobody.
+    /// The noise of an inversion is found.
     pub fn inversion_turned(&self, key: InversionKey) {
-        self.lock().inversions.line.change(key, Errand::Back);
+        self.lock().inversions.line.turn_back(key);
     }
 
     /// An inversion on the device has ended.

@@ -152,7 +152,11 @@ fn a_wanted_inversion_takes_the_next_step_and_the_others_go_on_later() {
     line.inversion_turned(key(2, 3));
     assert_eq!(turn(&line), Some((2, true)), "its way back can wait");
     line.inversion_turned(key(2, 2));
-    assert_eq!(turn(&line), Some((3, false)), "but not for what nobody wants");
+    assert_eq!(
+        turn(&line),
+        Some((3, false)),
+        "but not for what nobody wants"
+    );
     for (room, ticket) in [(2, 3), (2, 2), (1, 1)] {
         assert_eq!(turn(&line), Some((ticket, false)));
         line.inversion_ended(key(room, ticket));

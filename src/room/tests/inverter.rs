@@ -123,7 +123,7 @@ impl Inverter {
                 if step == steps {
                     let (photo, core) = (run.wish.photo, run.wish.tile.core);
                     self.kept.insert((photo, core.into()));
-                    self.line.change(key(ticket), Errand::Back);
+                    self.line.turn_back(key(ticket));
                 }
                 self.events
                     .push_back(InversionEvent::Progress { ticket, step });

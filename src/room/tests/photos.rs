@@ -97,7 +97,9 @@ fn a_window_waits_for_its_tile_which_goes_first_and_then_out_with_the_photo() {
     world.come_to_rest();
     world.assert_photos_were_ready();
     let told = told(&world).into_iter();
-    let order: Vec<_> = told.map(|(state, rect, step, _)| (state, rect, step)).collect();
+    let order: Vec<_> = told
+        .map(|(state, rect, step, _)| (state, rect, step))
+        .collect();
     use RenderState::{Done, Progress, Started};
     let expected = [
         (Started, LEFT, None),

@@ -12,7 +12,7 @@ use crate::{
     canvas::{Pixels, photo_tiles},
     engine::Errand,
     protocol::*,
-    room::{RoomCommand, RoomOptions},
+    room::{RoomCommand, RoomOptions, inversion_flights::FLIGHTS_MOST},
 };
 
 /// 7 × 5 tiles: too many to be inverted ahead of need.
@@ -131,7 +131,7 @@ fn a_brush_that_never_rests_gets_every_tile_and_so_does_their_way_back() {
     let bounds = world.core.canvas.bounds();
     let tiles = photo_tiles(&bounds, &RULES);
     let steps = world.core.options.inversion.steps;
-    let mut inverted = 0;
+    let (mut inverted, mut most_under_way) = (0, 0);
     for (number, tile) in tiles.iter().enumerate() {
         let middle = |from: u32, side: u32| (from + side / 2) as f32;
         let x = middle(tile.core.x, tile.core.width);
@@ -147,10 +147,12 @@ fn a_brush_that_never_rests_gets_every_tile_and_so_does_their_way_back() {
         let news = world.asked.len() as u32 - inverted;
         assert!(waited <= news * (1 + steps + 1), "{waited} for {news}");
         inverted += news;
+        most_under_way = most_under_way.max(world.core.photos.flights.iter().count());
         while world.jobs() > 0 {
             world.move_job(0, false);
         }
     }
+    assert_eq!(most_under_way, FLIGHTS_MOST, "so many ways back waited");
     world.come_to_rest();
     assert_eq!(world.asked.len(), tiles.len(), "each once");
     let done = |news: &&RenderNews| news.work.is_some() && news.state == RenderState::Done;
