@@ -258,6 +258,35 @@ async fn a_cancelled_inversion_is_taken_up_by_the_brush_and_undo_ends_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_tile_under_the_brush_overtakes_what_is_done_ahead_of_need() {
+    // So many that the first tile is still under way when the brush comes.
+    let studio = Studio::start(64 << 20, 60).await;
+    let mut member = studio.join("order").await;
+    let image = studio.upload("order", &photo()).await;
+    member.send(place(&image)).await;
+    let first = inversion(&mut member, "started").await["rect"].clone();
+    let (x, y) = (118, 118);
+    assert_eq!(first, json!([0, 0, 64, 64]), "not under the brush");
+    member.send(mask("a", x, y)).await;
+    let second = inversion(&mut member, "started").await["rect"].clone();
+    assert_eq!(second, json!([64, 64, 64, 64]), "under the brush");
+    // The window is rendered while the first tile still waits.
+    loop {
+        let news = member.until("render").await;
+        if news["state"] == "done" {
+            assert!(!is_inversion(&news) || news["rect"] == second, "{news}");
+        }
+        if news["state"] == "done" && !is_inversion(&news) {
+            break;
+        }
+    }
+    let mut done = Vec::new();
+    while !done.contains(&first) {
+        done.push(inversion(&mut member, "done").await["rect"].clone());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_photo_that_has_no_place_in_memory_is_edited_all_the_same() {
     // Nothing stays on the device: every part goes to disk, and comes back for its window.
     let studio = Studio::start(0, STEPS).await;

@@ -1,5 +1,7 @@
 //! The waiting line: latest wins per member, fair shares between rooms.
 
+mod inversions;
+
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,10 +10,13 @@ use std::time::Instant;
 use metrics::counter;
 use uuid::Uuid;
 
-use super::inverting::WaitingInversion;
+use inversions::Inversions;
+
+use super::inversion_line::InversionKey;
 use super::loras::LoraSwitch;
-use super::request::tell_inversion;
-use super::{EngineError, InversionEvent, InversionRequest, RenderEvent, RenderRequest, RoomKey};
+use super::{EngineError, RenderEvent, RenderRequest, RoomKey};
+
+pub(super) use inversions::{InversionTurn, WaitingInversion};
 
 /// A request with the time at which it came.
 pub(super) struct Waiting {
@@ -34,19 +39,12 @@ pub(super) struct Admitted {
     pub switch: Option<LoraSwitch>,
     /// Renders to begin.
     pub begin: Vec<(Waiting, Running)>,
-    /// An inversion to begin; none while one is under way.
-    pub invert: Option<WaitingInversion>,
+    /// Inversions under way that are to end here.
+    pub stopped: Vec<InversionKey>,
     /// Rooms whose latents can go.
     pub forgotten: Vec<RoomKey>,
     /// Photos whose latents can go.
     pub forgotten_photos: Vec<(RoomKey, u64)>,
-}
-
-/// What is known of the inversion on the device, so that it can be stopped.
-struct RunningInversion {
-    room: RoomKey,
-    ticket: u64,
-    cancelled: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -55,8 +53,7 @@ struct State {
     running: Vec<Running>,
     forgotten: Vec<RoomKey>,
     forgotten_photos: Vec<(RoomKey, u64)>,
-    inversions: VecDeque<WaitingInversion>,
-    inverting: Option<RunningInversion>,
+    inversions: Inversions,
     switch: Option<LoraSwitch>,
     last_served: Option<RoomKey>,
     closed: bool,
@@ -127,16 +124,10 @@ impl Admission {
         for run in state.running.iter().filter(|run| run.room == room) {
             run.superseded.store(true, Ordering::Relaxed);
         }
-        let (unwanted, kept) = std::mem::take(&mut state.inversions)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|waiting| waiting.request.room == room);
-        state.inversions = kept;
-        if let Some(run) = state.inverting.as_ref().filter(|run| run.room == room) {
-            run.cancelled.store(true, Ordering::Relaxed);
-        }
+        let unwanted = state.inversions.give_up_room(room);
         state.forgotten.push(room);
         drop(state);
-        unwanted.iter().for_each(tell_given_up);
+        unwanted.iter().for_each(WaitingInversion::tell_given_up);
         for Waiting { request, .. } in gone {
             tell(
                 &request,
@@ -146,47 +137,6 @@ impl Admission {
             );
         }
         self.changed.notify_one();
-    }
-
-    /// Queues an inversion.
-    pub fn invert(&self, request: InversionRequest) -> Result<(), EngineError> {
-        let mut state = self.lock();
-        if state.closed {
-            return Err(EngineError::Stopped);
-        }
-        if state.inversions.len() >= self.capacity {
-            return Err(EngineError::Overloaded);
-        }
-        state.inversions.push_back(WaitingInversion {
-            request,
-            since: Instant::now(),
-            cancelled: Arc::default(),
-        });
-        drop(state);
-        self.changed.notify_one();
-        Ok(())
-    }
-
-    /// Stops an inversion: a running one ends at its next step.
-    pub fn cancel_inversion(&self, room: RoomKey, ticket: u64) {
-        let mut state = self.lock();
-        let running = state.inverting.as_ref();
-        if let Some(run) = running.filter(|run| (run.room, run.ticket) == (room, ticket)) {
-            run.cancelled.store(true, Ordering::Relaxed);
-            return;
-        }
-        let is_it = |waiting: &WaitingInversion| {
-            (waiting.request.room, waiting.request.ticket) == (room, ticket)
-        };
-        let place = state.inversions.iter().position(is_it);
-        let waiting = place.and_then(|place| state.inversions.remove(place));
-        drop(state);
-        waiting.iter().for_each(tell_given_up);
-    }
-
-    /// The inversion that was under way has ended.
-    pub fn inversion_ended(&self) {
-        self.lock().inverting = None;
     }
 
     /// A photo's latents can go.
@@ -216,13 +166,15 @@ impl Admission {
         state.closed = true;
         // Whoever waits for it hears that by the end of its channel.
         state.switch = None;
+        let unwanted = state.inversions.give_up_all();
         drop(state);
+        unwanted.iter().for_each(WaitingInversion::tell_given_up);
         self.changed.notify_one();
     }
 
-    /// The next renders to begin, at most `free` of them, and the next inversion, or `None` once
-    /// the engine is closed. Waits for one when nothing is running. While a switch
-    /// of LoRAs waits for running renders to end, none begins.
+    /// The next renders to begin, at most `free` of them, and what is to end, or `None` once the
+    /// engine is closed. Waits when there is nothing to do. While a switch of LoRAs waits for
+    /// running renders to end, none begins.
     pub fn next(&self, free: usize) -> Option<Admitted> {
         let mut state = self.lock();
         while !state.closed
@@ -230,8 +182,7 @@ impl Admission {
             && state.waiting.is_empty()
             && state.forgotten.is_empty()
             && state.forgotten_photos.is_empty()
-            && state.inversions.is_empty()
-            && state.inverting.is_none()
+            && state.inversions.is_idle()
             && state.switch.is_none()
         {
             state = self
@@ -260,7 +211,7 @@ impl Admission {
         Some(Admitted {
             switch,
             begin,
-            invert: state.next_inversion(),
+            stopped: state.inversions.take_stopped(),
             forgotten: std::mem::take(&mut state.forgotten),
             forgotten_photos: std::mem::take(&mut state.forgotten_photos),
         })
@@ -275,21 +226,6 @@ impl Admission {
 }
 
 impl State {
-    /// The oldest inversion, where none is under way. Rooms ask for one part at a time, so the
-    /// oldest is fair.
-    fn next_inversion(&mut self) -> Option<WaitingInversion> {
-        if self.inverting.is_some() {
-            return None;
-        }
-        let waiting = self.inversions.pop_front()?;
-        self.inverting = Some(RunningInversion {
-            room: waiting.request.room,
-            ticket: waiting.request.ticket,
-            cancelled: waiting.cancelled.clone(),
-        });
-        Some(waiting)
-    }
-
     /// The oldest request that may run: its member has none running, and its
     /// room is not the one served last unless only that room waits.
     fn take_fair(&mut self) -> Option<Waiting> {
@@ -310,11 +246,6 @@ impl State {
         self.last_served = Some(waiting.request.room);
         Some(waiting)
     }
-}
-
-fn tell_given_up(waiting: &WaitingInversion) {
-    let ticket = waiting.request.ticket;
-    tell_inversion(&waiting.request, InversionEvent::Superseded { ticket });
 }
 
 /// Sends an event to the room of a request; a room that is gone hears nothing.

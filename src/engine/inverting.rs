@@ -1,9 +1,10 @@
-//! The inversion of one part of a photo on the device thread, a step at a time.
+//! Inversions of parts of photos on the device thread, a step at a time.
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
 
+use super::admission::{Admission, InversionTurn, WaitingInversion};
+use super::inversion_line::InversionKey;
 use super::request::{InversionEvent, InversionRequest, InvertedPart, tell_inversion};
 use super::residency::Residency;
 use crate::pipeline::{
@@ -13,34 +14,75 @@ use crate::pipeline::{
 use crate::protocol::Rect;
 use crate::sampler::LatentRect;
 
-/// An inversion that waits for the device.
-pub(super) struct WaitingInversion {
-    pub request: InversionRequest,
-    pub since: Instant,
-    pub cancelled: Arc<AtomicBool>,
+/// The inversions on the device. One of them takes a step at a time; the others keep the steps that
+/// they have done.
+#[derive(Default)]
+pub(super) struct InversionJobs {
+    jobs: HashMap<InversionKey, InversionJob>,
 }
 
 /// An inversion on the device: there, and back again to see what survives.
-pub(super) struct InversionJob {
+struct InversionJob {
     request: InversionRequest,
-    cancelled: Arc<AtomicBool>,
     way: Way,
     timings: Timings,
 }
 
 enum Way {
     There(Box<Inverting>),
+    /// The noise is found; the way back has not begun.
+    Turned(Arc<Inversion>),
     Back(Box<PhotoEdit>),
+}
+
+impl InversionJobs {
+    /// Takes the step whose turn it is, if there is one.
+    pub fn step(
+        &mut self,
+        admission: &Admission,
+        pipeline: &mut Pipeline,
+        residency: &mut Residency,
+    ) {
+        match admission.inversion_turn() {
+            None => {}
+            Some(InversionTurn::Begin(waiting)) => {
+                let key = waiting.request.key();
+                match InversionJob::begin(pipeline, waiting) {
+                    Some(job) => {
+                        self.jobs.insert(key, job);
+                    }
+                    None => admission.inversion_ended(key),
+                }
+            }
+            Some(InversionTurn::GoOn(key)) => {
+                let job = self.jobs.remove(&key);
+                match job.and_then(|job| job.step(admission, pipeline, residency)) {
+                    Some(job) => {
+                        self.jobs.insert(key, job);
+                    }
+                    None => admission.inversion_ended(key),
+                }
+            }
+        }
+    }
+
+    /// Ends an inversion where it is; its room hears of it.
+    pub fn give_up(&mut self, key: InversionKey) {
+        if let Some(job) = self.jobs.remove(&key) {
+            job.tell_given_up();
+        }
+    }
+
+    /// Ends all of them.
+    pub fn give_up_all(self) {
+        self.jobs.values().for_each(InversionJob::tell_given_up);
+    }
 }
 
 impl InversionJob {
     /// Starts it; tells the room when that fails.
-    pub fn begin(pipeline: &mut Pipeline, waiting: WaitingInversion) -> Option<Self> {
-        let WaitingInversion {
-            request,
-            since,
-            cancelled,
-        } = waiting;
+    fn begin(pipeline: &mut Pipeline, waiting: WaitingInversion) -> Option<Self> {
+        let WaitingInversion { request, since } = waiting;
         let ticket = request.ticket;
         tell_inversion(&request, InversionEvent::Started { ticket });
         let mut timings = Timings::default();
@@ -49,7 +91,6 @@ impl InversionJob {
         match pipeline.begin_inversion(&request.pixels, &request.prompt, steps, refinements) {
             Ok(inverting) => Some(Self {
                 request,
-                cancelled,
                 way: Way::There(Box::new(inverting)),
                 timings,
             }),
@@ -60,33 +101,34 @@ impl InversionJob {
         }
     }
 
-    /// One step; none when that was the last, when it was cancelled, or when it failed.
-    pub fn step(self, pipeline: &mut Pipeline, residency: &mut Residency) -> Option<Self> {
-        if self.cancelled.load(Ordering::Relaxed) {
-            self.give_up();
-            return None;
-        }
+    /// One step; none when that was the last, or when it failed.
+    fn step(
+        self,
+        admission: &Admission,
+        pipeline: &mut Pipeline,
+        residency: &mut Residency,
+    ) -> Option<Self> {
         let request = self.request.clone();
-        self.stepped(pipeline, residency).unwrap_or_else(|error| {
-            fail(&request, &error);
-            None
-        })
+        self.stepped(admission, pipeline, residency)
+            .unwrap_or_else(|error| {
+                fail(&request, &error);
+                None
+            })
     }
 
-    /// The room hears that it ends here.
-    pub fn give_up(self) {
+    fn tell_given_up(&self) {
         let ticket = self.request.ticket;
         tell_inversion(&self.request, InversionEvent::Superseded { ticket });
     }
 
     fn stepped(
         self,
+        admission: &Admission,
         pipeline: &mut Pipeline,
         residency: &mut Residency,
     ) -> Result<Option<Self>, PipelineError> {
         let Self {
             request,
-            cancelled,
             way,
             mut timings,
         } = self;
@@ -104,27 +146,31 @@ impl InversionJob {
                     };
                     let part = part_of(pipeline, &request, &inversion)?;
                     residency.keep_part(request.room, request.photo, part);
+                    // Before the room hears of it and wants something else.
+                    admission.inversion_turned(request.key());
                     // From here on windows can be edited.
                     tell_progress(&request, steps);
-                    let back = pipeline.begin_reconstruction(&Arc::new(inversion))?;
-                    Way::Back(Box::new(back))
+                    Way::Turned(Arc::new(inversion))
                 }
             }
-            Way::Back(mut back) => {
+            Way::Turned(inversion) => {
+                let mut back = pipeline.begin_reconstruction(&inversion)?;
                 pipeline.step_photo_edit(&mut back)?;
-                if !back.is_done() {
-                    Way::Back(back)
-                } else {
-                    let part = finished(pipeline, &request, *back, timings)?;
-                    let ticket = request.ticket;
-                    tell_inversion(&request, InversionEvent::Done { ticket, part });
-                    return Ok(None);
-                }
+                Way::Back(Box::new(back))
+            }
+            Way::Back(mut back) if !back.is_done() => {
+                pipeline.step_photo_edit(&mut back)?;
+                Way::Back(back)
+            }
+            Way::Back(back) => {
+                let part = finished(pipeline, &request, *back, timings)?;
+                let ticket = request.ticket;
+                tell_inversion(&request, InversionEvent::Done { ticket, part });
+                return Ok(None);
             }
         };
         Ok(Some(Self {
             request,
-            cancelled,
             way,
             timings,
         }))

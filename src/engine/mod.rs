@@ -4,9 +4,11 @@
 //! [`RenderRequest`]s through an [`EngineHandle`] that never blocks, and hear
 //! of them through [`RenderEvent`]s.
 
+mod active;
 mod admission;
 mod device;
 mod error;
+mod inversion_line;
 mod inverting;
 mod loras;
 mod parts;
@@ -17,8 +19,12 @@ mod worker;
 pub use device::device_from_name;
 pub use error::EngineError;
 pub use request::{
-    InversionEvent, InversionRequest, InvertedPart, RenderEvent, RenderRequest, RoomKey,
+    EVENTS_PER_INVERSION, InversionEvent, InversionRequest, InvertedPart, RenderEvent,
+    RenderRequest, RoomKey,
 };
+
+#[cfg(test)]
+pub(crate) use inversion_line::{Errand, InversionKey, InversionLine};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -221,12 +227,21 @@ impl EngineHandle {
         told.await.map_err(|_| EngineError::Stopped)?
     }
 
-    /// Queues the inversion of a part of a photo. Never blocks.
+    /// Queues the inversion of a part of a photo. Never blocks. Of all that are queued those that
+    /// somebody waits for take their steps first, then those on their way back, which tells how
+    /// good they are. A room that asks for one that is wanted and one ahead of need at a time
+    /// shares the device fairly with others.
     ///
     /// # Errors
     /// When too many wait, or the engine has stopped; then no news comes.
     pub fn invert(&self, request: InversionRequest) -> Result<(), EngineError> {
         self.admission.invert(request)
+    }
+
+    /// Somebody's brush waits for an inversion that is under way: it goes before all that is done
+    /// ahead of need. Without effect on one that has ended.
+    pub fn want_inversion(&self, room: RoomKey, ticket: u64) {
+        self.admission.want_inversion(room, ticket);
     }
 
     /// Stops an inversion at its next step; what is inverted of the photo stays.

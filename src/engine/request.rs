@@ -6,12 +6,15 @@ use metrics::counter;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
+use super::inversion_line::InversionKey;
 use crate::canvas::Pixels;
 use crate::pipeline::Edit;
 use crate::protocol::{Rect, TimingsMs};
 
-/// Progress is not told where fewer events than this have room: what ends an inversion must.
-const ROOM_FOR_ENDINGS: usize = 8;
+/// So many events of each inversion under way must have room in the channel that they go to. Three
+/// are never left out: that it began, that its noise is found, and how it ended. Other progress is
+/// told only while more than half of the channel is free, so that these always find room.
+pub const EVENTS_PER_INVERSION: usize = 8;
 
 /// A room, as the engine knows it: a number that is never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,8 +91,21 @@ pub struct InversionRequest {
     pub steps: u32,
     /// Runs of the model per step that solve for what the way back needs.
     pub refinements: u32,
-    /// Where the events go. The engine never waits for it: give it room for 16 events.
+    /// True when somebody's brush waits for it: then it goes before all that is done ahead of
+    /// need. See also [`EngineHandle::want_inversion`](super::EngineHandle::want_inversion).
+    pub is_wanted: bool,
+    /// Where the events go. The engine never waits for it: give it room for
+    /// [`EVENTS_PER_INVERSION`] of every inversion whose end was not received yet.
     pub events: mpsc::Sender<InversionEvent>,
+}
+
+impl InversionRequest {
+    pub(super) fn key(&self) -> InversionKey {
+        InversionKey {
+            room: self.room,
+            ticket: self.ticket,
+        }
+    }
 }
 
 /// News of an inversion. Every ticket ends with exactly one of `Done`, `Superseded` and `Failed`.
@@ -144,7 +160,8 @@ pub struct InvertedPart {
 pub(super) fn tell_inversion(request: &InversionRequest, event: InversionEvent) {
     let state = match &event {
         InversionEvent::Progress { step, .. } => {
-            if *step < request.steps && request.events.capacity() < ROOM_FOR_ENDINGS {
+            let is_half_full = 2 * request.events.capacity() <= request.events.max_capacity();
+            if *step < request.steps && is_half_full {
                 return;
             }
             None
@@ -163,5 +180,61 @@ pub(super) fn tell_inversion(request: &InversionRequest, event: InversionEvent) 
             ticket = request.ticket,
             "a room does not take its inversion's events"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(ticket: u64, events: &mpsc::Sender<InversionEvent>) -> InversionRequest {
+        let rect = Rect::new(0, 0, 8, 8);
+        InversionRequest {
+            room: RoomKey(1),
+            photo: 1,
+            ticket,
+            rect,
+            core: rect,
+            pixels: Arc::new(Pixels::new(8, 8, [0; 3])),
+            prompt: String::new(),
+            steps: 50,
+            refinements: 0,
+            is_wanted: false,
+            events: events.clone(),
+        }
+    }
+
+    #[test]
+    fn a_room_that_hears_late_misses_progress_but_no_noise_and_no_ending() {
+        for inversions in [1, 2, 7, 16] {
+            let (events, mut heard) = mpsc::channel(inversions * EVENTS_PER_INVERSION);
+            let tickets = 1..=inversions as u64;
+            let requests: Vec<_> = tickets.map(|ticket| request(ticket, &events)).collect();
+            for request in &requests {
+                let ticket = request.ticket;
+                tell_inversion(request, InversionEvent::Started { ticket });
+            }
+            for step in 1..=50 {
+                for request in &requests {
+                    let ticket = request.ticket;
+                    tell_inversion(request, InversionEvent::Progress { ticket, step });
+                }
+            }
+            for request in &requests {
+                let ticket = request.ticket;
+                tell_inversion(request, InversionEvent::Superseded { ticket });
+            }
+            let (mut started, mut progress, mut found, mut ended) = (0, 0, 0, 0);
+            while let Ok(event) = heard.try_recv() {
+                match event {
+                    InversionEvent::Started { .. } => started += 1,
+                    InversionEvent::Progress { step: 50, .. } => found += 1,
+                    InversionEvent::Progress { .. } => progress += 1,
+                    _ => ended += 1,
+                }
+            }
+            assert_eq!([started, found, ended], [inversions; 3]);
+            assert!(progress > 0 && progress < 49 * inversions, "{progress}");
+        }
     }
 }

@@ -7,73 +7,25 @@ use candle_core::Tensor;
 use metrics::{counter, histogram};
 use tokio::sync::watch;
 
+use super::active::{Active, Run};
 use super::admission::{Admission, Running, Waiting, tell};
-use super::inverting::InversionJob;
+use super::inverting::InversionJobs;
 use super::loras::{LoraSwitch, weights_of};
 use super::residency::{Residency, WindowKey};
 use super::{EngineError, RenderEvent, RenderRequest};
 use crate::canvas::{Pixels, WindowRules};
 use crate::pipeline::{
-    Edit, GenerateRequest, Network, PhotoEdit, PhotoWindow, Pipeline, PipelineError, Render,
-    RenderSettings, Rendered, Stage, Timings, latent_rect_from_window,
+    Edit, GenerateRequest, PhotoWindow, Pipeline, PipelineError, Render, RenderSettings, Stage,
+    Timings, latent_rect_from_window,
 };
 use crate::protocol::{EditMethod, LoraWeight, Settings, TimingsMs};
-
-/// A render on the device.
-struct Active {
-    request: RenderRequest,
-    running: Running,
-    run: Run,
-}
-
-enum Run {
-    Painting(Box<Render>),
-    /// Of a window over an inverted photo.
-    Photo(Box<PhotoEdit>),
-}
-
-impl Run {
-    /// What can share a batch with others.
-    fn as_render_mut(&mut self) -> Option<&mut Render> {
-        match self {
-            Self::Painting(render) => Some(render),
-            Self::Photo(edit) => edit.as_render_mut(),
-        }
-    }
-
-    /// Runs with one shape take their steps in one batch; those without take them alone.
-    fn batch_shape(&mut self) -> Option<(Network, u32, u32, usize)> {
-        self.as_render_mut().map(|render| render.batch_shape())
-    }
-
-    fn is_done(&self) -> bool {
-        match self {
-            Self::Painting(render) => render.is_done(),
-            Self::Photo(edit) => edit.is_done(),
-        }
-    }
-
-    fn timings_mut(&mut self) -> &mut Timings {
-        match self {
-            Self::Painting(render) => render.timings_mut(),
-            Self::Photo(edit) => edit.timings_mut(),
-        }
-    }
-
-    fn finish(self, pipeline: &Pipeline) -> Result<Rendered, PipelineError> {
-        match self {
-            Self::Painting(render) => pipeline.finish(*render),
-            Self::Photo(edit) => pipeline.finish_window_edit(*edit),
-        }
-    }
-}
 
 /// Owns the model and everything on the device.
 pub(super) struct Worker {
     pipeline: Pipeline,
     admission: Arc<Admission>,
     residency: Residency,
-    inverting: Option<InversionJob>,
+    inversions: InversionJobs,
     batch: usize,
     text_seen: (u64, u64),
     loras: watch::Sender<Vec<LoraWeight>>,
@@ -93,7 +45,7 @@ impl Worker {
             pipeline,
             admission,
             residency,
-            inverting: None,
+            inversions: InversionJobs::default(),
             batch: batch.max(1),
             text_seen: (0, 0),
             loras,
@@ -113,6 +65,9 @@ impl Worker {
             if let Some(switch) = admitted.switch {
                 self.switch_loras(switch);
             }
+            for key in admitted.stopped {
+                self.inversions.give_up(key);
+            }
             for (waiting, running) in admitted.begin {
                 active.extend(self.begin(waiting, running));
             }
@@ -120,18 +75,12 @@ impl Worker {
             active = self.step(active);
             let running = active.len();
             active = self.finish_done(active);
-            if let Some(waiting) = admitted.invert {
-                self.inverting = InversionJob::begin(&mut self.pipeline, waiting);
-                self.note_inversion();
-            }
             // Between renders, so that each of them waits for one step of an inversion at most.
             if active.is_empty() || active.len() < running {
                 self.step_inversion();
             }
         }
-        if let Some(job) = self.inverting.take() {
-            job.give_up();
-        }
+        self.inversions.give_up_all();
         for Active { request, .. } in active {
             tell(
                 &request,
@@ -154,19 +103,9 @@ impl Worker {
     }
 
     fn step_inversion(&mut self) {
-        let Some(job) = self.inverting.take() else {
-            return;
-        };
         let _span = tracing::debug_span!("invert").entered();
-        self.inverting = job.step(&mut self.pipeline, &mut self.residency);
-        self.note_inversion();
-    }
-
-    /// Lets the next inversion begin where this one has ended.
-    fn note_inversion(&mut self) {
-        if self.inverting.is_none() {
-            self.admission.inversion_ended();
-        }
+        let (pipeline, residency) = (&mut self.pipeline, &mut self.residency);
+        self.inversions.step(&self.admission, pipeline, residency);
         self.count_text();
     }
 

@@ -15,53 +15,26 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Farewell, Joined, MemberId, Renderer, RoomCommand, RoomError,
+    Farewell, Joined, MemberId, Renderer, RoomError,
     core::{Arrival, Effect, InversionWish, News, RoomCore, Submission},
     frames::{FrameEncoder, MemberFrame, SharedImage},
+    inversion_flights::FLIGHTS_MOST,
     lane::{LANE_MOST, LaneItem, run_lane},
+    mail::Mail,
     outbox::{Inlet, outbox},
     views::FramePlan,
 };
 use crate::{
-    canvas::Pixels,
-    engine::{InversionEvent, InversionRequest, RenderEvent, RenderRequest, RoomKey},
-    protocol::{PictureLayer, ServerMessage},
+    engine::{
+        EVENTS_PER_INVERSION, InversionEvent, InversionRequest, RenderEvent, RenderRequest, RoomKey,
+    },
+    protocol::ServerMessage,
 };
 
 /// The most mails that wait for a room; senders wait past it.
 pub(super) const MAILBOX_MOST: usize = 256;
 /// Encoded images that are kept for members who want the same.
 const IMAGES_KEPT: usize = 32;
-/// Events of the one inversion that may be under way; the engine asks for 16.
-const INVERSION_EVENTS: usize = 64;
-
-/// What a room is sent.
-pub(super) enum Mail {
-    Join {
-        arrival: Arrival,
-        reply: oneshot::Sender<Result<Joined, RoomError>>,
-    },
-    Leave(MemberId),
-    Command {
-        member: MemberId,
-        command: RoomCommand,
-        arrived: Instant,
-    },
-    Pull {
-        member: MemberId,
-        reply: oneshot::Sender<Option<MemberFrame>>,
-    },
-    Image {
-        layer: PictureLayer,
-        reply: oneshot::Sender<Option<Pixels>>,
-    },
-    StoreImage {
-        id: String,
-        image: Pixels,
-        reply: oneshot::Sender<Result<(), RoomError>>,
-    },
-    Tell(ServerMessage),
-}
 
 /// A room's task.
 pub(super) struct RoomActor {
@@ -109,7 +82,7 @@ impl RoomActor {
             .saturating_mul(8)
             .clamp(64, 8192);
         let (events_sender, events) = mpsc::channel(room_for_events);
-        let (inversions_sender, inversions) = mpsc::channel(INVERSION_EVENTS);
+        let (inversions_sender, inversions) = mpsc::channel(FLIGHTS_MOST * EVENTS_PER_INVERSION);
         Self {
             core: parts.core,
             key: parts.key,
@@ -285,6 +258,7 @@ impl RoomActor {
             }
             Effect::Submit(submission) => self.submit(submission),
             Effect::Invert(wish) => self.invert(*wish),
+            Effect::WantInversion(ticket) => self.renderer.want_inversion(self.key, ticket),
             Effect::CancelInversion(ticket) => self.renderer.cancel_inversion(self.key, ticket),
             Effect::ForgetPhoto(photo) => self.renderer.forget_photo(self.key, photo),
             Effect::News(news) => self.tell(*news, lane),
@@ -340,6 +314,7 @@ impl RoomActor {
             tile,
             pixels,
             prompt,
+            is_wanted,
         } = wish;
         let request = InversionRequest {
             room: self.key,
@@ -351,6 +326,7 @@ impl RoomActor {
             prompt,
             steps: self.core.options.inversion.steps,
             refinements: self.core.options.inversion.refinements,
+            is_wanted,
             events: self.inversions_sender.clone(),
         };
         if let Err(refused) = self.renderer.invert(request) {

@@ -53,6 +53,8 @@ pub(super) enum Effect {
     Submit(Submission),
     /// An inversion for the engine.
     Invert(Box<InversionWish>),
+    /// The inversion of this ticket is waited for now.
+    WantInversion(u64),
     /// The inversion of this ticket is to stop.
     CancelInversion(u64),
     /// The engine may drop what is inverted of this photo.
@@ -79,6 +81,8 @@ pub(super) struct InversionWish {
     /// The photo inside the tile.
     pub(super) pixels: Arc<Pixels>,
     pub(super) prompt: String,
+    /// A window waits for it.
+    pub(super) is_wanted: bool,
 }
 
 /// News of a render, and the frames that it gave rise to.

@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{RoomCommand, RoomError, actor::Mail, core::Arrival, outbox::MemberOutbox};
+use super::{RoomCommand, RoomError, core::Arrival, mail::Mail, outbox::MemberOutbox};
 use crate::{
     canvas::{Pixels, fit_to},
     engine::RoomKey,

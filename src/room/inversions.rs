@@ -6,10 +6,11 @@ use uuid::Uuid;
 
 use super::{
     core::{Effect, InversionWish, RoomCore},
+    inversion_flights::NextInversion,
     photos::{InversionFlight, Photo},
 };
 use crate::{
-    canvas::{MAX_UNDO_ENTRIES, Pixels, Window, photo_tiles},
+    canvas::{MAX_UNDO_ENTRIES, PhotoTile, Pixels, Window, photo_tiles},
     engine::{InversionEvent, InvertedPart},
     pipeline::{PhotoWindow, hundredths},
     protocol::{EditMethod, PictureLayer, RenderNews, RenderState, RenderWork},
@@ -43,58 +44,62 @@ impl RoomCore {
         self.pump_inversion();
     }
 
-    /// Sends the next inversion out, unless one is under way; stops one that is of another photo
-    /// than the base.
+    /// Asks the engine for what is inverted next; stops what is of another photo than the base.
     pub(super) fn pump_inversion(&mut self) {
         let base = self.canvas.base_id();
-        if let Some(flight) = &self.photos.flight {
-            if Some(flight.photo) != base {
-                self.stop_inversion();
-            }
-            return;
-        }
+        self.stop_inversions(|flight| Some(flight.photo) != base);
         let focus = self.photos.focus(self.options.size);
-        let Some(photo) = self.photo() else { return };
-        let Some(tile) = photo.next_tile(focus) else {
-            return;
-        };
-        let (id, prompt) = (photo.id, photo.prompt.clone());
+        while let Some(photo) = self.photo()
+            && let Some(next) = self.photos.flights.next(photo, focus)
+        {
+            match next {
+                NextInversion::Begin { tile, is_wanted } => {
+                    let (id, prompt) = (photo.id, photo.prompt.clone());
+                    self.send_inversion(id, prompt, tile, is_wanted);
+                }
+                NextInversion::Want(ticket) => {
+                    self.photos.flights.set_wanted(ticket, true);
+                    self.effects.push(Effect::WantInversion(ticket));
+                }
+            }
+        }
+    }
+
+    fn send_inversion(&mut self, photo: u64, prompt: String, tile: PhotoTile, is_wanted: bool) {
         self.tickets += 1;
         let ticket = self.tickets;
-        self.photos.flight = Some(InversionFlight {
+        self.photos.flights.push(InversionFlight {
             ticket,
-            photo: id,
+            photo,
             tile,
             rev: self.seq,
+            is_wanted,
             is_cancelled: false,
         });
-        let pixels = Arc::new(self.canvas.base().crop(&tile.rect));
         let wish = InversionWish {
             ticket,
-            photo: id,
+            photo,
             tile,
-            pixels,
+            pixels: Arc::new(self.canvas.base().crop(&tile.rect)),
             prompt,
+            is_wanted,
         };
         self.effects.push(Effect::Invert(Box::new(wish)));
     }
 
-    /// A member wants no inversion: the running one stops, and no other begins until a window
+    /// A member wants no inversion: those under way stop, and no other begins until a window
     /// needs it.
     pub(super) fn cancel_inversion(&mut self) {
         if let Some(photo) = self.photo_mut() {
             photo.give_up();
         }
-        self.stop_inversion();
+        self.stop_inversions(|_| true);
         self.stall_held();
     }
 
-    fn stop_inversion(&mut self) {
-        if let Some(flight) = self.photos.flight.as_mut().filter(|run| !run.is_cancelled) {
-            flight.is_cancelled = true;
-            let ticket = flight.ticket;
-            self.effects.push(Effect::CancelInversion(ticket));
-        }
+    fn stop_inversions(&mut self, condition: impl Fn(&InversionFlight) -> bool) {
+        let stopped = self.photos.flights.cancel(condition).into_iter();
+        self.effects.extend(stopped.map(Effect::CancelInversion));
     }
 
     /// What a render of a window has to know of the photo under it; none where the base is no
@@ -128,8 +133,7 @@ impl RoomCore {
     /// News of an inversion from the engine.
     pub(super) fn inversion_event(&mut self, event: InversionEvent, now: Instant) {
         let ticket = ticket_of(&event);
-        let of_flight = |flight: &&InversionFlight| flight.ticket == ticket;
-        let Some(flight) = self.photos.flight.as_ref().filter(of_flight).cloned() else {
+        let Some(flight) = self.photos.flights.get(ticket).cloned() else {
             return;
         };
         match event {
@@ -144,17 +148,19 @@ impl RoomCore {
                 news.step = Some(step);
                 self.tell(news);
                 if step >= self.options.inversion.steps {
+                    self.photos.flights.set_wanted(ticket, false);
                     self.tile_inverted(&flight, now);
+                    self.pump_inversion();
                 }
             }
             InversionEvent::Done { part, .. } if !flight.is_cancelled => {
-                self.photos.flight = None;
+                self.photos.flights.remove(ticket);
                 self.tile_inverted(&flight, now);
                 self.show_inversion(&flight, part);
                 self.pump_inversion();
             }
             InversionEvent::Done { .. } | InversionEvent::Superseded { .. } => {
-                self.photos.flight = None;
+                self.photos.flights.remove(ticket);
                 self.tell(self.news_of_inversion(&flight, RenderState::Superseded));
                 if !flight.is_cancelled {
                     // Nobody here gave it up: the engine did. Ask again after the next op.
@@ -163,7 +169,7 @@ impl RoomCore {
                 self.pump_inversion();
             }
             InversionEvent::Failed { message, .. } => {
-                self.photos.flight = None;
+                self.photos.flights.remove(ticket);
                 let mut news = self.news_of_inversion(&flight, RenderState::Failed);
                 news.message = Some(message);
                 self.tell(news);

@@ -6,8 +6,8 @@ use std::time::Instant;
 use tokio::sync::mpsc;
 
 use super::{
-    actor::Mail,
     frames::{FrameEncoder, MemberFrame},
+    mail::Mail,
 };
 use crate::protocol::{RenderNews, ServerMessage};
 

@@ -11,9 +11,9 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    actor::Mail,
     frames::{FrameEncoder, MemberFrame},
     handle::MemberId,
+    mail::Mail,
 };
 use crate::protocol::ServerMessage;
 

@@ -1,7 +1,7 @@
 //! The inverted photos of a room: which of their tiles are inverted, and which one is next.
 //! Decisions only.
 
-use super::cells::squared_distance;
+use super::{cells::squared_distance, inversion_flights::InversionFlights};
 use crate::{
     canvas::{PhotoTile, Pixels, pixel_rms, psnr},
     protocol::{CanvasSize, Rect},
@@ -57,15 +57,17 @@ pub(super) struct InversionFlight {
     pub(super) tile: PhotoTile,
     /// `seq` of the last op when it was asked for.
     pub(super) rev: u64,
+    /// A window waits for the tile, and the engine knows it.
+    pub(super) is_wanted: bool,
     pub(super) is_cancelled: bool,
 }
 
-/// The photos of a room, and the one inversion that may be under way.
+/// The photos of a room, and the inversions that are under way.
 #[derive(Debug, Default)]
 pub(super) struct Photos {
     /// The one that was edited last at the end.
     photos: Vec<Photo>,
-    pub(super) flight: Option<InversionFlight>,
+    pub(super) flights: InversionFlights,
     focus: Option<(f32, f32)>,
 }
 
@@ -109,14 +111,25 @@ impl Photo {
             .for_each(|tile| tile.is_wanted = false);
     }
 
-    /// The tile to invert next: of those that windows wait for, else of all where the photo is
-    /// small, the one nearest to `focus`.
-    pub(super) fn next_tile(&self, focus: (f32, f32)) -> Option<PhotoTile> {
-        let missing = || self.tiles.iter().filter(|tile| !tile.is_inverted);
-        let any_wanted = missing().any(|tile| tile.is_wanted);
+    /// Of the tiles that windows wait for the one nearest to `focus`.
+    pub(super) fn wanted_tile(&self, focus: (f32, f32)) -> Option<PhotoTile> {
+        self.nearest_missing(focus, |tile| tile.is_wanted)
+    }
+
+    /// Of all tiles, where the photo is small, the one nearest to `focus`.
+    pub(super) fn tile_ahead(&self, focus: (f32, f32)) -> Option<PhotoTile> {
+        self.nearest_missing(focus, |_| self.is_eager)
+    }
+
+    fn nearest_missing(
+        &self,
+        focus: (f32, f32),
+        counts: impl Fn(&Tile) -> bool,
+    ) -> Option<PhotoTile> {
+        let missing = self.tiles.iter().filter(|tile| !tile.is_inverted);
         let distance = |tile: &&Tile| squared_distance(&tile.place.core, focus);
-        missing()
-            .filter(|tile| tile.is_wanted || (self.is_eager && !any_wanted))
+        missing
+            .filter(|tile| counts(tile))
             .min_by(|a, b| distance(a).total_cmp(&distance(b)))
             .map(|tile| tile.place)
     }
@@ -257,8 +270,12 @@ mod tests {
         Photo::new(1, String::new(), tiles(width))
     }
 
+    fn next_tile(photo: &Photo, focus: (f32, f32)) -> Option<PhotoTile> {
+        photo.wanted_tile(focus).or_else(|| photo.tile_ahead(focus))
+    }
+
     fn invert_next(photo: &mut Photo, focus: (f32, f32)) -> Option<Rect> {
-        let core = photo.next_tile(focus)?.core;
+        let core = next_tile(photo, focus)?.core;
         photo.inverted(&core);
         Some(core)
     }
@@ -286,7 +303,7 @@ mod tests {
             let core = invert_next(&mut photo, (0.0, 0.0)).unwrap();
             assert!(!core.intersect(&window).is_empty());
         }
-        let next = photo.next_tile((0.0, 0.0)).unwrap();
+        let next = next_tile(&photo, (0.0, 0.0)).unwrap();
         assert_eq!(next.core.x, 0, "then the rest");
     }
 
@@ -294,16 +311,16 @@ mod tests {
     fn a_large_photo_and_one_that_was_given_up_wait_for_windows() {
         let mut large = photo(1024);
         assert!(large.tiles.len() > EAGER_TILES);
-        assert!(large.next_tile((0.0, 0.0)).is_none());
+        assert!(next_tile(&large, (0.0, 0.0)).is_none());
         large.want(&Rect::new(500, 0, 64, 64));
-        assert!(large.next_tile((0.0, 0.0)).is_some());
+        assert!(next_tile(&large, (0.0, 0.0)).is_some());
         let mut small = photo(SIZE.width);
         small.want(&Rect::new(0, 0, 64, 64));
         small.give_up();
-        assert!(small.next_tile((0.0, 0.0)).is_none());
+        assert!(next_tile(&small, (0.0, 0.0)).is_none());
         small.want(&Rect::new(0, 0, 8, 8));
         assert_eq!(invert_next(&mut small, (190.0, 0.0)).unwrap().x, 0);
-        assert!(small.next_tile((0.0, 0.0)).is_none());
+        assert!(next_tile(&small, (0.0, 0.0)).is_none());
     }
 
     #[test]

@@ -37,6 +37,9 @@ pub trait Renderer: Send + Sync + 'static {
     /// [`RenderRefused`] when the engine is full or gone; then no news comes.
     fn invert(&self, request: InversionRequest) -> Result<(), RenderRefused>;
 
+    /// A window waits for an inversion that was taken already: it goes before those that none does.
+    fn want_inversion(&self, room: RoomKey, ticket: u64);
+
     /// Stops an inversion, which is told as superseded unless it has ended already.
     fn cancel_inversion(&self, room: RoomKey, ticket: u64);
 
@@ -66,6 +69,10 @@ impl Renderer for EngineHandle {
 
     fn invert(&self, request: InversionRequest) -> Result<(), RenderRefused> {
         EngineHandle::invert(self, request).map_err(|error| RenderRefused(error.to_string()))
+    }
+
+    fn want_inversion(&self, room: RoomKey, ticket: u64) {
+        EngineHandle::want_inversion(self, room, ticket);
     }
 
     fn cancel_inversion(&self, room: RoomKey, ticket: u64) {

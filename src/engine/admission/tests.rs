@@ -4,6 +4,7 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::canvas::{Mask, Pixels};
+use crate::engine::{EVENTS_PER_INVERSION, InversionEvent, InversionRequest};
 use crate::pipeline::{Edit, RenderSettings};
 use crate::protocol::Rect;
 
@@ -113,39 +114,95 @@ fn inversion(room: u64, ticket: u64, events: &mpsc::Sender<InversionEvent>) -> I
         prompt: String::new(),
         steps: 2,
         refinements: 1,
+        is_wanted: false,
         events: events.clone(),
     }
 }
 
+/// The ticket whose turn it is, and whether it begins.
+fn turn(line: &Admission) -> Option<(u64, bool)> {
+    line.inversion_turn().map(|turn| match turn {
+        InversionTurn::Begin(waiting) => (waiting.request.ticket, true),
+        InversionTurn::GoOn(key) => (key.ticket, false),
+    })
+}
+
+fn key(room: u64, ticket: u64) -> InversionKey {
+    let room = RoomKey(room);
+    InversionKey { room, ticket }
+}
+
 #[test]
-fn inversions_come_one_after_another_and_can_be_stopped() {
-    let (events, mut heard) = mpsc::channel(64);
+fn a_wanted_inversion_takes_the_next_step_and_the_others_go_on_later() {
+    let (events, _heard) = mpsc::channel(8 * EVENTS_PER_INVERSION);
+    let line = Admission::new(8);
+    line.invert(inversion(1, 1, &events)).unwrap();
+    line.invert(inversion(2, 2, &events)).unwrap();
+    assert_eq!(turn(&line), Some((1, true)));
+    assert_eq!(turn(&line), Some((1, false)), "one ends before the next");
+    let wanted = InversionRequest {
+        is_wanted: true,
+        ..inversion(2, 3, &events)
+    };
+    line.invert(wanted).unwrap();
+    assert_eq!(turn(&line), Some((3, true)));
+    line.want_inversion(RoomKey(1), 2);
+    line.want_inversion(RoomKey(2), 2);
+    assert_eq!(turn(&line), Some((3, false)), "the first that was wanted");
+    line.inversion_turned(key(2, 3));
+    assert_eq!(turn(&line), Some((2, true)), "its way back can wait");
+    line.inversion_turned(key(2, 2));
+    assert_eq!(
+        turn(&line),
+        Some((3, false)),
+        "but not for what nobody wants"
+    );
+    for (room, ticket) in [(2, 3), (2, 2), (1, 1)] {
+        assert_eq!(turn(&line), Some((ticket, false)));
+        line.inversion_ended(key(room, ticket));
+    }
+    assert_eq!(turn(&line), None);
+}
+
+#[test]
+fn inversions_can_be_stopped_waiting_or_under_way() {
+    let (events, mut heard) = mpsc::channel(8 * EVENTS_PER_INVERSION);
+    let mut superseded = move || match heard.try_recv() {
+        Ok(InversionEvent::Superseded { ticket }) => Some(ticket),
+        _ => None,
+    };
     let line = Admission::new(3);
     for ticket in 1..=3 {
         line.invert(inversion(1, ticket, &events)).unwrap();
     }
     let refused = line.invert(inversion(2, 4, &events));
     assert!(matches!(refused, Err(EngineError::Overloaded)));
-    let first = line.next(4).unwrap().invert.unwrap();
-    assert_eq!(first.request.ticket, 1);
-    assert!(line.next(4).unwrap().invert.is_none(), "one at a time");
+    assert_eq!(turn(&line), Some((1, true)));
     line.cancel_inversion(RoomKey(1), 2);
-    assert!(matches!(
-        heard.try_recv(),
-        Ok(InversionEvent::Superseded { ticket: 2 })
-    ));
+    assert_eq!(superseded(), Some(2));
     line.cancel_inversion(RoomKey(2), 1);
-    assert!(!first.cancelled.load(Ordering::Relaxed), "another room's");
+    assert_eq!(turn(&line), Some((1, false)), "another room's");
     line.cancel_inversion(RoomKey(1), 1);
-    assert!(first.cancelled.load(Ordering::Relaxed));
-    line.inversion_ended();
-    assert_eq!(line.next(4).unwrap().invert.unwrap().request.ticket, 3);
+    line.cancel_inversion(RoomKey(1), 1);
+    assert_eq!(superseded(), None, "the device tells it");
+    assert_eq!(line.next(4).unwrap().stopped, [key(1, 1)], "once");
+    assert_eq!(turn(&line), Some((3, true)));
+    line.cancel_inversion(RoomKey(1), 3);
+    line.inversion_ended(key(1, 3));
+    // Nothing is left of it; something else wakes the device.
+    line.forget_photo(RoomKey(1), 1);
+    assert!(line.next(4).unwrap().stopped.is_empty(), "ended meanwhile");
+
     line.invert(inversion(1, 5, &events)).unwrap();
+    line.invert(inversion(1, 6, &events)).unwrap();
+    line.invert(inversion(2, 7, &events)).unwrap();
+    assert_eq!(turn(&line), Some((5, true)));
     line.forget_room(RoomKey(1));
-    assert!(matches!(
-        heard.try_recv(),
-        Ok(InversionEvent::Superseded { ticket: 5 })
-    ));
+    assert_eq!(superseded(), Some(6));
+    assert_eq!(line.next(4).unwrap().stopped, [key(1, 5)]);
+    line.close();
+    assert_eq!(superseded(), Some(7));
+    assert_eq!(superseded(), None, "each once");
 }
 
 #[test]

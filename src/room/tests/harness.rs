@@ -1,21 +1,23 @@
 //! A room core with simulated members and a simulated engine.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
 use uuid::Uuid;
 
+use super::inverter::Inverter;
 use crate::{
-    canvas::{Pixels, WindowRules, photo_tiles},
-    engine::{InversionEvent, InvertedPart, RenderEvent},
+    canvas::{Pixels, WindowRules},
+    engine::RenderEvent,
     journal::MemoryJournal,
     pipeline::PromptRegion,
     protocol::*,
     room::{
         InversionOptions, RoomCommand, RoomOptions,
-        core::{Arrival, Effect, InversionWish, RoomCore, Submission},
+        core::{Arrival, Effect, RoomCore, Submission},
+        inversion_flights::FLIGHTS_MOST,
         views::TILE,
     },
 };
@@ -130,17 +132,8 @@ pub(super) struct World {
     pub(super) submitted: Vec<(Uuid, RenderSettingsSeen)>,
     /// Cores of the tiles that were to be inverted, and of which photo.
     pub(super) asked: Vec<(u64, Rect)>,
+    pub(super) inverter: Inverter,
     jobs: Vec<Job>,
-    inversion: Option<Inversion>,
-    /// What is inverted, as the engine keeps it.
-    kept: BTreeSet<(u64, [u32; 4])>,
-}
-
-struct Inversion {
-    wish: InversionWish,
-    /// None before it has begun.
-    step: Option<u32>,
-    cancelled: bool,
 }
 
 /// What a render is told whose photo is not inverted where its window lies.
@@ -175,9 +168,8 @@ impl World {
             news: Vec::new(),
             submitted: Vec::new(),
             asked: Vec::new(),
+            inverter: Inverter::default(),
             jobs: Vec::new(),
-            inversion: None,
-            kept: BTreeSet::new(),
         }
     }
 
@@ -193,8 +185,9 @@ impl World {
             last_seq,
         };
         let welcome = self.core.join(arrival, self.now).unwrap();
-        let blank = Pixels::new(SIZE.width, SIZE.height, [9, 9, 9]);
-        let tiles = (SIZE.width.div_ceil(TILE) * SIZE.height.div_ceil(TILE)) as usize;
+        let CanvasSize { width, height } = welcome.canvas;
+        let blank = Pixels::new(width, height, [9, 9, 9]);
+        let tiles = (width.div_ceil(TILE) * height.div_ceil(TILE)) as usize;
         self.eyes.insert(
             client,
             Eyes {
@@ -267,21 +260,13 @@ impl World {
             Effect::News(news) => self.news.push(news.news),
             Effect::Submit(submission) => self.admit(submission),
             Effect::Invert(wish) => {
-                assert!(self.inversion.is_none(), "one at a time");
                 self.asked.push((wish.photo, wish.tile.core));
-                assert_eq!(wish.pixels.bounds().area(), wish.tile.rect.area());
-                self.inversion = Some(Inversion {
-                    wish: *wish,
-                    step: None,
-                    cancelled: false,
-                });
+                self.inverter.take(*wish);
+                assert!(self.core.photos.flights.iter().count() <= FLIGHTS_MOST);
             }
-            Effect::CancelInversion(ticket) => {
-                let run = self.inversion.as_mut();
-                let run = run.filter(|run| run.wish.ticket == ticket);
-                run.unwrap().cancelled = true;
-            }
-            Effect::ForgetPhoto(photo) => self.kept.retain(|(of, _)| *of != photo),
+            Effect::WantInversion(ticket) => self.inverter.want(ticket),
+            Effect::CancelInversion(ticket) => self.inverter.cancel(ticket),
+            Effect::ForgetPhoto(photo) => self.inverter.forget_photo(photo),
             Effect::Whisper { .. } | Effect::FramesReady(_) => {}
         }
     }
@@ -388,66 +373,30 @@ impl World {
         let Some(photo) = &submission.edit.photo else {
             return true;
         };
-        let bounds = Rect::new(0, 0, SIZE.width, SIZE.height);
-        let mut tiles = photo_tiles(&bounds, &RULES).into_iter();
+        let (bounds, window) = (self.core.canvas.bounds(), &submission.edit.window);
         photo.method != EditMethod::Ddim
-            || tiles.all(|tile| {
-                let apart = tile.core.intersect(&submission.edit.window).is_empty();
-                apart || self.kept.contains(&(photo.photo, tile.core.into()))
-            })
+            || (self.inverter).covers(photo.photo, window, &bounds, &RULES)
     }
 
-    /// True while the engine has an inversion.
+    /// True while the engine has inversions.
     pub(super) fn is_inverting(&self) -> bool {
-        self.inversion.is_some()
+        !self.inverter.is_idle()
     }
 
-    /// Moves the inversion on: it begins, takes a step, or ends.
+    /// The engine takes the next step of an inversion, and the room hears of it.
     pub(super) fn move_inversion(&mut self, fails: bool) {
-        let Some(mut run) = self.inversion.take() else {
-            return;
+        self.inverter.step(self.core.options.inversion.steps, fails);
+        while self.hear_inversion() {}
+    }
+
+    /// The room hears the oldest news of an inversion; false when there is none.
+    pub(super) fn hear_inversion(&mut self) -> bool {
+        let Some(event) = self.inverter.next_event() else {
+            return false;
         };
-        let ticket = run.wish.ticket;
-        let tile = run.wish.tile;
-        let steps = self.core.options.inversion.steps;
-        let event = match run.step {
-            _ if run.cancelled => InversionEvent::Superseded { ticket },
-            _ if fails => InversionEvent::Failed {
-                ticket,
-                message: "out of memory".to_owned(),
-            },
-            None => InversionEvent::Started { ticket },
-            Some(step) if step < steps => InversionEvent::Progress {
-                ticket,
-                step: step + 1,
-            },
-            Some(_) => {
-                let core = tile.core;
-                let local = Rect::new(
-                    core.x - tile.rect.x,
-                    core.y - tile.rect.y,
-                    core.width,
-                    core.height,
-                );
-                let part = InvertedPart {
-                    noise: Pixels::new(core.width, core.height, [1; 3]),
-                    reconstruction: run.wish.pixels.crop(&local),
-                    timings: TimingsMs::new(),
-                };
-                InversionEvent::Done { ticket, part }
-            }
-        };
-        run.step = match &event {
-            InversionEvent::Started { .. } => Some(0),
-            InversionEvent::Progress { step, .. } => Some(*step),
-            _ => None,
-        };
-        if run.step == Some(steps) {
-            self.kept.insert((run.wish.photo, tile.core.into()));
-        }
-        self.inversion = run.step.is_some().then_some(run);
         self.core.inversion_event(event, self.now);
         self.drain();
+        true
     }
 
     /// Panics when a member was told that a photo is not inverted where it should be.
@@ -487,7 +436,8 @@ impl World {
         assert!(plan.rev <= self.core.seq);
         for row in plan.rect.y / TILE..plan.rect.bottom().div_ceil(TILE) {
             for column in plan.rect.x / TILE..plan.rect.right().div_ceil(TILE) {
-                let tile = (row * SIZE.width.div_ceil(TILE) + column) as usize;
+                let columns = self.core.options.size.width.div_ceil(TILE);
+                let tile = (row * columns + column) as usize;
                 assert!(plan.rev >= eyes.revs[slot][tile], "a rev went back");
                 eyes.revs[slot][tile] = plan.rev;
                 eyes.lossy[slot][tile] = lossy;

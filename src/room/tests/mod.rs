@@ -2,7 +2,9 @@
 
 mod decisions;
 mod harness;
+mod inverter;
 mod photos;
 mod reverts;
 mod simulation;
 mod tasks;
+mod tile_order;

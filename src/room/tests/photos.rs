@@ -4,7 +4,7 @@ use super::{
     decisions::{dab, patch},
     harness::*,
 };
-use crate::{canvas::Pixels, protocol::*, room::RoomCommand};
+use crate::{canvas::Pixels, engine::Errand, protocol::*, room::RoomCommand};
 
 /// The tiles of a photo of the harness's size, by their cores.
 const LEFT: Rect = Rect::new(0, 0, 96, 128);
@@ -18,7 +18,7 @@ fn world() -> World {
     world
 }
 
-fn place(mode: PlaceMode) -> RoomCommand {
+pub(super) fn place(mode: PlaceMode) -> RoomCommand {
     RoomCommand::Place {
         image: "photo".to_owned(),
         mode,
@@ -76,27 +76,73 @@ fn a_placed_photo_is_inverted_tile_by_tile_and_told() {
 }
 
 #[test]
-fn a_window_waits_for_its_tile_and_goes_out_with_the_photo() {
+fn a_window_waits_for_its_tile_which_goes_first_and_then_out_with_the_photo() {
     let (mut world, me) = (world(), client(1));
     world.send(me, place(PlaceMode::Invert));
+    world.move_inversion(false);
+    world.move_inversion(false);
     world.send(me, dab("a", 180.0, 60.0));
-    assert!(world.submitted.is_empty(), "nothing is inverted yet");
+    assert_eq!(world.asked, [(1, LEFT), (1, RIGHT)]);
+    assert!(world.submitted.is_empty(), "it is not inverted yet");
     assert!(!world.core.is_resting());
     assert!(
         world.core.next_deadline().is_none(),
         "no clock brings it on"
     );
-    // The left one, under way already, ends first.
-    invert_one(&mut world);
-    assert!(world.submitted.is_empty());
-    assert_eq!(world.asked, [(1, LEFT), (1, RIGHT)]);
     for _ in 0..3 {
+        assert!(world.submitted.is_empty());
         world.move_inversion(false);
     }
-    assert!(world.is_inverting(), "on its way back");
     assert_eq!(world.submitted[0].1.photo, Some((1, EditMethod::Ddim)));
     world.come_to_rest();
     world.assert_photos_were_ready();
+    let told = told(&world).into_iter();
+    let order: Vec<_> = told
+        .map(|(state, rect, step, _)| (state, rect, step))
+        .collect();
+    use RenderState::{Done, Progress, Started};
+    let expected = [
+        (Started, LEFT, None),
+        (Progress, LEFT, Some(1)),
+        (Started, RIGHT, None),
+        (Progress, RIGHT, Some(1)),
+        (Progress, RIGHT, Some(2)),
+        (Done, RIGHT, Some(2)),
+        // What it had done already is not done again.
+        (Progress, LEFT, Some(2)),
+        (Done, LEFT, Some(2)),
+    ];
+    assert_eq!(order, expected);
+}
+
+#[test]
+fn a_tile_that_was_begun_ahead_goes_first_when_a_window_needs_it() {
+    let (mut world, me) = (world(), client(1));
+    world.send(me, place(PlaceMode::Invert));
+    world.move_inversion(false);
+    assert_eq!(world.inverter.next_errand(), Some(Errand::Ahead));
+    world.send(me, dab("a", 20.0, 60.0));
+    assert_eq!(world.asked, [(1, LEFT)]);
+    assert_eq!(world.inverter.next_errand(), Some(Errand::Wanted));
+    world.move_inversion(false);
+    world.move_inversion(false);
+    assert_eq!(world.inverter.next_errand(), Some(Errand::Back));
+    assert_eq!(world.submitted[0].1.photo, Some((1, EditMethod::Ddim)));
+}
+
+#[test]
+fn a_cancel_stops_all_that_is_under_way() {
+    let (mut world, me) = (world(), client(1));
+    world.send(me, place(PlaceMode::Invert));
+    world.move_inversion(false);
+    world.send(me, dab("a", 180.0, 60.0));
+    world.move_inversion(false);
+    world.send(me, RoomCommand::CancelInversion);
+    world.move_inversion(false);
+    assert!(!world.is_inverting(), "one step later");
+    let ended: Vec<_> = told(&world).into_iter().skip(2).collect();
+    let superseded = |rect| (RenderState::Superseded, rect, None, None);
+    assert_eq!(ended, [superseded(LEFT), superseded(RIGHT)]);
 }
 
 #[test]

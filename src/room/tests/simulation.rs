@@ -14,10 +14,14 @@ use crate::{
     room::RoomCommand,
 };
 
-struct Dice(u64);
+pub(super) struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn from_seed(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -199,7 +203,7 @@ fn replayed(ops: &[SequencedOp]) -> Canvas {
 }
 
 fn simulate(seed: u64, habits: Habits) {
-    let mut dice = Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    let mut dice = Dice::from_seed(seed);
     let mut world = World::new();
     let photo = Pixels::new(SIZE.width, SIZE.height, [40, 90, 160]);
     world.core.images.insert("photo".to_owned(), photo).unwrap();

@@ -52,6 +52,8 @@ impl Renderer for Quick {
         Err(RenderRefused("colours cannot be inverted".to_owned()))
     }
 
+    fn want_inversion(&self, _room: RoomKey, _ticket: u64) {}
+
     fn cancel_inversion(&self, _room: RoomKey, _ticket: u64) {}
 
     fn forget_photo(&self, _room: RoomKey, _photo: u64) {}
