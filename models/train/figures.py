@@ -11,7 +11,7 @@ from scores import clip_score, frechet_distance, layout_correlation, own_caption
 #: The base model's sampling: DDIM steps, and a guidance_scale between none and harsh, not searched for.
 BASE_STEPS, BASE_GUIDANCE = 50, 2.0
 FEW_STEPS = (1, 2, 4)
-#: Captions that each picture's own is ranked among, and the steps at which it is painted.
+#: Captions that pictures are painted from, and that each picture's own is ranked among; the steps at which they are painted.
 AMONG, RANKED_STEPS = 100, 4
 #: The steps at which sketches are refined: what the server does.
 REFINED_STEPS = 2
@@ -26,8 +26,8 @@ class HeldOut:
         #: Bytes (N, S, S, 3); sketches (N, sketches, S, S, 3).
         self.pictures, self.sketches = np.ascontiguousarray(stored[:count, 0]), np.ascontiguousarray(stored[:count, 1:])
         self.captions = captions[:count]
-        #: A row for each caption that says something of its own; photos' captions do not.
-        self.rows = list({bare_name(caption): row for row, caption in enumerate(self.captions) if caption and "photo" not in caption}.values())
+        #: A row for each of AMONG captions that say something of their own; photos' captions do not.
+        self.rows = list({bare_name(caption): row for row, caption in enumerate(self.captions) if caption and "photo" not in caption}.values())[:AMONG]
 
 
 def words_figures(painter, clip, held, guidance=BASE_GUIDANCE):
@@ -38,8 +38,7 @@ def words_figures(painter, clip, held, guidance=BASE_GUIDANCE):
     sources = {"from words": None, "from words and a sketch": held.sketches[held.rows, 0]}
     figures = {
         "captions": len(captions),
-        "among": min(AMONG, len(captions)),
-        "real": {"clip_score": clip_score(real, said), "own_caption_first": own_caption_first(real, said, AMONG)},
+        "real": {"clip_score": clip_score(real, said), "own_caption_first": own_caption_first(real, said)},
         # What any picture gets for the words of any other: the floor that scores stand on.
         "others_words": {"clip_score": clip_score(real, np.roll(said, 1, 0))},
         "guidance": guidance,
@@ -48,7 +47,7 @@ def words_figures(painter, clip, held, guidance=BASE_GUIDANCE):
         few = {steps: clip.seen(painter.paint(sketches, captions, steps)) for steps in FEW_STEPS}
         base = clip_score(clip.seen(painter.paint(sketches, captions, BASE_STEPS, guidance, many=True)), said)
         figures[source] = {
-            "own_caption_first": own_caption_first(few[RANKED_STEPS], said, AMONG),
+            "own_caption_first": own_caption_first(few[RANKED_STEPS], said),
             "base_clip_score": base,
             "clip_score": {str(steps): clip_score(seen, said) for steps, seen in few.items()},
         }
@@ -91,7 +90,7 @@ def table(figures):
     rows = [f"| from {words['captions']} held-out captions | words alone | words and a rough sketch | real pictures |", "|---|---|---|---|"]
     alone, sketched, real = words["from words"], words["from words and a sketch"], words["real"]
     percent = lambda share: f"{100 * share:.0f} %"
-    rows.append(f"| own caption first among {words['among']}, {RANKED_STEPS} steps | {percent(alone['own_caption_first'])} | {percent(sketched['own_caption_first'])} | {percent(real['own_caption_first'])} |")
+    rows.append(f"| own caption first among them, {RANKED_STEPS} steps | {percent(alone['own_caption_first'])} | {percent(sketched['own_caption_first'])} | {percent(real['own_caption_first'])} |")
     rows.append(f"| CLIP score, {BASE_STEPS} DDIM steps, guidance {words['guidance']:g} | {alone['base_clip_score']:.1f} | {sketched['base_clip_score']:.1f} | {real['clip_score']:.1f} |")
     for steps in reversed(FEW_STEPS):
         cells = [f"{some['clip_score'][str(steps)]:.1f} ({percent(some['clip_score'][str(steps)] / some['base_clip_score'])})" for some in (alone, sketched)]

@@ -15,6 +15,7 @@ from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel
 from architecture import TEXT_WIDTH, make_text_encoder
 from autoencoder import to_tensor
 from data import chunk_captions, chunk_paths
+from figures import HeldOut
 from muon import Muon
 from scenes import Studio
 from scores import own_caption_first
@@ -193,12 +194,12 @@ def load_clip():
 def measure():
     """Prints how often a held-out picture's own caption comes first among 100 different ones."""
     tokenizer, clip = load_tokenizer(), load_clip()
-    path = chunk_paths()[0]
-    images, captions = np.load(path, mmap_mode="r"), chunk_captions(path)
-    rows = list({caption: row for row, caption in enumerate(captions) if "photo" not in caption}.values())
-    seen = F.normalize(clip.visual_projection(clip.vision_model(pixel_values=to_pixels(images[rows, 0])).pooler_output), dim=-1)
-    said = F.normalize(clip.text_projection(end_vectors(tokenizer, clip.text_model, [captions[row] for row in rows]).to(DEVICE)), dim=-1)
-    print(f"own caption first among 100: {own_caption_first(seen.cpu().numpy(), said.cpu().numpy()):.2f} of {len(rows)} held-out pictures")
+    held = HeldOut()
+    captions = [held.captions[row] for row in held.rows]
+    seen = F.normalize(clip.visual_projection(clip.vision_model(pixel_values=to_pixels(held.pictures[held.rows])).pooler_output), dim=-1)
+    said = F.normalize(clip.text_projection(end_vectors(tokenizer, clip.text_model, captions).to(DEVICE)), dim=-1)
+    print(f"own caption first among {len(captions)} held-out pictures: {own_caption_first(seen.cpu().numpy(), said.cpu().numpy()):.2f}")
+
 
 
 if __name__ == "__main__":
