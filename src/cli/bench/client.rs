@@ -76,12 +76,9 @@ pub async fn upload(authority: &str, room: &FreshRoom, image: Vec<u8>) -> Result
         content_type: "application/octet-stream",
         body: image,
     };
-    let answer = http::post(
-        authority,
-        &format!("/v1/rooms/{}/images", room.room),
-        posted,
-    );
-    let kept: KeptImage = read(authority, answer.await, 201, "image")?;
+    let path = format!("/v1/rooms/{}/images", room.room);
+    let answer = http::post(authority, &path, posted).await;
+    let kept: KeptImage = read(authority, answer, 201, "image")?;
     Ok(kept.image)
 }
 

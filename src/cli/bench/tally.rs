@@ -20,7 +20,7 @@ pub struct Tally {
     pub lost: usize,
     /// Stage timings of finished renders.
     pub timings: Vec<TimingsMs>,
-    /// Renders by state.
+    /// Renders by state; inversions are none.
     pub renders: BTreeMap<String, usize>,
     /// Sides of what finished renders answered for.
     pub render_rects: BTreeMap<String, usize>,
@@ -33,7 +33,7 @@ pub struct Tally {
 impl Listener for Tally {
     fn hear(&mut self, heard: &Heard, _now: Instant) -> Result<(), Failure> {
         match heard {
-            Heard::Message(ServerMessage::Render(news)) => {
+            Heard::Message(ServerMessage::Render(news)) if news.work.is_none() => {
                 *self.renders.entry(wire_name(&news.state)).or_default() += 1;
                 if news.state == RenderState::Done {
                     let sides = format!("{}x{}", news.rect.width, news.rect.height);

@@ -128,10 +128,12 @@ mod tests {
         watch.hear(&ack("a", 6), at(43)).unwrap();
         watch.hear(&frame(4, here, Layer::Result), at(50)).unwrap();
         watch.hear(&frame(6, here, Layer::Sketch), at(60)).unwrap();
-        watch.hear(
-            &frame(6, Rect::new(200, 200, 64, 64), Layer::Result),
-            at(70),
-        ).unwrap();
+        watch
+            .hear(
+                &frame(6, Rect::new(200, 200, 64, 64), Layer::Result),
+                at(70),
+            )
+            .unwrap();
         watch.hear(&ink(6, here), at(80)).unwrap();
         assert!(!watch.answered());
         watch.hear(&frame(5, here, Layer::Result), at(90)).unwrap();
@@ -149,11 +151,15 @@ mod tests {
         let here = Rect::new(0, 0, 64, 64);
         let mut watch = StrokeWatch::new("a", here, 1);
         watch.sent(start);
-        watch.hear(
-            &frame(1, here, Layer::Result),
-            start + Duration::from_millis(10),
-        ).unwrap();
-        watch.hear(&ack("a", 1), start + Duration::from_millis(20)).unwrap();
+        watch
+            .hear(
+                &frame(1, here, Layer::Result),
+                start + Duration::from_millis(10),
+            )
+            .unwrap();
+        watch
+            .hear(&ack("a", 1), start + Duration::from_millis(20))
+            .unwrap();
         assert_eq!(watch.answer_ms(0), Some(10.0));
     }
 }
