@@ -17,6 +17,7 @@ use super::client::model_of;
 use super::server::{MeasuredServer, ServerFlags};
 use crate::cli::machine::this_machine;
 use crate::cli::output::print_json;
+use crate::cli::settings::MOST_INVERSION_STEPS;
 use crate::cli::{Failure, bar};
 use crate::pipeline::hundredths;
 use findings::Findings;
@@ -45,7 +46,7 @@ pub struct PhotoArgs {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..))]
     pub steps: u32,
     /// Steps of the inversion, by the bench's own server
-    #[arg(long, value_name = "N", default_value_t = 25, conflicts_with = "url")]
+    #[arg(long, value_name = "N", default_value_t = 25, conflicts_with = "url", value_parser = clap::value_parser!(u32).range(1..=i64::from(MOST_INVERSION_STEPS)))]
     pub inversion_steps: u32,
     /// Side of the square canvas, a multiple of 64 [default: the model's own size]
     #[arg(long, value_name = "PIXELS")]
@@ -65,6 +66,12 @@ pub struct PhotoArgs {
 /// byte differs where none may.
 pub fn run(args: PhotoArgs) -> Result<(), Failure> {
     let photos = photos_in(args.photos.as_deref())?;
+    if args
+        .canvas
+        .is_some_and(|side| side == 0 || !side.is_multiple_of(SIDE_STEP))
+    {
+        return Err(Failure::usage("--canvas takes a multiple of 64"));
+    }
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -121,7 +128,9 @@ async fn measure(args: &PhotoArgs, photos: &[PathBuf]) -> Result<PhotoReport, Fa
     }
     let site = Site {
         authority: server.authority(),
-        side: canvas_side(args.canvas, model.native_size)?,
+        side: args
+            .canvas
+            .unwrap_or_else(|| model.native_size.next_multiple_of(SIDE_STEP)),
         masks: args.masks as usize,
         steps: args.steps,
         seed: args.seed,
@@ -147,14 +156,6 @@ async fn measure(args: &PhotoArgs, photos: &[PathBuf]) -> Result<PhotoReport, Fa
         server_peak_mib: server.peak_memory_mib(),
     };
     Ok(PhotoReport::new(edited, findings, around))
-}
-
-fn canvas_side(asked: Option<u32>, native_size: u32) -> Result<u32, Failure> {
-    match asked {
-        None => Ok(native_size.next_multiple_of(SIDE_STEP)),
-        Some(side) if side > 0 && side.is_multiple_of(SIDE_STEP) => Ok(side),
-        Some(_) => Err(Failure::usage("--canvas takes a multiple of 64")),
-    }
 }
 
 /// The report says whether the photos stayed as they were.
@@ -234,7 +235,10 @@ mod tests {
             told.contains("100 pixels compared, 1 bytes differ"),
             "{told}"
         );
-        assert!(told.contains("sea.png, mask 7, Final: 1 bytes"), "{told}");
+        assert!(
+            told.contains("sea.png, mask 7, in the final picture: 1 bytes"),
+            "{told}"
+        );
     }
 
     #[test]

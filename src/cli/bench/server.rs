@@ -83,7 +83,10 @@ impl MeasuredServer {
             "--device",
             &flags.device,
         ]);
-        command.args(["--log", "warn"]).args(settings);
+        // That it is not ready yet, which is asked often, is no news.
+        command
+            .args(["--log", "warn,tower_http=off"])
+            .args(settings);
         if let Some(model) = &flags.model {
             command.arg("--model").arg(model);
         }

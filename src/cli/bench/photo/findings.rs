@@ -1,6 +1,7 @@
 //! What many edits of many photos have shown.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -24,6 +25,16 @@ pub enum Moment {
     Final,
     /// After everything was undone.
     Undone,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::OnTheWay => "on the way",
+            Self::Final => "in the final picture",
+            Self::Undone => "after undo",
+        })
+    }
 }
 
 /// Bytes that are not the photo's although they should be.

@@ -69,33 +69,15 @@ pub struct Untouched {
     /// All of them together.
     pub differing_bytes: u64,
     /// The final picture of each edit, where its mask is zero.
-    pub finals: Bytes,
+    pub finals: Compared,
     /// Each lossless frame before it, where the mask is zero.
-    pub on_the_way: Bytes,
+    pub on_the_way: Compared,
     /// How many frames that were.
     pub frames: u64,
     /// The whole picture after the edit was undone.
-    pub undone: Bytes,
+    pub undone: Compared,
     /// The first differences.
     pub differences: Vec<Difference>,
-}
-
-/// Pixels that were compared.
-#[derive(Clone, Copy, Debug, Serialize)]
-pub struct Bytes {
-    /// How many.
-    pub pixels: u64,
-    /// Bytes of them that are not the photo's.
-    pub differing_bytes: u64,
-}
-
-impl From<Compared> for Bytes {
-    fn from(compared: Compared) -> Self {
-        Self {
-            pixels: compared.pixels,
-            differing_bytes: compared.differing_bytes,
-        }
-    }
 }
 
 /// What the edits did under their masks.
@@ -149,10 +131,10 @@ impl PhotoReport {
             edited,
             untouched: Untouched {
                 differing_bytes: findings.differing_bytes(),
-                finals: findings.finals.into(),
-                on_the_way: findings.on_the_way.into(),
+                finals: findings.finals,
+                on_the_way: findings.on_the_way,
                 frames: findings.frames,
-                undone: findings.undone.into(),
+                undone: findings.undone,
                 differences: findings.differences,
             },
             changed: Changed {
@@ -187,7 +169,7 @@ impl PhotoReport {
         let (edited, untouched) = (&self.edited, &self.untouched);
         let mut lines = vec![
             format!(
-                "{} photos of {side} × {side} pixels, {} masks each, {} steps: {} on {}",
+                "photos: {} of {side} × {side} pixels, masks over each: {}, steps: {}, {} on {}",
                 edited.photos,
                 edited.masks,
                 edited.steps,
@@ -240,16 +222,16 @@ impl PhotoReport {
                 bytes,
                 first,
             } = difference;
-            format!("{photo}, mask {mask}, {moment:?}: {bytes} bytes differ, first at {first:?}")
+            format!("{photo}, mask {mask}, {moment}: {bytes} bytes differ, first at {first:?}")
         }));
         lines.join("\n")
     }
 }
 
-fn told(bytes: &Bytes) -> String {
+fn told(compared: &Compared) -> String {
     format!(
         "{} pixels compared, {} bytes differ",
-        bytes.pixels, bytes.differing_bytes
+        compared.pixels, compared.differing_bytes
     )
 }
 

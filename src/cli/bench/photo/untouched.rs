@@ -1,10 +1,12 @@
 //! What has to stay as it was: the pixels where the mask is zero.
 
+use serde::Serialize;
+
 use crate::canvas::{Mask, Pixels};
 use crate::protocol::Rect;
 
 /// Pixels that were compared with the photo's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Compared {
     /// How many.
     pub pixels: u64,
