@@ -49,7 +49,7 @@ pub struct Difference {
     /// How many.
     pub bytes: u64,
     /// The first pixel with one.
-    pub first: Option<(u32, u32)>,
+    pub first: (u32, u32),
 }
 
 /// What many edits of many photos have shown.
@@ -107,13 +107,15 @@ impl Findings {
             Moment::Final => self.finals.add(compared),
             Moment::Undone => self.undone.add(compared),
         }
-        if compared.differing_bytes > 0 && self.differences.len() < DIFFERENCES_MOST {
+        if let Some(first) = compared.first
+            && self.differences.len() < DIFFERENCES_MOST
+        {
             self.differences.push(Difference {
                 photo: photo.to_owned(),
                 mask,
                 moment,
                 bytes: compared.differing_bytes,
-                first: compared.first,
+                first,
             });
         }
     }
