@@ -1,7 +1,8 @@
-"""Collects photos that the bundled model never saw, for benches/photo_figures.py.
+"""Collects photos that the bundled model never saw, for benches/photo_figures.py and `impasto bench photo`.
 
     python benches/photos.py FOLDER
     python benches/photo_figures.py FOLDER
+    impasto bench photo --photos FOLDER
 
 Needs apt-get and dpkg with Debian's package lists, no root: the packages are fetched and unpacked in a scratch
 folder, and nothing is installed. None of them is among those that models/train used (see models/README.md).

@@ -18,7 +18,7 @@ use crate::room::InversionOptions;
 /// The file that is read from the working directory when `--config` is left out.
 const CONFIG_FILE: &str = "impasto.toml";
 /// As many as the noise schedule of a model has.
-const MOST_INVERSION_STEPS: u32 = 1000;
+pub const MOST_INVERSION_STEPS: u32 = 1000;
 /// What the names of environment variables begin with.
 const ENVIRONMENT_PREFIX: &str = "IMPASTO_";
 

@@ -1,9 +1,12 @@
 //! A member of a room, as any other client would be one.
 
+use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -12,11 +15,11 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 use uuid::Uuid;
 
-use super::http;
+use super::http::{self, Answer, Posted};
 use crate::cli::Failure;
 use crate::protocol::{
-    ClientMessage, FrameHeader, Hello, PROTOCOL_VERSION, SUBPROTOCOL, ServerMessage, Welcome,
-    decode_frame,
+    ClientMessage, FrameHeader, Hello, ModelInfo, PROTOCOL_VERSION, SUBPROTOCOL, ServerMessage,
+    Welcome, decode_frame,
 };
 
 /// How long the server may take to answer `hello`.
@@ -35,24 +38,67 @@ struct Invites {
     owner: String,
 }
 
+#[derive(Debug, Deserialize)]
+struct KeptImage {
+    image: String,
+}
+
 /// Makes a room with a square canvas of `side` pixels.
 ///
 /// # Errors
 /// When the server does not make one.
 pub async fn make_room(authority: &str, side: u32) -> Result<FreshRoom, Failure> {
-    let body = format!("{{\"width\":{side},\"height\":{side}}}");
-    let answer = http::request(authority, "POST", "/v1/rooms", &body)
-        .await
+    let posted = Posted {
+        token: None,
+        content_type: "application/json",
+        body: format!("{{\"width\":{side},\"height\":{side}}}").into_bytes(),
+    };
+    let answer = http::post(authority, "/v1/rooms", posted).await;
+    read(authority, answer, 201, "room")
+}
+
+/// What the server says of its model.
+///
+/// # Errors
+/// When it does not.
+pub async fn model_of(authority: &str) -> Result<ModelInfo, Failure> {
+    let answer = http::get(authority, "/v1/model").await;
+    read(authority, answer, 200, "model")
+}
+
+/// Uploads an encoded picture to a room and answers its id there.
+///
+/// # Errors
+/// When the server does not take it.
+pub async fn upload(authority: &str, room: &FreshRoom, image: Vec<u8>) -> Result<String, Failure> {
+    let posted = Posted {
+        token: Some(room.invites.owner.clone()),
+        content_type: "application/octet-stream",
+        body: image,
+    };
+    let path = format!("/v1/rooms/{}/images", room.room);
+    let answer = http::post(authority, &path, posted).await;
+    let kept: KeptImage = read(authority, answer, 201, "image")?;
+    Ok(kept.image)
+}
+
+fn read<T: DeserializeOwned>(
+    authority: &str,
+    answer: io::Result<Answer>,
+    status: u16,
+    what: &str,
+) -> Result<T, Failure> {
+    let answer = answer
         .map_err(|cause| Failure::broken(format!("no server answers at {authority}: {cause}")))?;
-    if answer.status != 201 {
+    if answer.status != status {
         let text = String::from_utf8_lossy(&answer.body).into_owned();
         return Err(Failure::broken(format!(
-            "the server makes no room ({}): {text}",
+            "the server gives no {what} ({}): {text}",
             answer.status
         )));
     }
     serde_json::from_slice(&answer.body)
-        .map_err(|cause| Failure::broken(format!("the server's answer is not a room: {cause}")))
+        .map_err(|cause| Failure::broken(format!("the server's answer is no {what}: {cause}")))
 }
 
 /// What a member hears.
@@ -60,8 +106,8 @@ pub async fn make_room(authority: &str, side: u32) -> Result<FreshRoom, Failure>
 pub enum Heard {
     /// A text frame.
     Message(ServerMessage),
-    /// A binary frame: its header, and its whole size in bytes.
-    Frame(FrameHeader, usize),
+    /// A binary frame: its header, and its encoded image.
+    Frame(FrameHeader, Bytes),
 }
 
 /// A member of a room.
@@ -138,8 +184,8 @@ impl BenchClient {
                     }
                 }
                 Message::Binary(frame) => {
-                    let (header, _) = decode_frame(&frame).map_err(Failure::broken)?;
-                    return Ok(Heard::Frame(header, frame.len()));
+                    let (header, image) = decode_frame(&frame).map_err(Failure::broken)?;
+                    return Ok(Heard::Frame(header, image));
                 }
                 Message::Close(reason) => {
                     let reason = reason.map(|frame| frame.to_string()).unwrap_or_default();

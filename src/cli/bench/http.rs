@@ -1,11 +1,11 @@
-//! The few HTTP requests that a bench makes, without an HTTP client.
+//! The few HTTP requests that a bench makes.
 
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::task::spawn_blocking;
+use ureq::http::{Response, header};
+use ureq::{Agent, Body};
 
 /// How long one request may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,53 +21,59 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// Sends one request to `authority` (`host:port`) over a connection of its own.
+/// What is posted.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// The invite to post it with.
+    pub token: Option<String>,
+    /// What the body is.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Gets `path` from `authority` (`host:port`); any status is an answer.
 ///
 /// # Errors
 /// When nobody answers in time, or not in HTTP.
-pub async fn request(authority: &str, method: &str, path: &str, body: &str) -> io::Result<Answer> {
-    let exchange = async {
-        let mut stream = TcpStream::connect(authority).await?;
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        );
-        stream.write_all(head.as_bytes()).await?;
-        let mut answer = Vec::new();
-        stream.take(MOST_BYTES).read_to_end(&mut answer).await?;
-        parse(&answer).ok_or_else(|| io::Error::other("the answer is not HTTP"))
-    };
-    timeout(PATIENCE, exchange)
-        .await
-        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+pub async fn get(authority: &str, path: &str) -> io::Result<Answer> {
+    let url = format!("http://{authority}{path}");
+    exchange(move |agent| agent.get(url).call()).await
 }
 
-fn parse(answer: &[u8]) -> Option<Answer> {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(answer.get(..end)?).ok()?;
-    let status = head.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    Some(Answer {
-        status,
-        body: answer.get(end + 4..)?.to_vec(),
+/// Posts to `path` of `authority` (`host:port`); any status is an answer.
+///
+/// # Errors
+/// When nobody answers in time, or not in HTTP.
+pub async fn post(authority: &str, path: &str, posted: Posted) -> io::Result<Answer> {
+    let url = format!("http://{authority}{path}");
+    exchange(move |agent| {
+        let mut request = agent.post(url).content_type(posted.content_type);
+        if let Some(token) = posted.token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        request.send(posted.body)
     })
+    .await
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_answer_is_split_into_status_and_body() {
-        let answer = parse(b"HTTP/1.1 201 Created\r\ncontent-length: 2\r\n\r\n{}").unwrap();
-        assert_eq!(
-            answer,
-            Answer {
-                status: 201,
-                body: b"{}".to_vec()
-            }
-        );
-        assert_eq!(parse(b"SSH-2.0-OpenSSH\r\n\r\n"), None);
-        assert_eq!(parse(b"HTTP/1.1 2"), None);
-    }
+async fn exchange(
+    send: impl FnOnce(Agent) -> Result<Response<Body>, ureq::Error> + Send + 'static,
+) -> io::Result<Answer> {
+    let exchange = move || {
+        let agent = Agent::config_builder()
+            .timeout_global(Some(PATIENCE))
+            .http_status_as_error(false)
+            // The websocket beside it goes through none either.
+            .proxy(None)
+            .build()
+            .new_agent();
+        let mut answer = send(agent)?;
+        let body = answer.body_mut().with_config().limit(MOST_BYTES);
+        let body = body.read_to_vec()?;
+        let status = answer.status().as_u16();
+        Ok::<_, ureq::Error>(Answer { status, body })
+    };
+    let answer = spawn_blocking(exchange).await.map_err(io::Error::other)?;
+    answer.map_err(ureq::Error::into_io)
 }

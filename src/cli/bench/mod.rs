@@ -2,14 +2,20 @@
 
 mod client;
 mod http;
+mod painting;
+mod photo;
+mod random;
 mod report;
 mod server;
 mod stroke;
+mod tally;
+mod watch;
 
 use clap::{Args, Subcommand};
 
 use super::Failure;
 
+pub use photo::PhotoArgs;
 pub use report::{Spread, percentile};
 pub use stroke::StrokeArgs;
 
@@ -26,6 +32,9 @@ pub struct BenchArgs {
 pub enum Bench {
     /// From a stroke to the first pixels of it, over the websocket; prints JSON.
     Stroke(StrokeArgs),
+    /// Photos, inverted and edited over the websocket: how soon, and that nothing changes where
+    /// the mask is zero; exit code 1 when a byte does.
+    Photo(PhotoArgs),
 }
 
 /// Runs a bench.
@@ -35,5 +44,6 @@ pub enum Bench {
 pub fn run(args: BenchArgs) -> Result<(), Failure> {
     match args.bench {
         Bench::Stroke(args) => stroke::run(args),
+        Bench::Photo(args) => photo::run(args),
     }
 }

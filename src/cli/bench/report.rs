@@ -8,11 +8,13 @@ use crate::cli::machine::Machine;
 use crate::pipeline::hundredths;
 use crate::protocol::{ModelInfo, TimingsMs};
 
-/// How a set of measured milliseconds is spread.
+/// How a set of measured numbers is spread.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Spread {
     /// How many were measured.
     pub count: usize,
+    /// The smallest.
+    pub min: f64,
     /// Arithmetic mean.
     pub mean: f64,
     /// Median.
@@ -30,10 +32,11 @@ impl Spread {
     pub fn of(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
-        let largest = *sorted.last()?;
+        let (smallest, largest) = (*sorted.first()?, *sorted.last()?);
         let mean = sorted.iter().sum::<f64>() / sorted.len() as f64;
         Some(Self {
             count: sorted.len(),
+            min: hundredths(smallest),
             mean: hundredths(mean),
             p50: hundredths(percentile(&sorted, 50.0)?),
             p95: hundredths(percentile(&sorted, 95.0)?),
@@ -72,7 +75,7 @@ pub struct StrokeReport {
     pub renders: BTreeMap<String, usize>,
     /// Sides of the rectangles that finished renders answered for, with their number.
     pub render_rects: BTreeMap<String, usize>,
-    /// Bytes of a result frame.
+    /// Bytes of a result frame's image.
     pub frame_bytes: Option<Spread>,
     /// Strokes that no frame answered in time.
     pub lost: usize,
@@ -141,8 +144,8 @@ mod tests {
     fn a_spread_does_not_depend_on_the_order() {
         let spread = Spread::of(&[30.0, 10.0, 20.0]).unwrap();
         assert_eq!(
-            (spread.count, spread.mean, spread.p50, spread.max),
-            (3, 20.0, 20.0, 30.0)
+            (spread.count, spread.min, spread.mean, spread.max),
+            (3, 10.0, 20.0, 30.0)
         );
         assert_eq!(Spread::of(&[]), None);
     }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use clap::Args;
+
 use super::http;
 use crate::cli::Failure;
 use crate::cli::machine::peak_memory_mib;
@@ -15,6 +17,20 @@ const READY_WITHIN: Duration = Duration::from_secs(120);
 /// How often `/readyz` is asked; the measured seconds are no finer.
 const ASK_EVERY: Duration = Duration::from_millis(20);
 
+/// Which server is measured.
+#[derive(Clone, Debug, Args)]
+pub struct ServerFlags {
+    /// A server that runs already, such as ws://127.0.0.1:7860 [default: one of its own]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["model", "device"])]
+    pub url: Option<String>,
+    /// Model of the bench's own server [default: the bundled one]
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// Device of the bench's own server
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    pub device: String,
+}
+
 /// The server that is measured. One of the bench's own ends with this value.
 pub struct MeasuredServer {
     authority: String,
@@ -23,11 +39,20 @@ pub struct MeasuredServer {
 }
 
 impl MeasuredServer {
-    /// The server at `ws://host:port`.
+    /// The server that the flags name; `settings` are further flags of `impasto serve` for one of
+    /// the bench's own.
     ///
     /// # Errors
-    /// When the address is not of that form.
-    pub fn running(url: &str) -> Result<Self, Failure> {
+    /// When there is none at that address, or it does not start, or is not ready in time.
+    pub async fn find(flags: &ServerFlags, settings: &[String]) -> Result<Self, Failure> {
+        match &flags.url {
+            Some(url) => Self::running(url),
+            None => Self::start(flags, settings).await,
+        }
+    }
+
+    /// The server at `ws://host:port`.
+    fn running(url: &str) -> Result<Self, Failure> {
         let authority = url
             .strip_prefix("ws://")
             .map(|rest| rest.trim_end_matches('/'))
@@ -45,10 +70,7 @@ impl MeasuredServer {
     }
 
     /// A server process of this same binary on a free port, once it is ready.
-    ///
-    /// # Errors
-    /// When it does not start, or is not ready in time.
-    pub async fn start(model: Option<&PathBuf>, device: &str) -> Result<Self, Failure> {
+    async fn start(flags: &ServerFlags, settings: &[String]) -> Result<Self, Failure> {
         let address = free_address()
             .map_err(|cause| Failure::broken(format!("no free port for a server: {cause}")))?;
         let binary = std::env::current_exe()
@@ -59,10 +81,13 @@ impl MeasuredServer {
             "--listen",
             &address.to_string(),
             "--device",
-            device,
+            &flags.device,
         ]);
-        command.args(["--log", "warn"]);
-        if let Some(model) = model {
+        // That it is not ready yet, which is asked often, is no news.
+        command
+            .args(["--log", "warn,tower_http=off"])
+            .args(settings);
+        if let Some(model) = &flags.model {
             command.arg("--model").arg(model);
         }
         let started = Instant::now();
@@ -83,7 +108,7 @@ impl MeasuredServer {
 
     async fn wait_until_ready(&mut self, started: Instant) -> Result<(), Failure> {
         loop {
-            let answer = http::request(&self.authority, "GET", "/readyz", "").await;
+            let answer = http::get(&self.authority, "/readyz").await;
             if answer.is_ok_and(|answer| answer.status == 200) {
                 self.ready_seconds = Some(started.elapsed().as_secs_f64());
                 return Ok(());

@@ -1,41 +1,32 @@
 //! `impasto bench stroke`: paints as a hand does and measures from stroke to pixel.
 
 mod plan;
-mod tally;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use tokio::time::timeout_at;
 
 use super::client::{BenchClient, Heard, make_room};
+use super::painting::{ANSWER_WITHIN, CHUNK_EVERY, Listener, listen, paint};
 use super::report::{Painted, Spread, StrokeReport, spread_by_stage};
-use super::server::MeasuredServer;
+use super::server::{MeasuredServer, ServerFlags};
+use super::tally::Tally;
 use crate::cli::machine::this_machine;
 use crate::cli::{Failure, bar};
 use crate::pipeline::hundredths;
 use crate::protocol::{ClientMessage, Layer, SettingsPatch};
-use plan::{Plan, PlannedStroke, SPREAD};
-use tally::{StrokeWatch, Tally};
+use plan::{Plan, SPREAD};
 
 /// Strokes before the first that counts.
 const WARM_UP: usize = 3;
-/// How long a stroke may stay without an answer before it counts as lost.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// Flags of `bench stroke`.
 #[derive(Clone, Debug, Args)]
 pub struct StrokeArgs {
-    /// A server that runs already, such as ws://127.0.0.1:7860 [default: one of its own]
-    #[arg(long, value_name = "URL", conflicts_with_all = ["model", "device"])]
-    pub url: Option<String>,
-    /// Model of the bench's own server [default: the bundled one]
-    #[arg(long, value_name = "DIR")]
-    pub model: Option<PathBuf>,
-    /// Device of the bench's own server
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    pub device: String,
+    /// Which server is measured.
+    #[command(flatten)]
+    pub server: ServerFlags,
     /// Side of the square canvas, a multiple of 64
     #[arg(long, value_name = "PIXELS", default_value_t = 512)]
     pub canvas: u32,
@@ -81,10 +72,7 @@ pub fn run(args: StrokeArgs) -> Result<(), Failure> {
 }
 
 async fn measure(args: &StrokeArgs, plan: &Plan) -> Result<StrokeReport, Failure> {
-    let server = match &args.url {
-        Some(url) => MeasuredServer::running(url)?,
-        None => MeasuredServer::start(args.model.as_ref(), &args.device).await?,
-    };
+    let server = MeasuredServer::find(&args.server, &[]).await?;
     let room = make_room(server.authority(), args.canvas).await?;
     let joining = Instant::now();
     let (mut client, welcome) = BenchClient::join(server.authority(), &room).await?;
@@ -111,7 +99,10 @@ async fn measure(args: &StrokeArgs, plan: &Plan) -> Result<StrokeReport, Failure
             };
         }
         let stroke = plan.stroke(index);
-        paint(&mut client, &mut tally, plan, &stroke).await?;
+        let watch = paint(&mut client, &mut tally, &stroke).await?;
+        tally.finish(&watch);
+        let rested = Instant::now() + plan.rest;
+        listen(&mut client, &mut tally, rested, |_| false).await?;
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -129,7 +120,7 @@ async fn measure(args: &StrokeArgs, plan: &Plan) -> Result<StrokeReport, Failure
             window: args.window,
             strokes: args.strokes,
             chunks: plan.chunks,
-            chunk_ms: plan.chunk_every.as_millis() as u64,
+            chunk_ms: CHUNK_EVERY.as_millis() as u64,
             rest_ms: args.rest,
             steps: args.steps,
             prompt: args.prompt.clone(),
@@ -158,7 +149,7 @@ async fn first_frame(
                 Heard::Frame(header, _) if header.layer == Layer::Result => {
                     return Ok(joining.elapsed());
                 }
-                other => tally.hear(&other),
+                other => tally.hear(&other, Instant::now())?,
             },
             Err(_) => {
                 return Err(Failure::broken(
@@ -167,61 +158,4 @@ async fn first_frame(
             }
         }
     }
-}
-
-async fn paint(
-    client: &mut BenchClient,
-    tally: &mut Tally,
-    plan: &Plan,
-    stroke: &PlannedStroke,
-) -> Result<(), Failure> {
-    let mut watch = StrokeWatch::new(&stroke.id, stroke.footprint, stroke.chunks.len());
-    let begun = Instant::now();
-    for (index, chunk) in (1_u32..).zip(&stroke.chunks) {
-        let message = ClientMessage::Stroke(chunk.clone());
-        watch.sent(Instant::now());
-        client.send(&message).await?;
-        if index as usize == stroke.chunks.len() {
-            break;
-        }
-        listen(
-            client,
-            tally,
-            &mut watch,
-            begun + plan.chunk_every * index,
-            false,
-        )
-        .await?;
-    }
-    listen(
-        client,
-        tally,
-        &mut watch,
-        Instant::now() + ANSWER_WITHIN,
-        true,
-    )
-    .await?;
-    tally.finish(&watch);
-    listen(client, tally, &mut watch, Instant::now() + plan.rest, false).await
-}
-
-/// Hears what comes until a moment, or with `until_answered` until the whole
-/// stroke is answered.
-async fn listen(
-    client: &mut BenchClient,
-    tally: &mut Tally,
-    watch: &mut StrokeWatch,
-    until: Instant,
-    until_answered: bool,
-) -> Result<(), Failure> {
-    while !(until_answered && watch.answered()) {
-        let Ok(heard) = timeout_at(until.into(), client.hear()).await else {
-            break;
-        };
-        let now = Instant::now();
-        let heard = heard?;
-        watch.hear(&heard, now);
-        tally.hear(&heard);
-    }
-    Ok(())
 }

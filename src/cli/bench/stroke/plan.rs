@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use super::StrokeArgs;
 use crate::cli::Failure;
+use crate::cli::bench::painting::PlannedStroke;
+use crate::cli::bench::random::Random;
 use crate::protocol::{Brush, Rect, StrokeChunk, StrokePoint, Tool};
 
 /// The `spread` that a bench sets: the protocol's default.
@@ -14,8 +16,6 @@ const CONTEXT: u32 = 16;
 const MOVEMENT: u32 = 8;
 /// Windows lie on a grid no coarser than this.
 const GRID: u32 = 64;
-/// Time between chunks; clients send at least every 50 ms.
-const CHUNK_EVERY: Duration = Duration::from_millis(40);
 
 const COLOURS: [&str; 6] = [
     "#c8342c", "#3d7a35", "#2f5fa8", "#e0a92e", "#7a4a21", "#e9e4da",
@@ -31,21 +31,8 @@ pub struct Plan {
     pub brush: u32,
     /// Chunks per stroke.
     pub chunks: usize,
-    /// Time between chunks.
-    pub chunk_every: Duration,
     /// Rest between strokes.
     pub rest: Duration,
-}
-
-/// A stroke, ready to be sent.
-#[derive(Clone, Debug)]
-pub struct PlannedStroke {
-    /// The stroke's id.
-    pub id: String,
-    /// All pixels that it touches.
-    pub footprint: Rect,
-    /// Its messages.
-    pub chunks: Vec<StrokeChunk>,
 }
 
 impl Plan {
@@ -83,7 +70,6 @@ impl Plan {
             seed: args.seed,
             brush,
             chunks: if args.window.is_some() { 4 } else { 2 },
-            chunk_every: CHUNK_EVERY,
             rest: Duration::from_millis(args.rest),
         })
     }
@@ -93,7 +79,7 @@ impl Plan {
         let mut random = Random::new(self.seed, index);
         let (left, top) = (self.corner(&mut random), self.corner(&mut random));
         let extent = self.brush + MOVEMENT;
-        let colour = COLOURS[random.below(COLOURS.len() as u32) as usize];
+        let colour = random.one_of(COLOURS);
         let id = format!("bench-{index}");
         let per_chunk = 3;
         let last = (self.chunks * per_chunk - 1).max(1) as f32;
@@ -151,33 +137,18 @@ impl Plan {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, and the same everywhere.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u32, index: usize) -> Self {
-        Self((u64::from(seed) << 32) ^ index as u64)
-    }
-
-    fn below(&mut self, limit: u32) -> u32 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^= mixed >> 31;
-        (((mixed >> 32) * u64::from(limit)) >> 32) as u32
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::bench::server::ServerFlags;
 
     fn args(canvas: u32, dab: Option<u32>, window: Option<u32>) -> StrokeArgs {
         StrokeArgs {
-            url: None,
-            model: None,
-            device: "cpu".to_owned(),
+            server: ServerFlags {
+                url: None,
+                model: None,
+                device: "cpu".to_owned(),
+            },
             canvas,
             dab,
             window,
