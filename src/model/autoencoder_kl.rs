@@ -67,7 +67,11 @@ impl AutoencoderKl {
     pub fn load(config: &ConfigFile, weights: &Weights) -> std::result::Result<Self, ModelError> {
         config.only("in_channels", 3)?;
         config.only("out_channels", 3)?;
-        config.only("act_fn", "silu")?;
+        let act_fn: String = config.or("act_fn", "silu".to_owned())?;
+        if !matches!(act_fn.as_str(), "silu" | "swish") {
+            let reason = format!("is {act_fn:?}, which is not supported: it must be \"silu\"");
+            return Err(config.refuse("act_fn", reason));
+        }
         config.only("latents_mean", Value::Null)?;
         config.only("latents_std", Value::Null)?;
         let channels: Vec<usize> = config.or("block_out_channels", vec![64])?;
@@ -115,6 +119,11 @@ impl AutoencoderKl {
             scaling_factor: config.or("scaling_factor", 0.18215)?,
             shift_factor: config.or("shift_factor", 0.0)?,
         })
+    }
+
+    /// Leaves `shift_factor` out.
+    pub(super) fn ignore_shift(&mut self) {
+        self.shift_factor = 0.0;
     }
 
     /// An image in −1…1 to the mean of its latents' distribution, scaled.

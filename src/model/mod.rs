@@ -58,5 +58,5 @@ pub use parts::{PARTS, Part, PartKind};
 pub use safetensors_file::SafetensorsFile;
 pub use tokenizer::ClipTokenizer;
 pub use unet::{AddedConditioning, UNet2DConditionModel};
-pub use unet_config::{TextTime, UNetConfig};
+pub use unet_config::{MidBlockType, TextTime, UNetConfig};
 pub use weights::{Adapters, Weights};

@@ -99,10 +99,7 @@ impl UNet2DConditionModel {
                     DownBlock::load(&weights.scope("down_blocks").scope(level), config, level)
                 })
                 .collect::<std::result::Result<_, _>>()?,
-            mid_block: config
-                .mid_block
-                .then(|| MidBlock::load(&weights.scope("mid_block"), config))
-                .transpose()?,
+            mid_block: MidBlock::load(&weights.scope("mid_block"), config)?,
             up_blocks: (0..levels)
                 .map(|number| {
                     UpBlock::load(&weights.scope("up_blocks").scope(number), config, number)

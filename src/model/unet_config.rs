@@ -24,8 +24,8 @@ pub struct UNetConfig {
     pub freq_shift: f64,
     /// True for blocks on the way down that have attention.
     pub down_attention: Vec<bool>,
-    /// False when there is no block at the bottom.
-    pub mid_block: bool,
+    /// The block at the bottom.
+    pub mid_block: MidBlockType,
     /// True for blocks on the way up that have attention, from the smallest image to the largest.
     pub up_attention: Vec<bool>,
     /// True where the first attention of a transformer looks at the prompt too.
@@ -69,6 +69,17 @@ pub struct UNetConfig {
     /// Attention heads that pool the prompt's tokens into one vector beside the timestep
     /// (`addition_embed_type: "text"`), where the UNet has them.
     pub text_pooling_heads: Option<usize>,
+}
+
+/// What is at the bottom, between the ways down and up (`mid_block_type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MidBlockType {
+    /// Nothing (`null`).
+    Absent,
+    /// One residual block (`UNetMidBlock2D`).
+    Plain,
+    /// Two residual blocks and a transformer between them (`UNetMidBlock2DCrossAttn`).
+    CrossAttention,
 }
 
 /// `addition_embed_type: "text_time"`: sizes as sinusoids, beside the pooled text embedding.
@@ -234,15 +245,17 @@ fn attention_of(
         .collect()
 }
 
-fn mid_block(file: &ConfigFile) -> Result<bool, ModelError> {
-    const SUPPORTED: &str = "UNetMidBlock2DCrossAttn";
+fn mid_block(file: &ConfigFile) -> Result<MidBlockType, ModelError> {
+    const PLAIN: &str = "UNetMidBlock2D";
+    const CROSS: &str = "UNetMidBlock2DCrossAttn";
     match file.fields().get("mid_block_type") {
-        Some(Value::Null) => Ok(false),
-        None => Ok(true),
-        Some(Value::String(class)) if class == SUPPORTED => Ok(true),
+        Some(Value::Null) => Ok(MidBlockType::Absent),
+        None => Ok(MidBlockType::CrossAttention),
+        Some(Value::String(class)) if class == CROSS => Ok(MidBlockType::CrossAttention),
+        Some(Value::String(class)) if class == PLAIN => Ok(MidBlockType::Plain),
         Some(class) => Err(file.refuse(
             "mid_block_type",
-            format!("is {class}, which is not supported: use \"{SUPPORTED}\" or null"),
+            format!("is {class}, which is not supported: use \"{CROSS}\", \"{PLAIN}\" or null"),
         )),
     }
 }
