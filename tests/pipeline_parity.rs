@@ -232,6 +232,25 @@ fn solver() {
     Fixture::check_all("solver");
 }
 
+/// diffusers' Stable Diffusion pipelines pay no heed to the autoencoder's `shift_factor`.
+#[test]
+fn latents_are_not_shifted() {
+    let folder = tempfile::tempdir().unwrap();
+    fixtures::copy_folder(&fixture("sd15"), folder.path());
+    let file = folder.path().join("vae/config.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    config["shift_factor"] = 0.3.into();
+    std::fs::write(&file, config.to_string()).unwrap();
+    let decoded = |folder: &Path| {
+        let model = Model::load(folder, &LoadOptions::default()).unwrap();
+        let latents = Tensor::ones((1, 4, 4, 6), DType::F32, &Device::Cpu).unwrap();
+        model.vae.decode(&latents).unwrap()
+    };
+    let error = relative_error(&decoded(folder.path()), &decoded(&fixture("sd15")));
+    assert_eq!(error, 0.0);
+}
+
 #[test]
 fn one_picture_is_not_made_from_the_noise_of_three() {
     let fixture = Fixture::of("solver");
