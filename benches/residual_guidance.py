@@ -72,6 +72,20 @@ def rows(method, steps, guidance):
     return {"plain": 2 * steps, "self-negative": steps, "one-time-negative": steps + 1}[method]
 
 
+def figure(name, steps, scale, method, found, plain, unguided):
+    """The figures of one setting. Differences are those of the same prompts and noise: they vary much less than the scores."""
+    mean_and_error = lambda values: (float(values.mean()), float(values.std(ddof=1) / len(values) ** 0.5))
+    return dict(asked=name, steps=steps, guidance_scale=scale, method=method, rows=rows(method, steps, scale),
+                clip_score=float(found.mean()), against_none=mean_and_error(found - unguided), against_plain=mean_and_error(found - plain))
+
+
+def row(figure):
+    """A row of the table."""
+    signed = lambda pair: "{:+.2f} ± {:.2f}".format(*pair)
+    return "| {asked} | {steps} | {guidance_scale:g} | {method} | {rows} | {clip_score:.1f} | ".format(**figure) + (
+        f"{signed(figure['against_none'])} | {signed(figure['against_plain'])} |")
+
+
 def main():
     numbers = lambda kind: lambda text: [kind(part) for part in text.split(",")]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -97,22 +111,20 @@ def main():
         made = [painter.paint(pixels, prompts, steps, guidance=scale, seed=seed) for seed in range(options.seeds)]
         return np.concatenate([100 * (clip.seen(pictures) * said[name]).sum(-1) for pictures in made])
 
-    print("| | steps | guidance_scale | method | rows | CLIP score | against no guidance |\n|---|---|---|---|---|---|---|")
+    print("| | steps | guidance_scale | method | rows | CLIP score | against none | against plain |\n|---|---|---|---|---|---|---|---|")
     figures = []
     for name in asked:
         for steps in options.steps:
             unguided = scores(name, "plain", steps, 1.0)
-            for scale in (1.0, *options.scales):
-                for method in METHODS if scale > 1 else METHODS[:1]:
-                    found = scores(name, method, steps, scale) if scale > 1 else unguided
-                    # The same prompts and noise: their differences vary much less than they do.
-                    gain = found - unguided
-                    error = gain.std(ddof=1) / len(gain) ** 0.5
-                    method = method if scale > 1 else "none"
-                    cost = rows(method, steps, scale)
-                    print(f"| {name} | {steps} | {scale:g} | {method} | {cost} | {found.mean():.1f} | {gain.mean():+.2f} ± {error:.2f} |", flush=True)
-                    figures.append(dict(asked=name, steps=steps, guidance_scale=scale, method=method, rows=cost,
-                                        clip_score=float(found.mean()), gain=float(gain.mean()), standard_error=float(error)))
+            runs = [(1.0, "none", unguided, unguided)]
+            for scale in options.scales:
+                plain = scores(name, "plain", steps, scale)
+                for method in METHODS:
+                    runs.append((scale, method, plain if method == "plain" else scores(name, method, steps, scale), plain))
+                for run in runs:
+                    figures.append(figure(name, steps, *run, unguided))
+                    print(row(figures[-1]), flush=True)
+                runs = []
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
 
