@@ -232,6 +232,11 @@ fn solver() {
     Fixture::check_all("solver");
 }
 
+#[test]
+fn activations() {
+    Fixture::check_all("activations");
+}
+
 /// diffusers' Stable Diffusion pipelines pay no heed to the autoencoder's `shift_factor`.
 #[test]
 fn latents_are_not_shifted() {

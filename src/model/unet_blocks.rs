@@ -65,6 +65,7 @@ fn block_shape(config: &UNetConfig, level: usize, attention: bool) -> BlockShape
             eps: config.norm_eps,
             scale_shift: config.scale_shift,
             output_scale_factor: 1.0,
+            activation: config.activation,
         },
         transformer: attention.then(|| TransformerShape {
             channels,

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ConfigFile, ModelError, SampleSize};
+use super::{Activation, ConfigFile, ModelError, SampleSize};
 
 /// The fields of a `UNet2DConditionModel`'s configuration that decide its shape, with diffusers'
 /// names and defaults. Lists have one entry for each block, from the largest image to the
@@ -48,6 +48,8 @@ pub struct UNetConfig {
     pub downsample_padding: usize,
     /// What the sums in the bottom block are divided by.
     pub mid_block_scale_factor: f64,
+    /// Between layers (`act_fn`).
+    pub activation: Activation,
     /// Groups of the normalisations.
     pub norm_num_groups: usize,
     /// Added to the normalisations' variance.
@@ -177,6 +179,7 @@ impl UNetConfig {
             cross_attention_dim: file.per_block("cross_attention_dim", blocks, 1280)?,
             downsample_padding: file.or("downsample_padding", 1)?,
             mid_block_scale_factor: file.or("mid_block_scale_factor", 1.0)?,
+            activation: Activation::read(file, "silu")?,
             norm_num_groups,
             norm_eps: file.or("norm_eps", 1e-5)?,
             upcast_attention: file.or("upcast_attention", false)?,
@@ -208,13 +211,6 @@ fn refuse_unsupported(file: &ConfigFile) -> Result<(), ModelError> {
     file.only("class_embeddings_concat", false)?;
     file.only("attention_type", "default")?;
     file.only("time_embedding_type", "positional")?;
-    let act_fn: String = file.or("act_fn", "silu".to_owned())?;
-    if !matches!(act_fn.as_str(), "silu" | "swish") {
-        return Err(file.refuse(
-            "act_fn",
-            format!("is {act_fn:?}, which is not supported: it must be \"silu\""),
-        ));
-    }
     let shift: String = file.or("resnet_time_scale_shift", "default".to_owned())?;
     if !matches!(shift.as_str(), "default" | "scale_shift") {
         return Err(file.refuse(

@@ -328,6 +328,23 @@ def solver():
     family.write()
 
 
+def activations():
+    """Other activations than Stable Diffusion's, in the UNet and in the autoencoder."""
+    parts = dict(
+        unet=unet(311, block_out_channels=(8, 12), act_fn="gelu", resnet_time_scale_shift="scale_shift", cross_attention_dim=16),
+        vae=kl_vae(312, act_fn="relu"),
+        text_encoder=text_encoder(313, 16, num_hidden_layers=1, hidden_size=16),
+        tokenizer=tokenizer(16),
+        scheduler=DDIMScheduler(**SCALED_LINEAR),
+    )
+    family = Family("activations", stable_diffusion(StableDiffusionPipeline, **parts))
+    image_to_image = stable_diffusion(StableDiffusionImg2ImgPipeline, **parts)
+    asked = dict(prompt="green hills", steps=4, guidance_scale=3.0)
+    family.ask("gelu", 40, 64, "ddim", 1, **asked)
+    family.ask("from-image", 64, 48, "ddim", 2, image_to_image, **asked, strength=0.75, image=picture(15, 64, 48))
+    family.write()
+
+
 def turbo_scheduler():
     return EulerAncestralDiscreteScheduler(**SCALED_LINEAR, timestep_spacing="trailing")
 
@@ -449,7 +466,7 @@ def main():
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir(parents=True)
     torch.use_deterministic_algorithms(True)
-    for family in (sd15, lcm, sd21, turbo, sdxl, sdxl_turbo, inpainting, sdxl_inpainting, instruct_pix2pix, solver):
+    for family in (sd15, lcm, sd21, turbo, sdxl, sdxl_turbo, inpainting, sdxl_inpainting, instruct_pix2pix, solver, activations):
         family()
     record_versions(HERE, diffusers, torch, transformers)
 
