@@ -1,6 +1,6 @@
 """Measures residual guidance (StreamDiffusion, arXiv 2312.12491) against plain classifier-free guidance in few steps.
 
-    python benches/residual_guidance.py [--seeds 2] [--scales 1.25,1.5,2] [--steps 2,4] [--delta 1] [--json FILE]
+    python benches/residual_guidance.py [--seeds 2] [--scales 1.25,1.5,2] [--steps 2,4] [--asked words,sketches] [--delta 1] [--json FILE]
 
 The bundled model paints the model card's 64 prompts from words alone and its 32 sketches, and the bundled CLIP says how
 well each picture fits its words (CLIP score: 100 cosine). Guidance pulls the prompt's output away from another one, which
@@ -92,6 +92,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--scales", type=numbers(float), default=[1.25, 1.5, 2.0])
     parser.add_argument("--steps", type=numbers(int), default=[2, 4])
+    parser.add_argument("--asked", type=numbers(str), default=["words", "sketches"])
     parser.add_argument("--delta", type=float, default=1.0)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
@@ -113,7 +114,7 @@ def main():
 
     print("| | steps | guidance_scale | method | rows | CLIP score | against none | against plain |\n|---|---|---|---|---|---|---|---|")
     figures = []
-    for name in asked:
+    for name in options.asked:
         for steps in options.steps:
             unguided = scores(name, "plain", steps, 1.0)
             runs = [(1.0, "none", unguided, unguided)]
