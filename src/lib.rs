@@ -12,6 +12,7 @@ pub mod kernels;
 pub mod model;
 pub mod pipeline;
 pub mod protocol;
+pub mod python_json;
 pub mod room;
 pub mod sampler;
 pub mod server;

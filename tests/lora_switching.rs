@@ -12,8 +12,10 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use fixtures::{copy_folder, relative_error};
 use impasto::model::{
-    AddedConditioning, LoadOptions, LoraChoice, Model, ModelError, UNet2DConditionModel,
+    AddedConditioning, ClipTextModel, LoadOptions, LoraChoice, Model, ModelError,
+    UNet2DConditionModel,
 };
+use impasto::pipeline::{GenerateRequest, GivenNoise, Pipeline, RenderSettings};
 
 /// Largest difference from diffusers, relative to the largest expected value.
 const TOLERANCE: f32 = 1e-4;
@@ -108,6 +110,74 @@ fn several_loras_in_every_naming_agree_with_diffusers() {
         assert!(text <= TOLERANCE, "{name}: text, relative error {text}");
         let base = relative_error(&probe.unet(model.base_unet()), &probe.0["unet.output"]);
         assert!(base <= TOLERANCE, "{name}: base, relative error {base}");
+    }
+}
+
+/// Over SDXL's UNet and both of its text encoders, in diffusers' naming before PEFT and since, and
+/// in kohya's; then the whole pipeline.
+#[test]
+fn sdxl_loras_in_every_naming_agree_with_diffusers() {
+    let given = tensors("networks/sdxl/expected.safetensors");
+    let expected = tensors("loras/sdxl-expected.safetensors");
+    let mut pipeline = Pipeline::new(load(&fixture("networks/sdxl"), &[], DType::F32), 8).unwrap();
+    for (name, set) in [
+        ("old", [("old", 0.8)].as_slice()),
+        ("new", &[("new", 1.0)]),
+        ("sgm", &[("sgm", 1.2)]),
+        ("all", &[("old", 0.6), ("new", -0.5), ("sgm", 0.9)]),
+    ] {
+        let choice = |(name, weight): &(&str, f64)| {
+            LoraChoice::new(fixture(&format!("loras/sdxl-{name}.safetensors")), *weight)
+        };
+        let choices: Vec<_> = set.iter().map(choice).collect();
+        pipeline.set_loras(&choices).unwrap();
+        let check = |part: &str, found: &Tensor, tolerance: f32| {
+            let error = relative_error(found, &expected[&format!("{name}.{part}")]);
+            assert!(error <= tolerance, "{name} {part}: relative error {error}");
+        };
+        let model = pipeline.model();
+        let added = AddedConditioning {
+            text_embeds: Some(given["unet.text_embeds"].clone()),
+            time_ids: Some(given["unet.time_ids"].clone()),
+            ..AddedConditioning::default()
+        };
+        let output = model.unet().forward(
+            &given["unet.sample"],
+            &given["unet.timesteps"],
+            &given["unet.encoder_hidden_states"],
+            &added,
+        );
+        check("unet", &output.unwrap(), TOLERANCE);
+        let encoders = model.text_encoders();
+        let read = |encoder: &ClipTextModel, ids: &str| {
+            let ids = given[ids].to_dtype(DType::U32).unwrap();
+            encoder.forward_all(&ids).unwrap()
+        };
+        let first = read(encoders.first.0, "text.ids");
+        check("text", &first.penultimate_hidden_state, TOLERANCE);
+        let second = read(encoders.second.unwrap().0, "text_2.ids");
+        check("text_2", &second.penultimate_hidden_state, TOLERANCE);
+        check("text_2_embeds", &second.text_embeds.unwrap(), TOLERANCE);
+        let request = GenerateRequest {
+            settings: RenderSettings {
+                prompt: "a house with a red roof".to_owned(),
+                negative_prompt: Some("snow".to_owned()),
+                steps: 4,
+                guidance_scale: 4.0,
+                strength: 1.0,
+                sampler: "euler".to_owned(),
+                ..RenderSettings::default()
+            },
+            size: (64, 48),
+            image: None,
+            mask: None,
+            latents: Some(GivenNoise {
+                initial: expected["latents"].clone(),
+                between: None,
+            }),
+        };
+        let rendered = pipeline.generate(request, |_, _| ()).unwrap();
+        check("final", &rendered.latents, 1e-3);
     }
 }
 

@@ -161,14 +161,17 @@ impl Fixture {
         let mut pipeline = fixture.pipeline();
         for asked in &fixture.asked {
             let rendered = pipeline
-                .generate(fixture.request(asked), |_, _| ())
+                .generate_batch(fixture.request(asked), |_, _| ())
                 .unwrap();
-            fixture.check(asked, &rendered.latents);
-            let pixels = &rendered.pixels;
-            assert_eq!(
-                (pixels.width(), pixels.height()),
-                (asked.width, asked.height)
-            );
+            let rows: Vec<_> = rendered.iter().map(|rendered| &rendered.latents).collect();
+            fixture.check(asked, &Tensor::cat(&rows, 0).unwrap());
+            for rendered in &rendered {
+                let pixels = &rendered.pixels;
+                assert_eq!(
+                    (pixels.width(), pixels.height()),
+                    (asked.width, asked.height)
+                );
+            }
         }
     }
 }
@@ -221,6 +224,48 @@ fn sdxl_inpainting() {
 #[test]
 fn instruct_pix2pix() {
     Fixture::check_all("instruct-pix2pix");
+}
+
+/// Several pictures at once, from a folder whose scheduler's settings hold an infinity.
+#[test]
+fn solver() {
+    Fixture::check_all("solver");
+}
+
+#[test]
+fn activations() {
+    Fixture::check_all("activations");
+}
+
+/// diffusers' Stable Diffusion pipelines pay no heed to the autoencoder's `shift_factor`.
+#[test]
+fn latents_are_not_shifted() {
+    let folder = tempfile::tempdir().unwrap();
+    fixtures::copy_folder(&fixture("sd15"), folder.path());
+    let file = folder.path().join("vae/config.json");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    config["shift_factor"] = 0.3.into();
+    std::fs::write(&file, config.to_string()).unwrap();
+    let decoded = |folder: &Path| {
+        let model = Model::load(folder, &LoadOptions::default()).unwrap();
+        let latents = Tensor::ones((1, 4, 4, 6), DType::F32, &Device::Cpu).unwrap();
+        model.vae.decode(&latents).unwrap()
+    };
+    let error = relative_error(&decoded(folder.path()), &decoded(&fixture("sd15")));
+    assert_eq!(error, 0.0);
+}
+
+#[test]
+fn one_picture_is_not_made_from_the_noise_of_three() {
+    let fixture = Fixture::of("solver");
+    let asked = fixture.asked.iter().find(|asked| asked.name == "batch");
+    let refused = fixture
+        .pipeline()
+        .generate(fixture.request(asked.unwrap()), |_, _| ())
+        .err()
+        .expect("accepted");
+    assert!(refused.to_string().contains("3 pictures"), "{refused}");
 }
 
 /// Renders of several rooms go in one batch, guided or not, each with its own sizes.
@@ -324,6 +369,7 @@ fn the_command_line_gives_the_same_latents() {
         ("sdxl", "negative"),
         ("instruct-pix2pix", "double"),
         ("inpainting", "guided"),
+        ("solver", "batch"),
     ] {
         let fixture = Fixture::of(family);
         let asked = fixture.asked.iter().find(|asked| asked.name == name);

@@ -1,6 +1,7 @@
-//! `impasto generate`: one picture, without a server.
+//! `impasto generate`: one picture, or a batch of them, without a server.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -13,7 +14,9 @@ use super::output::{add_codec, print_json};
 use super::pictures::{format_of, mask_from_brightness, read_image, unwritable, write_image};
 use super::{Failure, LoraFlag, bar};
 use crate::canvas::{Pixels, fit_to};
-use crate::pipeline::{GenerateRequest, GivenNoise, MicroConditioning, RenderSettings};
+use crate::pipeline::{
+    GenerateRequest, GivenNoise, MicroConditioning, RenderSettings, Stage, Timings,
+};
 use crate::protocol::{CanvasSize, TimingsMs};
 
 /// Name of the tensor in latents files.
@@ -82,14 +85,16 @@ pub struct GenerateArgs {
     /// Tells SDXL how far from the left and the top the picture was cut
     #[arg(long, value_name = "LEFTxTOP", value_parser = parse_size, default_value = "0x0")]
     pub crop: (u32, u32),
-    /// Initial noise: safetensors with `latents`, shaped [1, channels, height/8, width/8], and
-    /// perhaps `noise`, [steps, channels, height/8, width/8], for the steps that add some
+    /// Initial noise: safetensors with `latents`, shaped [batch, channels, height/8, width/8], a
+    /// picture for each row, and perhaps `noise`, [steps, channels, height/8, width/8] or [steps,
+    /// batch, channels, height/8, width/8], for the steps that add some
     #[arg(long, value_name = "F.safetensors")]
     pub latents: Option<PathBuf>,
     /// Writes the final latents there, before they are decoded, under the same name
     #[arg(long, value_name = "F.safetensors")]
     pub save_latents: Option<PathBuf>,
-    /// The picture: .png, .jpg or .webp
+    /// The picture: .png, .jpg or .webp. Where --latents has several rows the second is written
+    /// beside it as OUT-2.png, and so on
     #[arg(long, value_name = "OUT")]
     pub out: PathBuf,
     /// Prints one JSON object on standard output
@@ -101,6 +106,8 @@ pub struct GenerateArgs {
 #[derive(Debug, Serialize)]
 struct Report<'a> {
     out: &'a Path,
+    /// All pictures, `out` first.
+    pictures: &'a [PathBuf],
     model: &'a str,
     width: u32,
     height: u32,
@@ -111,7 +118,7 @@ struct Report<'a> {
     timings_ms: TimingsMs,
 }
 
-/// Makes one picture.
+/// Makes one picture, or one for each row of the given latents.
 ///
 /// # Errors
 /// One line, when a flag, a file or the model cannot be used.
@@ -169,7 +176,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
 
     let progress = bar("sampling", args.steps.into());
     let rendered = pipeline
-        .generate(request, |done, steps| {
+        .generate_batch(request, |done, steps| {
             progress.set_length(steps as u64);
             progress.set_position(done as u64);
         })
@@ -177,15 +184,28 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     progress.finish_and_clear();
 
     if let Some(file) = &args.save_latents {
-        save_latents(file, &rendered.latents)?;
+        let rows: Vec<&Tensor> = rendered.iter().map(|rendered| &rendered.latents).collect();
+        save_latents(file, &Tensor::cat(&rows, 0).map_err(Failure::broken)?)?;
     }
     let coding = Instant::now();
-    write_image(&args.out, &rendered.pixels, format)?;
-    let mut timings_ms = rendered.timings.to_ms();
+    let pictures: Vec<PathBuf> = (1..=rendered.len())
+        .map(|number| numbered(&args.out, number))
+        .collect();
+    let mut timings = Timings::default();
+    for (row, (file, rendered)) in pictures.iter().zip(&rendered).enumerate() {
+        write_image(file, &rendered.pixels, format)?;
+        // A step of a batch is in the times of each of its rows.
+        let own = |stage: &Stage| row == 0 || *stage != Stage::Denoise;
+        for stage in Stage::ALL.into_iter().filter(own) {
+            timings.add(stage, rendered.timings.spent(stage));
+        }
+    }
+    let mut timings_ms = timings.to_ms();
     add_codec(&mut timings_ms, coding);
     if args.json {
         let report = Report {
             out: &args.out,
+            pictures: &pictures,
             model: &name,
             width,
             height,
@@ -238,6 +258,16 @@ fn read_noise(file: &Path, device: &candle_core::Device) -> Result<GivenNoise, F
     })
 }
 
+/// Where the picture of this number goes, the first being 1: `out.png`, `out-2.png`, …
+fn numbered(out: &Path, number: usize) -> PathBuf {
+    if number == 1 {
+        return out.to_owned();
+    }
+    let part = |part: Option<&OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
+    let (stem, ending) = (part(out.file_stem()), part(out.extension()));
+    out.with_file_name(format!("{stem}-{number}.{ending}"))
+}
+
 fn save_latents(file: &Path, latents: &Tensor) -> Result<(), Failure> {
     let latents = latents.to_dtype(DType::F32).map_err(Failure::broken)?;
     let tensors = HashMap::from([(LATENTS, latents)]);
@@ -247,6 +277,13 @@ fn save_latents(file: &Path, latents: &Tensor) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_after_the_first_are_numbered() {
+        let out = Path::new("a.b/sea.side.png");
+        assert_eq!(numbered(out, 1), out);
+        assert_eq!(numbered(out, 3), Path::new("a.b/sea.side-3.png"));
+    }
 
     #[test]
     fn latents_come_back_as_they_were_saved() {

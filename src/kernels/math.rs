@@ -8,6 +8,7 @@ pub(super) trait Arithmetic {
 }
 
 /// In one instruction with one rounding.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 pub(super) struct Fused;
 
 /// In two: where the processor has no such instruction, the fused one is a slow library call.

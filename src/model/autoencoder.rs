@@ -40,6 +40,13 @@ impl Autoencoder {
         }
     }
 
+    /// Leaves `shift_factor` out, as all of diffusers' Stable Diffusion pipelines do.
+    pub(super) fn ignore_shift(&mut self) {
+        if let Self::Kl(kl) = self {
+            kl.ignore_shift();
+        }
+    }
+
     /// The number format to load the weights in when the rest of the model is in `dtype`: f32
     /// where half precision would overflow, as `force_upcast` says of Stable Diffusion's.
     ///

@@ -3,6 +3,7 @@
 use candle_core::{DType, Result, Tensor};
 use serde_json::Value;
 
+use super::act_fn::Activation;
 use super::layers::{ConvShape, conv2d, group_norm, linear};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetShape, Upsample2D};
 use super::tiling::Tiling;
@@ -39,6 +40,7 @@ struct Shape {
     groups: usize,
     latent_channels: usize,
     mid_attention: bool,
+    activation: Activation,
 }
 
 impl Shape {
@@ -55,6 +57,7 @@ impl Shape {
             eps: EPS,
             scale_shift: false,
             output_scale_factor: 1.0,
+            activation: self.activation,
         }
     }
 }
@@ -67,7 +70,6 @@ impl AutoencoderKl {
     pub fn load(config: &ConfigFile, weights: &Weights) -> std::result::Result<Self, ModelError> {
         config.only("in_channels", 3)?;
         config.only("out_channels", 3)?;
-        config.only("act_fn", "silu")?;
         config.only("latents_mean", Value::Null)?;
         config.only("latents_std", Value::Null)?;
         let channels: Vec<usize> = config.or("block_out_channels", vec![64])?;
@@ -86,6 +88,7 @@ impl AutoencoderKl {
             groups: config.or("norm_num_groups", 32)?,
             latent_channels: config.or("latent_channels", 4)?,
             mid_attention: config.or("mid_block_add_attention", true)?,
+            activation: Activation::read(config, "silu")?,
             channels,
         };
         if shape.channels.is_empty()
@@ -115,6 +118,11 @@ impl AutoencoderKl {
             scaling_factor: config.or("scaling_factor", 0.18215)?,
             shift_factor: config.or("shift_factor", 0.0)?,
         })
+    }
+
+    /// Leaves `shift_factor` out.
+    pub(super) fn ignore_shift(&mut self) {
+        self.shift_factor = 0.0;
     }
 
     /// An image in −1…1 to the mean of its latents' distribution, scaled.

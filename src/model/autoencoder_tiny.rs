@@ -2,9 +2,10 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use super::act_fn::Activation;
 use super::layers::{ConvShape, conv2d};
 use super::{ConfigFile, ModelError, Weights};
-use crate::kernels::{Conv2d, Fused, add, gelu, relu, silu};
+use crate::kernels::{Conv2d, Fused, add, relu};
 
 /// Convolutions only, without normalisation: cheap enough to run at every stroke.
 pub struct AutoencoderTiny {
@@ -15,23 +16,6 @@ pub struct AutoencoderTiny {
     latent_channels: usize,
     scale: usize,
     scaling_factor: f64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Activation {
-    Relu,
-    Silu,
-    Gelu,
-}
-
-impl Activation {
-    fn forward(self, input: &Tensor) -> Result<Tensor> {
-        match self {
-            Self::Relu => relu(input),
-            Self::Silu => silu(input),
-            Self::Gelu => gelu(input),
-        }
-    }
 }
 
 enum Layer {
@@ -52,18 +36,7 @@ impl AutoencoderTiny {
         config.only("out_channels", 3)?;
         config.only("upsample_fn", "nearest")?;
         config.only("upsampling_scaling_factor", 2)?;
-        let activation: String = config.or("act_fn", "relu".to_owned())?;
-        let activation = match activation.as_str() {
-            "relu" => Activation::Relu,
-            "silu" | "swish" => Activation::Silu,
-            "gelu" => Activation::Gelu,
-            other => {
-                return Err(config.refuse(
-                    "act_fn",
-                    format!("is {other:?}, which is not supported: use relu, silu or gelu"),
-                ));
-            }
-        };
+        let activation = Activation::read(config, "relu")?;
         let latent_channels = config.or("latent_channels", 4)?;
         let encoder = stages(config, "encoder", [1, 3, 3, 3])?;
         let decoder = stages(config, "decoder", [3, 3, 3, 1])?;

@@ -29,6 +29,8 @@ impl ClipTextConfig {
     /// # Errors
     /// `Config`, with the field's name.
     pub fn read(file: &ConfigFile) -> std::result::Result<Self, ModelError> {
+        // diffusers then hides the padding from the encoder, which nothing here does.
+        file.only("use_attention_mask", false)?;
         Ok(Self {
             vocab_size: file.or("vocab_size", 49408)?,
             projection_dim: file.or("projection_dim", 512)?,

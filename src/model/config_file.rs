@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::ModelError;
+use crate::python_json::without_infinities;
 
 /// A JSON object in a file. Fields that nobody asks for are ignored.
 #[derive(Debug, Clone)]
@@ -47,7 +48,8 @@ impl ConfigFile {
         Self::parse(path, &read_text(path)?)
     }
 
-    /// One JSON object that is, or will be, the file at `path`.
+    /// One JSON object that is, or will be, the file at `path`. Python's `Infinity`, `-Infinity` and
+    /// `NaN` are read as null.
     ///
     /// # Errors
     /// `Json`.
@@ -56,7 +58,9 @@ impl ConfigFile {
             path: path.to_owned(),
             reason,
         };
-        match serde_json::from_str(text).map_err(|error| json(error.to_string()))? {
+        match serde_json::from_str(&without_infinities(text))
+            .map_err(|error| json(error.to_string()))?
+        {
             Value::Object(fields) => Ok(Self {
                 path: path.to_owned(),
                 within: String::new(),

@@ -2,9 +2,10 @@
 
 use candle_core::{D, DType, Device, Result, Tensor};
 
+use super::act_fn::Activation;
 use super::layers::{layer_norm, linear};
 use super::{ModelError, Weights};
-use crate::kernels::{LayerNorm, Linear, attention, silu};
+use crate::kernels::{LayerNorm, Linear, attention};
 
 /// Sinusoids of falling frequency, diffusers' `Timesteps`: `sin(t·f_i)` beside `cos(t·f_i)` with
 /// `f_i = 10000^(−i / (channels/2 − freq_shift))`.
@@ -66,11 +67,12 @@ impl Timesteps {
     }
 }
 
-/// Two dense layers with SiLU between them, diffusers' `TimestepEmbedding`.
+/// Two dense layers with an activation between them, diffusers' `TimestepEmbedding`.
 pub struct TimestepEmbedding {
     linear_1: Linear,
     cond_proj: Option<Linear>,
     linear_2: Linear,
+    activation: Activation,
 }
 
 impl TimestepEmbedding {
@@ -84,6 +86,7 @@ impl TimestepEmbedding {
         input: usize,
         output: usize,
         condition: Option<usize>,
+        activation: Activation,
     ) -> std::result::Result<Self, ModelError> {
         Ok(Self {
             linear_1: linear(&weights.scope("linear_1"), input, output, true)?,
@@ -91,6 +94,7 @@ impl TimestepEmbedding {
                 .map(|width| linear(&weights.scope("cond_proj"), width, input, false))
                 .transpose()?,
             linear_2: linear(&weights.scope("linear_2"), output, output, true)?,
+            activation,
         })
     }
 
@@ -106,8 +110,8 @@ impl TimestepEmbedding {
                 "timestep_cond was given, but the UNet's config.json has no time_cond_proj_dim"
             ),
         };
-        self.linear_2
-            .forward(&silu(&self.linear_1.forward(&sample)?)?)
+        let hidden = self.linear_1.forward(&sample)?;
+        self.linear_2.forward(&self.activation.forward(&hidden)?)
     }
 }
 

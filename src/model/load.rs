@@ -122,7 +122,7 @@ impl Model {
         let vae_config = component.config_of(vae_class)?;
         let vae_dtype = Autoencoder::dtype(vae_class, &vae_config, options.dtype)?;
         let weights = component.weights(&options.device, vae_dtype)?;
-        let vae = Autoencoder::load(vae_class, &vae_config, &weights)?;
+        let mut vae = Autoencoder::load(vae_class, &vae_config, &weights)?;
         let (first, tokenizer) = load_text(&folder, ["text_encoder", "tokenizer"], options)?;
         let second = folder
             .classes()
@@ -152,6 +152,9 @@ impl Model {
             latent_channels: vae.latent_channels(),
             scheduler: &scheduler,
         });
+        if family != Family::Sketch {
+            vae.ignore_shift();
+        }
         let mut model = Self {
             adaptable: AdaptableNetworks {
                 unet: painting,

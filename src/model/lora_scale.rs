@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 use super::lora_names::Target;
 use super::{ConfigFile, ModelError, SafetensorsFile};
 
+/// PEFT's ways of starting a LoRA that also change the weights it is added to.
+const CHANGE_THE_BASE: [&str; 4] = ["pissa", "olora", "corda", "lora_ga"];
+
 /// What a LoRA file says about its alphas beside the tensors: diffusers writes PEFT's settings
 /// into the header's `lora_adapter_metadata`, PEFT itself into `adapter_config.json`.
 #[derive(Debug, Default)]
@@ -14,20 +17,19 @@ pub(super) struct Alphas {
 
 impl Alphas {
     pub fn read(file: &SafetensorsFile) -> Result<Self, ModelError> {
-        if let Some(text) = file.note("lora_adapter_metadata") {
-            let settings = serde_json::from_str(text).map_err(|error| ModelError::Damaged {
+        let beside = file.path().with_file_name("adapter_config.json");
+        let settings = if let Some(text) = file.note("lora_adapter_metadata") {
+            serde_json::from_str(text).map_err(|error| ModelError::Damaged {
                 path: file.path().to_owned(),
                 reason: format!("its lora_adapter_metadata cannot be parsed: {error}"),
-            })?;
-            return Ok(Self { settings });
-        }
-        let beside = file.path().with_file_name("adapter_config.json");
-        if beside.is_file() {
-            return Ok(Self {
-                settings: ConfigFile::read(&beside)?.fields().clone(),
-            });
-        }
-        Ok(Self::default())
+            })?
+        } else if beside.is_file() {
+            ConfigFile::read(&beside)?.fields().clone()
+        } else {
+            Map::new()
+        };
+        refuse_unsupported(file, &settings)?;
+        Ok(Self { settings })
     }
 
     /// The factor of one change: its own alpha if the file has one, else the settings' alpha,
@@ -67,4 +69,31 @@ fn longest_match<'a>(pattern: &'a Map<String, Value>, module: &str) -> Option<&'
         .filter(|(name, _)| module == name.as_str() || module.ends_with(&format!(".{name}")))
         .max_by_key(|(name, _)| name.len())
         .map(|(_, alpha)| alpha)
+}
+
+/// Refuses settings of PEFT that make of the same tensors something else than a plain LoRA.
+fn refuse_unsupported(
+    file: &SafetensorsFile,
+    settings: &Map<String, Value>,
+) -> Result<(), ModelError> {
+    for (key, value) in settings {
+        let reason = match (key.rsplit('.').next().unwrap_or(key), value) {
+            ("use_dora", Value::Bool(true)) => {
+                "is DoRA's, which is not supported: use a plain LoRA"
+            }
+            ("init_lora_weights", Value::String(start))
+                if CHANGE_THE_BASE.iter().any(|name| start.starts_with(name)) =>
+            {
+                "was started in a way that changes the model's own weights: convert it to a plain LoRA \
+                 (PEFT's `path_initial_model_for_weight_conversion`)"
+            }
+            _ => continue,
+        };
+        return Err(ModelError::Lora {
+            path: file.path().to_owned(),
+            key: key.clone(),
+            reason: reason.to_owned(),
+        });
+    }
+    Ok(())
 }

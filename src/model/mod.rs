@@ -5,6 +5,7 @@
 //! arithmetic of diffusers' classes, over the operations of [`crate::kernels`];
 //! `tests/model_parity.rs` compares them number by number. Nothing here knows about samplers.
 
+mod act_fn;
 mod adaptable;
 mod autoencoder;
 mod autoencoder_kl;
@@ -38,6 +39,7 @@ mod unet_blocks;
 mod unet_config;
 mod weights;
 
+pub use act_fn::Activation;
 pub use autoencoder::Autoencoder;
 pub use autoencoder_kl::AutoencoderKl;
 pub use autoencoder_tiny::AutoencoderTiny;
@@ -58,5 +60,5 @@ pub use parts::{PARTS, Part, PartKind};
 pub use safetensors_file::SafetensorsFile;
 pub use tokenizer::ClipTokenizer;
 pub use unet::{AddedConditioning, UNet2DConditionModel};
-pub use unet_config::{TextTime, UNetConfig};
+pub use unet_config::{MidBlockType, TextTime, UNetConfig};
 pub use weights::{Adapters, Weights};

@@ -3,9 +3,10 @@
 
 use candle_core::{D, Result, Tensor};
 
+use super::act_fn::Activation;
 use super::layers::{ConvShape, conv2d, group_norm, linear};
 use super::{ModelError, Weights};
-use crate::kernels::{Conv2d, Fused, GroupNorm, Linear, Padding, scale, silu};
+use crate::kernels::{Conv2d, Fused, GroupNorm, Linear, Padding, scale};
 
 /// The shape of a [`ResnetBlock2D`].
 #[derive(Debug, Clone, Copy)]
@@ -25,9 +26,11 @@ pub struct ResnetShape {
     pub scale_shift: bool,
     /// What the sum of both branches is divided by.
     pub output_scale_factor: f64,
+    /// After each normalisation.
+    pub activation: Activation,
 }
 
-/// Two convolutions with normalisation and SiLU before each, added to the input.
+/// Two convolutions with normalisation and an activation before each, added to the input.
 pub struct ResnetBlock2D {
     norm1: GroupNorm,
     conv1: Conv2d,
@@ -37,6 +40,7 @@ pub struct ResnetBlock2D {
     conv_shortcut: Option<Conv2d>,
     scale_shift: bool,
     output_scale_factor: f64,
+    activation: Activation,
 }
 
 impl ResnetBlock2D {
@@ -74,11 +78,12 @@ impl ResnetBlock2D {
                 .transpose()?,
             scale_shift: shape.scale_shift,
             output_scale_factor: shape.output_scale_factor,
+            activation: shape.activation,
         })
     }
 
     /// `sample` is `[batch, input, height, width]`. `time_embedding` is `[batch, width]` with
-    /// SiLU already applied: it is the same for every block of a network.
+    /// the activation already applied: it is the same for every block of a network.
     ///
     /// # Errors
     /// When shapes disagree.
@@ -87,7 +92,7 @@ impl ResnetBlock2D {
             (Some(projection), Some(embedding)) => Some(projection.forward(embedding)?),
             _ => None,
         };
-        let hidden = self.norm1.forward_silu(sample)?;
+        let hidden = self.activation.after(&self.norm1, sample)?;
         let hidden = match &time {
             Some(time) if self.scale_shift => {
                 let hidden = self.norm2.forward(&self.conv1.forward(&hidden)?)?;
@@ -95,15 +100,16 @@ impl ResnetBlock2D {
                 let channels = time.dim(1)? / 2;
                 let factor = (time.narrow(1, 0, channels)? + 1.0)?;
                 let shift = time.narrow(1, channels, channels)?;
-                silu(&hidden.broadcast_mul(&factor)?.broadcast_add(&shift)?)?
+                let shifted = hidden.broadcast_mul(&factor)?.broadcast_add(&shift)?;
+                self.activation.forward(&shifted)?
             }
             _ => {
                 let fused = Fused {
                     per_channel: time.as_ref(),
                     ..Fused::default()
                 };
-                self.norm2
-                    .forward_silu(&self.conv1.forward_fused(&hidden, fused)?)?
+                let hidden = self.conv1.forward_fused(&hidden, fused)?;
+                self.activation.after(&self.norm2, &hidden)?
             }
         };
         let shortcut = match &self.conv_shortcut {

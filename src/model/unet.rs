@@ -6,8 +6,8 @@ use super::embeddings::{TextTimeEmbedding, TimestepEmbedding, Timesteps};
 use super::layers::{ConvShape, conv2d, group_norm};
 use super::transformer::Context;
 use super::unet_blocks::{DownBlock, MidBlock, UpBlock};
-use super::{ModelError, UNetConfig, Weights};
-use crate::kernels::{Conv2d, GroupNorm, silu};
+use super::{Activation, ModelError, UNetConfig, Weights};
+use crate::kernels::{Conv2d, GroupNorm};
 
 /// Predicts what a scheduler needs (noise, velocity or sample) from noisy latents, the timestep
 /// and the prompt.
@@ -71,6 +71,7 @@ impl UNet2DConditionModel {
                         shape.projection_class_embeddings_input_dim,
                         time_width,
                         None,
+                        Activation::Silu,
                     )?,
                 })
             });
@@ -91,6 +92,7 @@ impl UNet2DConditionModel {
                 width,
                 time_width,
                 config.time_cond_proj_dim,
+                config.activation,
             )?,
             added: added.transpose()?,
             pooled_text: pooled_text.transpose()?,
@@ -99,10 +101,7 @@ impl UNet2DConditionModel {
                     DownBlock::load(&weights.scope("down_blocks").scope(level), config, level)
                 })
                 .collect::<std::result::Result<_, _>>()?,
-            mid_block: config
-                .mid_block
-                .then(|| MidBlock::load(&weights.scope("mid_block"), config))
-                .transpose()?,
+            mid_block: MidBlock::load(&weights.scope("mid_block"), config)?,
             up_blocks: (0..levels)
                 .map(|number| {
                     UpBlock::load(&weights.scope("up_blocks").scope(number), config, number)
@@ -171,13 +170,13 @@ impl UNet2DConditionModel {
         for block in &self.up_blocks {
             hidden = block.forward(hidden, &time, context, &mut skips)?;
         }
-        let hidden = self
-            .conv_out
-            .forward(&self.conv_norm_out.forward_silu(&hidden)?)?;
+        let activation = self.config.activation;
+        let hidden = activation.after(&self.conv_norm_out, &hidden)?;
+        let hidden = self.conv_out.forward(&hidden)?;
         hidden.to_dtype(sample.dtype())
     }
 
-    /// The timestep and everything that is summed with it, `[batch, width]`, SiLU applied.
+    /// The timestep and everything that is summed with it, `[batch, width]`, the activation applied.
     fn time(
         &self,
         timesteps: &Tensor,
@@ -211,7 +210,7 @@ impl UNet2DConditionModel {
         if let Some(layer) = &self.pooled_text {
             time = (time + layer.forward(encoder_hidden_states)?)?;
         }
-        silu(&time)
+        self.config.activation.forward(&time)
     }
 
     /// A mask of ones and zeros as what diffusers adds to the scores: 0 and −10,000.

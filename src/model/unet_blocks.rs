@@ -4,7 +4,7 @@ use candle_core::{Result, Tensor};
 
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetShape, Upsample2D};
 use super::transformer::{Context, Transformer2DModel, TransformerShape};
-use super::{ModelError, UNetConfig, Weights};
+use super::{MidBlockType, ModelError, UNetConfig, Weights};
 
 /// One residual block and the attention after it, where there is any.
 struct Layer {
@@ -65,6 +65,7 @@ fn block_shape(config: &UNetConfig, level: usize, attention: bool) -> BlockShape
             eps: config.norm_eps,
             scale_shift: config.scale_shift,
             output_scale_factor: 1.0,
+            activation: config.activation,
         },
         transformer: attention.then(|| TransformerShape {
             channels,
@@ -133,33 +134,46 @@ impl DownBlock {
     }
 }
 
-/// `UNetMidBlock2DCrossAttn`.
+/// `UNetMidBlock2DCrossAttn`, or `UNetMidBlock2D` as the UNet has it: one residual block.
 pub(super) struct MidBlock {
     first: Layer,
-    second: ResnetBlock2D,
+    second: Option<ResnetBlock2D>,
 }
 
 impl MidBlock {
-    /// The block at the bottom.
-    pub fn load(weights: &Weights, config: &UNetConfig) -> std::result::Result<Self, ModelError> {
+    /// The block at the bottom, where there is one.
+    pub fn load(
+        weights: &Weights,
+        config: &UNetConfig,
+    ) -> std::result::Result<Option<Self>, ModelError> {
+        let attention = match config.mid_block {
+            MidBlockType::Absent => return Ok(None),
+            MidBlockType::Plain => false,
+            MidBlockType::CrossAttention => true,
+        };
         let level = config.block_out_channels.len() - 1;
-        let mut shape = block_shape(config, level, true);
+        let mut shape = block_shape(config, level, attention);
         shape.resnet.output_scale_factor = config.mid_block_scale_factor;
         // diffusers does not hand `only_cross_attention` to this block.
         if let Some(transformer) = &mut shape.transformer {
             transformer.only_cross_attention = false;
         }
         let channels = config.block_out_channels[level];
-        Ok(Self {
+        let second =
+            attention.then(|| ResnetBlock2D::load(&weights.scope("resnets.1"), shape.resnet));
+        Ok(Some(Self {
             first: shape.load(weights, 0, channels, config.mid_transformer_layers)?,
-            second: ResnetBlock2D::load(&weights.scope("resnets.1"), shape.resnet)?,
-        })
+            second: second.transpose()?,
+        }))
     }
 
     /// `sample` to the same shape.
     pub fn forward(&self, sample: &Tensor, time: &Tensor, context: Context) -> Result<Tensor> {
-        self.second
-            .forward(&self.first.forward(sample, time, context)?, Some(time))
+        let sample = self.first.forward(sample, time, context)?;
+        match &self.second {
+            Some(second) => second.forward(&sample, Some(time)),
+            None => Ok(sample),
+        }
     }
 }
 

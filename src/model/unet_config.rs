@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ConfigFile, ModelError, SampleSize};
+use super::{Activation, ConfigFile, ModelError, SampleSize};
 
 /// The fields of a `UNet2DConditionModel`'s configuration that decide its shape, with diffusers'
 /// names and defaults. Lists have one entry for each block, from the largest image to the
@@ -24,8 +24,8 @@ pub struct UNetConfig {
     pub freq_shift: f64,
     /// True for blocks on the way down that have attention.
     pub down_attention: Vec<bool>,
-    /// False when there is no block at the bottom.
-    pub mid_block: bool,
+    /// The block at the bottom.
+    pub mid_block: MidBlockType,
     /// True for blocks on the way up that have attention, from the smallest image to the largest.
     pub up_attention: Vec<bool>,
     /// True where the first attention of a transformer looks at the prompt too.
@@ -48,6 +48,8 @@ pub struct UNetConfig {
     pub downsample_padding: usize,
     /// What the sums in the bottom block are divided by.
     pub mid_block_scale_factor: f64,
+    /// Between layers (`act_fn`).
+    pub activation: Activation,
     /// Groups of the normalisations.
     pub norm_num_groups: usize,
     /// Added to the normalisations' variance.
@@ -69,6 +71,17 @@ pub struct UNetConfig {
     /// Attention heads that pool the prompt's tokens into one vector beside the timestep
     /// (`addition_embed_type: "text"`), where the UNet has them.
     pub text_pooling_heads: Option<usize>,
+}
+
+/// What is at the bottom, between the ways down and up (`mid_block_type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MidBlockType {
+    /// Nothing (`null`).
+    Absent,
+    /// One residual block (`UNetMidBlock2D`).
+    Plain,
+    /// Two residual blocks and a transformer between them (`UNetMidBlock2DCrossAttn`).
+    CrossAttention,
 }
 
 /// `addition_embed_type: "text_time"`: sizes as sinusoids, beside the pooled text embedding.
@@ -166,6 +179,7 @@ impl UNetConfig {
             cross_attention_dim: file.per_block("cross_attention_dim", blocks, 1280)?,
             downsample_padding: file.or("downsample_padding", 1)?,
             mid_block_scale_factor: file.or("mid_block_scale_factor", 1.0)?,
+            activation: Activation::read(file, "silu")?,
             norm_num_groups,
             norm_eps: file.or("norm_eps", 1e-5)?,
             upcast_attention: file.or("upcast_attention", false)?,
@@ -197,13 +211,6 @@ fn refuse_unsupported(file: &ConfigFile) -> Result<(), ModelError> {
     file.only("class_embeddings_concat", false)?;
     file.only("attention_type", "default")?;
     file.only("time_embedding_type", "positional")?;
-    let act_fn: String = file.or("act_fn", "silu".to_owned())?;
-    if !matches!(act_fn.as_str(), "silu" | "swish") {
-        return Err(file.refuse(
-            "act_fn",
-            format!("is {act_fn:?}, which is not supported: it must be \"silu\""),
-        ));
-    }
     let shift: String = file.or("resnet_time_scale_shift", "default".to_owned())?;
     if !matches!(shift.as_str(), "default" | "scale_shift") {
         return Err(file.refuse(
@@ -234,15 +241,17 @@ fn attention_of(
         .collect()
 }
 
-fn mid_block(file: &ConfigFile) -> Result<bool, ModelError> {
-    const SUPPORTED: &str = "UNetMidBlock2DCrossAttn";
+fn mid_block(file: &ConfigFile) -> Result<MidBlockType, ModelError> {
+    const PLAIN: &str = "UNetMidBlock2D";
+    const CROSS: &str = "UNetMidBlock2DCrossAttn";
     match file.fields().get("mid_block_type") {
-        Some(Value::Null) => Ok(false),
-        None => Ok(true),
-        Some(Value::String(class)) if class == SUPPORTED => Ok(true),
+        Some(Value::Null) => Ok(MidBlockType::Absent),
+        None => Ok(MidBlockType::CrossAttention),
+        Some(Value::String(class)) if class == CROSS => Ok(MidBlockType::CrossAttention),
+        Some(Value::String(class)) if class == PLAIN => Ok(MidBlockType::Plain),
         Some(class) => Err(file.refuse(
             "mid_block_type",
-            format!("is {class}, which is not supported: use \"{SUPPORTED}\" or null"),
+            format!("is {class}, which is not supported: use \"{CROSS}\", \"{PLAIN}\" or null"),
         )),
     }
 }

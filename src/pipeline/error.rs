@@ -52,8 +52,14 @@ pub enum PipelineError {
     LatentsShape {
         /// Their shape.
         got: Vec<usize>,
-        /// `[1, channels, height/8, width/8]`.
+        /// `[batch, channels, height/8, width/8]`, or of noise between steps.
         want: Vec<usize>,
+    },
+    /// Noise is given for several pictures where one is made.
+    #[error("the given latents hold {rows} pictures, but one is made here; give one row")]
+    OnePicture {
+        /// Rows of the given latents.
+        rows: usize,
     },
     /// No method of editing photos has this name.
     #[error("`method` cannot be `{name}`; use one of {allowed}")]

@@ -1,11 +1,11 @@
-//! One picture from nothing, from an image, or from given noise: what the
-//! command line and the warm-up do.
+//! Pictures from nothing, from an image, or from given noise: what the command line and the
+//! warm-up do.
 
 use candle_core::Tensor;
 
 use super::{
-    NoiseSource, Pipeline, PipelineError, RenderInputs, RenderSettings, Rendered, Stage, Timings,
-    latent_rect_from_window,
+    NoiseSource, Pipeline, PipelineError, Render, RenderInputs, RenderSettings, Rendered, Stage,
+    Timings, latent_rect_from_window,
 };
 use crate::canvas::{Mask, Pixels};
 use crate::model::Family;
@@ -29,10 +29,11 @@ pub struct GenerateRequest {
 
 /// Noise that does not come from the seed.
 pub struct GivenNoise {
-    /// The initial noise, `[1, channels, height/8, width/8]`.
+    /// The initial noise, `[batch, channels, height/8, width/8]`: a picture for each row.
     pub initial: Tensor,
-    /// Noise that the steps of stochastic samplers add, `[steps, channels, height/8, width/8]`;
-    /// from the seed where there is none.
+    /// Noise that the steps of stochastic samplers add, `[steps, channels, height/8, width/8]`, or
+    /// for several pictures `[steps, batch, channels, height/8, width/8]`; from the seed where
+    /// there is none.
     pub between: Option<Tensor>,
 }
 
@@ -40,61 +41,80 @@ impl Pipeline {
     /// Generates one picture, telling `progress` of every step that is done, out of how many.
     ///
     /// # Errors
-    /// When sizes or settings cannot be used, or the device fails.
+    /// When sizes or settings cannot be used, noise is given for more than one picture, or the
+    /// device fails.
     pub fn generate(
         &mut self,
         request: GenerateRequest,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Rendered, PipelineError> {
-        let GenerateRequest {
-            settings,
-            size: (width, height),
-            image,
-            mask,
-            latents,
-        } = request;
-        let grid = self.model().vae.scale() as u32;
-        if width == 0 || height == 0 || width % grid != 0 || height % grid != 0 {
-            return Err(PipelineError::Size {
-                width,
-                height,
-                grid,
+        let mut noise = self.noise_of(&request)?;
+        let first = noise.swap_remove(0);
+        if !noise.is_empty() {
+            return Err(PipelineError::OnePicture {
+                rows: noise.len() + 1,
             });
         }
-        let window = Rect::new(0, 0, width, height);
-        let latent_rect = latent_rect_from_window(&window, self.model().vae.scale());
-        let noise = match latents {
-            Some(GivenNoise { initial, between }) => {
-                self.check_latents(&initial, 1, &latent_rect)?;
-                if let Some(between) = &between {
-                    self.check_latents(between, between.dim(0)?, &latent_rect)?;
-                }
-                NoiseSource::Given {
-                    initial,
-                    between,
-                    seed: settings.seed,
-                }
-            }
-            None => NoiseSource::Seed(settings.seed),
-        };
+        let mut render = self.begin_picture(&request, first)?;
+        while !render.is_done() {
+            self.step(&mut [&mut render])?;
+            progress(render.steps_done(), render.steps());
+        }
+        self.finish(render)
+    }
+
+    /// Generates a picture for each row of the given noise, all in one batch; one, where none is
+    /// given. Where the noise between steps comes from the seed, each row has the next seed.
+    ///
+    /// # Errors
+    /// When sizes or settings cannot be used, or the device fails.
+    pub fn generate_batch(
+        &mut self,
+        request: GenerateRequest,
+        mut progress: impl FnMut(usize, usize),
+    ) -> Result<Vec<Rendered>, PipelineError> {
+        let mut renders = Vec::new();
+        for noise in self.noise_of(&request)? {
+            renders.push(self.begin_picture(&request, noise)?);
+        }
+        while let Some(render) = renders.iter().find(|render| !render.is_done()) {
+            let (done, steps) = (render.steps_done() + 1, render.steps());
+            self.step(&mut renders.iter_mut().collect::<Vec<_>>())?;
+            progress(done, steps);
+        }
+        renders
+            .into_iter()
+            .map(|render| self.finish(render))
+            .collect()
+    }
+
+    /// Starts one picture of a request.
+    fn begin_picture(
+        &mut self,
+        request: &GenerateRequest,
+        noise: NoiseSource,
+    ) -> Result<Render, PipelineError> {
+        let (width, height) = request.size;
         let mut timings = Timings::default();
         let stage = timings.start(Stage::Encode);
-        let encoded = image.as_ref().map(|image| self.encode(image)).transpose()?;
+        let image = request.image.as_ref();
+        let encoded = image.map(|image| self.encode(image)).transpose()?;
         let image_input = match (self.model().family, &encoded) {
             (Family::Inpainting, _) => {
-                let everything = || Mask::new(width, height, u8::MAX);
-                let mask = mask.clone().unwrap_or_else(everything);
-                let image = image.unwrap_or_else(|| Pixels::new(width, height, [0; 3]));
-                Some(self.inpainting_input(&image, &mask)?)
+                let everything = Mask::new(width, height, u8::MAX);
+                let black = Pixels::new(width, height, [0; 3]);
+                let mask = request.mask.as_ref().unwrap_or(&everything);
+                Some(self.inpainting_input(image.unwrap_or(&black), mask)?)
             }
             (_, Some(latents)) => self.image_input(latents)?,
             (_, None) => None,
         };
-        let mask = match (&encoded, mask) {
-            (Some(_), Some(mask)) if self.blends_known() => Some(self.latent_mask(&mask)?),
+        let mask = match (&encoded, &request.mask) {
+            (Some(_), Some(mask)) if self.blends_known() => Some(self.latent_mask(mask)?),
             _ => None,
         };
         timings.finish(stage);
+        let settings = &request.settings;
         let starts_from_image = self.starts_from_image(settings.strength);
         let inputs = RenderInputs {
             start: encoded.clone().filter(|_| starts_from_image),
@@ -103,31 +123,72 @@ impl Pipeline {
             mask,
             noise,
             timings,
-            ..RenderInputs::from_seed(latent_rect, settings.seed)
+            ..RenderInputs::from_seed(self.latent_rect(request.size), settings.seed)
         };
-        let mut render = self.begin_inputs(&settings, inputs)?;
-        while !render.is_done() {
-            self.step(&mut [&mut render])?;
-            progress(render.steps_done(), render.steps());
-        }
-        self.finish(render)
+        self.begin_inputs(settings, inputs)
     }
 
-    /// Refuses latents of another shape than `rows` of the picture's.
+    fn latent_rect(&self, (width, height): (u32, u32)) -> LatentRect {
+        latent_rect_from_window(&Rect::new(0, 0, width, height), self.model().vae.scale())
+    }
+
+    /// The noise of each picture of a request, at least one.
+    fn noise_of(&self, request: &GenerateRequest) -> Result<Vec<NoiseSource>, PipelineError> {
+        let (width, height) = request.size;
+        let grid = self.model().vae.scale() as u32;
+        if width == 0 || height == 0 || width % grid != 0 || height % grid != 0 {
+            return Err(PipelineError::Size {
+                width,
+                height,
+                grid,
+            });
+        }
+        let seed = request.settings.seed;
+        let Some(GivenNoise { initial, between }) = &request.latents else {
+            return Ok(vec![NoiseSource::Seed(seed)]);
+        };
+        let rect = self.latent_rect(request.size);
+        let batch = initial.dims().first().copied().unwrap_or(0).max(1);
+        self.check_latents(initial, &[batch], &rect)?;
+        if let Some(between) = between {
+            let steps = between.dims().first().copied().unwrap_or(0);
+            let rows = match batch {
+                1 if between.rank() == 4 => vec![steps],
+                _ => vec![steps, batch],
+            };
+            self.check_latents(between, &rows, &rect)?;
+        }
+        (0..batch)
+            .map(|row| {
+                let between = between.as_ref().map(|between| match between.rank() {
+                    5 => between.narrow(1, row, 1)?.squeeze(1),
+                    _ => Ok(between.clone()),
+                });
+                Ok(NoiseSource::Given {
+                    initial: initial.narrow(0, row, 1)?,
+                    between: between.transpose()?,
+                    seed: seed.wrapping_add(row as u64),
+                })
+            })
+            .collect()
+    }
+
+    /// Refuses latents of another shape than so many rows (of so many) of the picture's.
     fn check_latents(
         &self,
         latents: &Tensor,
-        rows: usize,
+        rows: &[usize],
         rect: &LatentRect,
     ) -> Result<(), PipelineError> {
         let channels = self.model().vae.latent_channels();
-        let want = [rows, channels, rect.height as usize, rect.width as usize];
+        let mut want = rows.to_vec();
+        want.extend([channels, rect.height as usize, rect.width as usize]);
         if latents.dims() == want {
             return Ok(());
         }
         Err(PipelineError::LatentsShape {
             got: latents.dims().to_vec(),
-            want: want.to_vec(),
+            want,
         })
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::SamplerError;
+use crate::python_json::without_infinities;
 
 /// A scheduler class of diffusers whose config can be read. Several of them have no
 /// sampler of their own here; their configs still say how the model was trained.
@@ -296,32 +297,4 @@ impl SchedulerConfig {
         }
         Ok(())
     }
-}
-
-/// Python's `json` writes infinities as bare words, which JSON does not have; diffusers' own
-/// `DPMSolverMultistepScheduler` default for `lambda_min_clipped` is such a word.
-fn without_infinities(text: &str) -> String {
-    let mut cleaned = String::with_capacity(text.len());
-    let mut rest = text;
-    let mut in_string = false;
-    while let Some(character) = rest.chars().next() {
-        if !in_string
-            && let Some(word) = ["-Infinity", "Infinity", "NaN"]
-                .into_iter()
-                .find(|word| rest.starts_with(word))
-        {
-            cleaned.push_str("null");
-            rest = &rest[word.len()..];
-            continue;
-        }
-        let mut taken = character.len_utf8();
-        match character {
-            '"' => in_string = !in_string,
-            '\\' if in_string => taken += rest[taken..].chars().next().map_or(0, char::len_utf8),
-            _ => {}
-        }
-        cleaned.push_str(&rest[..taken]);
-        rest = &rest[taken..];
-    }
-    cleaned
 }

@@ -88,6 +88,18 @@ fn unsupported_and_contradictory_fields() {
         ("unet/config.json", "norm_num_groups", 3.into(), "divide"),
         ("unet/config.json", "act_fn", "mish".into(), "silu"),
         (
+            "unet/config.json",
+            "mid_block_type",
+            "UNetMidBlock2DSimpleCrossAttn".into(),
+            "UNetMidBlock2DCrossAttn",
+        ),
+        (
+            "text_encoder/config.json",
+            "use_attention_mask",
+            true.into(),
+            "must be false",
+        ),
+        (
             "text_encoder/config.json",
             "hidden_act",
             "relu".into(),

@@ -83,3 +83,22 @@ fn loras_that_do_not_fit() {
         &["edited.safetensors", "text_encoder_2", "does not have"],
     );
 }
+
+#[test]
+fn settings_that_make_it_no_plain_lora() {
+    for (field, value) in [
+        ("use_dora", serde_json::json!(true)),
+        ("init_lora_weights", "pissa_niter_4".into()),
+        ("init_lora_weights", "olora".into()),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("adapter_model.safetensors");
+        std::fs::copy(fixture("lora/old.safetensors"), &path).unwrap();
+        let settings = serde_json::json!({ "r": 2, field: value }).to_string();
+        std::fs::write(dir.path().join("adapter_config.json"), settings).unwrap();
+        check_message(
+            &lora_error(path),
+            &["adapter_model.safetensors", field, "plain LoRA"],
+        );
+    }
+}

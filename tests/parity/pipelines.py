@@ -82,16 +82,18 @@ class Family:
         self.tensors = {}
         self.inversion = None
 
-    def ask(self, name, width, height, sampler, seed, pipeline=None, given=None, image=None, mask=None, **request):
-        """Runs a request. `given` is what diffusers is told in other words than the command line:
+    def ask(self, name, width, height, sampler, seed, pipeline=None, given=None, image=None, mask=None, batch=1, **request):
+        """Runs a request for as many pictures as `batch` says. `given` is what diffusers is told in other words than the command line:
         its arguments take the place of the request's own."""
         pipeline = pipeline or self.pipeline
         scale = pipeline.vae_scale_factor
-        latents = noise(seed, 1, pipeline.vae.config.latent_channels, height // scale, width // scale)
+        latents = noise(seed, batch, pipeline.vae.config.latent_channels, height // scale, width // scale)
         arguments = {
             "num_inference_steps": request["steps"],
             **{key: value for key, value in request.items() if key not in ("steps", "original_size", "target_size", "crop")},
         }
+        if batch > 1:
+            arguments["num_images_per_prompt"] = batch
         for key, value in (given or {}).items():
             arguments.pop(key, None)
             if key == "prompt_embeds":
@@ -120,7 +122,7 @@ class Family:
         self.tensors[f"{name}.latents"] = latents
         self.tensors[f"{name}.output"] = output
         if draws.drawn:
-            self.tensors[f"{name}.noise"] = torch.cat(draws.drawn)
+            self.tensors[f"{name}.noise"] = torch.cat(draws.drawn) if batch == 1 else torch.stack(draws.drawn)
         self.requests.append(dict(name=name, width=width, height=height, sampler=sampler, **request))
 
     @torch.no_grad()
@@ -305,6 +307,44 @@ def sd21():
     family.write()
 
 
+def solver():
+    """A folder with DPM-Solver++, whose settings hold an infinity; a single residual block at the
+    bottom; several pictures at once, with noise between the steps and without."""
+    parts = dict(
+        unet=unet(291, block_out_channels=(8, 12), mid_block_type="UNetMidBlock2D", mid_block_scale_factor=1.2,
+                  cross_attention_dim=16),
+        vae=tiny_vae(292, width=4),
+        text_encoder=text_encoder(293, 16, num_hidden_layers=1, hidden_size=16),
+        tokenizer=tokenizer(16),
+        scheduler=DPMSolverMultistepScheduler(**SCALED_LINEAR, algorithm_type="sde-dpmsolver++", use_karras_sigmas=True),
+    )
+    family = Family("solver", stable_diffusion(StableDiffusionPipeline, **parts))
+    family.ask("one", 64, 40, "dpm-solver++", 1, prompt="a castle", steps=4, guidance_scale=3.0)
+    family.ask("batch", 40, 56, "dpm-solver++", 2, batch=3, prompt="a castle", negative_prompt="rain", steps=4, guidance_scale=5.0,
+               guidance_rescale=0.4)
+    euler = switched(parts["scheduler"], EulerDiscreteScheduler)
+    other = stable_diffusion(StableDiffusionPipeline, **{**parts, "scheduler": euler})
+    family.ask("batch-of-two", 56, 48, "euler", 3, other, batch=2, prompt="a castle", steps=4, guidance_scale=1.0)
+    family.write()
+
+
+def activations():
+    """Other activations than Stable Diffusion's, in the UNet and in the autoencoder."""
+    parts = dict(
+        unet=unet(311, block_out_channels=(8, 12), act_fn="gelu", resnet_time_scale_shift="scale_shift", cross_attention_dim=16),
+        vae=kl_vae(312, act_fn="relu"),
+        text_encoder=text_encoder(313, 16, num_hidden_layers=1, hidden_size=16),
+        tokenizer=tokenizer(16),
+        scheduler=DDIMScheduler(**SCALED_LINEAR),
+    )
+    family = Family("activations", stable_diffusion(StableDiffusionPipeline, **parts))
+    image_to_image = stable_diffusion(StableDiffusionImg2ImgPipeline, **parts)
+    asked = dict(prompt="green hills", steps=4, guidance_scale=3.0)
+    family.ask("gelu", 40, 64, "ddim", 1, **asked)
+    family.ask("from-image", 64, 48, "ddim", 2, image_to_image, **asked, strength=0.75, image=picture(15, 64, 48))
+    family.write()
+
+
 def turbo_scheduler():
     return EulerAncestralDiscreteScheduler(**SCALED_LINEAR, timestep_spacing="trailing")
 
@@ -426,7 +466,7 @@ def main():
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir(parents=True)
     torch.use_deterministic_algorithms(True)
-    for family in (sd15, lcm, sd21, turbo, sdxl, sdxl_turbo, inpainting, sdxl_inpainting, instruct_pix2pix):
+    for family in (sd15, lcm, sd21, turbo, sdxl, sdxl_turbo, inpainting, sdxl_inpainting, instruct_pix2pix, solver, activations):
         family()
     record_versions(HERE, diffusers, torch, transformers)
 

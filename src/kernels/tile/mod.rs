@@ -94,6 +94,7 @@ pub(super) enum Right {
     /// One start for each vector.
     Vectors([*const f32; MOST_VECTORS]),
     /// Two starts for each 16-lane vector, its low and its high half. AVX-512 only.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     Halves([[*const f32; 2]; MOST_VECTORS]),
 }
 
