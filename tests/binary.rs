@@ -378,6 +378,66 @@ async fn a_killed_server_leaves_the_port_and_its_lock_free() {
     second.wait().unwrap();
 }
 
+/// Folders of latents in a temporary folder, and the files of latents in them.
+fn latents_in(folder: &Path) -> (usize, usize) {
+    let entries = |folder: &Path| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let folders: Vec<PathBuf> = entries(folder)
+        .into_iter()
+        .filter(|path| path.to_string_lossy().contains("impasto-latents-"))
+        .collect();
+    let files = folders.iter().flat_map(|folder| entries(folder));
+    let files = files.filter(|file| file.extension().is_some());
+    (folders.len(), files.count())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn latents_on_disk_of_a_killed_server_go_when_the_next_one_starts() {
+    let scratch = tempfile::tempdir().unwrap();
+    let start = || {
+        let mut child = impasto()
+            .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"])
+            .args(["--model", "tests/parity/fixtures/pipelines/sd15"])
+            .args(["--latent-budget", "0", "--inversion-steps", "2"])
+            .env("TMPDIR", scratch.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        let address = line.split("http://").nth(1).unwrap();
+        let address = address.split(['/', ' ']).next().unwrap().to_owned();
+        (child, address)
+    };
+    let (mut first, address) = start();
+    let mut painter = Painter::join(&address, "studio", 1).await;
+    let mut photo = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(64, 64, image::Rgb([90, 140, 190]))
+        .write_to(&mut photo, image::ImageFormat::Png)
+        .unwrap();
+    let url = format!("http://{address}/v1/rooms/studio/images");
+    let upload = reqwest::Client::new().post(url).body(photo.into_inner());
+    let kept: Value = upload.send().await.unwrap().json().await.unwrap();
+    painter
+        .say(json!({"type": "place", "image": kept["image"], "mode": "invert"}))
+        .await;
+    while latents_in(scratch.path()).1 == 0 {
+        assert!(!matches!(painter.hear().await, Heard::Closed));
+    }
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let (folders, files) = latents_in(scratch.path());
+    assert!(folders == 1 && files > 0, "a kill removes nothing");
+
+    let (mut second, _) = start();
+    assert_eq!(latents_in(scratch.path()), (0, 0));
+    second.kill().unwrap();
+    second.wait().unwrap();
+}
+
 #[test]
 fn generate_repeats_itself_and_takes_its_own_latents_back() {
     let scratch = tempfile::tempdir().unwrap();

@@ -111,7 +111,19 @@ fn server_messages_are_written_exactly_so() {
         settings,
         model,
         members: vec![ada.clone()],
+        photo: None,
     };
+    let mut over_photo = welcome.clone();
+    over_photo.photo = Some(PhotoInfo {
+        seq: 4,
+        done: vec![Rect::new(0, 0, 256, 256)],
+        running: vec![PhotoPart {
+            rect: Rect::new(256, 0, 256, 256),
+            step: 7,
+        }],
+        steps: 25,
+        psnr_db: Some(31.5),
+    });
     let undo = SequencedOp {
         seq: 7,
         client,
@@ -155,6 +167,19 @@ fn server_messages_are_written_exactly_so() {
                 "model":{"id":"storybook","family":"sketch","native_size":256,"device":"cpu",
                     "dtype":"f32","max_steps":50,"samplers":["lcm"]},
                 "members":[{"client":CLIENT,"name":"Ada","role":"owner"}]}),
+        ),
+        (
+            ServerMessage::Welcome(Box::new(over_photo)),
+            json!({"type":"welcome","protocol":1,"room":"studio","client":CLIENT,"role":"editor",
+                "seq":4,"canvas":{"width":512,"height":256},
+                "settings":{"prompt":"p","negative_prompt":"","guidance_scale":1.0,"steps":2,
+                    "strength":0.5,"seed":3,"sampler":"lcm","spread":16,"live":true,
+                    "method":"edit-friendly"},
+                "model":{"id":"storybook","family":"sketch","native_size":256,"device":"cpu",
+                    "dtype":"f32","max_steps":50,"samplers":["lcm"]},
+                "members":[{"client":CLIENT,"name":"Ada","role":"owner"}],
+                "photo":{"seq":4,"done":[[0,0,256,256]],"running":[{"rect":[256,0,256,256],"step":7}],
+                    "steps":25,"psnr_db":31.5}}),
         ),
         (
             ServerMessage::Ack {

@@ -63,6 +63,7 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
         steps: u32::try_from(case["steps"].as_u64().unwrap()).unwrap(),
         strength: case["strength"].as_f64().unwrap(),
         eta: case["eta"].as_f64().unwrap_or(0.0),
+        keeps_a_step: false,
     };
     let timetable = sampler.timetable(&config, &request).unwrap();
     let timesteps = numbers(&case["timesteps"]);

@@ -154,6 +154,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             image_guidance_scale: args.image_guidance_scale,
             steps: args.steps,
             strength: args.strength.unwrap_or(usual_strength),
+            keeps_a_step: false,
             seed: args.seed,
             sampler: sampler.clone(),
             eta: args.eta,

@@ -10,6 +10,7 @@ mod device;
 mod error;
 mod inversion_line;
 mod inverting;
+mod latent_folder;
 mod loras;
 mod parts;
 mod request;
@@ -113,6 +114,7 @@ impl Engine {
         let thread = std::thread::Builder::new()
             .name("impasto-device".to_owned())
             .spawn(move || {
+                latent_folder::sweep();
                 let pool = rayon::ThreadPoolBuilder::new()
                     .num_threads(options.threads.unwrap_or_default())
                     .thread_name(|index| format!("impasto-cpu-{index}"))

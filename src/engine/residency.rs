@@ -12,6 +12,7 @@ use candle_core::{Device, Tensor};
 use metrics::{counter, gauge};
 
 use super::RoomKey;
+use super::latent_folder::LatentFolder;
 use super::parts::{Part, Place};
 use crate::canvas::Pixels;
 use crate::pipeline::{Inversion, PipelineError, tensor_bytes};
@@ -66,8 +67,7 @@ pub(super) struct Residency {
     /// Bytes of device memory, and again of host memory where that is another.
     budget: u64,
     /// Where parts go that have no place in memory; made when it is needed.
-    folder: Option<tempfile::TempDir>,
-    files: u64,
+    folder: Option<LatentFolder>,
 }
 
 impl Residency {
@@ -78,7 +78,6 @@ impl Residency {
             device,
             budget,
             folder: None,
-            files: 0,
         }
     }
 
@@ -247,14 +246,9 @@ impl Residency {
     fn next_file(&mut self) -> std::io::Result<std::path::PathBuf> {
         let folder = match self.folder.take() {
             Some(folder) => folder,
-            None => tempfile::Builder::new()
-                .prefix("impasto-latents-")
-                .tempdir()?,
+            None => LatentFolder::new()?,
         };
-        self.files += 1;
-        let path = folder.path().join(format!("{}.safetensors", self.files));
-        self.folder = Some(folder);
-        Ok(path)
+        Ok(self.folder.insert(folder).next_file())
     }
 
     fn report(&self) {

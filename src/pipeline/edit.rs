@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::canvas::{Mask, Pixels};
 use crate::protocol::{EditMethod, Rect};
+use crate::sampler::TimetableRequest;
 
 /// Sampling settings of one render.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +25,9 @@ pub struct RenderSettings {
     pub steps: u32,
     /// 0 … 1: 1 starts from noise alone, less starts from the noised sketch.
     pub strength: f64,
+    /// Whether a strength that is too small for any of the steps runs one all the same, as for a
+    /// slider that is dragged down; otherwise it is refused.
+    pub keeps_a_step: bool,
     /// Seed of the noise, which is a function of the seed and of canvas position.
     pub seed: u64,
     /// A name that [`crate::sampler::sampler_by_name`] knows.
@@ -48,11 +52,24 @@ impl Default for RenderSettings {
             image_guidance_scale: 1.5,
             steps: 4,
             strength: 1.0,
+            keeps_a_step: false,
             seed: 0,
             sampler: "ddim".to_owned(),
             eta: 0.0,
             micro_conditioning: MicroConditioning::default(),
             regions: Vec::new(),
+        }
+    }
+}
+
+impl RenderSettings {
+    /// What is asked of the sampler.
+    pub(super) fn timetable_request(&self) -> TimetableRequest {
+        TimetableRequest {
+            steps: self.steps,
+            strength: self.strength,
+            eta: self.eta,
+            keeps_a_step: self.keeps_a_step,
         }
     }
 }

@@ -43,9 +43,7 @@ use guidance::{Guidance, check_guidance};
 
 use crate::canvas::{Mask, Pixels};
 use crate::model::{Family, LoraChoice, Model, ModelError};
-use crate::sampler::{
-    LatentRect, SchedulerConfig, TimetableRequest, gaussian_noise, sampler_by_name,
-};
+use crate::sampler::{LatentRect, SchedulerConfig, gaussian_noise, sampler_by_name};
 
 /// A model, its scheduler's settings and the text cache: all that an edit needs.
 pub struct Pipeline {
@@ -189,14 +187,11 @@ impl Pipeline {
         check_guidance(self.model.family, settings)?;
         let sampler = sampler_by_name(&settings.sampler)?;
         let from_image = inputs.start.is_some() || inputs.inversion.is_some();
-        let timetable = sampler.timetable(
-            &self.scheduler,
-            &TimetableRequest {
-                steps: settings.steps,
-                strength: if from_image { settings.strength } else { 1.0 },
-                eta: settings.eta,
-            },
-        )?;
+        let mut request = settings.timetable_request();
+        if !from_image {
+            request.strength = 1.0;
+        }
+        let timetable = sampler.timetable(&self.scheduler, &request)?;
         let stage = inputs.timings.start(Stage::Text);
         let size = self.pixel_size(&inputs.latent_rect);
         let (conditioning, source) = match (inputs.network, inputs.source_prompt.take()) {

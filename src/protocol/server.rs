@@ -93,6 +93,37 @@ pub struct Welcome {
     pub model: ModelInfo,
     /// Who is there, the client included.
     pub members: Vec<MemberInfo>,
+    /// The inverted photo that is the base, if that is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub photo: Option<PhotoInfo>,
+}
+
+/// How the inversion of a photo stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct PhotoInfo {
+    /// `seq` of the op that placed it.
+    #[ts(type = "number")]
+    pub seq: u64,
+    /// The parts that are done, there and back.
+    pub done: Vec<Rect>,
+    /// The parts that are under way.
+    pub running: Vec<PhotoPart>,
+    /// Steps of the inversion of a part.
+    pub steps: u32,
+    /// Peak signal-to-noise ratio, in decibels, of the reconstruction over all that is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub psnr_db: Option<f64>,
+}
+
+/// A part of a photo that is being inverted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct PhotoPart {
+    /// Where it lies.
+    pub rect: Rect,
+    /// Steps that are done; 0 also while it waits for its turn.
+    pub step: u32,
 }
 
 /// Where a render stands.

@@ -16,11 +16,12 @@ use uuid::Uuid;
 
 use super::{
     Farewell, Joined, MemberId, Renderer, RoomError,
-    core::{Arrival, Effect, InversionWish, News, RoomCore, Submission},
+    core::{Effect, InversionWish, News, RoomCore, Submission},
     frames::{FrameEncoder, MemberFrame, SharedImage},
     inversion_flights::FLIGHTS_MOST,
     lane::{LANE_MOST, LaneItem, run_lane},
     mail::Mail,
+    members::Arrival,
     outbox::{Inlet, outbox},
     views::FramePlan,
 };

@@ -8,7 +8,7 @@ use std::sync::{
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{RoomCommand, RoomError, core::Arrival, mail::Mail, outbox::MemberOutbox};
+use super::{RoomCommand, RoomError, mail::Mail, members::Arrival, outbox::MemberOutbox};
 use crate::{
     canvas::{Pixels, fit_to},
     engine::RoomKey,

@@ -66,6 +66,14 @@ impl InversionFlights {
         }
     }
 
+    /// So many steps of the inversion of a ticket are done.
+    pub(super) fn set_step(&mut self, ticket: u64, step: u32) {
+        let mut all = self.all.iter_mut();
+        if let Some(flight) = all.find(|flight| flight.ticket == ticket) {
+            flight.step = step;
+        }
+    }
+
     /// The inversion of a ticket has ended.
     pub(super) fn remove(&mut self, ticket: u64) {
         self.all.retain(|flight| flight.ticket != ticket);
@@ -84,7 +92,6 @@ impl InversionFlights {
     }
 
     /// All of them, the oldest first.
-    #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = &InversionFlight> {
         self.all.iter()
     }
@@ -139,6 +146,7 @@ mod tests {
             rev: 0,
             is_wanted,
             is_cancelled: false,
+            step: 0,
         });
         (tile.core, is_wanted)
     }

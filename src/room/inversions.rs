@@ -13,7 +13,9 @@ use crate::{
     canvas::{MAX_UNDO_ENTRIES, PhotoTile, Pixels, Window, photo_tiles},
     engine::{InversionEvent, InvertedPart},
     pipeline::{PhotoWindow, hundredths},
-    protocol::{EditMethod, PictureLayer, RenderNews, RenderState, RenderWork},
+    protocol::{
+        EditMethod, PhotoInfo, PhotoPart, PictureLayer, RenderNews, RenderState, RenderWork,
+    },
 };
 
 impl RoomCore {
@@ -75,6 +77,7 @@ impl RoomCore {
             rev: self.seq,
             is_wanted,
             is_cancelled: false,
+            step: 0,
         });
         let wish = InversionWish {
             ticket,
@@ -100,6 +103,24 @@ impl RoomCore {
     fn stop_inversions(&mut self, condition: impl Fn(&InversionFlight) -> bool) {
         let stopped = self.photos.flights.cancel(condition).into_iter();
         self.effects.extend(stopped.map(Effect::CancelInversion));
+    }
+
+    /// How the inversion of the photo stands that is the base; none where that is no photo.
+    pub(super) fn photo_info(&self) -> Option<PhotoInfo> {
+        let photo = self.photo()?;
+        let flights = self.photos.flights.iter();
+        let running = flights.filter(|flight| flight.photo == photo.id && !flight.is_cancelled);
+        let running = running.map(|flight| PhotoPart {
+            rect: flight.tile.core,
+            step: flight.step,
+        });
+        Some(PhotoInfo {
+            seq: photo.id,
+            done: photo.shown().collect(),
+            running: running.collect(),
+            steps: self.options.inversion.steps,
+            psnr_db: photo.psnr_db().map(hundredths),
+        })
     }
 
     /// What a render of a window has to know of the photo under it; none where the base is no
@@ -147,6 +168,7 @@ impl RoomCore {
                 let mut news = self.news_of_inversion(&flight, RenderState::Progress);
                 news.step = Some(step);
                 self.tell(news);
+                self.photos.flights.set_step(ticket, step);
                 if step >= self.options.inversion.steps {
                     self.photos.flights.set_wanted(ticket, false);
                     self.tile_inverted(&flight, now);
@@ -209,8 +231,8 @@ impl RoomCore {
         {
             let there = self.canvas.base().crop(&core);
             let pictures = [&part.noise, &part.reconstruction];
-            let psnr = photo.show(&core, self.options.size, &there, pictures);
-            news.psnr_db = Some(hundredths(psnr));
+            photo.show(&core, self.options.size, &there, pictures);
+            news.psnr_db = photo.psnr_db().map(hundredths);
         }
         self.tell(news);
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::{Joined, MemberId, RoomCommand, RoomError, core::Arrival, frames::MemberFrame};
+use super::{Joined, MemberId, RoomCommand, RoomError, frames::MemberFrame, members::Arrival};
 use crate::{
     canvas::Pixels,
     protocol::{PictureLayer, ServerMessage},

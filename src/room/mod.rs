@@ -17,6 +17,7 @@ mod inversion_flights;
 mod inversions;
 mod lane;
 mod mail;
+mod members;
 mod ops;
 mod options;
 mod outbox;

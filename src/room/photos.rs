@@ -23,6 +23,8 @@ struct Tile {
     is_inverted: bool,
     /// A window waits for it.
     is_wanted: bool,
+    /// The way back is made too, and in the pictures.
+    is_shown: bool,
 }
 
 /// What can be seen of an inversion.
@@ -60,6 +62,8 @@ pub(super) struct InversionFlight {
     /// A window waits for the tile, and the engine knows it.
     pub(super) is_wanted: bool,
     pub(super) is_cancelled: bool,
+    /// Steps that are done.
+    pub(super) step: u32,
 }
 
 /// The photos of a room, and the inversions that are under way.
@@ -78,6 +82,7 @@ impl Photo {
             place,
             is_inverted: false,
             is_wanted: false,
+            is_shown: false,
         });
         Self {
             id,
@@ -146,19 +151,19 @@ impl Photo {
     fn lose(&mut self) {
         for tile in &mut self.tiles {
             tile.is_inverted = false;
+            tile.is_shown = false;
         }
         (self.pictures, self.squares, self.values) = (None, 0.0, 0.0);
     }
 
-    /// Takes in what an inversion shows of a tile's core, and answers the PSNR of all that has
-    /// come back so far, in decibels.
+    /// Takes in what an inversion shows of a tile's core.
     pub(super) fn show(
         &mut self,
         core: &Rect,
         canvas: CanvasSize,
         photo: &Pixels,
         [noise, reconstruction]: [&Pixels; 2],
-    ) -> f64 {
+    ) {
         let pictures = self.pictures.get_or_insert_with(|| {
             let grey = Pixels::new(canvas.width, canvas.height, GREY);
             Pictures {
@@ -175,7 +180,20 @@ impl Photo {
             self.squares += rms * rms * values;
             self.values += values;
         }
-        psnr((self.squares / self.values.max(1.0)).sqrt())
+        for tile in self.tiles.iter_mut().filter(|t| t.place.core == *core) {
+            tile.is_shown = true;
+        }
+    }
+
+    /// The cores of the tiles that are in the pictures.
+    pub(super) fn shown(&self) -> impl Iterator<Item = Rect> {
+        let shown = self.tiles.iter().filter(|tile| tile.is_shown);
+        shown.map(|tile| tile.place.core)
+    }
+
+    /// The PSNR of all that has come back so far, in decibels; none before anything has.
+    pub(super) fn psnr_db(&self) -> Option<f64> {
+        (self.values > 0.0).then(|| psnr((self.squares / self.values).sqrt()))
     }
 
     /// The noise, as the decoder shows it; none before anything is inverted.
@@ -326,12 +344,14 @@ mod tests {
     #[test]
     fn the_psnr_is_over_all_that_has_come_back() {
         let mut photo = photo(SIZE.width);
+        assert_eq!(photo.psnr_db(), None);
         let shown = |photo: &mut Photo, x: u32, width: u32, off: u8| {
             let core = Rect::new(x, 0, width, 64);
             let there = Pixels::new(width, 64, [100; 3]);
             let back = Pixels::new(width, 64, [100 + off; 3]);
             let noise = Pixels::new(width, 64, [7; 3]);
-            photo.show(&core, SIZE, &there, [&noise, &back])
+            photo.show(&core, SIZE, &there, [&noise, &back]);
+            photo.psnr_db().unwrap()
         };
         assert_eq!(shown(&mut photo, 0, 48, 0), 99.0);
         // Half of the pixels are off by 10 of 255.

@@ -107,6 +107,7 @@ impl RoomCore {
                 .unwrap_or(usual.image_guidance_scale),
             steps,
             strength: settings.strength,
+            keeps_a_step: true,
             seed: seed_in_epoch(settings.seed, self.epoch),
             sampler: settings.sampler.clone(),
             ..usual

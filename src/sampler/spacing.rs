@@ -114,15 +114,15 @@ impl TimetableRequest {
         Ok(steps - self.left_of(steps)?)
     }
 
-    /// `int(steps · strength)`, at least 1.
+    /// `int(steps · strength)`, at least 1: where it would be less, that is refused or made 1 as asked.
     pub(super) fn left_of(&self, steps: usize) -> Result<usize, SamplerError> {
         let left = (steps as f64 * self.strength) as usize;
-        if left == 0 {
+        if left == 0 && !self.keeps_a_step {
             let least = (10_000.0 / steps as f64).ceil() / 10_000.0;
             let allowed = format!("{least} to 1, which leaves at least one of {steps} steps");
             return Err(SamplerError::request("strength", self.strength, allowed));
         }
-        Ok(left.min(steps))
+        Ok(left.clamp(1, steps))
     }
 }
 

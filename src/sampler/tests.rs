@@ -66,6 +66,7 @@ fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
                         steps,
                         strength,
                         eta: 0.5,
+                        keeps_a_step: false,
                     };
                     let timetable = sampler_by_name(name).unwrap().timetable(&config, &request);
                     let end = run(&timetable.unwrap(), config.prediction_type(), -0.8);
@@ -83,6 +84,7 @@ fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
             steps: 6,
             strength: 0.7,
             eta: 0.0,
+            keeps_a_step: false,
         };
         let timetable = sampler_by_name(name)
             .unwrap()
@@ -101,6 +103,7 @@ fn each_level_is_what_the_step_before_left() {
             steps: 10,
             strength: 0.8,
             eta: 0.0,
+            keeps_a_step: false,
         };
         let timetable = sampler_by_name(name)
             .unwrap()
@@ -182,6 +185,7 @@ fn lcm_runs_the_timesteps_that_it_was_distilled_on() {
             steps,
             strength,
             eta: 0.0,
+            keeps_a_step: false,
         };
         let timetable = lcm.timetable(&config, &request).unwrap();
         timetable.steps.iter().map(|step| step.timestep).collect()
@@ -214,6 +218,7 @@ fn inverse_ddim_undoes_ddim_when_the_noise_is_the_same_everywhere() {
             steps: 10,
             strength: 0.5,
             eta: 0.0,
+            keeps_a_step: false,
         };
         let up = sampler_by_name("ddim-inverse")
             .unwrap()
@@ -257,6 +262,7 @@ fn errors_name_the_field_and_what_is_allowed() {
         steps,
         strength,
         eta,
+        keeps_a_step: false,
     };
     for (sampler, config, request, parts) in [
         ("lcm", &lcm, request(0, 1.0, 0.0), ["`steps`", "1 to 50"]),
@@ -454,5 +460,25 @@ fn stable_diffusion_pipelines_correct_old_configs() {
             (timestep, clip),
             "{pipeline_class}"
         );
+    }
+}
+
+#[test]
+fn a_strength_that_leaves_no_step_runs_one_where_that_is_asked_for() {
+    let lcm = config(r#"{"_class_name": "LCMScheduler"}"#);
+    let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler"}"#);
+    for sampler in SAMPLERS {
+        let name = sampler.name();
+        let config = if name == "flow-euler" { &flow } else { &lcm };
+        for steps in [1, 2, 4] {
+            let request = TimetableRequest {
+                steps,
+                strength: 0.01,
+                eta: 0.0,
+                keeps_a_step: true,
+            };
+            let timetable = sampler.timetable(config, &request).unwrap();
+            assert_eq!(timetable.steps.len(), 1, "{name} at {steps} steps");
+        }
     }
 }

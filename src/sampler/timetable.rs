@@ -12,6 +12,9 @@ pub struct TimetableRequest {
     pub strength: f64,
     /// How much of each DDIM step is fresh noise, 0 to 1. Other samplers ignore it.
     pub eta: f64,
+    /// Whether a strength that is too small for any step runs one all the same; otherwise it is
+    /// refused.
+    pub keeps_a_step: bool,
 }
 
 impl TimetableRequest {
@@ -21,6 +24,7 @@ impl TimetableRequest {
             steps,
             strength: 1.0,
             eta: 0.0,
+            keeps_a_step: false,
         }
     }
 }

@@ -7,6 +7,8 @@ export class MockInversion {
     this.room = room;
     const { width, height } = room;
     this.waiting = [[0, 0, width / 2, height], [width / 2, 0, width / 2, height]];
+    this.seq = room.seq;
+    this.done = [];
     this.noise = new Uint8Array(width * height * 3).fill(128);
     this.reconstruction = this.noise.slice();
     this.begin();
@@ -25,8 +27,15 @@ export class MockInversion {
     if (this.step < STEPS) return this.tell("progress", { step: this.step });
     clearInterval(this.timer);
     this.paint(this.rect);
+    this.done.push(this.rect);
     this.tell("done", { psnr_db: 34.06, timings_ms: { total: STEPS * STEP_MS } });
     return this.begin();
+  }
+
+  info() {
+    const running = this.rect ? [{ rect: this.rect, step: this.step }] : [];
+    const psnr = this.done.length > 0 ? { psnr_db: 34.06 } : {};
+    return { seq: this.seq, done: this.done, running, steps: STEPS, ...psnr };
   }
 
   cancel() {

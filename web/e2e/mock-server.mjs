@@ -42,6 +42,7 @@ class MockRoom {
       canvas: { width: this.width, height: this.height }, settings: this.settings,
       model: { id: "mock", family: "sketch", native_size: 256, device: "cpu", dtype: "f32", max_steps: 50, samplers: ["lcm", "ddim"] },
       members: [...this.members].map(([client, { name }]) => ({ client, name, role: "owner" })),
+      ...(this.photo ? { photo: this.photo.info() } : {}),
     }));
     if (hello.last_seq !== undefined) {
       for (const op of this.ops.filter(({ seq }) => seq > hello.last_seq)) socket.send(JSON.stringify({ type: "op", ...op }));

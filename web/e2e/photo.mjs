@@ -58,6 +58,12 @@ export const photoScenarios = {
     await page.getByRole("group", { name: "Photo" }).getByText(/comes back at \d+\.\d\sdB/).waitFor({ timeout: LONGEST_MS });
     const likeness = await page.getByRole("group", { name: "Photo" }).innerText();
 
+    const late = await openRoom(browser, url, room);
+    const there = late.page.getByRole("group", { name: "Photo" });
+    await there.getByText(/comes back at \d+\.\d\sdB/).waitFor({ timeout: LONGEST_MS });
+    assert.equal(await there.innerText(), likeness, "who comes later sees the same");
+    await late.context.close();
+
     await page.getByRole("button", { name: "Behind the curtain" }).click();
     for (const name of ["Inverted noise", "Reconstruction"]) {
       const image = page.getByRole("img", { name });

@@ -54,3 +54,33 @@ test("going back switches everything to what it was, and its undo back again", (
   add({ type: "revert", seq: 0 });
   expect(taken()).toEqual([1, 2, 3, 5]);
 });
+
+test("a photo from before this page joined is the base until it is taken back", () => {
+  const late = new History();
+  late.welcome(4);
+  const hear = (seq: number, op: Op): void => late.add({ seq, client: "me", op });
+  expect(late.base).toMatchObject({ seq: 4, base: "photo" });
+  expect(late.entries, "no line of its own").toEqual([]);
+  hear(6, { type: "place", image: "a", mode: "plain" });
+  expect(late.base?.seq).toBe(6);
+  hear(7, { type: "undo", target: 6 });
+  expect(late.base?.seq).toBe(4);
+  hear(8, { type: "undo", target: 4 });
+  expect(late.base).toBeUndefined();
+  hear(9, { type: "redo", target: 4 });
+  hear(10, { type: "revert", seq: 3 });
+  expect(late.base).toBeUndefined();
+  hear(11, { type: "undo", target: 10 });
+  expect(late.base?.seq).toBe(4);
+});
+
+test("a photo that this page heard being placed stays the same on rejoining", () => {
+  add({ type: "place", image: "a", mode: "invert" });
+  history.welcome(4);
+  expect(history.entries.filter((entry) => entry.base === "photo")).toHaveLength(1);
+  const late = new History();
+  late.welcome(4);
+  late.add({ seq: 4, client: "me", op: { type: "place", image: "a", mode: "invert" } });
+  late.add({ seq: 5, client: "me", op: { type: "undo", target: 4 } });
+  expect(late.base, "missed, and heard after the welcome").toBeUndefined();
+});

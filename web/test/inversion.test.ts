@@ -56,8 +56,20 @@ test("each placed photo has its own state, and one that is not begun waits for t
   clock.pass(UNHEARD_MS);
   expect(photos.under(base(9))?.phase).toBe("still");
   expect(photos.under(base(4))?.psnrDb, "undone to").toBe(30);
-  expect(photos.under(undefined), "a base that was there before").toBeUndefined();
-  photos.hear(news("progress", LEFT, { step: 5 }), undefined, CANVAS);
-  expect(photos.under(undefined)?.phase).toBe("running");
   expect(photos.under(base(12)), "no photo").toBeUndefined();
+});
+
+test("a photo that was there before this page came is what the room tells of it", () => {
+  const photos = new InvertedPhotos(new FakeClock());
+  const base = { seq: 7, client: "", label: "", color: undefined, taken: false, base: "photo" } as const;
+  photos.welcome({ seq: 7, done: [LEFT], running: [{ rect: RIGHT, step: 5 }], steps: 25, psnr_db: 30 }, CANVAS);
+  expect(photos.under(base)).toMatchObject({ phase: "running", part: 0.6, psnrDb: 30, done: [LEFT] });
+  photos.place(7);
+  expect(photos.under(base)?.part, "the op that placed it is heard again").toBe(0.6);
+  photos.hear(news("done", RIGHT, { psnr_db: 31 }), base, CANVAS);
+  const whole = photos.under(base);
+  expect(whole).toMatchObject({ phase: "still", part: 1, psnrDb: 31 });
+  photos.welcome({ seq: 7, done: [LEFT], running: [], steps: 25 }, CANVAS);
+  expect(photos.under(base)).toMatchObject({ phase: "still", part: 0.5, psnrDb: undefined });
+  expect(photos.under(base)?.version, "its pictures are looked at anew").toBeGreaterThan(whole?.version ?? 0);
 });

@@ -11,8 +11,7 @@ use crate::pipeline::forward::{Conditioning, Network, Rows, image_beside};
 use crate::pipeline::guidance::check_guidance;
 use crate::pipeline::{Pipeline, PipelineError, RenderSettings, Stage, Timings, noise_tensor};
 use crate::sampler::{
-    CROSS_PROMPT, EditFriendlyStep, NoiseLevel, Step, TimetableRequest, edit_friendly_steps,
-    sampler_by_name,
+    CROSS_PROMPT, EditFriendlyStep, NoiseLevel, Step, edit_friendly_steps, sampler_by_name,
 };
 
 /// An edit that runs on the painting UNet with both prompts.
@@ -48,11 +47,7 @@ impl PairedEdit {
         settings: &RenderSettings,
     ) -> Result<Self, PipelineError> {
         check_guidance(pipeline.model().family, settings)?;
-        let request = TimetableRequest {
-            steps: settings.steps,
-            strength: settings.strength,
-            eta: settings.eta,
-        };
+        let request = settings.timetable_request();
         let (steps, clip) = match method {
             EditMethod::EditFriendly => {
                 let (steps, clip) = edit_friendly_steps(pipeline.scheduler(), &request)?;

@@ -16,8 +16,9 @@ use crate::{
     protocol::*,
     room::{
         InversionOptions, RoomCommand, RoomOptions,
-        core::{Arrival, Effect, RoomCore, Submission},
+        core::{Effect, RoomCore, Submission},
         inversion_flights::FLIGHTS_MOST,
+        members::Arrival,
         views::TILE,
     },
 };

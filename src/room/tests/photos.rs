@@ -255,3 +255,35 @@ fn only_the_photos_edited_last_are_kept() {
     world.come_to_rest();
     world.assert_photos_were_ready();
 }
+
+#[test]
+fn who_comes_later_is_told_how_the_inversion_stands() {
+    let (mut world, me, other) = (world(), client(1), client(2));
+    let told_to_other = |world: &mut World| {
+        let welcome = world.join(other, None);
+        world.leave(other);
+        let photo = welcome.photo?;
+        let part = |part: &PhotoPart| (part.rect, part.step);
+        let running: Vec<_> = photo.running.iter().map(part).collect();
+        Some((photo.seq, photo.done, running, photo.steps, photo.psnr_db))
+    };
+    assert_eq!(told_to_other(&mut world), None);
+    world.send(me, place(PlaceMode::Invert));
+    let seen = told_to_other(&mut world);
+    assert_eq!(seen, Some((1, vec![], vec![(LEFT, 0)], 2, None)));
+    world.move_inversion(false);
+    world.move_inversion(false);
+    let seen = told_to_other(&mut world);
+    assert_eq!(seen, Some((1, vec![], vec![(LEFT, 1)], 2, None)));
+    world.come_to_rest();
+    let whole = Some((1, vec![LEFT, RIGHT], vec![], 2, Some(99.0)));
+    assert_eq!(told_to_other(&mut world), whole);
+    world.send(me, place(PlaceMode::Plain));
+    assert_eq!(
+        told_to_other(&mut world),
+        None,
+        "another picture is the base"
+    );
+    world.send(me, RoomCommand::Undo);
+    assert_eq!(told_to_other(&mut world), whole);
+}

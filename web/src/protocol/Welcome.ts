@@ -2,6 +2,7 @@
 import type { CanvasSize } from "./CanvasSize";
 import type { MemberInfo } from "./MemberInfo";
 import type { ModelInfo } from "./ModelInfo";
+import type { PhotoInfo } from "./PhotoInfo";
 import type { Role } from "./Role";
 import type { Settings } from "./Settings";
 
@@ -44,4 +45,8 @@ model: ModelInfo,
 /**
  * Who is there, the client included.
  */
-members: Array<MemberInfo>, };
+members: Array<MemberInfo>, 
+/**
+ * The inverted photo that is the base, if that is one.
+ */
+photo?: PhotoInfo, };

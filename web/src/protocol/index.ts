@@ -12,6 +12,8 @@ export type { MemberInfo } from "./MemberInfo";
 export type { MemberNews } from "./MemberNews";
 export type { ModelInfo } from "./ModelInfo";
 export type { Op } from "./Op";
+export type { PhotoInfo } from "./PhotoInfo";
+export type { PhotoPart } from "./PhotoPart";
 export type { PlaceMode } from "./PlaceMode";
 export type { Presence } from "./Presence";
 export type { Rect } from "./Rect";

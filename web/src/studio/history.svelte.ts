@@ -34,6 +34,8 @@ export class History {
   /** What was done last. */
   latest = $state("When you came");
   readonly #strokes = new Set<string>();
+  /** The photo that lay under the strokes when this page joined. */
+  #came = $state<HistoryEntry | undefined>(undefined);
   #changes: Change[] = [];
 
   /** Takes an op in. */
@@ -73,14 +75,23 @@ export class History {
     }
   }
 
-  /** What lies under the strokes; undefined where that was there before this page joined. */
+  /** On (re)joining: the op `photo` placed the inverted photo that lies under the strokes. */
+  welcome(photo: number): void {
+    if (this.entries.some((entry) => entry.seq === photo)) return;
+    this.#came = { seq: photo, client: "", label: "", color: undefined, taken: false, base: "photo" };
+    this.#remember({ seq: photo, entry: photo, taken: false });
+  }
+
+  /** What lies under the strokes; undefined where that is a picture from before this page joined. */
   get base(): HistoryEntry | undefined {
-    return this.entries.findLast((entry) => entry.base !== undefined && !entry.taken);
+    const all = this.#came ? [this.#came, ...this.entries] : this.entries;
+    return all.findLast((entry) => entry.base !== undefined && !entry.taken);
   }
 
   /** The room began anew. */
   clear(): void {
     this.entries = [];
+    this.#came = undefined;
     this.#strokes.clear();
     this.#changes = [];
   }
@@ -101,12 +112,14 @@ export class History {
   }
 
   #switch(seq: number, switches: Map<number, boolean>): void {
-    this.entries = this.entries.map((entry) => {
+    const switched = (entry: HistoryEntry): HistoryEntry => {
       const taken = switches.get(entry.seq);
       if (taken === undefined || taken === entry.taken) return entry;
       this.#remember({ seq, entry: entry.seq, taken });
       return { ...entry, taken };
-    });
+    };
+    this.#came = this.#came && switched(this.#came);
+    this.entries = this.entries.map(switched);
   }
 
   #remember(change: Change): void {
@@ -115,6 +128,7 @@ export class History {
 
   /** A line for something that can be taken back. */
   #pushEntry(seq: number, client: string, label: string, more: Partial<Pick<HistoryEntry, "color" | "base">> = {}): void {
+    if (this.#came?.seq === seq) this.#came = undefined;
     this.#push(seq, client, label, more);
     this.#remember({ seq, entry: seq, taken: false });
   }

@@ -1,5 +1,5 @@
 import { intersect, isEmpty } from "../paint/geometry";
-import type { CanvasSize, Rect, RenderNews } from "../protocol";
+import type { CanvasSize, PhotoInfo, Rect, RenderNews } from "../protocol";
 
 /** How far the inversion of a photo has come. */
 export interface InvertedPhoto {
@@ -20,6 +20,19 @@ const WHOLE = 0.995;
 
 /** A photo that was just placed. */
 export const PLACED: InvertedPhoto = { phase: "waiting", part: 0, psnrDb: undefined, done: [], running: [], version: 0 };
+
+/** A photo that was placed before this page came, or while it was away. */
+export function asWelcomed(info: PhotoInfo, canvas: CanvasSize, known: InvertedPhoto | undefined): InvertedPhoto {
+  const running = info.running.map(({ rect, step }) => ({ rect, part: step / Math.max(1, info.steps) }));
+  return {
+    phase: running.length > 0 ? "running" : "still",
+    part: partOf(info.done, running, canvas),
+    psnrDb: info.psnr_db,
+    done: info.done,
+    running,
+    version: (known?.version ?? 0) + 1,
+  };
+}
 
 /** The photo after news of its inversion. */
 export function afterNews(photo: InvertedPhoto, news: RenderNews, canvas: CanvasSize): InvertedPhoto {

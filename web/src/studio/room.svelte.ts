@@ -217,6 +217,10 @@ export class Room {
       this.history.clear();
       this.refreshInk(this.picture.ink.clear());
     }
+    if (welcome.photo) {
+      this.history.welcome(welcome.photo.seq);
+      this.#photos.welcome(welcome.photo, welcome.canvas);
+    }
     this.#options.clock.after(600, () => this.#judgeBlank());
   }
 
