@@ -13,7 +13,7 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use impasto::canvas::{Mask, Pixels};
 use impasto::model::{ClipModel, LoadOptions, Model};
-use impasto::pipeline::{Edit, Pipeline, PromptRegion, RenderSettings};
+use impasto::pipeline::{Edit, EditMethod, Inversion, Pipeline, PromptRegion, RenderSettings};
 use impasto::protocol::Rect;
 
 /// Side of one half: the bundled model's own size.
@@ -48,13 +48,17 @@ fn half(right: bool) -> Arc<Mask> {
     Arc::new(mask)
 }
 
+fn regions(prompts: [&str; 2]) -> Vec<PromptRegion> {
+    let region = |right| PromptRegion {
+        prompt: prompts[usize::from(right)].to_owned(),
+        share: half(right),
+    };
+    [false, true].map(region).to_vec()
+}
+
 /// Both halves repainted in one window, each after its own prompt.
 fn painted(pipeline: &mut Pipeline, colour: [u8; 3], prompts: [&str; 2]) -> Pixels {
     let sketch = Arc::new(sketch(colour));
-    let regions = [false, true].map(|right| PromptRegion {
-        prompt: prompts[usize::from(right)].to_owned(),
-        share: half(right),
-    });
     let edit = Edit {
         window: Rect::new(0, 0, 2 * SIDE, SIDE),
         sketch: sketch.clone(),
@@ -64,7 +68,7 @@ fn painted(pipeline: &mut Pipeline, colour: [u8; 3], prompts: [&str; 2]) -> Pixe
             steps: 2,
             seed: 7,
             sampler: "lcm".to_owned(),
-            regions: regions.to_vec(),
+            regions: regions(prompts),
             ..RenderSettings::default()
         },
         photo: None,
@@ -75,6 +79,52 @@ fn painted(pipeline: &mut Pipeline, colour: [u8; 3], prompts: [&str; 2]) -> Pixe
         pipeline.step(&mut [&mut render]).unwrap();
     }
     pipeline.finish(render).unwrap().pixels
+}
+
+fn inverted(pipeline: &mut Pipeline, photo: &Pixels) -> Arc<Inversion> {
+    let mut inverting = pipeline.begin_inversion(photo, "", 25, 1).unwrap();
+    while !inverting.is_done() {
+        pipeline.step_inversion(&mut inverting).unwrap();
+    }
+    Arc::new(inverting.finish().unwrap())
+}
+
+/// Both halves of a photo edited in one run, each after its own prompt.
+fn edited(pipeline: &mut Pipeline, photo: &Arc<Inversion>, prompts: [&str; 2]) -> Pixels {
+    let settings = RenderSettings {
+        steps: 4,
+        strength: 0.7,
+        guidance_scale: 3.0,
+        seed: 7,
+        sampler: "lcm".to_owned(),
+        regions: regions(prompts),
+        ..RenderSettings::default()
+    };
+    let mask = Mask::new(2 * SIDE, SIDE, 255);
+    let mut edit = pipeline
+        .begin_photo_edit(photo, &mask, EditMethod::Ddim, &settings)
+        .unwrap();
+    while !edit.is_done() {
+        pipeline.step_photo_edit(&mut edit).unwrap();
+    }
+    pipeline.finish_photo_edit(edit).unwrap().pixels
+}
+
+fn assert_each_shows_its_own(clip: &ClipModel, made: &Pixels, prompts: [&str; 2]) {
+    let words = prompts.map(|prompt| clip.embed_text(prompt).unwrap());
+    for own in 0..2 {
+        let part = made.crop(&Rect::new(SIDE * own as u32, 0, SIDE, SIDE));
+        let seen = clip.embed_picture(&part).unwrap();
+        let scores = [0, 1].map(|index| likeness(&seen, &words[index]));
+        eprintln!("{prompts:?}, painted {:?}: {scores:?}", prompts[own]);
+        assert!(scores[own] > scores[1 - own], "{prompts:?}: {scores:?}");
+    }
+}
+
+fn tools() -> (Pipeline, ClipModel) {
+    let model = Model::load(&models().join("storybook"), &LoadOptions::default()).unwrap();
+    let clip = ClipModel::load(&models().join("storybook-clip"), &Device::Cpu).unwrap();
+    (Pipeline::new(model, 8).unwrap(), clip)
 }
 
 fn likeness(a: &Tensor, b: &Tensor) -> f32 {
@@ -88,22 +138,28 @@ fn likeness(a: &Tensor, b: &Tensor) -> f32 {
 
 #[test]
 fn each_of_two_regions_scores_higher_on_its_own_prompt() {
-    let model = Model::load(&models().join("storybook"), &LoadOptions::default()).unwrap();
-    let mut pipeline = Pipeline::new(model, 8).unwrap();
-    let clip = ClipModel::load(&models().join("storybook-clip"), &Device::Cpu).unwrap();
-    for (colour, prompts) in [
-        ([60, 150, 60], ["tree", "fish"]),
-        ([60, 150, 60], ["tree", "house"]),
+    let (mut pipeline, clip) = tools();
+    for other in ["fish", "house"] {
+        for prompts in [["tree", other], [other, "tree"]] {
+            let made = painted(&mut pipeline, [60, 150, 60], prompts);
+            assert_each_shows_its_own(&clip, &made, prompts);
+        }
+    }
+}
+
+#[test]
+fn over_an_inverted_photo_too() {
+    let (mut pipeline, clip) = tools();
+    for (colour, pairs) in [
+        ([60, 150, 60], &[["tree", "fish"], ["tree", "house"]][..]),
+        ([200, 60, 50], &[["apple", "house"]]),
+        ([90, 140, 190], &[["sea", "tree"]]),
     ] {
-        for prompts in [prompts, [prompts[1], prompts[0]]] {
-            let made = painted(&mut pipeline, colour, prompts);
-            let words = prompts.map(|prompt| clip.embed_text(prompt).unwrap());
-            for own in 0..2 {
-                let part = made.crop(&Rect::new(SIDE * own as u32, 0, SIDE, SIDE));
-                let seen = clip.embed_picture(&part).unwrap();
-                let scores = [0, 1].map(|index| likeness(&seen, &words[index]));
-                eprintln!("{prompts:?}, painted {:?}: {scores:?}", prompts[own]);
-                assert!(scores[own] > scores[1 - own], "{prompts:?}: {scores:?}");
+        let photo = inverted(&mut pipeline, &sketch(colour));
+        for [left, right] in pairs {
+            for prompts in [[*left, *right], [*right, *left]] {
+                let made = edited(&mut pipeline, &photo, prompts);
+                assert_each_shows_its_own(&clip, &made, prompts);
             }
         }
     }
