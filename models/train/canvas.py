@@ -1,4 +1,4 @@
-"""What landscapes are painted on and with: the canvas with its map of segments, noise, ridges, light and colours."""
+"""What landscapes are painted on and with: the canvas with its map of segments, ridges, light and colours."""
 
 import cv2
 import numpy as np
@@ -6,37 +6,20 @@ import numpy as np
 SIZE = 256
 ROWS, COLUMNS = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32)
 
-SKIES = {
-    "day": [((88, 160, 230), (190, 224, 245)), ((110, 185, 240), (215, 238, 250)), ((60, 130, 215), (160, 210, 245))],
-    "sunset": [((90, 70, 140), (250, 160, 90)), ((220, 110, 110), (255, 200, 120)), ((60, 80, 150), (245, 130, 120)), ((240, 140, 80), (255, 215, 140))],
-    "night": [((12, 18, 50), (40, 60, 110)), ((8, 12, 36), (60, 50, 110)), ((20, 30, 70), (50, 90, 130))],
-}
-SKY_WORDS = {"day": ["blue sky", "clear sky", "sky", "sunny day"], "sunset": ["sunset", "sunset sky", "orange sky", "evening", "dusk"],
-             "night": ["night sky", "night", "dark sky", "starry night"]}
-LIGHT = {"day": np.array([1, 1, 1]), "sunset": np.array([1.0, 0.82, 0.72]), "night": np.array([0.32, 0.38, 0.55])}
-LEAVES = {"spring": [(140, 195, 85), (235, 170, 190), (165, 210, 100)], "summer": [(60, 135, 60), (80, 155, 65), (45, 110, 60)],
-          "autumn": [(215, 120, 40), (190, 70, 40), (225, 165, 60)], "winter": [(225, 235, 242), (200, 215, 228), (150, 165, 175)]}
-GRASS = {"spring": (125, 190, 75), "summer": (95, 165, 60), "autumn": (165, 155, 70), "winter": (232, 240, 246)}
+#: Top and bottom of the sky.
+SKIES = {"day": ((78, 158, 232), (206, 234, 248)), "sunset": ((112, 84, 150), (255, 178, 104)), "night": ((10, 16, 48), (52, 72, 126))}
+SKY_WORDS = {"day": ["blue sky", "clear sky", "sunny day"], "sunset": ["sunset", "sunset sky", "orange sky"], "night": ["night sky", "night", "starry night"]}
+LIGHT = {"day": np.array([1, 1, 1]), "sunset": np.array([1.0, 0.80, 0.70]), "night": np.array([0.34, 0.40, 0.58])}
+LEAVES = {"summer": (66, 142, 62), "autumn": (222, 118, 40), "winter": (214, 226, 236)}
+GRASS = {"summer": (104, 176, 66), "autumn": (196, 162, 74), "winter": (234, 242, 248)}
 
 
-def noise(random, cells, octaves=3, stretch=1.0):
-    """Smooth noise around 0, deviation about 1; `stretch` > 1 draws it out sideways."""
-    total = np.zeros((SIZE, SIZE), np.float32)
-    for octave in range(octaves):
-        rows = max(2, int(cells * 2**octave))
-        columns = max(2, int(rows / stretch))
-        grid = random.standard_normal((rows, columns)).astype(np.float32)
-        total += cv2.resize(grid, (SIZE, SIZE), interpolation=cv2.INTER_CUBIC) / 1.8**octave
-    return total / (total.std() + 1e-6)
-
-
-def ridge(random, height, roughness, cells=3, octaves=5):
-    """A line across the picture: its row for each column, around 0, within about `height` rows."""
+def ridge(random, height, cells=3, octaves=3):
+    """A smooth line across the picture: its row for each column, around 0, within `height` rows."""
     line = np.zeros(SIZE, np.float32)
     for octave in range(octaves):
-        points = random.standard_normal(int(cells * 2**octave) + 2).astype(np.float32)
-        kind = cv2.INTER_LINEAR if roughness > 0.5 else cv2.INTER_CUBIC
-        line += cv2.resize(points[None], (SIZE, 1), interpolation=kind)[0] * roughness**octave
+        points = random.standard_normal(int(cells * 2**octave) + 3).astype(np.float32)
+        line += cv2.resize(points[None], (SIZE, 1), interpolation=cv2.INTER_CUBIC)[0] * 0.35**octave
     return line / (np.abs(line).max() + 1e-6) * height
 
 
@@ -47,13 +30,16 @@ def shade(colour, amount):
 
 
 class Canvas:
-    """The picture so far, and the segment that each pixel belongs to."""
+    """The picture so far, and the segment that each pixel belongs to.
 
-    def __init__(self, random, time, season):
-        self.random, self.time, self.season = random, time, season
+    `random` decides where things are, `speech` what they are called.
+    """
+
+    def __init__(self, random, speech, time, season):
+        self.random, self.speech, self.time, self.season = random, speech, time, season
         self.image = np.zeros((SIZE, SIZE, 3), np.float32)
         self.labels = np.zeros((SIZE, SIZE), np.uint8)
-        self.words, self.count = [], 0
+        self.words, self.content, self.count = [], [], 0
 
     def lit(self, colour):
         """A daylight colour as it looks at this time of day."""
@@ -67,8 +53,30 @@ class Canvas:
             self.count += 1
             self.labels[mask > 0.5] = self.count
 
-    def pick(self, *choices):
-        return choices[self.random.integers(len(choices))]
+    def polygon(self, points, colour, mask=None):
+        """A filled outline with smooth edges, as part of the last segment; adds itself to `mask` where one is given."""
+        shape = np.zeros((SIZE, SIZE), np.uint8)
+        cv2.fillPoly(shape, [(np.array(points, np.float32) * 16).round().astype(np.int32)], 255, cv2.LINE_AA, shift=4)
+        self.paint(shape / np.float32(255), colour, segment=False)
+        if mask is not None:
+            np.maximum(mask, shape / np.float32(255), out=mask)
+
+    def disc(self, x, y, radius, colour, mask=None):
+        """A filled circle, likewise."""
+        shape = np.clip(radius - np.hypot(COLUMNS - x, ROWS - y) + 0.5, 0, 1)
+        self.paint(shape, colour, segment=False)
+        if mask is not None:
+            np.maximum(mask, shape, out=mask)
+
+    def segment(self, mask):
+        """Makes a segment of what was painted part by part."""
+        self.count += 1
+        self.labels[mask > 0.5] = self.count
+
+    def say(self, kind, *words):
+        """Takes one of the words for what was painted; whichever it is, the content is the same."""
+        self.content.append(words[0])
+        self.words.append((kind, words[self.speech.integers(len(words))]))
 
     def below(self, line):
         """The soft-edged mask of everything under a line."""

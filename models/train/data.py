@@ -16,12 +16,10 @@ from settings import WORK, replace_file
 from sketches import make_sketch
 
 CHUNK = 250
-SKETCHES = 2
+SKETCHES = 3
+#: How many sketches have few and large shapes only.
+SIMPLE_SHARE = 0.6
 CHUNKS = int(os.environ.get("IMPASTO_CHUNKS", 30))
-#: Chunks after those, of single common things and plain landscapes, sketched with very few shapes.
-SIMPLE_CHUNKS = int(os.environ.get("IMPASTO_SIMPLE_CHUNKS", 48))
-#: Chunks after those, of what newcomers try first, one thing on white at a time.
-FIRST_CHUNKS = int(os.environ.get("IMPASTO_FIRST_CHUNKS", 12))
 FOLDER = WORK / "chunks"
 
 
@@ -29,14 +27,13 @@ def make_chunk(index):
     """Writes one chunk: pictures, sketches and captions."""
     studio = Studio(1000 + index)
     store = np.zeros((CHUNK, 1 + SKETCHES, SIZE, SIZE, 3), np.uint8)
-    captions, simple, first = [], index >= CHUNKS, index >= CHUNKS + SIMPLE_CHUNKS
-    for row in range(CHUNK):
-        scene = studio.make(simple, first)
-        captions.append(scene.caption)
-        pictures = [scene.image] + [make_sketch(scene.image, scene.labels, scene.parts, scene.paper, studio.random, simple) for _ in range(SKETCHES)]
-        for column, picture in enumerate(pictures):
+    scenes = [studio.make() for _ in range(CHUNK)]
+    for row, scene in enumerate(scenes):
+        sketch = lambda: make_sketch(scene.image, scene.labels, scene.parts, scene.paper, studio.random, studio.random.random() < SIMPLE_SHARE)
+        for column, picture in enumerate([scene.image] + [sketch() for _ in range(SKETCHES)]):
             store[row, column] = np.clip(picture + 0.5, 0, 255)
-    replace_file(FOLDER / f"captions-{index:03}.json", lambda path: path.write_text(json.dumps(captions)))
+    told = {"captions": [scene.caption for scene in scenes], "contents": [scene.content for scene in scenes], "plain": [scene.plain for scene in scenes]}
+    replace_file(FOLDER / f"captions-{index:03}.json", lambda path: path.write_text(json.dumps(told)))
     replace_file(FOLDER / f"pictures-{index:03}.npy", lambda path: np.save(open(path, "wb"), store))
 
 
@@ -45,15 +42,29 @@ def chunk_paths():
     return sorted(FOLDER.glob("pictures-*.npy"))
 
 
+def _told(path, what):
+    return json.loads((FOLDER / f"captions-{path.stem.split('-')[-1]}.json").read_text())[what]
+
+
 def chunk_captions(path):
     """The captions that belong to a chunk."""
-    return json.loads((FOLDER / f"captions-{path.stem.split('-')[-1]}.json").read_text())
+    return _told(path, "captions")
+
+
+def chunk_contents(path):
+    """What a chunk's scenes show, the same for the same things whatever they are called."""
+    return _told(path, "contents")
+
+
+def chunk_plain(path):
+    """Which of a chunk's scenes are what their words alone should make."""
+    return _told(path, "plain")
 
 
 if __name__ == "__main__":
     cv2.setNumThreads(1)
     workers, worker = (int(sys.argv[1]), int(sys.argv[2])) if len(sys.argv) > 2 else (1, 0)
-    for index in range(worker, CHUNKS + SIMPLE_CHUNKS + FIRST_CHUNKS, workers):
+    for index in range(worker, CHUNKS, workers):
         if not (FOLDER / f"pictures-{index:03}.npy").exists():
             make_chunk(index)
             print("chunk", index, flush=True)

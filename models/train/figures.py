@@ -5,7 +5,7 @@ import torch
 
 from autoencoder import held_out_psnr
 from concepts import bare_name
-from data import chunk_captions, chunk_paths
+from data import chunk_captions, chunk_contents, chunk_paths
 from scores import clip_score, frechet_distance, layout_correlation, own_caption_first
 
 #: The base model's sampling: DDIM steps, and a guidance_scale between none and harsh, not searched for.
@@ -26,8 +26,19 @@ class HeldOut:
         #: Bytes (N, S, S, 3); sketches (N, sketches, S, S, 3).
         self.pictures, self.sketches = np.ascontiguousarray(stored[:count, 0]), np.ascontiguousarray(stored[:count, 1:])
         self.captions = captions[:count]
-        #: A row for each of AMONG captions that say something of their own; photos' captions do not.
-        self.rows = list({bare_name(caption): row for row, caption in enumerate(self.captions) if caption and "photo" not in caption}.values())[:AMONG]
+        #: A row for each of AMONG captions of different content: nobody could rank "apple" and "red apple" before one another.
+        self.rows = distinct_rows(chunk_contents(path)[:count], self.captions)[:AMONG]
+
+
+def distinct_rows(contents, captions):
+    """The first row of each content whose caption, too, is no other's."""
+    rows, seen = [], set()
+    for row, (content, caption) in enumerate(zip(contents, captions)):
+        keys = {content, bare_name(caption)}
+        if content and not keys & seen:
+            rows.append(row)
+            seen |= keys
+    return rows
 
 
 def words_figures(painter, clip, held, guidance=BASE_GUIDANCE):

@@ -33,7 +33,7 @@ IMAGE_SIZE = 128
 #: The size at which pictures wait; a part of them is then seen at IMAGE_SIZE.
 KEPT_SIZE = 160
 #: Scenes made beside those of the chunks: they need no sketches.
-SCENES = 6000
+SCENES = 3000
 #: The mean and deviation that CLIPImageProcessor takes from pixels; plain ones.
 MEAN = STD = (0.5, 0.5, 0.5)
 
@@ -62,8 +62,8 @@ def made_pictures():
             captions += chunk_captions(path)
             pictures += [shrunk(row[0]) for row in np.load(path, mmap_mode="r")]
         studio = Studio(61)
-        for index in range(SCENES):
-            scene = studio.make(simple=index % 4 > 1, first=index % 4 == 3)
+        for _ in range(SCENES):
+            scene = studio.make()
             captions.append(scene.caption)
             pictures.append(shrunk(np.clip(scene.image + 0.5, 0, 255).astype(np.uint8)))
         replace_file(store, lambda path: np.savez(open(path, "wb"), pictures=np.stack(pictures), captions=np.array(captions)))
@@ -146,10 +146,10 @@ def train(minutes):
     torch.nn.init.eye_(clip.text_projection.weight)
     optimizers = optimizers_of(clip)
     state = load_checkpoint(CHECKPOINT) or {"seconds": 0.0, "step": 0}
-    if state["step"]:
+    if "network" in state:
         clip.load_state_dict(state["network"])
-        for optimizer, saved in zip(optimizers, state["optimizers"]):
-            optimizer.load_state_dict(saved)
+    for optimizer, saved in zip(optimizers, state.get("optimizers", ())):
+        optimizer.load_state_dict(saved)
     step, box = state["step"], TimeBox(minutes, state["seconds"])
     pictures = Pictures(tokenizer, text, step)
     mean = 0.0

@@ -2,7 +2,7 @@
 
 import re
 
-from concepts import COMMON
+from concepts import THINGS
 from data import chunk_captions, chunk_paths
 from icons import render_all
 
@@ -41,7 +41,7 @@ def groups():
 def seen_after_all():
     """Those words of NEVER_IN_A_CAPTION that a caption has, or a name that captions are made of: there should be none."""
     texts = [caption for path in chunk_paths() for caption in chunk_captions(path)]
-    texts += [name for names in COMMON.values() for name in names]
+    texts += [name for names in THINGS.values() for name in names]
     texts += [text for entry in render_all()[0] for text in (entry["label"], *entry["tags"])]
     known = {word for text in texts for word in re.findall(r"\w+", text.lower())}
     return sorted(word for prompt in NEVER_IN_A_CAPTION for word in prompt.split() if word in known and word != "at")

@@ -1,7 +1,7 @@
-"""Pictures to learn from: objects on plain ground, landscapes, landscapes with objects, photos; with captions.
+"""Pictures to learn from: things on white, landscapes, things in landscapes, photos; with captions.
 
-Each comes as pixels, a map of segments, the parts of its objects, the colour of its bare ground (if any) and
-a caption.
+Each comes as pixels, a map of segments, the parts of its things, the colour of its bare ground (if any), a caption, and
+whether it is plain: what its words alone should make, without a sketch that says where anything is.
 """
 
 from dataclasses import dataclass, field
@@ -11,12 +11,16 @@ import numpy as np
 
 import concepts
 from canvas import COLUMNS, LIGHT, ROWS, SIZE
-from icons import SETS, render_all
+from icons import render_all
 from landscapes import make_landscape
 from photos import load_photos
 from settings import WORK, replace_file
 
 PARTS = 6
+#: Shares of all scenes; the rest is landscapes, every other one with things in it.
+THING_SHARE, PHOTO_SHARE = 0.42, 0.03
+#: How many scenes are plain, and the side of a plain thing on its sheet.
+PLAIN_SHARE, PLAIN_SIZE = 0.25, 216
 
 
 @dataclass
@@ -26,6 +30,9 @@ class Scene:
     parts: list = field(default_factory=list)
     paper: tuple | None = None
     caption: str = ""
+    plain: bool = False
+    #: What it shows, the same whatever words are taken for it; empty where nobody could tell.
+    content: str = ""
 
 
 def cluster_icons(icons):
@@ -47,64 +54,41 @@ def cluster_icons(icons):
 class Studio:
     """Makes scenes; the same seed makes the same scenes."""
 
-    def __init__(self, seed, held_out=False):
+    def __init__(self, seed):
         self.random = np.random.default_rng(seed)
         self.entries, self.icons = render_all()
         self.maps = cluster_icons(self.icons)
-        weights = np.array([concepts.weight(entry) for entry in self.entries])
-        self.weights = weights / weights.sum()
-        common = np.array([weight * (entry["label"] in concepts.COMMON and entry["style"] == "noto") for entry, weight in zip(self.entries, weights)])
-        self.common = common / common.sum()
-        first = common * np.array([entry["label"] in concepts.FIRST for entry in self.entries])
-        self.first = first / first.sum()
-        self.placed = {}
-        for spot in ("ground", "sky", "water"):
-            chosen = np.array([weight * (concepts.place(entry) == spot) for entry, weight in zip(self.entries, weights)])
-            self.placed[spot] = chosen / chosen.sum()
-        photos = load_photos()
-        self.photos = [photo for photo in photos if photo.shape[:2] != (256, 256)]
+        self.numbers = {entry["label"]: number for number, entry in enumerate(self.entries) if entry["style"] == "noto" and entry["label"] in concepts.THINGS}
+        self.photos = [photo for photo in load_photos() if photo.shape[:2] != (SIZE, SIZE)]
 
-    def make(self, simple=False, first=False):
-        """One scene; a `simple` one is a common thing on white, or a landscape with nothing or little in it.
-
-        A `first` one is a thing of concepts.FIRST on white.
-        """
-        if first:
-            return self.objects_on_paper(self.first)
-        if simple:
-            return self.objects_on_paper(self.common) if self.random.random() < 0.56 else self.landscape(0.35)
-        kind = self.random.random()
-        if kind < 0.5:
-            scene = self.objects_on_paper()
-        elif kind < 0.96:
-            scene = self.landscape(0.42)
-        else:
-            scene = self.photo()
-        if self.random.random() < 0.08:
-            scene.caption += ", storybook"
-        return scene
+    def make(self):
+        """One scene."""
+        kind, plain = self.random.random(), self.random.random() < PLAIN_SHARE
+        if kind < THING_SHARE:
+            return self.thing(plain)
+        if kind < 1 - PHOTO_SHARE:
+            return self.landscape(plain)
+        return self.photo()
 
     def pick(self, *choices):
         return choices[self.random.integers(len(choices))]
 
-    def drawing(self, weights, dim=None):
-        """One object: RGBA floats, its parts, its name and entry; sometimes in another colour."""
-        index = int(self.random.choice(len(self.entries), p=weights))
-        entry, icon, parts = self.entries[index], np.asarray(self.icons[index]), np.asarray(self.maps[index])
-        recoloured = entry["kind"] in concepts.RECOLOURED and self.random.random() < 0.3
-        if recoloured:
+    def drawing(self, labels, dim=None, recoloured=False):
+        """One of some things: RGBA floats, its parts, its name and label; in another colour where that is asked for and fits."""
+        weights = np.array([2.0 if label in concepts.OFTEN else 1.0 for label in labels])
+        label = labels[int(self.random.choice(len(labels), p=weights / weights.sum()))]
+        icon, parts = self.icons[self.numbers[label]], self.maps[self.numbers[label]]
+        names = concepts.THINGS[label]
+        name = names[0] if self.random.random() < 0.6 else names[self.random.integers(len(names))]
+        if recoloured and label in concepts.RECOLOURED:
             hsv = cv2.cvtColor(np.ascontiguousarray(icon[..., :3]), cv2.COLOR_RGB2HSV)
             hsv[..., 0] = (hsv[..., 0].astype(int) + self.random.integers(20, 160)) % 180
             icon = np.dstack([cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB), icon[..., 3]])
-        if self.random.random() < 0.5 and entry["kind"] in concepts.SIDED and not entry["label"].endswith(" face"):
-            icon, parts = icon[:, ::-1], parts[:, ::-1]
+            name = min(names, key=len)
         icon = icon.astype(np.float32)
         if dim is not None:
-            icon[..., :3] *= 0.35 + 0.65 * dim
-        name = concepts.name(entry, self.random, recoloured)
-        if SETS[entry["style"]]:
-            name = f"{SETS[entry['style']]} {name}"
-        return icon, parts, name, entry
+            icon[..., :3] *= 0.3 + 0.7 * dim
+        return icon, parts, name, label
 
     def put(self, scene, icon, parts, centre, size, angle=0.0, shadow=0.0):
         """Lays an object into a scene, its parts as new segments."""
@@ -127,91 +111,74 @@ class Studio:
         used = [part for part in np.unique(where[shown])]
         scene.parts.append({base + int(part): scene.image[where == part].mean(0) for part in used})
 
-    def objects_on_paper(self, alone=None):
-        """One to three things of any kind, or one on white of those that `alone` weighs."""
+    def thing(self, plain):
+        """One thing on white."""
         random = self.random
-        kind = 0.0 if alone is not None else random.random()
-        paper = np.array((255, 255, 255), np.float32)
-        if kind > 0.78:
-            paper = random.uniform(0, 255, 3).astype(np.float32) if kind > 0.92 else 255 - random.uniform(10, 110, 3).astype(np.float32)
-        scene = Scene(np.tile(paper, (SIZE, SIZE, 1)).astype(np.float32), np.zeros((SIZE, SIZE), np.uint8), paper=tuple(paper))
-        count = 1 if alone is not None or random.random() < 0.86 else int(random.integers(2, 4))
-        names = []
-        for index in range(count):
-            icon, parts, name, entry = self.drawing(self.weights if alone is None else alone)
-            size = random.uniform(110, 250) if count == 1 else random.uniform(80, 130)
-            slack = max(0.0, (SIZE - size) / 2 + 6)
-            centre = SIZE / 2 + random.uniform(-1, 1, 2) * slack * (0.8 if count == 1 else 0.35)
-            if count > 1:
-                centre[0] = SIZE * (index + 0.5) / count + random.normal(0, 8)
-            self.put(scene, icon, parts, centre, size, random.normal(0, 5) if random.random() < 0.4 else 0.0)
-            names.append(name)
-        words = names[0] if count == 1 else ", ".join(names[:-1]) + " and " + names[-1]
-        scene.caption = self.pick("", "", "a ", "one ") * (count == 1) + words
-        if kind > 0.78 and random.random() < 0.4:
-            scene.caption += ", colored background"
-        elif random.random() < 0.2:
-            scene.caption += self.pick(" on white", ", white background", " on a white background")
+        scene = Scene(np.full((SIZE, SIZE, 3), 255, np.float32), np.zeros((SIZE, SIZE), np.uint8), paper=(255.0,) * 3, plain=plain)
+        icon, parts, name, scene.content = self.drawing(list(self.numbers), recoloured=not plain and random.random() < 0.3)
+        size = PLAIN_SIZE if plain else random.uniform(100, 250)
+        centre = SIZE / 2 + random.uniform(-1, 1, 2) * (0 if plain else (SIZE - size) / 2)
+        self.put(scene, icon, parts, centre, size, 0.0 if plain else random.normal(0, 3))
+        scene.caption = self.pick("", "", article(name)) + name + self.pick("", "", "", "", " on white")
         return scene
 
-    def landscape(self, with_objects):
+    def landscape(self, plain):
+        """A landscape, or a part of one on white paper; every other one has a thing or two in it."""
         random = self.random
-        canvas = make_landscape(random)
-        scene = Scene(canvas.image.copy(), canvas.labels.copy())
+        canvas = make_landscape(random, plain)
+        scene = Scene(canvas.image.copy(), canvas.labels.copy(), plain=plain)
         names, dim = [], LIGHT[canvas.time]
-        if random.random() < with_objects:
-            for _ in range(int(random.choice([1, 2, 3], p=[0.6, 0.27, 0.13]))):
-                names += self.place_object(scene, canvas, dim)
-        scene.caption = self.describe(canvas, names)
-        if random.random() < 0.13:
+        if random.random() < 0.55:
+            for _ in range(1 if plain or random.random() < 0.75 else 2):
+                names += self.place_thing(scene, canvas, dim)
+        scene.caption = self.describe(canvas, names, plain)
+        scene.content = ", ".join(sorted(canvas.content) + sorted(label for *_, label in names))
+        if not plain and random.random() < 0.08:
             self.vignette(scene)
         scene.image = np.clip(scene.image, 0, 255)
         return scene
 
-    def place_object(self, scene, canvas, dim):
-        """Puts one thing where it belongs; returns its name in a list, or nothing where there is no place."""
+    def place_thing(self, scene, canvas, dim):
+        """Puts one thing where it is at home; returns its name, where it is and its label in a list, or nothing where there is no place."""
         random = self.random
-        spots = ["ground"] * 3 * (canvas.kind not in ("sea", "sky")) + ["sky"] * (canvas.horizon > 60) + ["water"] * 3 * (canvas.water is not None)
-        if not spots:
-            return []
+        spots = ["ground"] * 3 * (canvas.kind != "sea") + ["sky"] + ["water"] * 3 * (canvas.water is not None)
         spot = self.pick(*spots)
-        icon, parts, name, entry = self.drawing(self.placed[spot], dim)
-        scale = concepts.size_beside_cow(entry)
+        labels = [label for label in self.numbers if spot in concepts.places(label) and concepts.at_home(label, canvas.kind, canvas.season)]
+        icon, parts, name, label = self.drawing(labels, dim, not scene.plain and random.random() < 0.3)
+        scale = {"ground": concepts.GROUND, "sky": concepts.SKY, "water": concepts.WATER}[spot][label]
+        x = SIZE * (0.5 if scene.plain else random.uniform(0.2, 0.8))
         if spot == "sky":
-            size = float(np.clip(random.uniform(45, 95) * scale, 26, 110))
-            centre = (random.uniform(0.12, 0.88) * SIZE, random.uniform(0.12, 0.8) * min(canvas.horizon, SIZE * 0.8))
-            self.put(scene, icon, parts, centre, size)
-            return [name]
-        line = canvas.water if spot == "water" else canvas.ground
-        x = random.uniform(0.12, 0.88) * SIZE
-        far = float(line[int(x)])
-        end = SIZE * 0.97 if spot == "ground" or canvas.kind == "sea" else min(SIZE * 0.97, float(canvas.ground[int(x)]) - 2)
-        if end - far < 8:
+            size = float(np.clip((88 if scene.plain else random.uniform(60, 110)) * scale, 50, 130))
+            self.put(scene, icon, parts, (x, (0.42 if scene.plain else random.uniform(0.25, 0.7)) * canvas.horizon), size)
+            return [(name, "in the sky over", label)]
+        far = float((canvas.water if spot == "water" else canvas.ground)[int(x)])
+        end = SIZE * 0.97 if spot == "ground" or canvas.kind == "sea" or canvas.ground is canvas.water else min(SIZE * 0.97, float(canvas.ground[int(x)]))
+        if end - far < 12:
             return []
-        depth = random.uniform(0.08, 0.95)
+        depth = 0.55 if scene.plain else random.uniform(0.2, 0.95)
         foot = far + depth * (end - far)
-        size = float(np.clip((48 + 85 * max(0.0, (foot - far) / (SIZE - far + 1))) * scale * random.uniform(0.8, 1.25), 26, 190))
+        size = float(np.clip((86 if scene.plain else 56 + 60 * depth * random.uniform(0.8, 1.2)) * scale, 52, 180))
         self.put(scene, icon, parts, (x, foot - size * 0.44), size, shadow=0.3 * (spot == "ground"))
-        return [name]
+        return [(name, "on" if spot == "water" else "in", label)]
 
-    def describe(self, canvas, names):
+    def describe(self, canvas, names, plain):
+        """A caption: what is there, and where; of a plain scene all of it, so that the words leave nothing open."""
         random = self.random
-        by_kind = {}
-        for kind, word in canvas.words:
-            by_kind.setdefault(kind, []).append(word)
-        keep = lambda words, share: [word for word in words if random.random() < share]
-        near, water, far = by_kind.get("near", []), by_kind.get("water", []), by_kind.get("far", [])
-        places = keep(water, 0.93) + keep(near, 0.82) + keep(far, 0.82) or water or near or by_kind["sky"]
-        random.shuffle(places)
-        extras = keep(by_kind.get("extra", []), 0.6) + keep(by_kind.get("sky", []), 0.5)
-        style = random.random()
-        if style < 0.35:
-            return ", ".join(names + places + extras)
+        of = lambda kind: [word for other, word in canvas.words if other == kind]
+        keep = lambda words, share: [word for word in words if plain or random.random() < share]
+        places = of("near") + of("water") if names and names[0][1] == "in" else of("water") + of("near")
+        if canvas.kind == "forest":
+            places = of("far")
+        else:
+            places = places[:1] + keep(places[1:], 0.7) + keep(of("far"), 0.9)
+        extras = keep(of("extra"), 0.75) + (of("sky") if canvas.time != "day" or plain or random.random() < 0.4 else [])
+        if random.random() < 0.4:
+            return ", ".join([name for name, *_ in names] + places + extras)
         text = " and ".join(places[:2]) + "".join(f", {word}" for word in places[2:])
         if extras:
-            text += self.pick(" under ", ", ", " with ") + " and ".join(extras[:2])
+            text += self.pick(" under ", ", ", " with ") + " and ".join(extras[:2]) + "".join(f", {word}" for word in extras[2:])
         if names:
-            text = self.pick("a ", "") + self.pick(" and a ", " and ").join(names) + self.pick(" in ", " on ", ", ", " by ") + text
+            text = " and ".join(article(name) + name for name, *_ in names) + f" {names[-1][1]} {self.pick('', 'the ')}{text}"
         return text
 
     def vignette(self, scene):
@@ -226,8 +193,6 @@ class Studio:
         scene.image = scene.image * mask + 255 * (1 - mask)
         scene.labels[mask[..., 0] < 0.5] = 0
         scene.paper = (255.0, 255.0, 255.0)
-        if random.random() < 0.3:
-            scene.caption += ", white border"
 
     def photo(self):
         """A square of a photo; its segments are colours."""
@@ -242,3 +207,8 @@ class Studio:
         _, nearest, _ = cv2.kmeans(soft.reshape(-1, 3), int(random.integers(4, 10)), None, (3, 8, 1.0), 1, cv2.KMEANS_PP_CENTERS)
         labels = cv2.resize((nearest.reshape(64, 64) + 1).astype(np.uint8), (SIZE, SIZE), interpolation=cv2.INTER_NEAREST)
         return Scene(image, labels, caption=self.pick("photo", "a photo", "photograph", ""))
+
+
+def article(name):
+    """`a` or `an`, or nothing before a plural."""
+    return "" if name == "cherries" else "an " if name[0] in "aeiou" else "a "

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from transformers import AutoModel, AutoTokenizer
 
 from architecture import TEXT_WIDTH, make_text_encoder
-from concepts import COMMON
+from concepts import THINGS
 from data import chunk_captions, chunk_paths
 from settings import DEVICE, TEXT_MINUTES, WORK, TimeBox, claim_pid, load_checkpoint, replace_file, save_checkpoint
 from tokenizer import common_words, emoji_words, load_tokenizer, teacher_folder, token_ids
@@ -24,7 +24,7 @@ TEACHER_WIDTH = 384
 def training_texts():
     """Captions, names of things, synonyms, and common words alone and in little phrases."""
     random = np.random.default_rng(3)
-    names = [name for names in COMMON.values() for name in names] * 3
+    names = [name for names in THINGS.values() for name in names] * 3
     names += [text for text in emoji_words() if len(text) < 40]
     words = common_words(7000)
     colours = "red green blue yellow white black brown golden orange purple pink small big old".split()

@@ -1,6 +1,7 @@
 """Trains the UNet: noise latents and sketch latents in, v out, told by the caption's words.
 
-High noise comes often, as the product starts from pure noise and takes one to four steps. refine.py goes on from here.
+High noise comes often, as the product starts from pure noise and takes one to four steps. The later of those steps do not
+see a finished picture under their noise but what the first step made: some samples are made as sampling makes them.
 """
 
 import numpy as np
@@ -16,12 +17,14 @@ from team import WORKERS, run_team
 CHECKPOINT = WORK / "unet.pt"
 #: Muon's learning rate at the start and at the end; Adam, for the rest, takes a tenth. What words mean in a small part of
 #: a picture is learned when the rate is low: at 0.02 it drowns in the noise of the batches.
-RATES = 0.02, 0.001
+RATES = 0.006, 0.0005
 BATCH = 32
 AVERAGE_EVERY = 5
 #: The timesteps of the few-step sampler, which get a share of the samples of their own.
-FEW_STEPS = (FIRST_STEP,) * 8 + LATER_STEPS
+FEW_STEPS = (FIRST_STEP,) * 6 + LATER_STEPS
 FEW_SHARE = 0.85
+#: How many of the sampler's later steps go on from the network's own first step, not from the finished picture.
+OWN_SHARE = 0.5
 
 
 def pick_timesteps(random, count):
@@ -48,16 +51,17 @@ def train(team, minutes):
     ends, inner = ends_and_inner(network)
     optimizers = [Muon(inner, team=team), torch.optim.AdamW(ends, betas=(0.9, 0.98), weight_decay=0.0, fused=True)]
     average = {name: value.clone() for name, value in network.state_dict().items()}
-    if state["step"]:
+    if "network" in state:
         network.load_state_dict(state["network"])
-        optimizers[1].load_state_dict(state["optimizer"])
         average = state["average"]
+    if "optimizer" in state:
+        optimizers[1].load_state_dict(state["optimizer"])
     step, box = state["step"], TimeBox(minutes, state["seconds"])
     started = step
     torch.manual_seed(step * 100 + team.rank)
     pairs = Pairs(step * 100 + team.rank)
     denoiser = Denoiser(network)
-    loss_mean, done = 0.0, box.done
+    loss_mean, done, later = 0.0, box.done, torch.tensor(LATER_STEPS, device=DEVICE)
     while not done:
         share = team.agree_on_share(box.share)
         first, final = RATES
@@ -70,8 +74,16 @@ def train(team, minutes):
         noise = torch.randn_like(pictures)
         root, rest = denoiser.roots(times)
         sample = torch.where((times == FIRST_STEP)[:, None, None, None], noise, root * pictures + rest * noise)
-        # The error of the picture, not of v, counts most where there is much noise: they are the same there.
-        loss = (denoiser.v(sample, sketches, times, words) - (root * noise - rest * pictures)).square().mean()
+        own = torch.isin(times, later) & (torch.rand(len(times), device=DEVICE) < OWN_SHARE)
+        if own.any():
+            with torch.no_grad():
+                first_made = denoiser.denoised(noise[own], sketches[own], torch.full_like(times[own], FIRST_STEP), words[own])
+                sample[own] = denoiser.noised(first_made, times[own])
+        made = denoiser.v(sample, sketches, times, words)
+        error = (made - (root * noise - rest * pictures)).square().flatten(1).mean(1)
+        # There the noise of the sample is not the only thing between it and the picture: the picture is what counts.
+        error[own] = (root * sample - rest * made - pictures)[own].square().flatten(1).mean(1)
+        loss = error.mean()
         network.zero_grad()
         loss.backward()
         team.average_gradients(parameters)
