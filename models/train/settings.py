@@ -21,7 +21,7 @@ MODEL = Path(os.environ.get("IMPASTO_MODEL_DIR", Path(__file__).resolve().parent
 #: Minutes that each stage may take. Learning rates fall to zero at the end of the box.
 AUTOENCODER_MINUTES = float(os.environ.get("IMPASTO_AUTOENCODER_MINUTES", 22))
 TEXT_MINUTES = float(os.environ.get("IMPASTO_TEXT_MINUTES", 5))
-UNET_MINUTES = float(os.environ.get("IMPASTO_UNET_MINUTES", 40))
+UNET_MINUTES = float(os.environ.get("IMPASTO_UNET_MINUTES", 85))
 REFINE_MINUTES = float(os.environ.get("IMPASTO_REFINE_MINUTES", 60))
 IMAGE_MINUTES = float(os.environ.get("IMPASTO_IMAGE_MINUTES", 40))
 

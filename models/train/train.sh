@@ -6,6 +6,7 @@
 #       lomiri-wallpapers-20.04 ukui-wallpapers tuxpaint-stamps-default
 #   ./train.sh
 #
+# To go on from the published weights instead of from nothing: `python3 begin_from_published.py` before it.
 # Everything on the way lies in $IMPASTO_TRAIN_DIR (default ~/.cache/impasto-train), checkpoints included. The time
 # boxes of the stages are environment variables, see settings.py; a stage whose box is used up is skipped. Longer
 # boxes make a better model. CUDA is used when there is one. Afterwards `python3 card.py` makes the model card.
