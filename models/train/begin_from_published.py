@@ -1,8 +1,10 @@
 """Makes checkpoints of the published weights, for training that goes on from them on a machine that has no others.
 
-Nothing that is there is overwritten. Every stage then begins where the published model stands, with a time box of its own.
+Nothing that is there is overwritten. The UNet and the image tower then begin where the published model stands, with time
+boxes of their own; the autoencoder and the text encoder count as finished, since all that the others know rests on them.
 """
 
+import math
 import shutil
 
 import torch
@@ -13,12 +15,13 @@ from architecture import make_text_encoder
 from settings import MODEL, WORK, save_checkpoint
 
 CLIP = MODEL.with_name(MODEL.name + "-clip")
+FINISHED = ("autoencoder.pt", "text_encoder.pt")
 
 
-def checkpoint_of(network):
-    """A network's weights as a stage that is about to begin would save them."""
+def checkpoint_of(network, finished):
+    """A network's weights as a stage would save them that is about to begin, or has used up any time box."""
     weights = {name: tensor.float() for name, tensor in network.state_dict().items()}
-    return {"network": weights, "average": dict(weights), "step": 0, "seconds": 0.0}
+    return {"network": weights, "average": dict(weights), "step": 0, "seconds": math.inf if finished else 0.0}
 
 
 if __name__ == "__main__":
@@ -32,7 +35,7 @@ if __name__ == "__main__":
     }
     for name, network in parts.items():
         if not (WORK / name).exists():
-            save_checkpoint(WORK / name, **checkpoint_of(network))
+            save_checkpoint(WORK / name, **checkpoint_of(network, finished=name in FINISHED))
             print(name, sum(parameter.numel() for parameter in network.parameters()), "parameters")
     if not (WORK / "tokenizer").exists():
         shutil.copytree(MODEL / "tokenizer", WORK / "tokenizer")

@@ -70,7 +70,7 @@ def run_team(function, gradients, *arguments):
     for process in others:
         process.start()
     # Whoever pauses every worker and then continues this process alone means the whole team.
-    signal.signal(signal.SIGCONT, lambda *_: [os.kill(process.pid, signal.SIGCONT) for process in others])
+    signal.signal(signal.SIGCONT, lambda *_: [os.kill(process.pid, signal.SIGCONT) for process in others if process.is_alive()])
     _work(0, function, barrier, shared, arguments)
     for process in others:
         process.join()

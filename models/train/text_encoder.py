@@ -56,6 +56,9 @@ def teacher_vectors(texts):
 
 
 def train(minutes):
+    state = load_checkpoint(CHECKPOINT) or {"seconds": 0.0, "step": 0}
+    if state["seconds"] >= 60 * minutes:
+        return
     tokenizer = load_tokenizer()
     texts, vectors = teacher_vectors(training_texts())
     ids = token_ids(tokenizer, texts).to(torch.int16)
@@ -66,7 +69,6 @@ def train(minutes):
     heads = torch.nn.ModuleList([torch.nn.Linear(TEXT_WIDTH, TEACHER_WIDTH) for _ in range(2)]).to(DEVICE)
     parameters = [*network.parameters(), *heads.parameters()]
     optimizer = torch.optim.AdamW(parameters, RATE, weight_decay=0.01)
-    state = load_checkpoint(CHECKPOINT) or {"seconds": 0.0, "step": 0}
     if state["step"]:
         network.load_state_dict(state["average"])
         heads.load_state_dict(state["heads"])
@@ -124,7 +126,9 @@ def embed(tokenizer, network, texts):
 def measure():
     """Prints how near some words lie to others."""
     tokenizer, network = load_tokenizer(), load_text_encoder()
-    heads = load_checkpoint(CHECKPOINT)["heads"]
+    heads = load_checkpoint(CHECKPOINT).get("heads")
+    if heads is None:
+        return print("published weights come without the heads that this would be measured with")
     pairs = [("kitten", "cat"), ("puppy", "dog"), ("ocean", "sea"), ("cat", "car"), ("a red apple", "apple"), ("cottage", "house"), ("tree", "pizza")]
     for pair in pairs:
         ids = token_ids(tokenizer, list(pair))
