@@ -12,9 +12,8 @@ from diffusers import AutoencoderTiny, UNet2DConditionModel
 from transformers import CLIPModel, CLIPTextModel
 
 from architecture import make_text_encoder
-from settings import MODEL, WORK, save_checkpoint
+from settings import CLIP_MODEL, MODEL, WORK, save_checkpoint
 
-CLIP = MODEL.with_name(MODEL.name + "-clip")
 FINISHED = ("autoencoder.pt", "text_encoder.pt")
 
 
@@ -31,7 +30,7 @@ if __name__ == "__main__":
         "autoencoder.pt": AutoencoderTiny.from_pretrained(MODEL / "vae", dtype=torch.float32),
         "text_encoder.pt": text,
         "unet.pt": UNet2DConditionModel.from_pretrained(MODEL / "unet", dtype=torch.float32),
-        "image_encoder.pt": CLIPModel.from_pretrained(CLIP, dtype=torch.float32),
+        "image_encoder.pt": CLIPModel.from_pretrained(CLIP_MODEL, dtype=torch.float32),
     }
     for name, network in parts.items():
         if not (WORK / name).exists():

@@ -12,7 +12,7 @@ from figures import BASE_GUIDANCE, all_figures, table
 from painter import Painter
 from prompts import groups, seen_after_all
 from scores import Clip
-from settings import DEVICE, MODEL, replace_file
+from settings import CLIP_MODEL, DEVICE, MODEL, replace_file
 from sheets import labelled, save, sheet
 
 BEGIN, END = "<!-- figures: made by train/card.py -->", "<!-- end of figures -->"
@@ -48,7 +48,7 @@ def rewrite_tables(readme, tables):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=MODEL, help="the diffusers folder to show")
-    parser.add_argument("--clip", type=Path, default=MODEL.with_name(MODEL.name + "-clip"), help="the CLIPModel's folder")
+    parser.add_argument("--clip", type=Path, default=CLIP_MODEL, help="the CLIPModel's folder")
     parser.add_argument("--out", type=Path, default=MODEL.parent, help="where the sheets and figures.json go, and where README.md is")
     parser.add_argument("--only", choices=("sheets", "figures"))
     parser.add_argument("--count", type=int, help="held-out pictures to take, for a quick look; README.md stays as it is")

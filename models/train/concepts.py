@@ -21,19 +21,16 @@ OFTEN = {"red apple", "house", "deciduous tree", "slightly smiling face", "fish"
 #: Things that are also drawn in other colours, which the sketch then shows.
 RECOLOURED = {"automobile", "fish", "balloon", "butterfly", "sailboat", "tulip", "house", "bus", "umbrella", "bird"}
 
-#: Where things are in a landscape: label -> size beside a cow.
-GROUND = {"mushroom": 0.7, "house": 1.5, "castle": 1.7, "tent": 1.2, "deciduous tree": 1.6, "evergreen tree": 1.6, "palm tree": 1.6, "cactus": 1.2, "sunflower": 1.0, "tulip": 0.8, "cow": 1.0, "horse": 1.1,
-          "ewe": 0.9, "penguin": 0.8, "automobile": 1.1, "bus": 1.3, "snowman without snow": 1.1}
-SKY = {"bird": 0.7, "butterfly": 0.6, "airplane": 1.0, "balloon": 0.9, "rainbow": 1.2}
-WATER = {"sailboat": 1.3, "duck": 0.8, "whale": 1.2, "fish": 0.8}
+#: Where things are in a landscape: spot -> label -> size beside a cow.
+SPOTS = {
+    "ground": {"mushroom": 0.7, "house": 1.5, "castle": 1.7, "tent": 1.2, "deciduous tree": 1.6, "evergreen tree": 1.6, "palm tree": 1.6, "cactus": 1.2, "sunflower": 1.0, "tulip": 0.8, "cow": 1.0,
+               "horse": 1.1, "ewe": 0.9, "penguin": 0.8, "automobile": 1.1, "bus": 1.3, "snowman without snow": 1.1},
+    "sky": {"bird": 0.7, "butterfly": 0.6, "airplane": 1.0, "balloon": 0.9, "rainbow": 1.2},
+    "water": {"sailboat": 1.3, "duck": 0.8, "whale": 1.2, "fish": 0.8},
+}
 #: Where some things only are: kinds of landscape, or winter.
 HOMES = {"penguin": "winter", "snowman without snow": "winter", "cactus": "desert", "palm tree": "beach desert coast", "mushroom": "forest meadow hills", "cow": "meadow hills mountains coast",
          "whale": "sea coast beach", "fish": "sea coast beach lake", "tulip": "meadow hills", "sunflower": "meadow hills"}
-
-
-def places(label):
-    """Where in a landscape this thing can be: some of ground, sky and water."""
-    return [spot for spot, sizes in (("ground", GROUND), ("sky", SKY), ("water", WATER)) if label in sizes]
 
 
 def at_home(label, kind, season):

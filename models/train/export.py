@@ -15,7 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from architecture import make_autoencoder, make_scheduler, make_text_encoder, make_unet
 from image_encoder import clip_processor, load_clip
-from settings import MODEL, WORK, load_checkpoint
+from settings import CLIP_MODEL, MODEL, WORK, load_checkpoint
 from tokenizer import load_tokenizer
 
 INDEX = {
@@ -107,6 +107,6 @@ if __name__ == "__main__":
     parser.add_argument("folder", nargs="?", type=Path, help="where to; beside this folder when left out")
     options = parser.parse_args()
     if options.what == "clip":
-        export(options.folder or MODEL.with_name(MODEL.name + "-clip"), write_clip)
+        export(options.folder or CLIP_MODEL, write_clip)
     else:
         export(options.folder or MODEL, write_pipeline)

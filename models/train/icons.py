@@ -12,8 +12,8 @@ from PIL import Image
 
 from settings import ICONS, SIZE, WORK, replace_file
 
-#: Sets in order of how storybook-like they look, with the word that tells a flat drawing from a shaded one.
-SETS = {"noto": "", "fluent-emoji": "3D", "twemoji": "flat", "fluent-emoji-flat": "flat"}
+#: Sets in order of how storybook-like they look; scenes are of the first, the autoencoder learns from all.
+SETS = ("noto", "fluent-emoji", "twemoji", "fluent-emoji-flat")
 
 #: The shaded Fluent set names its drawings as the flat one does, but lists no code points.
 CODES = {"fluent-emoji": "fluent-emoji-flat"}

@@ -8,7 +8,7 @@ same way (shading, foliage, waves, stars): a small network paints sharply only w
 import cv2
 import numpy as np
 
-from canvas import COLUMNS, GRASS, LEAVES, LIGHT, ROWS, SIZE, SKIES, SKY_WORDS, Canvas, ridge, shade
+from canvas import COLUMNS, GRASS, LEAVES, ROWS, SIZE, SKIES, SKY_WORDS, Canvas, ridge, shade
 
 #: Kinds of landscape and how often each comes.
 KINDS = {"hills": 0.17, "meadow": 0.15, "sea": 0.13, "coast": 0.07, "lake": 0.13, "beach": 0.11, "desert": 0.09, "forest": 0.12, "mountains": 0.03}

@@ -11,7 +11,7 @@ import numpy as np
 
 import concepts
 from canvas import COLUMNS, LIGHT, ROWS, SIZE
-from icons import render_all
+from icons import SETS, render_all
 from landscapes import make_landscape
 from photos import load_photos
 from settings import WORK, replace_file
@@ -58,7 +58,7 @@ class Studio:
         self.random = np.random.default_rng(seed)
         self.entries, self.icons = render_all()
         self.maps = cluster_icons(self.icons)
-        self.numbers = {entry["label"]: number for number, entry in enumerate(self.entries) if entry["style"] == "noto" and entry["label"] in concepts.THINGS}
+        self.numbers = {entry["label"]: number for number, entry in enumerate(self.entries) if entry["style"] == SETS[0] and entry["label"] in concepts.THINGS}
         self.photos = [photo for photo in load_photos() if photo.shape[:2] != (SIZE, SIZE)]
 
     def make(self):
@@ -143,9 +143,10 @@ class Studio:
         random = self.random
         spots = ["ground"] * 3 * (canvas.kind != "sea") + ["sky"] + ["water"] * 3 * (canvas.water is not None)
         spot = self.pick(*spots)
-        labels = [label for label in self.numbers if spot in concepts.places(label) and concepts.at_home(label, canvas.kind, canvas.season)]
+        sizes = concepts.SPOTS[spot]
+        labels = [label for label in self.numbers if label in sizes and concepts.at_home(label, canvas.kind, canvas.season)]
         icon, parts, name, label = self.drawing(labels, dim, not scene.plain and random.random() < 0.3)
-        scale = {"ground": concepts.GROUND, "sky": concepts.SKY, "water": concepts.WATER}[spot][label]
+        scale = sizes[label]
         x = SIZE * (0.5 if scene.plain else random.uniform(0.2, 0.8))
         if spot == "sky":
             size = float(np.clip((88 if scene.plain else random.uniform(60, 110)) * scale, 50, 130))
@@ -166,10 +167,10 @@ class Studio:
         random = self.random
         of = lambda kind: [word for other, word in canvas.words if other == kind]
         keep = lambda words, share: [word for word in words if plain or random.random() < share]
-        places = of("near") + of("water") if names and names[0][1] == "in" else of("water") + of("near")
         if canvas.kind == "forest":
             places = of("far")
         else:
+            places = of("near") + of("water") if names and names[0][1] == "in" else of("water") + of("near")
             places = places[:1] + keep(places[1:], 0.7) + keep(of("far"), 0.9)
         extras = keep(of("extra"), 0.75) + (of("sky") if canvas.time != "day" or plain or random.random() < 0.4 else [])
         if random.random() < 0.4:

@@ -17,6 +17,7 @@ ICONS = Path(os.environ.get("IMPASTO_ICONS_DIR", WORK / "icons" / "node_modules"
 PHOTOS = [Path(p) for p in os.environ.get("IMPASTO_PHOTO_DIRS", "/usr/share/wallpapers:/usr/share/backgrounds").split(":")]
 STAMPS = Path(os.environ.get("IMPASTO_STAMPS_DIR", "/usr/share/tuxpaint/stamps"))
 MODEL = Path(os.environ.get("IMPASTO_MODEL_DIR", Path(__file__).resolve().parent.parent / "storybook"))
+CLIP_MODEL = MODEL.with_name(MODEL.name + "-clip")
 
 #: Minutes that each stage may take. Learning rates fall to zero at the end of the box.
 AUTOENCODER_MINUTES = float(os.environ.get("IMPASTO_AUTOENCODER_MINUTES", 22))

@@ -2,6 +2,7 @@
 
 High noise comes often, as the product starts from pure noise and takes one to four steps. The later of those steps do not
 see a finished picture under their noise but what the first step made: some samples are made as sampling makes them.
+refine.py goes on from here.
 """
 
 import numpy as np
