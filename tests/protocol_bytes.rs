@@ -87,6 +87,7 @@ fn server_messages_are_written_exactly_so() {
         id: "storybook".to_owned(),
         family: "sketch".to_owned(),
         native_size: 256,
+        largest_zoom: 1,
         device: "cpu".to_owned(),
         dtype: "f32".to_owned(),
         max_steps: 50,

@@ -45,4 +45,4 @@ pub use resize::{fit_to, resize_bicubic};
 pub use stroke::MAX_BRUSH_SIZE;
 pub use switch::Switched;
 pub use tile::TILE;
-pub use window::{Window, WindowRules, feather, windows_for};
+pub use window::{Window, WindowRules, feather, windows_for, zoom_for};

@@ -18,6 +18,7 @@ pub struct PhotoTile {
 /// The tiles of a photo as large as `canvas`, which lies at the origin, row after row. Their cores
 /// partition it; each core has context around it where the photo goes on. The same canvas and
 /// rules give the same tiles, and every edge lies on the rules' grid as far as the canvas's does.
+/// A photo is seen as large as it is: the rules' zoom does not count.
 pub fn photo_tiles(canvas: &Rect, rules: &WindowRules) -> Vec<PhotoTile> {
     let grid = rules.grid.max(1);
     let most = (rules.maximum / grid * grid).max(grid);
@@ -67,7 +68,7 @@ mod tests {
             sides in 1u32..9,
         ) {
             let grid = 8 << halvings;
-            let rules = WindowRules { grid, context: 16, minimum: grid, maximum: grid * sides };
+            let rules = WindowRules { zoom: 1, grid, context: 16, minimum: grid, maximum: grid * sides };
             let canvas = Rect::new(0, 0, 64 * columns, 64 * rows);
             let mut covered = vec![0u8; (columns * rows * 64) as usize];
             for PhotoTile { rect, core } in photo_tiles(&canvas, &rules) {
@@ -90,6 +91,7 @@ mod tests {
     #[test]
     fn context_is_a_quarter_of_a_tile_on_the_grid() {
         let rules = WindowRules {
+            zoom: 1,
             grid: 64,
             context: 16,
             minimum: 128,

@@ -2,12 +2,17 @@
 
 use super::blend::scale;
 use super::mask::Mask;
-use crate::protocol::Rect;
+use super::pixels::Pixels;
+use super::resize::resize_bicubic;
+use crate::protocol::{CanvasSize, Rect};
 
-/// What the model asks of a window; all in canvas pixels.
+/// What the model asks of a window; lengths in pixels as the model sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowRules {
-    /// Edges lie on multiples of this: 32 or 64.
+    /// Canvas pixels along a side of one pixel that the model sees, at least 1: a model that knows
+    /// whole small pictures sees a large canvas smaller than it is.
+    pub zoom: u32,
+    /// Sides are multiples of this: 32 or 64. So are positions, as far as the canvas's sides are.
     pub grid: u32,
     /// What the model should see around the part that it repaints.
     pub context: u32,
@@ -17,10 +22,17 @@ pub struct WindowRules {
     pub maximum: u32,
 }
 
+/// [`WindowRules::zoom`] for a canvas that a model of this native size may see up to `largest`
+/// times smaller: as large as lets a native window still fit into the canvas.
+pub fn zoom_for(canvas: CanvasSize, native_size: u32, largest: u32) -> u32 {
+    let fits = canvas.width.min(canvas.height) / native_size.max(1);
+    fits.clamp(1, largest.max(1))
+}
+
 /// A crop for the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    /// The crop: on the grid, inside the canvas.
+    /// The crop, in canvas pixels: inside the canvas.
     pub rect: Rect,
     /// The part of the dirty rectangle that this window answers for.
     pub core: Rect,
@@ -29,6 +41,52 @@ pub struct Window {
     fade: u32,
     /// The canvas that it was made for.
     canvas: Rect,
+    /// [`WindowRules::zoom`].
+    zoom: u32,
+}
+
+impl Window {
+    /// The crop in pixels as the model sees them.
+    pub const fn seen_rect(&self) -> Rect {
+        let Rect {
+            x,
+            y,
+            width,
+            height,
+        } = self.rect;
+        let zoom = self.zoom;
+        Rect::new(x / zoom, y / zoom, width / zoom, height / zoom)
+    }
+
+    /// A picture as large as the crop, as the model sees it.
+    pub fn seen(&self, pixels: Pixels) -> Pixels {
+        match self.zoom {
+            1 => pixels,
+            _ => resize_bicubic(&pixels, self.seen_size()),
+        }
+    }
+
+    /// A mask as large as the crop, as the model sees it: means of what lies in each pixel.
+    pub fn seen_mask(&self, mask: Mask) -> Mask {
+        match self.zoom {
+            1 => mask,
+            zoom => mask.shrunk(zoom),
+        }
+    }
+
+    /// What the model made of the window, as large as the crop.
+    pub fn shown(&self, made: Pixels) -> Pixels {
+        let Rect { width, height, .. } = self.rect;
+        match self.zoom {
+            1 => made,
+            _ => resize_bicubic(&made, CanvasSize { width, height }),
+        }
+    }
+
+    fn seen_size(&self) -> CanvasSize {
+        let Rect { width, height, .. } = self.seen_rect();
+        CanvasSize { width, height }
+    }
 }
 
 /// One axis of a window: start and end of the crop and of the core.
@@ -44,19 +102,25 @@ struct Extent {
 ///
 /// Each window has `context` around its core wherever the canvas allows, is at
 /// least `minimum` and at most `maximum` on a side (a canvas that is smaller
-/// than `minimum` is taken whole), and keeps to the grid. `canvas` lies at the
-/// origin and its sides are multiples of the grid. Where `maximum` leaves no
-/// room for the context, the context gets smaller. Empty for an empty `dirty`.
+/// than `minimum` is taken whole), and keeps to the grid; so much for what the
+/// model sees, on the canvas all of it is `zoom` times as long. `canvas` lies at
+/// the origin and its sides are multiples of the grid; where they are not of
+/// `zoom` times the grid, the last windows begin off it. Where `maximum` leaves
+/// no room for the context, the context gets smaller. Empty for an empty `dirty`.
 pub fn windows_for(dirty: &Rect, canvas: &Rect, rules: &WindowRules) -> Vec<Window> {
     let dirty = dirty.intersect(canvas);
     if dirty.is_empty() {
         return Vec::new();
     }
-    let grid = rules.grid.max(1);
-    let maximum = (rules.maximum / grid * grid).max(grid);
-    let minimum = rules.minimum.next_multiple_of(grid).clamp(grid, maximum);
-    let context = rules.context.min((maximum - grid) / 2);
+    let zoom = rules.zoom.max(1);
+    let grid = rules.grid.max(1) * zoom;
+    let maximum = (rules.maximum * zoom / grid * grid).max(grid);
+    let minimum = (rules.minimum * zoom).next_multiple_of(grid);
+    let minimum = minimum.clamp(grid, maximum);
+    let context = (rules.context * zoom).min((maximum - grid) / 2);
+    // From here on in canvas pixels.
     let rules = WindowRules {
+        zoom,
         grid,
         context,
         minimum,
@@ -72,6 +136,7 @@ pub fn windows_for(dirty: &Rect, canvas: &Rect, rules: &WindowRules) -> Vec<Wind
                 core: rect(column.core, row.core),
                 fade: context / 2,
                 canvas: *canvas,
+                zoom,
             })
         })
         .collect()
@@ -92,6 +157,8 @@ fn extents(start: u32, end: u32, side: u32, rules: &WindowRules) -> Vec<Extent> 
             end.min(farthest - rules.context)
         };
         let right = (to + rules.context).next_multiple_of(rules.grid).min(side);
+        // Where the canvas ends off the grid, it is the start that gives way.
+        let left = right.saturating_sub((right - left).next_multiple_of(rules.grid));
         extents.push(Extent {
             rect: widen(left, right, side, rules),
             core: (from, to),
@@ -105,9 +172,7 @@ fn extents(start: u32, end: u32, side: u32, rules: &WindowRules) -> Vec<Extent> 
 fn widen(left: u32, right: u32, side: u32, rules: &WindowRules) -> (u32, u32) {
     let length = (right - left).max(rules.minimum).min(side);
     let before = (length - (right - left)) / 2 / rules.grid * rules.grid;
-    let left = left
-        .saturating_sub(before)
-        .min((side - length) / rules.grid * rules.grid);
+    let left = left.saturating_sub(before).min(side - length);
     (left, left + length)
 }
 
@@ -124,6 +189,7 @@ pub fn feather(window: &Window, mask: &Mask) -> Mask {
         core,
         fade,
         canvas,
+        zoom: _,
     } = window;
     let columns: Vec<u8> = (rect.x..rect.right())
         .map(|x| weight(x, (core.x, core.right()), *fade, canvas.right()))

@@ -313,6 +313,11 @@ fn describe(model: &Model, device: &str) -> Description {
         id: model.name.clone(),
         family: model.family.name().to_owned(),
         native_size,
+        largest_zoom: match model.family {
+            // It knows things and landscapes as whole small pictures, not parts of large ones.
+            Family::Sketch => 2,
+            _ => 1,
+        },
         device: device.to_owned(),
         dtype: model.dtype.as_str().to_owned(),
         max_steps: 50,
@@ -321,6 +326,7 @@ fn describe(model: &Model, device: &str) -> Description {
     };
     let grid = model.window_grid();
     let rules = WindowRules {
+        zoom: 1,
         grid,
         context: 16,
         minimum: 128.min(native_size),

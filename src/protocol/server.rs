@@ -32,6 +32,10 @@ pub struct ModelInfo {
     pub family: String,
     /// The side of a window that the model was trained for, in pixels.
     pub native_size: u32,
+    /// How many times smaller than it is the model may see a canvas, at least 1: what it makes of
+    /// a window is then enlarged. Of 512 pixels a model of 256 that may see them twice as small
+    /// sees the whole.
+    pub largest_zoom: u32,
     /// `cpu`, `cuda:0`, `metal`.
     pub device: String,
     /// `f32`, `f16`, `bf16`.

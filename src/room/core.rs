@@ -20,7 +20,7 @@ use super::{
     views::{FramePlan, Tiles},
 };
 use crate::{
-    canvas::{Canvas, PhotoTile, Pixels, WindowRules},
+    canvas::{Canvas, PhotoTile, Pixels, WindowRules, zoom_for},
     journal::Journal,
     pipeline::Edit,
     protocol::{
@@ -128,6 +128,10 @@ impl RoomCore {
         journal: Box<dyn Journal>,
     ) -> Self {
         let size = options.size;
+        let rules = WindowRules {
+            zoom: zoom_for(size, model.native_size, model.largest_zoom),
+            ..rules
+        };
         let mut canvas = Canvas::new(size);
         canvas.set_spread(options.settings.spread);
         Self {

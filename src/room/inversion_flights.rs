@@ -117,6 +117,7 @@ mod tests {
     /// Photos with one of this many tiles side by side, and its tiles.
     fn photos(tiles: u32) -> (Photos, Vec<PhotoTile>) {
         let rules = WindowRules {
+            zoom: 1,
             grid: 16,
             context: 16,
             minimum: 64,

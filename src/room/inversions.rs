@@ -10,7 +10,7 @@ use super::{
     photos::{InversionFlight, Photo},
 };
 use crate::{
-    canvas::{MAX_UNDO_ENTRIES, PhotoTile, Pixels, Window, photo_tiles},
+    canvas::{MAX_UNDO_ENTRIES, PhotoTile, Pixels, Window, WindowRules, photo_tiles},
     engine::{InversionEvent, InvertedPart},
     pipeline::{PhotoWindow, hundredths},
     protocol::{
@@ -26,6 +26,15 @@ impl RoomCore {
 
     fn photo_mut(&mut self) -> Option<&mut Photo> {
         self.photos.get_mut(self.canvas.base_id()?)
+    }
+
+    /// How windows are cut now. The noise of a photo is that of the photo as large as it is.
+    pub(super) fn window_rules(&self) -> WindowRules {
+        let zoom = match self.photo() {
+            Some(_) => 1,
+            None => self.rules.zoom,
+        };
+        WindowRules { zoom, ..self.rules }
     }
 
     /// A photo was placed that is to be inverted.

@@ -276,6 +276,7 @@ mod tests {
 
     fn tiles(width: u32) -> Vec<PhotoTile> {
         let rules = WindowRules {
+            zoom: 1,
             grid: 16,
             context: 16,
             minimum: 64,

@@ -3,7 +3,10 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use super::core::RoomCore;
-use crate::{canvas::Mask, pipeline::PromptRegion, protocol::Rect};
+use crate::{
+    canvas::{Mask, Window},
+    pipeline::PromptRegion,
+};
 
 /// Prompts that a window can have at once. Each costs a row of the model's batch.
 const MOST: usize = 4;
@@ -44,8 +47,8 @@ impl StrokePrompts {
 impl RoomCore {
     /// The prompt of a window, and of its parts that have others. The room's own prompt is the
     /// window's where any stroke in it has none of its own; else the newest stroke's is.
-    pub(super) fn window_prompts(&self, window: &Rect) -> (String, Vec<PromptRegion>) {
-        let strokes = self.canvas.strokes_in(window);
+    pub(super) fn window_prompts(&self, window: &Window) -> (String, Vec<PromptRegion>) {
+        let strokes = self.canvas.strokes_in(&window.rect);
         let mut prompts = self.prompts.of(&strokes);
         let default = match prompts.contains(&None) {
             true => None,
@@ -64,12 +67,14 @@ impl RoomCore {
                 .position(|other| *other == self.prompts.get(id));
             Some(own.unwrap_or(prompts.len()))
         };
-        let shares = self.canvas.shares(window, prompts.len() + 1, group_of);
+        let shares = self
+            .canvas
+            .shares(&window.rect, prompts.len() + 1, group_of);
         let regions = prompts.iter().zip(shares);
         let regions = regions.filter(|(_, share): &(_, Mask)| !share.bounds().is_empty());
         let regions = regions.map(|(prompt, share)| PromptRegion {
             prompt: prompt.unwrap_or_default().to_owned(),
-            share: Arc::new(share),
+            share: Arc::new(window.seen_mask(share)),
         });
         (usual, regions.collect())
     }

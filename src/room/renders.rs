@@ -22,6 +22,7 @@ impl RoomCore {
     /// step the render that was given up for this one.
     pub(super) fn pump(&mut self, client: Uuid, now: Instant, supersede: bool) {
         let live = self.settings.live;
+        let rules = self.window_rules();
         loop {
             let Some(plan) = self.plans.get_mut(&client) else {
                 return;
@@ -30,8 +31,7 @@ impl RoomCore {
                 return;
             }
             let (size, rest) = (self.options.size, self.options.rest);
-            let Some((reason, window)) = plan.next_window(size, &self.rules, live, now, rest)
-            else {
+            let Some((reason, window)) = plan.next_window(size, &rules, live, now, rest) else {
                 return;
             };
             let mask = feather(&window, &self.canvas.repaint_mask(&window.rect));
@@ -52,10 +52,10 @@ impl RoomCore {
                 Reason::Settle => (better, true),
             };
             let edit = Edit {
-                window: window.rect,
-                sketch: Arc::new(self.canvas.sketch().crop(&window.rect)),
-                known: Arc::new(self.canvas.known(&window.rect, &mask)),
-                mask: Arc::new(mask.clone()),
+                window: window.seen_rect(),
+                sketch: Arc::new(window.seen(self.canvas.sketch().crop(&window.rect))),
+                known: Arc::new(window.seen(self.canvas.known(&window.rect, &mask))),
+                mask: Arc::new(window.seen_mask(mask.clone())),
                 settings: self.render_settings(&window, steps),
                 photo: self.photo_window(&window),
             };
@@ -93,7 +93,7 @@ impl RoomCore {
 
     fn render_settings(&self, window: &Window, steps: u32) -> RenderSettings {
         let settings = &self.settings;
-        let (prompt, regions) = self.window_prompts(&window.rect);
+        let (prompt, regions) = self.window_prompts(window);
         let usual = RenderSettings::default();
         let negative_prompt = &settings.negative_prompt;
         RenderSettings {
@@ -180,7 +180,8 @@ impl RoomCore {
             RenderEvent::Started { .. } => {}
             RenderEvent::Done {
                 pixels, timings, ..
-            } if pixels.bounds() == flight.mask_bounds() => {
+            } if flight.is_of_window(&pixels) => {
+                let pixels = flight.window.shown(pixels);
                 self.show_render(client, &flight, &pixels, timings);
                 self.pump(client, now, false);
             }
@@ -289,8 +290,9 @@ impl RoomCore {
 }
 
 impl Flight {
-    fn mask_bounds(&self) -> Rect {
-        Rect::new(0, 0, self.mask.width(), self.mask.height())
+    fn is_of_window(&self, made: &Pixels) -> bool {
+        let seen = self.window.seen_rect();
+        (made.width(), made.height()) == (seen.width, seen.height)
     }
 }
 

@@ -20,6 +20,7 @@ impl Default for TestRenderer {
                 id: "turner".to_owned(),
                 family: "test".to_owned(),
                 native_size: 256,
+                largest_zoom: 1,
                 device: "cpu".to_owned(),
                 dtype: "f32".to_owned(),
                 max_steps: 8,
@@ -69,6 +70,7 @@ impl Renderer for TestRenderer {
 
     fn window_rules(&self) -> WindowRules {
         WindowRules {
+            zoom: 1,
             grid: 64,
             context: 32,
             minimum: 128,

@@ -6,12 +6,14 @@ use crate::protocol::Rect;
 
 fn any_rules() -> impl Strategy<Value = WindowRules> {
     (
+        1u32..=2,
         prop_oneof![Just(32u32), Just(64)],
         0u32..100,
         1u32..300,
         64u32..600,
     )
-        .prop_map(|(grid, context, minimum, maximum)| WindowRules {
+        .prop_map(|(zoom, grid, context, minimum, maximum)| WindowRules {
+            zoom,
             grid,
             context,
             minimum,
@@ -39,18 +41,22 @@ proptest! {
     fn windows_keep_the_rules((canvas, dirty, rules) in any_case()) {
         let windows = windows_for(&dirty, &canvas, &rules);
         let mut covered = 0;
-        let maximum = (rules.maximum / rules.grid * rules.grid).max(rules.grid);
+        let grid = rules.grid * rules.zoom;
+        let maximum = (rules.maximum * rules.zoom / grid * grid).max(grid);
+        let minimum = (rules.minimum * rules.zoom).min(maximum);
+        let context = (rules.context * rules.zoom).min((maximum - grid) / 2);
         for (index, window) in windows.iter().enumerate() {
             let Rect { x, y, width, height } = window.rect;
             prop_assert!(canvas.contains(&window.rect));
-            for edge in [x, y, width, height] {
-                prop_assert_eq!(edge % rules.grid, 0);
+            for (from, length, side) in [(x, width, canvas.width), (y, height, canvas.height)] {
+                prop_assert!(length % grid == 0 || length == side);
+                prop_assert_eq!(from % if side % grid == 0 { grid } else { rules.grid }, 0);
+                prop_assert!(length <= maximum && length >= minimum.min(side));
             }
-            prop_assert!(width <= maximum && height <= maximum);
-            prop_assert!(width >= rules.minimum.min(canvas.width).min(maximum));
-            prop_assert!(height >= rules.minimum.min(canvas.height).min(maximum));
+            let seen = window.seen_rect();
+            prop_assert_eq!(seen.width * rules.zoom, width);
+            prop_assert_eq!(seen.x * rules.zoom, x);
             prop_assert!(dirty.contains(&window.core) && !window.core.is_empty());
-            let context = rules.context.min((maximum - rules.grid) / 2);
             prop_assert!(window.rect.contains(&window.core.inflate_within(context, &canvas)));
             covered += window.core.area();
             for other in &windows[index + 1..] {
@@ -58,9 +64,8 @@ proptest! {
             }
         }
         prop_assert_eq!(covered, dirty.area());
-        if dirty.width + 2 * rules.context + 2 * rules.grid <= maximum
-            && dirty.height + 2 * rules.context + 2 * rules.grid <= maximum
-        {
+        let around = 2 * rules.context * rules.zoom + 2 * grid;
+        if dirty.width + around <= maximum && dirty.height + around <= maximum {
             prop_assert_eq!(windows.len(), 1);
         }
     }
@@ -70,7 +75,7 @@ proptest! {
         for window in windows_for(&dirty, &canvas, &rules) {
             let rect = window.rect;
             let faded = feather(&window, &Mask::new(rect.width, rect.height, 200));
-            let reach = window.core.inflate_within(rules.context / 2, &canvas);
+            let reach = window.core.inflate_within(rules.context * rules.zoom / 2, &canvas);
             for y in rect.y..rect.bottom() {
                 for x in rect.x..rect.right() {
                     let value = faded.value(x - rect.x, y - rect.y);
@@ -118,6 +123,7 @@ proptest! {
 }
 
 const RULES: WindowRules = WindowRules {
+    zoom: 1,
     grid: 64,
     context: 32,
     minimum: 128,

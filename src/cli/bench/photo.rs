@@ -194,6 +194,7 @@ mod tests {
                 id: "a".to_owned(),
                 family: "sd".to_owned(),
                 native_size: 64,
+                largest_zoom: 1,
                 device: "cpu".to_owned(),
                 dtype: "f32".to_owned(),
                 max_steps: 50,

@@ -12,6 +12,7 @@ use super::painting::{ANSWER_WITHIN, CHUNK_EVERY, Listener, listen, paint};
 use super::report::{Painted, Spread, StrokeReport, spread_by_stage};
 use super::server::{MeasuredServer, ServerFlags};
 use super::tally::Tally;
+use crate::canvas::zoom_for;
 use crate::cli::machine::this_machine;
 use crate::cli::{Failure, bar};
 use crate::pipeline::hundredths;
@@ -33,7 +34,7 @@ pub struct StrokeArgs {
     /// Paint single dabs of that diameter [default: 64]
     #[arg(long, value_name = "PIXELS", conflicts_with = "window")]
     pub dab: Option<u32>,
-    /// Paint strokes whose render window is a square of that side
+    /// Paint strokes whose render window is, as the model sees it, a square of that side
     #[arg(long, value_name = "PIXELS")]
     pub window: Option<u32>,
     /// Strokes that count
@@ -58,12 +59,11 @@ pub struct StrokeArgs {
 /// # Errors
 /// When the flags make no sense, or the server does not do its part.
 pub fn run(args: StrokeArgs) -> Result<(), Failure> {
-    let plan = Plan::new(&args)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|cause| Failure::broken(format!("cannot start the network: {cause}")))?;
-    let report = runtime.block_on(measure(&args, &plan))?;
+    let report = runtime.block_on(measure(&args))?;
     println!(
         "{}",
         serde_json::to_string_pretty(&report).map_err(Failure::broken)?
@@ -71,11 +71,15 @@ pub fn run(args: StrokeArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn measure(args: &StrokeArgs, plan: &Plan) -> Result<StrokeReport, Failure> {
+async fn measure(args: &StrokeArgs) -> Result<StrokeReport, Failure> {
+    // Sizes that cannot be are refused before a server is started.
+    Plan::new(args, 1)?;
     let server = MeasuredServer::find(&args.server, &[]).await?;
     let room = make_room(server.authority(), args.canvas).await?;
     let joining = Instant::now();
     let (mut client, welcome) = BenchClient::join(server.authority(), &room).await?;
+    let (size, model) = (welcome.canvas, &welcome.model);
+    let plan = Plan::new(args, zoom_for(size, model.native_size, model.largest_zoom))?;
     let mut tally = Tally::default();
     let first_frame = first_frame(&mut client, &mut tally, joining).await?;
     client

@@ -199,6 +199,7 @@ mod tests {
     /// Everything that can be inverted of a canvas, in parts, as rooms do it.
     fn parts(canvas: &Rect, maximum: u32) -> Vec<Inversion> {
         let rules = WindowRules {
+            zoom: 1,
             grid: 32,
             context: 16,
             minimum: 64,

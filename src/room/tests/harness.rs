@@ -50,6 +50,7 @@ pub(super) fn model() -> ModelInfo {
         id: "test".to_owned(),
         family: "sketch".to_owned(),
         native_size: 64,
+        largest_zoom: 1,
         device: "cpu".to_owned(),
         dtype: "f32".to_owned(),
         max_steps: 8,
@@ -59,6 +60,7 @@ pub(super) fn model() -> ModelInfo {
 }
 
 pub(super) const RULES: WindowRules = WindowRules {
+    zoom: 1,
     grid: 32,
     context: 16,
     minimum: 64,
@@ -159,8 +161,21 @@ impl World {
     }
 
     pub(super) fn with_options(options: RoomOptions) -> Self {
+        Self::with_model(options, model())
+    }
+
+    /// A room whose model may see it so many times smaller.
+    pub(super) fn zoomed(largest_zoom: u32) -> Self {
+        let model = ModelInfo {
+            largest_zoom,
+            ..model()
+        };
+        Self::with_model(options(), model)
+    }
+
+    fn with_model(options: RoomOptions, model: ModelInfo) -> Self {
         let journal = Box::new(MemoryJournal::new(options.history_max));
-        let core = RoomCore::new("studio".to_owned(), options, model(), RULES, journal);
+        let core = RoomCore::new("studio".to_owned(), options, model, RULES, journal);
         Self {
             core,
             now: Instant::now(),

@@ -8,3 +8,4 @@ mod reverts;
 mod simulation;
 mod tasks;
 mod tile_order;
+mod zoom;

@@ -204,7 +204,7 @@ fn replayed(ops: &[SequencedOp]) -> Canvas {
 
 fn simulate(seed: u64, habits: Habits) {
     let mut dice = Dice::from_seed(seed);
-    let mut world = World::new();
+    let mut world = World::zoomed(1 + seed as u32 % 2);
     let photo = Pixels::new(SIZE.width, SIZE.height, [40, 90, 160]);
     world.core.images.insert("photo".to_owned(), photo).unwrap();
     let (fast, slow, guest) = (client(1), client(2), client(3));

@@ -17,6 +17,12 @@ family: string,
  */
 native_size: number, 
 /**
+ * How many times smaller than it is the model may see a canvas, at least 1: what it makes of
+ * a window is then enlarged. Of 512 pixels a model of 256 that may see them twice as small
+ * sees the whole.
+ */
+largest_zoom: number, 
+/**
  * `cpu`, `cuda:0`, `metal`.
  */
 device: string, 

@@ -10,11 +10,11 @@ use crate::protocol::{Brush, Rect, StrokeChunk, StrokePoint, Tool};
 
 /// The `spread` that a bench sets: the protocol's default.
 pub const SPREAD: u32 = 16;
-/// Pixels of context that a server puts around what the model may change.
+/// Pixels of context that a server puts around what the model may change, as the model sees them.
 const CONTEXT: u32 = 16;
 /// How far the hand moves within a stroke, in pixels.
 const MOVEMENT: u32 = 8;
-/// Windows lie on a grid no coarser than this.
+/// Windows lie on a grid no coarser than this, as the model sees them.
 const GRID: u32 = 64;
 
 const COLOURS: [&str; 6] = [
@@ -25,7 +25,9 @@ const COLOURS: [&str; 6] = [
 #[derive(Clone, Debug)]
 pub struct Plan {
     canvas: u32,
+    /// In canvas pixels.
     window: Option<u32>,
+    zoom: u32,
     seed: u32,
     /// Diameter of the brush.
     pub brush: u32,
@@ -36,24 +38,24 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The plan that the flags ask for.
+    /// The plan that the flags ask for, where the model sees the canvas `zoom` times smaller.
     ///
     /// # Errors
     /// When canvas, dab or window cannot be.
-    pub fn new(args: &StrokeArgs) -> Result<Self, Failure> {
+    pub fn new(args: &StrokeArgs, zoom: u32) -> Result<Self, Failure> {
         let canvas = args.canvas;
         if !(64..=4096).contains(&canvas) || !canvas.is_multiple_of(64) {
             return Err(Failure::usage(
                 "--canvas takes a multiple of 64 from 64 to 4096",
             ));
         }
-        let margin = 2 * (SPREAD + CONTEXT) + MOVEMENT;
-        let brush = match (args.window, args.dab) {
+        let margin = 2 * (SPREAD + CONTEXT * zoom) + MOVEMENT;
+        let window = args.window.map(|window| window.saturating_mul(zoom));
+        let brush = match (window, args.dab) {
             (Some(window), _) if window < margin + 8 || window > canvas => {
-                return Err(Failure::usage(format!(
-                    "--window takes {} to {canvas}, the canvas",
-                    margin + 8
-                )));
+                let least = (margin + 8).div_ceil(zoom);
+                let most = canvas / zoom;
+                return Err(Failure::usage(format!("--window takes {least} to {most}")));
             }
             (Some(window), _) => window - margin,
             (None, dab) => dab.unwrap_or(64),
@@ -66,10 +68,11 @@ impl Plan {
         }
         Ok(Self {
             canvas,
-            window: args.window,
+            window,
+            zoom,
             seed: args.seed,
             brush,
-            chunks: if args.window.is_some() { 4 } else { 2 },
+            chunks: if window.is_some() { 4 } else { 2 },
             rest: Duration::from_millis(args.rest),
         })
     }
@@ -104,8 +107,9 @@ impl Plan {
     fn corner(&self, random: &mut Random) -> u32 {
         match self.window {
             Some(window) => {
-                let places = (self.canvas - window) / GRID + 1;
-                random.below(places) * GRID + SPREAD + CONTEXT
+                let grid = GRID * self.zoom;
+                let places = (self.canvas - window) / grid + 1;
+                random.below(places) * grid + SPREAD + CONTEXT * self.zoom
             }
             None => random.below(self.canvas - self.brush - MOVEMENT + 1),
         }
@@ -169,7 +173,7 @@ mod tests {
             (64, Some(56), None),
             (256, None, Some(256)),
         ] {
-            let plan = Plan::new(&args(canvas, dab, window)).unwrap();
+            let plan = Plan::new(&args(canvas, dab, window), 1).unwrap();
             for index in 0..100 {
                 let stroke = plan.stroke(index);
                 assert!(Rect::new(0, 0, canvas, canvas).contains(&stroke.footprint));
@@ -187,21 +191,23 @@ mod tests {
 
     #[test]
     fn a_window_stroke_with_spread_and_context_fills_a_window_on_the_grid() {
-        let plan = Plan::new(&args(2048, None, Some(256))).unwrap();
         let canvas = Rect::new(0, 0, 2048, 2048);
-        for index in 0..50 {
-            let window = plan
-                .stroke(index)
-                .footprint
-                .inflate_within(SPREAD + CONTEXT, &canvas);
-            assert_eq!((window.width, window.height), (256, 256));
-            assert_eq!((window.x % GRID, window.y % GRID), (0, 0));
+        for zoom in [1, 2] {
+            let plan = Plan::new(&args(2048, None, Some(256)), zoom).unwrap();
+            for index in 0..50 {
+                let window = plan
+                    .stroke(index)
+                    .footprint
+                    .inflate_within(SPREAD + CONTEXT * zoom, &canvas);
+                assert_eq!((window.width, window.height), (256 * zoom, 256 * zoom));
+                assert_eq!((window.x % (GRID * zoom), window.y % (GRID * zoom)), (0, 0));
+            }
         }
     }
 
     #[test]
     fn brush_fields_stand_in_the_first_chunk_and_done_in_the_last() {
-        let stroke = Plan::new(&args(512, None, Some(256))).unwrap().stroke(0);
+        let stroke = Plan::new(&args(512, None, Some(256)), 1).unwrap().stroke(0);
         assert!(stroke.chunks[0].brush.is_some());
         assert!(stroke.chunks[1..].iter().all(|chunk| chunk.brush.is_none()));
         let done: Vec<bool> = stroke.chunks.iter().map(|chunk| chunk.done).collect();
@@ -210,18 +216,19 @@ mod tests {
 
     #[test]
     fn strokes_repeat_with_the_seed_and_differ_among_themselves() {
-        let plan = Plan::new(&args(2048, Some(64), None)).unwrap();
+        let plan = Plan::new(&args(2048, Some(64), None), 1).unwrap();
         assert_eq!(plan.stroke(3).chunks, plan.stroke(3).chunks);
         assert_ne!(plan.stroke(3).footprint, plan.stroke(4).footprint);
     }
 
     #[test]
     fn sizes_that_cannot_be_are_refused() {
-        assert!(Plan::new(&args(500, None, None)).is_err());
-        assert!(Plan::new(&args(8192, None, None)).is_err());
-        assert!(Plan::new(&args(512, None, Some(1024))).is_err());
-        assert!(Plan::new(&args(512, None, Some(64))).is_err());
-        assert!(Plan::new(&args(64, Some(64), None)).is_err());
-        assert!(Plan::new(&args(512, Some(0), None)).is_err());
+        assert!(Plan::new(&args(500, None, None), 1).is_err());
+        assert!(Plan::new(&args(8192, None, None), 1).is_err());
+        assert!(Plan::new(&args(512, None, Some(1024)), 1).is_err());
+        assert!(Plan::new(&args(512, None, Some(64)), 1).is_err());
+        assert!(Plan::new(&args(512, None, Some(512)), 2).is_err());
+        assert!(Plan::new(&args(64, Some(64), None), 1).is_err());
+        assert!(Plan::new(&args(512, Some(0), None), 1).is_err());
     }
 }
