@@ -16,7 +16,8 @@ from data import chunk_paths
 from icons import render_all
 from muon import Muon
 from photos import load_photos
-from settings import AUTOENCODER_MINUTES, DEVICE, WORK, TimeBox, claim_pid, load_checkpoint, save_checkpoint
+from precision import fast
+from settings import AUTOENCODER_MINUTES, DEVICE, WORK, TimeBox, claim_pid, like, load_checkpoint, save_checkpoint
 from team import WORKERS, run_team
 
 CHECKPOINT = WORK / "autoencoder.pt"
@@ -90,7 +91,7 @@ def train(team, minutes):
         network.load_state_dict(state["network"])
         for optimizer, saved_state in zip(optimizers, state["optimizers"]):
             optimizer.load_state_dict(saved_state)
-    average = state.get("average") or {name: value.clone() for name, value in network.state_dict().items()}
+    average = like(network, state["average"]) if state["step"] else {name: value.clone() for name, value in network.state_dict().items()}
     step, box = state["step"], TimeBox(minutes, state["seconds"])
     torch.manual_seed(step * 100 + team.rank)
     crops = Crops(step * 100 + team.rank)
@@ -101,7 +102,7 @@ def train(team, minutes):
             for group in optimizer.param_groups:
                 group["lr"] = base * min(1, (step + 1) / 50) * max(0.0, 1 - share)
         pixels = crops.batch()
-        with torch.autocast(DEVICE.type, torch.bfloat16):
+        with fast():
             latents = network.encode(pixels).latents
             made = network.decode(latents + 0.03 * torch.randn_like(latents)).sample
         loss = reconstruction_loss(made.float(), pixels)

@@ -3,6 +3,7 @@
 import torch
 
 from architecture import make_scheduler
+from precision import fast
 from settings import DEVICE
 
 #: Where sampling starts, from noise alone. The schedule would leave a trace of the picture there, enough to read its
@@ -31,7 +32,7 @@ class Denoiser:
     def v(self, sample, sketches, times, words):
         """What the UNet makes of a sample: noise less picture, each in its share."""
         inputs = torch.cat([sample, sketches], 1).contiguous(memory_format=torch.channels_last)
-        with torch.autocast(DEVICE.type, torch.bfloat16):
+        with fast():
             return self.network(inputs, times, encoder_hidden_states=words).sample.float()
 
     def denoised(self, sample, sketches, times, words):

@@ -17,6 +17,7 @@ from autoencoder import to_tensor
 from data import chunk_captions, chunk_paths
 from figures import HeldOut
 from muon import Muon
+from precision import fast
 from scenes import Studio
 from scores import own_caption_first
 from settings import DEVICE, IMAGE_MINUTES, WORK, TimeBox, claim_pid, load_checkpoint, replace_file, save_checkpoint
@@ -160,7 +161,7 @@ def train(minutes):
                 group["lr"] = rate * share
         pixels, words = pictures.batch(BATCH)
         wanted = likeness(words)
-        with torch.autocast(DEVICE.type, torch.bfloat16):
+        with fast():
             seen = clip.visual_projection(clip.vision_model(pixel_values=pixels).pooler_output)
         seen, said = F.normalize(seen.float(), dim=-1), F.normalize(clip.text_projection(words), dim=-1)
         scores = clip.logit_scale.exp().clamp(max=100) * seen @ said.T

@@ -1,8 +1,8 @@
 """What the UNet learns from: latents of pictures with a sketch and words for each."""
 
-import cv2
 import numpy as np
 import torch
+from torch.nn import functional
 
 from autoencoder import load_autoencoder
 from data import FOLDER, chunk_plain
@@ -12,72 +12,92 @@ from settings import DEVICE, SIZE
 NO_WORDS = 0.1
 #: How often the words alone tell what to paint.
 NO_SKETCH = 0.2
-#: Latents along the side of a batch, and how often: a canvas shows the model windows of all sizes.
-SIDES, SIDE_SHARES = (16, 12, 8), (0.8, 0.1, 0.1)
+#: How often a batch sees parts of its pictures, and their possible sides in latents: a canvas shows the model windows of
+#: all sizes, most of them not square.
+PART_SHARE, PART_SIDES = 0.3, (8, 12, 16)
 
 
 class Pairs:
-    """Random batches from all the chunks encoded so far."""
+    """Random batches from all the chunks encoded so far, made where the training runs."""
 
-    def __init__(self, seed):
-        self.random, self.chunks = np.random.default_rng(seed), {}
-        #: Chunk and row of every scene, and of those that words alone should make.
-        self.all, self.plain = [], []
-        self.no_words = np.load(FOLDER / "no-words.npy")[0]
-        self.sheet = encode_pictures(load_autoencoder(), np.full((1, SIZE, SIZE, 3), 255, np.uint8), 1)[0]
+    def __init__(self, seed, worker=0):
+        self.random = torch.Generator(DEVICE).manual_seed(2 * seed + 1_000_003 * worker)
+        #: The same in all workers: they wait for one another, so their batches should be of one size.
+        self.sizes = np.random.default_rng(seed)
+        self.no_words = torch.from_numpy(np.load(FOLDER / "no-words.npy")[0]).to(DEVICE)
+        sheet = encode_pictures(load_autoencoder(), np.full((1, SIZE, SIZE, 3), 255, np.uint8), 1)[0]
+        self.sheet = torch.from_numpy(sheet).to(DEVICE)
+        self.known = set()
+        #: Latents (N, 1 + sketches, C, H, W) of pictures and their sketches, hidden states of their words (N, T, D), and
+        #: which of them words alone should make.
+        self.latents, self.words, self.plain = [], [], []
         self.look()
+
+    def __len__(self):
+        return len(self.words)
 
     def look(self):
         """Takes in chunks that appeared since; chunk 0 is held out."""
+        latents, words, plain = [self.latents], [self.words], [self.plain]
         for path in sorted(FOLDER.glob("latents-*.npy")):
             number = path.stem.split("-")[-1]
-            if number == "000" or number in self.chunks or not (FOLDER / f"words-{number}.npy").exists():
+            if number == "000" or number in self.known or not (FOLDER / f"words-{number}.npy").exists():
                 continue
-            latents = np.load(path)
-            self.chunks[number] = latents, np.load(FOLDER / f"words-{number}.npy")
-            for row, plain in enumerate(chunk_plain(path)):
-                self.all.append((number, row))
-                if plain:
-                    self.plain.append((number, row))
+            self.known.add(number)
+            latents.append(torch.from_numpy(np.load(path)).to(DEVICE))
+            words.append(torch.from_numpy(np.load(FOLDER / f"words-{number}.npy")).to(DEVICE))
+            plain.append(torch.tensor(chunk_plain(path), device=DEVICE))
+        if len(latents) > 1:
+            self.latents, self.words, self.plain = (torch.cat([part for part in parts if len(part)]) for parts in (latents, words, plain))
+            self.plain_rows = self.plain.nonzero()[:, 0]
 
-    def shown(self, latents):
-        """Where latents differ from the white sheet's."""
-        return np.abs(latents - self.sheet).max(-3) > 0.5
+    def uniform(self, *shape):
+        return torch.rand(*shape, generator=self.random, device=DEVICE)
 
-    def moved(self, latents):
-        """A thing on white and its sketch, laid on another place of the sheet; a landscape stays as it is."""
-        side = latents.shape[-1]
-        shown = self.shown(latents)
-        if shown[0][[0, 0, -1, -1], [0, -1, 0, -1]].any() or not shown[0].any():
-            return latents
-        by = self.random.integers(-(side // 8), side // 8 + 1, size=2).tolist()
-        reach = cv2.dilate(shown.any(0).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-        laid = np.repeat(self.sheet[None], len(latents), 0)
-        rows, columns = np.nonzero(reach)
-        keep = (0 <= rows + by[0]) & (rows + by[0] < side) & (0 <= columns + by[1]) & (columns + by[1] < side)
-        rows, columns = rows[keep], columns[keep]
-        laid[..., rows + by[0], columns + by[1]] = latents[..., rows, columns]
-        return laid
+    def whole(self, low, high, *shape):
+        return torch.randint(low, high, shape, generator=self.random, device=DEVICE)
 
-    def cropped(self, latents, side):
-        """A square part of a picture and its sketch, as windows on a canvas show it."""
-        top, left = self.random.integers(latents.shape[-1] - side + 1, size=2)
-        return latents[..., top : top + side, left : left + side]
+    def moved(self, pairs):
+        """Things on white and their sketches, laid on other places of the sheet; landscapes stay as they are.
 
-    def pick(self, sketched):
-        """One picture with one of its sketches, and its words."""
-        chosen = self.all if sketched else self.plain
-        name, row = chosen[self.random.integers(len(chosen))]
-        latents, words = self.chunks[name]
-        pair = latents[row][[0, self.random.integers(1, latents.shape[1])]]
-        return self.moved(pair) if sketched else pair, words[row]
+        `pairs` are (N, 2, C, H, W), the picture before its sketch.
+        """
+        count, side = len(pairs), pairs.shape[-1]
+        shown = (pairs - self.sheet).abs().amax(2) > 0.5
+        picture = shown[:, 0]
+        edge = picture[:, 0, 0] | picture[:, 0, -1] | picture[:, -1, 0] | picture[:, -1, -1]
+        stays = (edge | ~picture.flatten(1).any(1))[:, None]
+        by = self.whole(-(side // 8), side // 8 + 1, count, 2).masked_fill(stays, 0)
+        # Where each place of the sheet takes its latents from; the sheet's own where that lies outside the thing.
+        reach = functional.max_pool2d(shown.any(1).float()[:, None], 3, 1, 1)[:, 0] > 0
+        places = torch.arange(side, device=DEVICE)
+        rows, columns = places - by[:, :1], places - by[:, 1:]
+        inside = ((0 <= rows) & (rows < side))[:, :, None] & ((0 <= columns) & (columns < side))[:, None]
+        rows, columns = rows.clamp(0, side - 1), columns.clamp(0, side - 1)
+        reach = taken_from(reach[:, None, None], rows, columns)[:, 0, 0]
+        inside &= reach | stays[:, :, None]
+        return torch.where(inside[:, None, None], taken_from(pairs, rows, columns), self.sheet)
+
+    def parts(self, pairs, height, width):
+        """Parts of pictures and their sketches, as windows on a canvas show them."""
+        top, left = (self.whole(0, pairs.shape[-1] - side + 1, len(pairs), 1) for side in (height, width))
+        return taken_from(pairs, top + torch.arange(height, device=DEVICE), left + torch.arange(width, device=DEVICE))
 
     def batch(self, count):
-        """Pictures, sketches and words as tensors, with sketches and words left out now and then."""
-        rows, side = [], int(self.random.choice(SIDES, p=SIDE_SHARES))
-        for _ in range(count):
-            sketched = self.random.random() >= NO_SKETCH
-            pair, words = self.pick(sketched)
-            pair = self.cropped(pair, side)
-            rows.append((pair[0], pair[1] * sketched, words if self.random.random() >= NO_WORDS else self.no_words))
-        return [torch.from_numpy(np.stack(column)).float().to(DEVICE) for column in zip(*rows)]
+        """Pictures (N, C, H, W), sketches and words, with sketches and words left out now and then."""
+        is_sketched = self.uniform(count) >= NO_SKETCH
+        rows = torch.where(is_sketched, self.whole(0, len(self), count), self.plain_rows[self.whole(0, len(self.plain_rows), count)])
+        sketch = self.whole(1, self.latents.shape[1], count)
+        pairs = torch.stack([self.latents[rows, 0], self.latents[rows, sketch]], 1)
+        is_sketched = is_sketched[:, None, None, None]
+        pairs = torch.where(is_sketched[:, None], self.moved(pairs), pairs)
+        if self.sizes.random() < PART_SHARE:
+            pairs = self.parts(pairs, *self.sizes.choice(PART_SIDES, 2).tolist())
+        words = torch.where((self.uniform(count) >= NO_WORDS)[:, None, None], self.words[rows], self.no_words)
+        return pairs[:, 0].float(), pairs[:, 1].float() * is_sketched, words.float()
+
+
+def taken_from(latents, rows, columns):
+    """From each of (N, M, C, H, W) its own rows (N, h) and columns (N, w): (N, M, C, h, w)."""
+    each = torch.arange(len(latents), device=latents.device)[:, None, None]
+    return latents[each, :, :, rows[:, :, None], columns[:, None]].permute(0, 3, 4, 1, 2)

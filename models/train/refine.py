@@ -5,19 +5,18 @@ pure noise as the product makes them, are also judged by a critic (adversarial d
 2023). Some samples stay ordinary diffusion, so that many steps and inversion still work.
 """
 
-import numpy as np
 import torch
 
 from architecture import make_unet
-from critic import Critic, critic_loss
+from critic import Critic, critic_advice, critic_loss
 from denoiser import FIRST_STEP, LATER_STEPS, Denoiser
 from pairs import Pairs
-from settings import DEVICE, REFINE_MINUTES, WORK, TimeBox, claim_pid, load_checkpoint, save_checkpoint
+from settings import DEVICE, REFINE_MINUTES, WORK, TimeBox, claim_pid, like, load_checkpoint, save_checkpoint
 from team import WORKERS, run_team
 from unet import AVERAGE_EVERY, CHECKPOINT as START
 
 CHECKPOINT = WORK / "refined.pt"
-BATCH = 32
+BATCH = 256 if DEVICE.type == "cuda" else 32
 RATE, CRITIC_RATE = 5e-4, 4e-4
 #: How strong the critic's pull on a picture is beside that of the mean squared error.
 CRITIC_SHARE = 1.0
@@ -27,10 +26,10 @@ CRITIC_TIMES = 2
 SECOND = 499
 
 
-def later_timesteps(random, count):
+def later_timesteps(pairs, count):
     """Timesteps after the first: mostly the few-step sampler's."""
-    few = random.choice(LATER_STEPS, count)
-    return torch.from_numpy(np.where(random.random(count) < 0.7, few, random.integers(0, FIRST_STEP, count))).to(DEVICE)
+    few = torch.tensor(LATER_STEPS, device=DEVICE)[pairs.whole(0, len(LATER_STEPS), count)]
+    return torch.where(pairs.uniform(count) < 0.7, few, pairs.whole(0, FIRST_STEP, count))
 
 
 def refine(team, minutes):
@@ -43,7 +42,7 @@ def refine(team, minutes):
         state["average"] = {name: value.clone() for name, value in state["network"].items()}
     network.load_state_dict(state["network"])
     critic.load_state_dict(state["critic"])
-    average, step, box = state["average"], state["step"], TimeBox(minutes, state["seconds"])
+    average, step, box = like(network, state["average"]), state["step"], TimeBox(minutes, state["seconds"])
     # Adam, not Muon: what is left to learn is small beside what is known, and a step costs half.
     optimizer = torch.optim.AdamW(network.parameters(), betas=(0.5, 0.98), weight_decay=0.0, fused=True)
     judge = torch.optim.AdamW(critic.parameters(), lr=CRITIC_RATE, betas=(0.5, 0.9), weight_decay=0.0, fused=True)
@@ -51,7 +50,7 @@ def refine(team, minutes):
         taught.load_state_dict(saved_state)
     parameters, judges = list(network.parameters()), list(critic.parameters())
     torch.manual_seed(step * 100 + team.rank + 1)
-    pairs, denoiser = Pairs(step * 100 + team.rank + 1), Denoiser(network)
+    pairs, denoiser = Pairs(step + 1, team.rank), Denoiser(network)
     started, means, done = step, [0.0, 0.0, 0.0], box.done
     quarter = BATCH // WORKERS // 4
     while not done:
@@ -61,14 +60,15 @@ def refine(team, minutes):
         for group in optimizer.param_groups:
             group["lr"] = rate
         pictures, sketches, words = pairs.batch(4 * quarter)
-        # One half is a first step from noise, a quarter a second step after it, a quarter ordinary diffusion.
+        # A quarter is a first step from noise, one half a second step after it (which learns more slowly, since it must not
+        # take the noise for something that is there), a quarter ordinary diffusion.
         times = torch.full((4 * quarter,), FIRST_STEP, device=DEVICE)
-        times[2 * quarter : 3 * quarter] = SECOND
-        times[3 * quarter :] = later_timesteps(pairs.random, quarter)
+        times[quarter : 3 * quarter] = SECOND
+        times[3 * quarter :] = later_timesteps(pairs, quarter)
         sample = torch.randn_like(pictures)
         with torch.no_grad():
-            middle, plain = slice(2 * quarter, 3 * quarter), slice(3 * quarter, 4 * quarter)
-            before = denoiser.denoised(sample[middle], sketches[middle], times[:quarter], words[middle])
+            middle, plain = slice(quarter, 3 * quarter), slice(3 * quarter, 4 * quarter)
+            before = denoiser.denoised(sample[middle], sketches[middle], torch.full_like(times[middle], FIRST_STEP), words[middle])
             sample[middle] = denoiser.noised(before, times[middle])
             sample[plain] = denoiser.noised(pictures[plain], times[plain])
         made = denoiser.denoised(sample, sketches, times, words)
@@ -86,7 +86,7 @@ def refine(team, minutes):
         weights = torch.cat([torch.ones(3 * quarter), 1 / (1 - denoiser.signal[times[3 * quarter :].cpu()])]).to(DEVICE)
         plain = (error * weights).mean()
         judged = few_made.detach().requires_grad_()
-        advice = -critic(judged, *few_rows[1:]).mean()
+        advice = critic_advice(critic, few_rows[0], judged, *few_rows[1:])
         pull = torch.autograd.grad(advice, judged)[0]
         drag = 2 * (few_made.detach() - few_rows[0]) / (few_made[0].numel() * 4 * quarter)
         pull = pull * (CRITIC_SHARE * drag.norm() / (pull.norm() + 1e-12))
@@ -97,7 +97,7 @@ def refine(team, minutes):
         optimizer.step()
 
         step += 1
-        for index, value in enumerate((error[: 2 * quarter].mean().item(), error[2 * quarter : 3 * quarter].mean().item(), gap)):
+        for index, value in enumerate((error[:quarter].mean().item(), error[quarter : 3 * quarter].mean().item(), gap)):
             means[index] += max(0.02, 1 / (step - started)) * (value - means[index])
         box.tick()
         done = bool(team.agree(box.done))
@@ -105,7 +105,7 @@ def refine(team, minutes):
             continue
         if step % AVERAGE_EVERY == 0:
             for name, value in network.state_dict().items():
-                average[name].lerp_(value, max(0.005, 1 / (1 + step)) * AVERAGE_EVERY)
+                average[name].lerp_(value, min(1.0, max(0.005, 1 / (1 + step / 8)) * AVERAGE_EVERY))
         if step % 25 == 0:
             print(f"refine step {step} {box.minutes:.1f} min first {means[0]:.4f} second {means[1]:.4f} critic's gap {means[2]:.2f} rate {rate:.1e}")
         if box.save_due() or done:

@@ -13,6 +13,7 @@ from transformers import AutoModel, AutoTokenizer
 from architecture import TEXT_WIDTH, make_text_encoder
 from concepts import THINGS
 from data import chunk_captions, chunk_paths
+from precision import fast
 from settings import DEVICE, TEXT_MINUTES, WORK, TimeBox, claim_pid, load_checkpoint, replace_file, save_checkpoint
 from tokenizer import common_words, emoji_words, load_tokenizer, teacher_folder, token_ids
 
@@ -47,7 +48,7 @@ def teacher_vectors(texts):
     for start in range(0, len(order), 256):
         rows = order[start : start + 256]
         batch = tokenizer([texts[row] for row in rows], padding=True, truncation=True, max_length=48, return_tensors="pt").to(DEVICE)
-        with torch.autocast(DEVICE.type, torch.bfloat16):
+        with fast():
             hidden = model(**batch).last_hidden_state.float()
         mask = batch.attention_mask[..., None]
         vectors[rows] = F.normalize((hidden * mask).sum(1) / mask.sum(1), dim=-1).cpu()
@@ -85,7 +86,7 @@ def train(minutes):
         for rows in pool[torch.randperm(8)]:
             longest = int(lengths[rows].max())
             batch = ids[rows, :longest].long().to(DEVICE)
-            with torch.autocast(DEVICE.type, torch.bfloat16):
+            with fast():
                 hidden = network(input_ids=batch).last_hidden_state.float()
             where = (lengths[rows] - 1).to(DEVICE)
             inside = (torch.arange(longest, device=DEVICE)[None] <= where[:, None]).float()[..., None]
@@ -118,7 +119,7 @@ def load_text_encoder():
 def embed(tokenizer, network, texts):
     """What the UNet attends to: the last hidden states of padded texts, in half precision."""
     ids = token_ids(tokenizer, texts).to(DEVICE)
-    with torch.autocast(DEVICE.type, torch.bfloat16):
+    with fast():
         return torch.cat([network(input_ids=part).last_hidden_state for part in ids.split(64)]).half()
 
 

@@ -40,7 +40,7 @@ class MockRoom {
     socket.send(JSON.stringify({
       type: "welcome", protocol: 1, room: this.name, client: hello.client, role: "owner", seq: this.seq,
       canvas: { width: this.width, height: this.height }, settings: this.settings,
-      model: { id: "mock", family: "sketch", native_size: 256, device: "cpu", dtype: "f32", max_steps: 50, samplers: ["lcm", "ddim"] },
+      model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, samplers: ["lcm", "ddim"] },
       members: [...this.members].map(([client, { name }]) => ({ client, name, role: "owner" })),
       ...(this.photo ? { photo: this.photo.info() } : {}),
     }));
