@@ -11,7 +11,7 @@ from settings import DEVICE, SIZE
 
 NO_WORDS = 0.1
 #: How often the words alone tell what to paint.
-NO_SKETCH = 0.2
+NO_SKETCH = 0.45
 #: How often a batch sees parts of its pictures, and their possible sides in latents: a canvas shows the model windows of
 #: all sizes, most of them not square.
 PART_SHARE, PART_SIDES = 0.3, (8, 12, 16)

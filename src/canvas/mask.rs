@@ -132,8 +132,8 @@ impl Mask {
         mask
     }
 
-    /// The mask `times` smaller: each value is the mean of `times`·`times`, rounded to the nearest.
-    /// What is left over on the right and below falls away.
+    /// The mask `times` smaller: each value is the mean of `times`·`times`, rounded down, so that
+    /// masks that share out 255 still do. What is left over on the right and below falls away.
     pub fn shrunk(&self, times: u32) -> Mask {
         let times = times.max(1);
         let mut small = Mask::new(self.width / times, self.height / times, 0);
@@ -142,7 +142,7 @@ impl Mask {
             for x in 0..small.width {
                 let rows = (0..times).map(|row| self.span(x * times, y * times + row, times));
                 let sum: u32 = rows.flatten().map(|value| u32::from(*value)).sum();
-                small.span_mut(x, y, 1)[0] = ((sum + area / 2) / area) as u8;
+                small.span_mut(x, y, 1)[0] = (sum / area) as u8;
             }
         }
         small

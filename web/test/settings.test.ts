@@ -103,3 +103,24 @@ test("where nothing is rendered a drag goes on after a while, and letting go sen
   clock.pass(10 * DRAG_PATIENCE_MS);
   expect(sent).toHaveLength(3);
 });
+
+test("what was lent is given back, but for what was changed meanwhile", () => {
+  const photo = { guidance_scale: 3, strength: 0.7 };
+  settings.lend(photo);
+  settings.accepted(photo, true);
+  expect(sent).toEqual([photo]);
+  settings.accepted({ strength: 0.5 }, false);
+  settings.giveBack();
+  expect(sent.slice(1)).toEqual([{ guidance_scale: 1 }]);
+  expect(settings.local.strength).toBe(0.5);
+  settings.accepted({ guidance_scale: 1 }, true);
+  settings.giveBack();
+  expect(sent, "once").toHaveLength(2);
+});
+
+test("of a second photo the first one's values are not taken for the room's own", () => {
+  settings.lend({ guidance_scale: 3, strength: 0.7 });
+  settings.lend({ guidance_scale: 4, strength: 0.6 });
+  settings.giveBack();
+  expect(sent.at(-1)).toEqual({ guidance_scale: 1, strength: 0.8 });
+});

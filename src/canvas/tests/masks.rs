@@ -103,3 +103,27 @@ fn one_pixel_grows_into_a_disc() {
         assert!(grown.value(centre + spread / 2, centre) > 100);
     }
 }
+
+#[test]
+fn a_shrunk_mask_holds_means_and_shares_stay_shares() {
+    let mask = Mask::from_raw(
+        5,
+        3,
+        vec![0, 255, 10, 20, 9, 255, 255, 30, 43, 9, 1, 1, 1, 1, 1],
+    );
+    let small = mask.unwrap().shrunk(2);
+    assert_eq!((small.width(), small.height()), (2, 1));
+    assert_eq!(small.data(), [191, 25]);
+    let half = |value: u8| Mask::new(4, 4, value).shrunk(4).value(0, 0);
+    assert_eq!(u16::from(half(127)) + u16::from(half(128)), 255);
+    let uneven = Mask::from_raw(2, 1, vec![128, 127]).unwrap();
+    let rest = Mask::from_raw(2, 1, vec![127, 128]).unwrap();
+    let [a, b] = [uneven, rest].map(|share| {
+        let two_rows = [share.data(), share.data()].concat();
+        Mask::from_raw(2, 2, two_rows)
+            .unwrap()
+            .shrunk(2)
+            .value(0, 0)
+    });
+    assert!(u16::from(a) + u16::from(b) <= 255);
+}

@@ -9,6 +9,8 @@ export const DRAG_GAP_MS = 60;
 export const DRAG_PATIENCE_MS = 1500;
 
 type Field = keyof Settings;
+/** What a photo wants other values of than paint does. */
+type Lent = Pick<Settings, "guidance_scale" | "strength">;
 
 const EMPTY: Settings = {
   prompt: "",
@@ -34,6 +36,7 @@ export class RoomSettings {
   #inFlight = new Map<Field, number>();
   #focused: Field | undefined;
   #stop: (() => void) | undefined;
+  #lent: { values: Lent; before: Lent } | undefined;
   /** A dragged value was sent, and nothing of it has been seen yet. */
   #unseen: { since: number; stop: () => void } | undefined;
   readonly #send: (patch: SettingsPatch) => void;
@@ -85,6 +88,24 @@ export class RoomSettings {
     if (fields.length === 0) return;
     for (const field of fields) this.#inFlight.set(field, (this.#inFlight.get(field) ?? 0) + 1);
     this.#send(patch);
+  }
+
+  /** Puts other values in the place of these, until `giveBack`. */
+  lend(values: Lent): void {
+    const { guidance_scale, strength } = this.local;
+    this.#lent = { values, before: this.#lent?.before ?? { guidance_scale, strength } };
+    this.edit(values);
+    this.flush();
+  }
+
+  /** The values from before `lend` again, but for those that somebody changed meanwhile. */
+  giveBack(): void {
+    const lent = this.#lent;
+    if (!lent) return;
+    this.#lent = undefined;
+    const untouched = (["guidance_scale", "strength"] as const).filter((field) => this.local[field] === lent.values[field]);
+    this.edit(Object.fromEntries(untouched.map((field) => [field, lent.before[field]])));
+    this.flush();
   }
 
   /** A field is in use. */
