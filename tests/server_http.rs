@@ -64,8 +64,8 @@ async fn the_model_is_described_as_the_protocol_says() {
     assert_eq!(
         model,
         json!({
-            "id": "turner", "family": "test", "native_size": 256, "device": "cpu",
-            "dtype": "f32", "max_steps": 8, "samplers": ["lcm", "ddim"]
+            "id": "turner", "family": "test", "native_size": 256, "largest_zoom": 1,
+            "device": "cpu", "dtype": "f32", "max_steps": 8, "samplers": ["lcm", "ddim"]
         })
     );
 }
