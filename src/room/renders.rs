@@ -34,7 +34,10 @@ impl RoomCore {
             let Some((reason, window)) = plan.next_window(size, &rules, live, now, rest) else {
                 return;
             };
-            let mask = feather(&window, &self.canvas.repaint_mask(&window.rect));
+            // The model repaints up to the window's edges what is to be repainted there too, so that
+            // neighbours agree; each shows its own part of it.
+            let repainted = self.canvas.repaint_mask(&window.rect);
+            let mask = feather(&window, &repainted);
             if mask.bounds().is_empty() {
                 continue;
             }
@@ -54,8 +57,8 @@ impl RoomCore {
             let edit = Edit {
                 window: window.seen_rect(),
                 sketch: Arc::new(window.seen(self.canvas.sketch().crop(&window.rect))),
-                known: Arc::new(window.seen(self.canvas.known(&window.rect, &mask))),
-                mask: Arc::new(window.seen_mask(mask.clone())),
+                known: Arc::new(window.seen(self.canvas.known(&window.rect, &repainted))),
+                mask: Arc::new(window.seen_mask(repainted)),
                 settings: self.render_settings(&window, steps),
                 photo: self.photo_window(&window),
             };

@@ -384,3 +384,21 @@ fn what_a_leaving_member_painted_is_still_rendered() {
     assert_ne!(result.pixel(120, 100), sketch.pixel(120, 100));
     assert_ne!(result.pixel(20, 20), sketch.pixel(20, 20));
 }
+
+#[test]
+fn the_model_repaints_up_to_the_edge_of_a_window_where_the_next_one_goes_on() {
+    let (mut world, me) = (world(), client(1));
+    let across: Vec<StrokePoint> = (0..=19)
+        .map(|step| [10.0 * step as f32, 64.0, 1.0])
+        .collect();
+    world.send(me, chunk("a", true, &across, true));
+    world.come_to_rest();
+    let windows: Vec<_> = world.submitted.iter().map(|(_, seen)| seen).collect();
+    assert!(windows.iter().any(|seen| seen.window.right() < SIZE.width));
+    for seen in windows {
+        for x in [0, seen.window.width - 1] {
+            let value = seen.mask.value(x, 64 - seen.window.y);
+            assert_eq!(value, 255, "at {x} of {:?}", seen.window);
+        }
+    }
+}

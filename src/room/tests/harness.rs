@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::inverter::Inverter;
 use crate::{
-    canvas::{Pixels, WindowRules},
+    canvas::{Mask, Pixels, WindowRules},
     engine::RenderEvent,
     journal::MemoryJournal,
     pipeline::PromptRegion,
@@ -146,6 +146,7 @@ const NOT_INVERTED: &str = "not inverted";
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct RenderSettingsSeen {
     pub(super) window: Rect,
+    pub(super) mask: Mask,
     pub(super) steps: u32,
     pub(super) seed: u64,
     pub(super) prompt: String,
@@ -293,6 +294,7 @@ impl World {
             submission.member,
             RenderSettingsSeen {
                 window: submission.edit.window,
+                mask: submission.edit.mask.as_ref().clone(),
                 steps: submission.edit.settings.steps,
                 seed: submission.edit.settings.seed,
                 prompt: submission.edit.settings.prompt.clone(),
