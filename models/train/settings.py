@@ -26,10 +26,6 @@ UNET_MINUTES = float(os.environ.get("IMPASTO_UNET_MINUTES", 85))
 REFINE_MINUTES = float(os.environ.get("IMPASTO_REFINE_MINUTES", 60))
 IMAGE_MINUTES = float(os.environ.get("IMPASTO_IMAGE_MINUTES", 40))
 
-#: Muon's learning rate for the UNet at the start: a third of this where it goes on from finished weights, which a high
-#: one undoes for the first hour.
-UNET_RATE = float(os.environ.get("IMPASTO_UNET_RATE", 0.006))
-
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SIZE = 256
 

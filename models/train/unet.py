@@ -11,13 +11,13 @@ from architecture import make_unet
 from denoiser import FIRST_STEP, LATER_STEPS, Denoiser
 from muon import Muon
 from pairs import Pairs
-from settings import DEVICE, UNET_MINUTES, UNET_RATE, WORK, TimeBox, claim_pid, like, load_checkpoint, save_checkpoint
+from settings import DEVICE, UNET_MINUTES, WORK, TimeBox, claim_pid, like, load_checkpoint, save_checkpoint
 from team import WORKERS, run_team
 
 CHECKPOINT = WORK / "unet.pt"
 #: Muon's learning rate at the start and at the end; Adam, for the rest, takes a tenth. What words mean in a small part of
 #: a picture is learned when the rate is low: at 0.02 it drowns in the noise of the batches.
-RATES = UNET_RATE, UNET_RATE / 12
+RATES = 0.006, 0.0005
 #: A GPU is idle most of the time with fewer.
 BATCH = 512 if DEVICE.type == "cuda" else 32
 AVERAGE_EVERY = 5

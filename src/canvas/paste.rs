@@ -7,17 +7,16 @@ use crate::protocol::Rect;
 
 impl Canvas {
     /// What the pixels of `window` are where the model does not paint: the
-    /// `known` of an edit whose mask is `mask` (window size; the mask of
-    /// [`Canvas::repaint_mask`] or less).
+    /// `known` of an edit whose mask is `mask` (window size; `soft` or less),
+    /// where `soft` is the window's [`Canvas::repaint_mask`].
     ///
     /// With it, `known·(1 − mask) + model·mask` mixes the model's pixels with
     /// the sketch along the soft edge of the strokes, and with the result of
     /// earlier renders where a window fades out. Rendering again and again
     /// therefore does not make soft edges creep towards hard ones.
-    pub fn known(&self, window: &Rect, mask: &Mask) -> Pixels {
+    pub fn known(&self, window: &Rect, mask: &Mask, soft: &Mask) -> Pixels {
         let window = window.intersect(&self.bounds);
         let mut known = self.result.crop(&window);
-        let soft = self.repaint_mask(&window);
         let height = window.height.min(mask.height());
         let width = window.width.min(mask.width());
         for y in 0..height {
@@ -48,7 +47,7 @@ impl Canvas {
         )
         .intersect(&self.bounds);
         let allowed = self.repaint_mask(&window);
-        let known = self.known(&window, mask);
+        let known = self.known(&window, mask, &allowed);
         let mut dirty = Rect::default();
         for y in 0..window.height {
             let masks = mask

@@ -57,7 +57,11 @@ impl RoomCore {
             let edit = Edit {
                 window: window.seen_rect(),
                 sketch: Arc::new(window.seen(self.canvas.sketch().crop(&window.rect))),
-                known: Arc::new(window.seen(self.canvas.known(&window.rect, &repainted))),
+                known: Arc::new(window.seen(self.canvas.known(
+                    &window.rect,
+                    &repainted,
+                    &repainted,
+                ))),
                 mask: Arc::new(window.seen_mask(repainted)),
                 settings: self.render_settings(&window, steps),
                 photo: self.photo_window(&window),

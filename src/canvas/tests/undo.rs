@@ -241,7 +241,7 @@ fn rendering_again_does_not_harden_a_soft_edge() {
     let mask = canvas.repaint_mask(&window);
     // Black where the mask allows it, as an engine would blend it.
     let blend = |canvas: &Canvas| {
-        let mut blended = canvas.known(&window, &mask);
+        let mut blended = canvas.known(&window, &mask, &canvas.repaint_mask(&window));
         for (pixel, mask) in blended.data_mut().chunks_exact_mut(3).zip(mask.data()) {
             pixel.iter_mut().for_each(|value| {
                 *value = (u32::from(*value) * (255 - u32::from(*mask)) / 255) as u8

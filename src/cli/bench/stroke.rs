@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use tokio::time::timeout_at;
 
-use super::client::{BenchClient, Heard, make_room};
+use super::client::{BenchClient, Heard, make_room, model_of};
 use super::painting::{ANSWER_WITHIN, CHUNK_EVERY, Listener, listen, paint};
 use super::report::{Painted, Spread, StrokeReport, spread_by_stage};
 use super::server::{MeasuredServer, ServerFlags};
@@ -16,7 +16,7 @@ use crate::canvas::zoom_for;
 use crate::cli::machine::this_machine;
 use crate::cli::{Failure, bar};
 use crate::pipeline::hundredths;
-use crate::protocol::{ClientMessage, Layer, SettingsPatch};
+use crate::protocol::{CanvasSize, ClientMessage, Layer, SettingsPatch};
 use plan::{Plan, SPREAD};
 
 /// Strokes before the first that counts.
@@ -72,14 +72,16 @@ pub fn run(args: StrokeArgs) -> Result<(), Failure> {
 }
 
 async fn measure(args: &StrokeArgs) -> Result<StrokeReport, Failure> {
-    // Sizes that cannot be are refused before a server is started.
-    Plan::new(args, 1)?;
     let server = MeasuredServer::find(&args.server, &[]).await?;
+    let model = model_of(server.authority()).await?;
+    let size = CanvasSize {
+        width: args.canvas,
+        height: args.canvas,
+    };
+    let plan = Plan::new(args, zoom_for(size, model.native_size, model.largest_zoom))?;
     let room = make_room(server.authority(), args.canvas).await?;
     let joining = Instant::now();
-    let (mut client, welcome) = BenchClient::join(server.authority(), &room).await?;
-    let (size, model) = (welcome.canvas, &welcome.model);
-    let plan = Plan::new(args, zoom_for(size, model.native_size, model.largest_zoom))?;
+    let (mut client, _) = BenchClient::join(server.authority(), &room).await?;
     let mut tally = Tally::default();
     let first_frame = first_frame(&mut client, &mut tally, joining).await?;
     client
@@ -134,7 +136,7 @@ async fn measure(args: &StrokeArgs) -> Result<StrokeReport, Failure> {
         frame_bytes: Spread::of(&tally.frame_bytes),
         lost: tally.lost,
         refusals: tally.refusals,
-        model: welcome.model,
+        model,
         machine: this_machine(),
         ready_seconds: server.ready_seconds().map(hundredths),
         server_peak_mib: server.peak_memory_mib(),

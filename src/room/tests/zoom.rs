@@ -3,9 +3,20 @@
 use super::{decisions::dab, harness::*, photos::place};
 use crate::{canvas::Pixels, protocol::*};
 
+const PHOTO: [u8; 3] = [40, 90, 160];
+
 fn world(largest_zoom: u32) -> World {
     let mut world = World::zoomed(largest_zoom);
     world.join(client(1), None);
+    world
+}
+
+/// A room on a photo, placed that way.
+fn world_on_photo(mode: PlaceMode) -> World {
+    let mut world = world(2);
+    let photo = Pixels::new(SIZE.width, SIZE.height, PHOTO);
+    world.core.images.insert("photo".to_owned(), photo).unwrap();
+    world.send(client(1), place(mode));
     world
 }
 
@@ -31,10 +42,7 @@ fn a_window_is_seen_smaller_and_its_picture_enlarged() {
 
 #[test]
 fn no_byte_changes_where_the_mask_is_zero() {
-    let (mut world, me) = (world(2), client(1));
-    let base = Pixels::new(SIZE.width, SIZE.height, [40, 90, 160]);
-    world.core.images.insert("photo".to_owned(), base).unwrap();
-    world.send(me, place(PlaceMode::Plain));
+    let (mut world, me) = (world_on_photo(PlaceMode::Plain), client(1));
     for (id, x, y) in [("a", 31.0, 33.0), ("b", 117.0, 90.0), ("c", 191.0, 5.0)] {
         world.send(me, dab(id, x, y));
     }
@@ -44,7 +52,7 @@ fn no_byte_changes_where_the_mask_is_zero() {
     let mut kept = 0;
     for y in 0..SIZE.height {
         for x in (0..SIZE.width).filter(|x| mask.value(*x, y) == 0) {
-            assert_eq!(canvas.result().pixel(x, y), [40, 90, 160], "at {x}, {y}");
+            assert_eq!(canvas.result().pixel(x, y), PHOTO, "at {x}, {y}");
             kept += 1;
         }
     }
@@ -65,10 +73,7 @@ fn a_canvas_is_never_seen_smaller_than_the_model_likes() {
 
 #[test]
 fn an_inverted_photo_is_seen_as_large_as_it_is() {
-    let (mut world, me) = (world(2), client(1));
-    let photo = Pixels::new(SIZE.width, SIZE.height, [40, 90, 160]);
-    world.core.images.insert("photo".to_owned(), photo).unwrap();
-    world.send(me, place(PlaceMode::Invert));
+    let (mut world, me) = (world_on_photo(PlaceMode::Invert), client(1));
     world.come_to_rest();
     world.send(me, dab("a", 180.0, 60.0));
     world.come_to_rest();
