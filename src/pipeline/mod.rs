@@ -136,15 +136,18 @@ impl Pipeline {
             Some(_) => Some(self.latent_mask(&edit.mask)?),
             None => None,
         };
-        let image_input = match self.model.family {
-            Family::Inpainting => Some(self.inpainting_input(&edit.known, &edit.mask)?),
-            _ => self.image_input(&sketch)?,
+        // White paper is no sketch: the words have the window to themselves, as in text to image.
+        let sketch = (!edit.sketch.is_white()).then_some(sketch);
+        let image_input = match (self.model.family, &sketch) {
+            (Family::Inpainting, _) => Some(self.inpainting_input(&edit.known, &edit.mask)?),
+            (_, Some(sketch)) => self.image_input(sketch)?,
+            (_, None) => None,
         };
         timings.finish(stage);
         let settings = self.window_settings(edit);
         let latent_rect = latent_rect_from_window(&edit.window, self.model.vae.scale());
         let inputs = RenderInputs {
-            start: self.starts_from_image(settings.strength).then_some(sketch),
+            start: sketch.filter(|_| self.starts_from_image(settings.strength)),
             image_input,
             known,
             mask,
