@@ -185,7 +185,7 @@ export const habitScenarios = {
     await calm(page);
     await page.getByRole("button", { name: "Apply to sketch" }).click();
     await calm(page);
-    await page.getByRole("button", { name: "Apply to sketch" }).isDisabled();
+    assert.ok(await page.getByRole("button", { name: "Apply to sketch" }).isDisabled(), "there is nothing to apply twice");
     const before = [await hash(page, "result"), await hash(page, "result", corner)];
     await field(page).fill("stormy sea");
     await page.getByText("Nothing is painted or masked, so these words change nothing yet.").waitFor();
@@ -193,8 +193,9 @@ export const habitScenarios = {
     await field(page).press("Enter");
     await calm(page);
     assert.equal(await hash(page, "result"), before[0], "nothing is repainted unasked");
+    const { seq } = await state(page);
     await page.getByRole("button", { name: "Repaint everything" }).click();
-    await page.waitForFunction(() => window.impasto.state().busy.length > 0 || window.impasto.state().pending > 0);
+    await page.waitForFunction((least) => window.impasto.state().seq > least, seq);
     await calm(page);
     assert.notEqual(await hash(page, "result", corner), before[1], "everything is repainted");
     assert.equal(await page.getByText("Nothing is painted or masked").count(), 0);
