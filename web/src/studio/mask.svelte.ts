@@ -11,7 +11,8 @@ export const REFRESH_MS = 250;
 
 /** Ids of strokes over the whole canvas begin with one of these; the server's own renders say `render-`. */
 const WHOLE = ["all-", "render-"] as const;
-const MOST_SIZE = 128;
+/** Diameter of that stroke; it runs over the edges, so that any will do. */
+const SIZE = 128;
 
 /** True for a stroke that masks a whole rectangle: it is no line of a hand, and has no ink. */
 export function isWhole(id: string): boolean {
@@ -23,7 +24,7 @@ export function isWhole(id: string): boolean {
  * over the whole canvas, with rows so close that no gap is left.
  */
 export function everywhere(tool: "mask" | "restore", { width, height }: CanvasSize, id: string): StrokeChunk {
-  const size = Math.min(MOST_SIZE, Math.max(8, Math.min(width, height) / 16));
+  const size = SIZE;
   const rows = Math.ceil((height + 2 * size) / (size / 2));
   const points = Array.from({ length: rows + 1 }, (_, row): StrokeChunk["points"] => {
     const y = -size + ((height + 2 * size) * row) / rows;
