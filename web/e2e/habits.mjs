@@ -55,7 +55,11 @@ export const habitScenarios = {
         await page.getByRole("switch", { name: "Live" }).click();
         await page.getByRole("switch", { name: "Live" }).click();
       },
-      "a menu": () => page.getByLabel("Sampler").selectOption({ index: 0 }),
+      "a menu": async () => {
+        await page.getByRole("button", { name: "More", exact: true }).click();
+        await page.getByLabel("Sampler").selectOption({ index: 1 });
+        await page.getByRole("button", { name: "More", exact: true }).click();
+      },
       "an arrow key": async () => {
         await page.getByRole("application", { name: "Canvas" }).focus();
         await page.keyboard.press("ArrowRight");
