@@ -10,6 +10,7 @@ import { historyScenarios } from "./history.mjs";
 import { canvasScenarios, layoutScenarios } from "./layout.mjs";
 import { peopleScenarios } from "./people.mjs";
 import { photoScenarios } from "./photo.mjs";
+import { settingsScenarios } from "./settings.mjs";
 import { scenarios } from "./scenarios.mjs";
 
 const { values } = parseArgs({
@@ -33,7 +34,7 @@ if (!values.url && !values.mock) {
 const mock = values.mock ? await (await import("./mock-server.mjs")).startMock() : undefined;
 const url = (values.url ?? mock?.url ?? "").replace(/\/$/, "");
 mkdirSync(values.shots, { recursive: true });
-const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios };
+const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios };
 const LONGEST_MS = 180_000;
 const browser = await launch();
 let failed = 0;
