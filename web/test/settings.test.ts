@@ -111,9 +111,9 @@ test("what was lent is given back, but for what was changed meanwhile", () => {
   expect(sent).toEqual([photo]);
   settings.accepted({ strength: 0.5 }, false);
   settings.giveBack();
-  expect(sent.slice(1)).toEqual([{ guidance_scale: 1 }]);
+  expect(sent.slice(1)).toEqual([{ guidance_scale: 1, finish: "none" }]);
   expect(settings.local.strength).toBe(0.5);
-  settings.accepted({ guidance_scale: 1 }, true);
+  settings.accepted({ guidance_scale: 1, finish: "none" }, true);
   settings.giveBack();
   expect(sent, "once").toHaveLength(2);
 });
@@ -122,5 +122,5 @@ test("of a second photo the first one's values are not taken for the room's own"
   settings.lend({ guidance_scale: 3, strength: 0.7, finish: "none" as const });
   settings.lend({ guidance_scale: 4, strength: 0.6, finish: "none" as const });
   settings.giveBack();
-  expect(sent.at(-1)).toEqual({ guidance_scale: 1, strength: 0.8 });
+  expect(sent.at(-1)).toEqual({ guidance_scale: 1, strength: 0.8, finish: "none" });
 });
