@@ -6,7 +6,8 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use impasto::canvas::{Finish, Pixels};
+use impasto::canvas::Pixels;
+use impasto::protocol::Finish;
 
 /// A sky over a meadow, with a soft sun: edges, gradients and flat colour.
 fn scene(side: u32) -> Pixels {

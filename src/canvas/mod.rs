@@ -38,7 +38,6 @@ pub use codec::{CodecError, ImageLimits, encode_image};
 pub use decode::decode_image;
 pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
-pub use finish::{Finish, UnknownFinish};
 pub use layers::{Canvas, MAX_SPREAD, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
 pub use mask::Mask;
 pub use photo_tiles::{PhotoTile, photo_tiles};

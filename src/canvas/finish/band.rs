@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 use super::flow::{Flow, flow};
 use super::kuwahara::Sample;
@@ -79,33 +79,36 @@ pub(super) fn widened(rows: &Range<usize>, by: usize, height: usize) -> Range<us
     rows.start.saturating_sub(by)..(rows.end + by).min(height)
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn split(pixels: &[u8], [red, green, blue]: [&mut [f32]; 3], squares: &mut [f32]) {
-    let planes = red.iter_mut().zip(green).zip(blue).zip(squares);
-    for (pixel, (((red, green), blue), squares)) in pixels.chunks_exact(3).zip(planes) {
-        *red = f32::from(pixel[0]) * (1.0 / 255.0);
-        *green = f32::from(pixel[1]) * (1.0 / 255.0);
-        *blue = f32::from(pixel[2]) * (1.0 / 255.0);
-        *squares = *red * *red + *green * *green + *blue * *blue;
-    }
-}
-
-#[multiversion(targets("x86_64+avx2"))]
-fn interleave(samples: &mut [Sample], [red, green, blue, squares]: [&[f32]; 4]) {
-    let planes = red.iter().zip(green).zip(blue).zip(squares);
-    for (sample, (((red, green), blue), squares)) in samples.iter_mut().zip(planes) {
-        *sample = [*red, *green, *blue, *squares];
-    }
-}
-
-#[multiversion(targets("x86_64+avx2"))]
-fn blend(pixels: &mut [u8], [red, green, blue]: [&[f32]; 3], strength: f32) {
-    let colors = red.iter().zip(green).zip(blue);
-    for (pixel, ((red, green), blue)) in pixels.chunks_exact_mut(3).zip(colors) {
-        for (value, color) in pixel.iter_mut().zip([red, green, blue]) {
-            let before = f32::from(*value);
-            let mixed = before + strength * (255.0 * color - before);
-            *value = (mixed + 0.5) as u8;
+    with_avx2(|| {
+        let planes = red.iter_mut().zip(green).zip(blue).zip(squares);
+        for (pixel, (((red, green), blue), squares)) in pixels.chunks_exact(3).zip(planes) {
+            *red = f32::from(pixel[0]) * (1.0 / 255.0);
+            *green = f32::from(pixel[1]) * (1.0 / 255.0);
+            *blue = f32::from(pixel[2]) * (1.0 / 255.0);
+            *squares = *red * *red + *green * *green + *blue * *blue;
         }
-    }
+    });
+}
+
+fn interleave(samples: &mut [Sample], [red, green, blue, squares]: [&[f32]; 4]) {
+    with_avx2(|| {
+        let planes = red.iter().zip(green).zip(blue).zip(squares);
+        for (sample, (((red, green), blue), squares)) in samples.iter_mut().zip(planes) {
+            *sample = [*red, *green, *blue, *squares];
+        }
+    });
+}
+
+fn blend(pixels: &mut [u8], [red, green, blue]: [&[f32]; 3], strength: f32) {
+    with_avx2(|| {
+        let colors = red.iter().zip(green).zip(blue);
+        for (pixel, ((red, green), blue)) in pixels.chunks_exact_mut(3).zip(colors) {
+            for (value, color) in pixel.iter_mut().zip([red, green, blue]) {
+                let before = f32::from(*value);
+                let mixed = before + strength * (255.0 * color - before);
+                *value = (mixed + 0.5) as u8;
+            }
+        }
+    });
 }

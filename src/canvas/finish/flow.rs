@@ -1,6 +1,6 @@
 //! Which way a picture runs: the direction of least change, from its structure tensor.
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 use super::noise::{Area, clouds};
 use super::planes::{Kernel, Plane};
@@ -66,7 +66,6 @@ pub(super) fn flow(colors: &[Plane; 3], area: &Area, scale: f32) -> Flow {
 
 /// Adds the products of a colour's derivatives; `scale` makes up for what a larger picture of the
 /// same thing has less of.
-#[multiversion(targets("x86_64+avx2"))]
 fn add_gradient(
     (xx, xy, yy): (&mut [f32], &mut [f32], &mut [f32]),
     row: &[f32],
@@ -74,61 +73,65 @@ fn add_gradient(
     below: &[f32],
     scale: f32,
 ) {
-    let half = 0.5 * scale;
-    let last = row.len() - 1;
-    let mut add = |x: usize, left: f32, right: f32| {
-        let dx = (right - left) * half;
-        let dy = (below[x] - above[x]) * half;
-        xx[x] += dx * dx;
-        xy[x] += dx * dy;
-        yy[x] += dy * dy;
-    };
-    add(0, row[0], row[1.min(last)]);
-    if last > 0 {
-        add(last, row[last - 1], row[last]);
-    }
-    let inner = 1..last.max(1);
-    let targets = xx[inner.clone()]
-        .iter_mut()
-        .zip(&mut xy[inner.clone()])
-        .zip(&mut yy[inner.clone()]);
-    let across = row.iter().zip(&row[2.min(last + 1)..]);
-    let down = above[inner.clone()].iter().zip(&below[inner]);
-    for ((((xx, xy), yy), (left, right)), (above, below)) in targets.zip(across).zip(down) {
-        let dx = (right - left) * half;
-        let dy = (below - above) * half;
-        *xx += dx * dx;
-        *xy += dx * dy;
-        *yy += dy * dy;
-    }
+    with_avx2(|| {
+        let half = 0.5 * scale;
+        let last = row.len() - 1;
+        let mut add = |x: usize, left: f32, right: f32| {
+            let dx = (right - left) * half;
+            let dy = (below[x] - above[x]) * half;
+            xx[x] += dx * dx;
+            xy[x] += dx * dy;
+            yy[x] += dy * dy;
+        };
+        add(0, row[0], row[1.min(last)]);
+        if last > 0 {
+            add(last, row[last - 1], row[last]);
+        }
+        let inner = 1..last.max(1);
+        let targets = xx[inner.clone()]
+            .iter_mut()
+            .zip(&mut xy[inner.clone()])
+            .zip(&mut yy[inner.clone()]);
+        let across = row.iter().zip(&row[2.min(last + 1)..]);
+        let down = above[inner.clone()].iter().zip(&below[inner]);
+        for ((((xx, xy), yy), (left, right)), (above, below)) in targets.zip(across).zip(down) {
+            let dx = (right - left) * half;
+            let dy = (below - above) * half;
+            *xx += dx * dx;
+            *xy += dx * dy;
+            *yy += dy * dy;
+        }
+    });
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn point(
     directions: &mut [Direction],
     anisotropy: &mut [f32],
     [xx, xy, yy]: [&[f32]; 3],
     [turn, sway]: [&[f32]; 2],
 ) {
-    let tensors = xx.iter().zip(xy).zip(yy);
-    let hands = turn.iter().zip(sway);
-    let targets = directions.iter_mut().zip(anisotropy);
-    for (((direction, anisotropy), ((xx, xy), yy)), (turn, sway)) in targets.zip(tensors).zip(hands)
-    {
-        // The hand's strokes run across the page and a little uphill, here more and there less. A
-        // tensor's direction is the half of the angle of (xx − yy, 2·xy).
-        let (cos, sin) = (-0.75 + 0.5 * turn, 0.35 + 0.9 * sway);
-        let hand = HAND / (cos * cos + sin * sin).sqrt().max(1e-3);
-        let cos = xx - yy + hand * cos;
-        let sin = 2.0 * xy + hand * sin;
-        let length = (cos * cos + sin * sin).sqrt().max(1e-20);
-        let cos = cos / length;
-        // From the direction of most change by half the angle, then a quarter turn on.
-        let across = (0.5 + 0.5 * cos).max(0.0).sqrt();
-        let along = (0.5 - 0.5 * cos).max(0.0).sqrt();
-        *direction = [-along.copysign(sin), across];
-        *anisotropy = (length / (xx + yy + HAND)).min(1.0);
-    }
+    with_avx2(|| {
+        let tensors = xx.iter().zip(xy).zip(yy);
+        let hands = turn.iter().zip(sway);
+        let targets = directions.iter_mut().zip(anisotropy);
+        for (((direction, anisotropy), ((xx, xy), yy)), (turn, sway)) in
+            targets.zip(tensors).zip(hands)
+        {
+            // The hand's strokes run across the page and a little uphill, here more and there less. A
+            // tensor's direction is the half of the angle of (xx − yy, 2·xy).
+            let (cos, sin) = (-0.75 + 0.5 * turn, 0.35 + 0.9 * sway);
+            let hand = HAND / (cos * cos + sin * sin).sqrt().max(1e-3);
+            let cos = xx - yy + hand * cos;
+            let sin = 2.0 * xy + hand * sin;
+            let length = (cos * cos + sin * sin).sqrt().max(1e-20);
+            let cos = cos / length;
+            // From the direction of most change by half the angle, then a quarter turn on.
+            let across = (0.5 + 0.5 * cos).max(0.0).sqrt();
+            let along = (0.5 - 0.5 * cos).max(0.0).sqrt();
+            *direction = [-along.copysign(sin), across];
+            *anisotropy = (length / (xx + yy + HAND)).min(1.0);
+        }
+    });
 }
 
 impl Flow {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 use super::band::{Band, Colors, widened};
 use super::noise::{Area, clouds};
@@ -80,24 +80,26 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
 /// The sharpened difference of Gaussians of Winnemöller, Kyprianidis and Olsen (XDoG: An eXtended
 /// difference-of-Gaussians compendium, 2012), as a part of the light around: a dark surface is no
 /// line.
-#[multiversion(targets("x86_64+avx2"))]
 fn sharpen(narrow: &mut [f32], wide: &[f32]) {
-    for (narrow, wide) in narrow.iter_mut().zip(wide) {
-        let sharpened = *narrow + SHARPNESS * (*narrow - wide);
-        *narrow = (sharpened + 0.08) / (wide + 0.08);
-    }
+    with_avx2(|| {
+        for (narrow, wide) in narrow.iter_mut().zip(wide) {
+            let sharpened = *narrow + SHARPNESS * (*narrow - wide);
+            *narrow = (sharpened + 0.08) / (wide + 0.08);
+        }
+    });
 }
 
 /// Draws lines over colours.
-#[multiversion(targets("x86_64+avx2"))]
 fn draw((red, green, blue): (&mut [f32], &mut [f32], &mut [f32]), lines: &[f32], pressure: &[f32]) {
-    for x in 0..red.len() {
-        let below = (THRESHOLD + PRESSURE * pressure[x] - lines[x]) * STEEPNESS;
-        let below = below.clamp(0.0, 1.0);
-        let line = FULL * below * below * (3.0 - 2.0 * below);
-        let ink = |color: f32, ink: f32| color + line * (ink - color);
-        red[x] = ink(red[x], INK[0]);
-        green[x] = ink(green[x], INK[1]);
-        blue[x] = ink(blue[x], INK[2]);
-    }
+    with_avx2(|| {
+        for x in 0..red.len() {
+            let below = (THRESHOLD + PRESSURE * pressure[x] - lines[x]) * STEEPNESS;
+            let below = below.clamp(0.0, 1.0);
+            let line = FULL * below * below * (3.0 - 2.0 * below);
+            let ink = |color: f32, ink: f32| color + line * (ink - color);
+            red[x] = ink(red[x], INK[0]);
+            green[x] = ink(green[x], INK[1]);
+            blue[x] = ink(blue[x], INK[2]);
+        }
+    });
 }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 use super::flow::Flow;
 use super::planes::{Plane, rounded};
@@ -81,7 +81,6 @@ impl Disc {
     }
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn filter_row(
     (red, green, blue): (&mut [f32], &mut [f32], &mut [f32]),
     samples: &[Sample],
@@ -90,71 +89,73 @@ fn filter_row(
     disc: &Disc,
     radius: f32,
 ) {
-    let width = red.len();
-    let last_row = (samples.len() / width.max(1)) as i32 - 1;
-    let last_column = width as i32 - 1;
-    let weight: f32 = MIDDLE
-        + NEARNESS[0] * (RINGS[0].1 + RINGS[1].1 + RINGS[2].1)
-        + 2.0 * NEARNESS[1] * (RINGS[1].1 + RINGS[2].1)
-        + 2.0 * NEARNESS[2] * (RINGS[0].1 + RINGS[1].1 + RINGS[2].1);
-    let weight = 1.0 / weight;
-    for x in 0..width {
-        let [along_x, along_y] = flow.directions[y * width + x];
-        let stretch = 1.0 + flow.anisotropy[y * width + x];
-        let (long, short) = (radius * stretch, radius / stretch);
-        let (long_x, long_y) = (long * along_x, long * along_y);
-        let (short_x, short_y) = (-short * along_y, short * along_x);
-        let mut places = [0u32; SAMPLES];
-        for sample in 0..SAMPLES {
-            let (along, across) = (disc.along[sample], disc.across[sample]);
-            let column = x as i32 + rounded(along * long_x + across * short_x);
-            let row = y as i32 + rounded(along * long_y + across * short_y);
-            let column = column.max(0).min(last_column);
-            let row = row.max(0).min(last_row);
-            places[sample] = (row * width as i32 + column) as u32;
-        }
-        let at = |sample: usize| &samples[places[sample] as usize];
-        let mut angles = [[0.0f32; 4]; ANGLES];
-        for (angle, sum) in angles.iter_mut().enumerate() {
-            let middle = at(ANGLES / 2 + angle);
-            let outer = at(ANGLES / 2 + ANGLES + angle);
-            for channel in 0..4 {
-                sum[channel] = RINGS[1].1 * middle[channel] + RINGS[2].1 * outer[channel];
+    with_avx2(|| {
+        let width = red.len();
+        let last_row = (samples.len() / width.max(1)) as i32 - 1;
+        let last_column = width as i32 - 1;
+        let weight: f32 = MIDDLE
+            + NEARNESS[0] * (RINGS[0].1 + RINGS[1].1 + RINGS[2].1)
+            + 2.0 * NEARNESS[1] * (RINGS[1].1 + RINGS[2].1)
+            + 2.0 * NEARNESS[2] * (RINGS[0].1 + RINGS[1].1 + RINGS[2].1);
+        let weight = 1.0 / weight;
+        for x in 0..width {
+            let [along_x, along_y] = flow.directions[y * width + x];
+            let stretch = 1.0 + flow.anisotropy[y * width + x];
+            let (long, short) = (radius * stretch, radius / stretch);
+            let (long_x, long_y) = (long * along_x, long * along_y);
+            let (short_x, short_y) = (-short * along_y, short * along_x);
+            let mut places = [0u32; SAMPLES];
+            for sample in 0..SAMPLES {
+                let (along, across) = (disc.along[sample], disc.across[sample]);
+                let column = x as i32 + rounded(along * long_x + across * short_x);
+                let row = y as i32 + rounded(along * long_y + across * short_y);
+                let column = column.max(0).min(last_column);
+                let row = row.max(0).min(last_row);
+                places[sample] = (row * width as i32 + column) as u32;
             }
-        }
-        for angle in 0..ANGLES / 2 {
-            let inner = at(angle);
-            for channel in 0..4 {
-                angles[2 * angle][channel] += RINGS[0].1 * inner[channel];
+            let at = |sample: usize| &samples[places[sample] as usize];
+            let mut angles = [[0.0f32; 4]; ANGLES];
+            for (angle, sum) in angles.iter_mut().enumerate() {
+                let middle = at(ANGLES / 2 + angle);
+                let outer = at(ANGLES / 2 + ANGLES + angle);
+                for channel in 0..4 {
+                    sum[channel] = RINGS[1].1 * middle[channel] + RINGS[2].1 * outer[channel];
+                }
             }
-        }
-        let centre = &samples[y * width + x];
-        let mut means = [[0.0f32; 4]; SECTORS];
-        for (sector, mean) in means.iter_mut().enumerate() {
-            let near = |offset: usize| &angles[(2 * sector + offset) % ANGLES];
-            let (middle, right, left) = (near(0), near(1), near(ANGLES - 1));
-            let (far_right, far_left) = (near(2), near(ANGLES - 2));
-            for channel in 0..4 {
-                mean[channel] = weight
-                    * (MIDDLE * centre[channel]
-                        + NEARNESS[0] * middle[channel]
-                        + NEARNESS[1] * (right[channel] + left[channel])
-                        + NEARNESS[2] * (far_right[channel] + far_left[channel]));
+            for angle in 0..ANGLES / 2 {
+                let inner = at(angle);
+                for channel in 0..4 {
+                    angles[2 * angle][channel] += RINGS[0].1 * inner[channel];
+                }
             }
-        }
-        let evenness = evenness(&means);
-        let mut total = [0.0f32; 4];
-        for (mean, evenness) in means.iter().zip(&evenness) {
-            for channel in 0..4 {
-                total[channel] += evenness * mean[channel];
+            let centre = &samples[y * width + x];
+            let mut means = [[0.0f32; 4]; SECTORS];
+            for (sector, mean) in means.iter_mut().enumerate() {
+                let near = |offset: usize| &angles[(2 * sector + offset) % ANGLES];
+                let (middle, right, left) = (near(0), near(1), near(ANGLES - 1));
+                let (far_right, far_left) = (near(2), near(ANGLES - 2));
+                for channel in 0..4 {
+                    mean[channel] = weight
+                        * (MIDDLE * centre[channel]
+                            + NEARNESS[0] * middle[channel]
+                            + NEARNESS[1] * (right[channel] + left[channel])
+                            + NEARNESS[2] * (far_right[channel] + far_left[channel]));
+                }
             }
+            let evenness = evenness(&means);
+            let mut total = [0.0f32; 4];
+            for (mean, evenness) in means.iter().zip(&evenness) {
+                for channel in 0..4 {
+                    total[channel] += evenness * mean[channel];
+                }
+            }
+            let sum = ((evenness[0] + evenness[1]) + (evenness[2] + evenness[3]))
+                + ((evenness[4] + evenness[5]) + (evenness[6] + evenness[7]));
+            red[x] = total[0] / sum;
+            green[x] = total[1] / sum;
+            blue[x] = total[2] / sum;
         }
-        let sum = ((evenness[0] + evenness[1]) + (evenness[2] + evenness[3]))
-            + ((evenness[4] + evenness[5]) + (evenness[6] + evenness[7]));
-        red[x] = total[0] / sum;
-        green[x] = total[1] / sum;
-        blue[x] = total[2] / sum;
-    }
+    });
 }
 
 /// The weight of each sector, by how even it is.

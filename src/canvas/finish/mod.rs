@@ -5,6 +5,7 @@
 //! pixels, in the same picture or in two that follow each other, get the same bytes wherever they
 //! agree on everything within [`Finish::radius`].
 
+mod avx2;
 mod band;
 mod flow;
 mod ink;
@@ -19,13 +20,10 @@ mod watercolour;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::str::FromStr;
-
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
 
 use super::Pixels;
+use crate::protocol::Finish;
 use band::{Band, lay_over, widened};
 use noise::Area;
 
@@ -34,43 +32,7 @@ const MAX_SCALE: u32 = 8;
 /// Rows that are worth a task of their own, and the most of one: its planes should fit a cache.
 const ROWS: (usize, usize) = (32, 128);
 
-/// What the picture looks as if it was made with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Finish {
-    /// The picture as the model made it.
-    #[default]
-    None,
-    /// Brushed patches under a relief of bristles.
-    Oil,
-    /// Washes with dark edges, on grained paper.
-    Watercolour,
-    /// Lines over flat colours.
-    Ink,
-}
-
-/// A name that no finish has.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no finish {name:?}; choose none, oil, watercolour or ink")]
-pub struct UnknownFinish {
-    /// The name that was given.
-    pub name: String,
-}
-
 impl Finish {
-    /// All of them, as they are offered.
-    pub const ALL: [Self; 4] = [Self::None, Self::Oil, Self::Watercolour, Self::Ink];
-
-    /// Its name in settings and on the command line.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Oil => "oil",
-            Self::Watercolour => "watercolour",
-            Self::Ink => "ink",
-        }
-    }
-
     /// How far from a pixel others have a say in it, in pixels: a caller who wants the same bytes
     /// from two windows gives both this much around what they share. `scale` as in
     /// [`Finish::apply`].
@@ -141,23 +103,4 @@ impl Finish {
 
 fn as_scale(scale: u32) -> f32 {
     scale.clamp(1, MAX_SCALE) as f32
-}
-
-impl fmt::Display for Finish {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
-impl FromStr for Finish {
-    type Err = UnknownFinish;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|finish| finish.name() == name)
-            .ok_or_else(|| UnknownFinish {
-                name: name.to_owned(),
-            })
-    }
 }

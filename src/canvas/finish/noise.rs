@@ -1,6 +1,6 @@
 //! Noise that belongs to the canvas: a function of the absolute place and a fixed seed.
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 use super::planes::{Kernel, Plane};
 
@@ -41,30 +41,32 @@ pub(super) fn clouds(area: &Area, period: f32, seed: u32) -> Plane {
     plane
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn white_row(row: &mut [f32], x: i32, y: i32, seed: u32, gain: f32) {
-    for (offset, value) in (0..).zip(row) {
-        *value = gain * uniform(x.wrapping_add(offset), y, seed);
-    }
+    with_avx2(|| {
+        for (offset, value) in (0..).zip(row) {
+            *value = gain * uniform(x.wrapping_add(offset), y, seed);
+        }
+    });
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn cloud_row(row: &mut [f32], x: i32, y: i32, frequency: f32, seed: u32) {
-    let (top, down) = cell(y, frequency);
-    for (offset, value) in (0..).zip(row) {
-        let (left, along) = cell(x.wrapping_add(offset), frequency);
-        let upper = mix(
-            uniform(left, top, seed),
-            uniform(left + 1, top, seed),
-            along,
-        );
-        let lower = mix(
-            uniform(left, top + 1, seed),
-            uniform(left + 1, top + 1, seed),
-            along,
-        );
-        *value = mix(upper, lower, down);
-    }
+    with_avx2(|| {
+        let (top, down) = cell(y, frequency);
+        for (offset, value) in (0..).zip(row) {
+            let (left, along) = cell(x.wrapping_add(offset), frequency);
+            let upper = mix(
+                uniform(left, top, seed),
+                uniform(left + 1, top, seed),
+                along,
+            );
+            let lower = mix(
+                uniform(left, top + 1, seed),
+                uniform(left + 1, top + 1, seed),
+                along,
+            );
+            *value = mix(upper, lower, down);
+        }
+    });
 }
 
 /// The lattice's cell that a place lies in, and how far along, as a smooth step.

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 use super::band::{Band, Colors};
 use super::noise::grain;
@@ -64,7 +64,6 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
 }
 
 /// Light from the upper left over the relief.
-#[multiversion(targets("x86_64+avx2"))]
 fn light_row(
     (red, green, blue): (&mut [f32], &mut [f32], &mut [f32]),
     above: &[f32],
@@ -72,17 +71,19 @@ fn light_row(
     below: &[f32],
     scale: f32,
 ) {
-    let width = row.len();
-    for x in 0..width {
-        let left = x.saturating_sub(1);
-        let right = (x + 1).min(width - 1);
-        let slope = 0.7 * (row[right] - row[left]) + (below[x] - above[x]);
-        let paper = red[x].min(green[x]).min(blue[x]);
-        let paint = ((1.0 - paper) * (1.0 / THIN)).clamp(0.0, 1.0);
-        let light = paint * (RELIEF * scale * slope + BODY * row[x]);
-        // On a dark colour less light falls back, but wet paint glints all the same.
-        red[x] += light * (0.35 + 0.65 * red[x]);
-        green[x] += light * (0.35 + 0.65 * green[x]);
-        blue[x] += light * (0.35 + 0.65 * blue[x]);
-    }
+    with_avx2(|| {
+        let width = row.len();
+        for x in 0..width {
+            let left = x.saturating_sub(1);
+            let right = (x + 1).min(width - 1);
+            let slope = 0.7 * (row[right] - row[left]) + (below[x] - above[x]);
+            let paper = red[x].min(green[x]).min(blue[x]);
+            let paint = ((1.0 - paper) * (1.0 / THIN)).clamp(0.0, 1.0);
+            let light = paint * (RELIEF * scale * slope + BODY * row[x]);
+            // On a dark colour less light falls back, but wet paint glints all the same.
+            red[x] += light * (0.35 + 0.65 * red[x]);
+            green[x] += light * (0.35 + 0.65 * green[x]);
+            blue[x] += light * (0.35 + 0.65 * blue[x]);
+        }
+    });
 }

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 /// Values that one turn of an inner loop works on: they stay in vector registers.
 const LANES: usize = 32;
@@ -108,39 +108,41 @@ impl Kernel {
     }
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn blur_rows(source: &[f32], target: &mut [f32], width: usize, kernel: &[f32]) {
-    if width == 0 {
-        return;
-    }
-    let radius = kernel.len() - 1;
-    let mut padded = vec![0.0; width + 2 * radius];
-    for (source, target) in source
-        .chunks_exact(width)
-        .zip(target.chunks_exact_mut(width))
-    {
-        padded[..radius].fill(source[0]);
-        padded[radius..radius + width].copy_from_slice(source);
-        padded[radius + width..].fill(source[width - 1]);
-        weigh(target, kernel, |offset| {
-            let at = radius.saturating_add_signed(offset);
-            &padded[at..at + width]
-        });
-    }
+    with_avx2(|| {
+        if width == 0 {
+            return;
+        }
+        let radius = kernel.len() - 1;
+        let mut padded = vec![0.0; width + 2 * radius];
+        for (source, target) in source
+            .chunks_exact(width)
+            .zip(target.chunks_exact_mut(width))
+        {
+            padded[..radius].fill(source[0]);
+            padded[radius..radius + width].copy_from_slice(source);
+            padded[radius + width..].fill(source[width - 1]);
+            weigh(target, kernel, |offset| {
+                let at = radius.saturating_add_signed(offset);
+                &padded[at..at + width]
+            });
+        }
+    });
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn blur_columns(source: &[f32], target: &mut [f32], width: usize, kernel: &[f32]) {
-    if width == 0 {
-        return;
-    }
-    let last = source.len() / width - 1;
-    for (y, target) in target.chunks_exact_mut(width).enumerate() {
-        weigh(target, kernel, |offset| {
-            let y = y.saturating_add_signed(offset).min(last);
-            &source[y * width..][..width]
-        });
-    }
+    with_avx2(|| {
+        if width == 0 {
+            return;
+        }
+        let last = source.len() / width - 1;
+        for (y, target) in target.chunks_exact_mut(width).enumerate() {
+            weigh(target, kernel, |offset| {
+                let y = y.saturating_add_signed(offset).min(last);
+                &source[y * width..][..width]
+            });
+        }
+    });
 }
 
 /// The sum of the lines around `target`'s, by the kernel's weights. `line` gives the one that lies

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 use super::flow::{Direction, Flow};
 use super::planes::{Plane, rounded};
@@ -39,7 +39,6 @@ pub(super) fn smear(plane: &Plane, flow: &Flow, rows: Range<usize>, stride: f32)
     smeared
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn smear_row(
     target: &mut [f32],
     values: &[f32],
@@ -48,30 +47,32 @@ fn smear_row(
     weights: &[f32; STEPS + 1],
     stride: f32,
 ) {
-    let width = target.len();
-    let last_column = width as i32 - 1;
-    let last_row = (values.len() / width.max(1)) as i32 - 1;
-    for (x, target) in target.iter_mut().enumerate() {
-        let [ahead_x, ahead_y] = directions[y * width + x];
-        let mut sum = weights[0] * values[y * width + x];
-        // Both ways at once: each waits for what the last step found.
-        let mut heading = [(ahead_x, ahead_y), (-ahead_x, -ahead_y)];
-        let mut way = [(0.0f32, 0.0f32); 2];
-        for weight in &weights[1..] {
-            for side in 0..2 {
-                way[side].0 += stride * heading[side].0;
-                way[side].1 += stride * heading[side].1;
-                let column = (x as i32 + rounded(way[side].0)).max(0).min(last_column);
-                let row = (y as i32 + rounded(way[side].1)).max(0).min(last_row);
-                let place = (row * width as i32 + column) as usize;
-                sum += weight * values[place];
-                let [next_x, next_y] = directions[place];
-                // A direction has no sign: go on, not back.
-                let along = heading[side].0 * next_x + heading[side].1 * next_y;
-                let sign = 1.0f32.copysign(along);
-                heading[side] = (sign * next_x, sign * next_y);
+    with_avx2(|| {
+        let width = target.len();
+        let last_column = width as i32 - 1;
+        let last_row = (values.len() / width.max(1)) as i32 - 1;
+        for (x, target) in target.iter_mut().enumerate() {
+            let [ahead_x, ahead_y] = directions[y * width + x];
+            let mut sum = weights[0] * values[y * width + x];
+            // Both ways at once: each waits for what the last step found.
+            let mut heading = [(ahead_x, ahead_y), (-ahead_x, -ahead_y)];
+            let mut way = [(0.0f32, 0.0f32); 2];
+            for weight in &weights[1..] {
+                for side in 0..2 {
+                    way[side].0 += stride * heading[side].0;
+                    way[side].1 += stride * heading[side].1;
+                    let column = (x as i32 + rounded(way[side].0)).max(0).min(last_column);
+                    let row = (y as i32 + rounded(way[side].1)).max(0).min(last_row);
+                    let place = (row * width as i32 + column) as usize;
+                    sum += weight * values[place];
+                    let [next_x, next_y] = directions[place];
+                    // A direction has no sign: go on, not back.
+                    let along = heading[side].0 * next_x + heading[side].1 * next_y;
+                    let sign = 1.0f32.copysign(along);
+                    heading[side] = (sign * next_x, sign * next_y);
+                }
             }
+            *target = sum;
         }
-        *target = sum;
-    }
+    });
 }

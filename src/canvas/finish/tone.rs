@@ -1,6 +1,6 @@
 //! How light colours are, and steps of it.
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 use super::band::Colors;
 use super::planes::Plane;
@@ -24,26 +24,28 @@ pub(super) fn flatten(colors: &mut Colors, levels: f32, part: f32) {
     );
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn fill(light: &mut [f32], [red, green, blue]: [&[f32]; 3]) {
-    for (light, ((red, green), blue)) in light.iter_mut().zip(red.iter().zip(green).zip(blue)) {
-        *light = weigh(*red, *green, *blue);
-    }
+    with_avx2(|| {
+        for (light, ((red, green), blue)) in light.iter_mut().zip(red.iter().zip(green).zip(blue)) {
+            *light = weigh(*red, *green, *blue);
+        }
+    });
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn step([red, green, blue]: [&mut [f32]; 3], levels: f32, part: f32) {
-    for ((red, green), blue) in red.iter_mut().zip(green).zip(blue) {
-        let light = weigh(*red, *green, *blue);
-        let level = (light * levels + 0.5).floor();
-        let off = light * levels - level;
-        let stepped = (level + 4.0 * off * off * off) / levels;
-        // The small number keeps black from being divided by.
-        let tone = 1.0 + part * ((stepped + 0.02) / (light + 0.02) - 1.0);
-        *red *= tone;
-        *green *= tone;
-        *blue *= tone;
-    }
+    with_avx2(|| {
+        for ((red, green), blue) in red.iter_mut().zip(green).zip(blue) {
+            let light = weigh(*red, *green, *blue);
+            let level = (light * levels + 0.5).floor();
+            let off = light * levels - level;
+            let stepped = (level + 4.0 * off * off * off) / levels;
+            // The small number keeps black from being divided by.
+            let tone = 1.0 + part * ((stepped + 0.02) / (light + 0.02) - 1.0);
+            *red *= tone;
+            *green *= tone;
+            *blue *= tone;
+        }
+    });
 }
 
 #[inline(always)]

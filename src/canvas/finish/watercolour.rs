@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 use super::band::{Band, Colors, widened};
 use super::noise::{Area, clouds, grain};
@@ -107,7 +107,6 @@ fn wander(colors: &Colors, area: &Area, scale: f32) -> Colors {
     moved
 }
 
-#[multiversion(targets("x86_64+avx2"))]
 fn wander_row(
     (red, green, blue): (&mut [f32], &mut [f32], &mut [f32]),
     colors: [&[f32]; 3],
@@ -115,61 +114,65 @@ fn wander_row(
     y: usize,
     by: f32,
 ) {
-    let width = red.len() as i32;
-    let last_row = colors[0].len() as i32 / width.max(1) - 1;
-    for x in 0..red.len() {
-        let (aside, off) = (by * across[x], by * down[x]);
-        let (column, row) = (rounded(aside - 0.5), rounded(off - 0.5));
-        let (right, lower) = (aside - column as f32, off - row as f32);
-        let (column, row) = (x as i32 + column, y as i32 + row);
-        let left = column.max(0).min(width - 1);
-        let next = (column + 1).max(0).min(width - 1);
-        let top = row.max(0).min(last_row) * width;
-        let under = (row + 1).max(0).min(last_row) * width;
-        let corners = [top + left, top + next, under + left, under + next].map(|at| at as usize);
-        let weights = [
-            (1.0 - right) * (1.0 - lower),
-            right * (1.0 - lower),
-            (1.0 - right) * lower,
-            right * lower,
-        ];
-        let sum = |plane: &[f32]| {
-            weights[0] * plane[corners[0]]
-                + weights[1] * plane[corners[1]]
-                + weights[2] * plane[corners[2]]
-                + weights[3] * plane[corners[3]]
-        };
-        red[x] = sum(colors[0]);
-        green[x] = sum(colors[1]);
-        blue[x] = sum(colors[2]);
-    }
+    with_avx2(|| {
+        let width = red.len() as i32;
+        let last_row = colors[0].len() as i32 / width.max(1) - 1;
+        for x in 0..red.len() {
+            let (aside, off) = (by * across[x], by * down[x]);
+            let (column, row) = (rounded(aside - 0.5), rounded(off - 0.5));
+            let (right, lower) = (aside - column as f32, off - row as f32);
+            let (column, row) = (x as i32 + column, y as i32 + row);
+            let left = column.max(0).min(width - 1);
+            let next = (column + 1).max(0).min(width - 1);
+            let top = row.max(0).min(last_row) * width;
+            let under = (row + 1).max(0).min(last_row) * width;
+            let corners =
+                [top + left, top + next, under + left, under + next].map(|at| at as usize);
+            let weights = [
+                (1.0 - right) * (1.0 - lower),
+                right * (1.0 - lower),
+                (1.0 - right) * lower,
+                right * lower,
+            ];
+            let sum = |plane: &[f32]| {
+                weights[0] * plane[corners[0]]
+                    + weights[1] * plane[corners[1]]
+                    + weights[2] * plane[corners[2]]
+                    + weights[3] * plane[corners[3]]
+            };
+            red[x] = sum(colors[0]);
+            green[x] = sum(colors[1]);
+            blue[x] = sum(colors[2]);
+        }
+    });
 }
 
 /// Pigment after Bousseau, Kaplan, Thollot and Sillion (Interactive watercolor rendering with
 /// temporal coherence and abstraction, 2006): more or less of it, by edges, wash and paper. Where
 /// there is none there is nothing to vary.
-#[multiversion(targets("x86_64+avx2"))]
 fn dry_row(
     (red, green, blue): (&mut [f32], &mut [f32], &mut [f32]),
     [light, pooled]: [&[f32]; 2],
     [tooth, weave]: [&[f32]; 2],
     [backruns, eddies]: [&[f32]; 2],
 ) {
-    for x in 0..red.len() {
-        let edge = (EDGES * (pooled[x] - light[x])).clamp(0.0, DARKEST_EDGE);
-        let settled = GRANULATION * (0.7 * tooth[x] + 0.5 * weave[x]);
-        let dried = BACKRUNS * (0.7 * backruns[x] + 0.3 * eddies[x]);
-        let density = 1.0 + settled + dried;
-        let paper = red[x].min(green[x]).min(blue[x]);
-        let shade = 1.0 - edge * ((1.0 - paper) * 8.0).min(1.0);
-        let pigment = |color: f32| {
-            // A second layer of the same pigment multiplies; less of it lets the paper through.
-            let thinner = 1.0 - (1.0 - color) * density.min(1.0);
-            let thicker = thinner - (color - color * color) * (density - 1.0).max(0.0);
-            thicker * shade
-        };
-        red[x] = pigment(red[x]);
-        green[x] = pigment(green[x]);
-        blue[x] = pigment(blue[x]);
-    }
+    with_avx2(|| {
+        for x in 0..red.len() {
+            let edge = (EDGES * (pooled[x] - light[x])).clamp(0.0, DARKEST_EDGE);
+            let settled = GRANULATION * (0.7 * tooth[x] + 0.5 * weave[x]);
+            let dried = BACKRUNS * (0.7 * backruns[x] + 0.3 * eddies[x]);
+            let density = 1.0 + settled + dried;
+            let paper = red[x].min(green[x]).min(blue[x]);
+            let shade = 1.0 - edge * ((1.0 - paper) * 8.0).min(1.0);
+            let pigment = |color: f32| {
+                // A second layer of the same pigment multiplies; less of it lets the paper through.
+                let thinner = 1.0 - (1.0 - color) * density.min(1.0);
+                let thicker = thinner - (color - color * color) * (density - 1.0).max(0.0);
+                thicker * shade
+            };
+            red[x] = pigment(red[x]);
+            green[x] = pigment(green[x]);
+            blue[x] = pigment(blue[x]);
+        }
+    });
 }

@@ -25,13 +25,6 @@ import { recall, remember } from "./storage";
 import { wayBack, type Thumbnail } from "./thumbnails.svelte";
 import { Toolbox } from "./toolbox.svelte";
 
-/**
- * Over an inverted photo words are hardly followed without guidance, and at full strength things come out as white
- * patches: of what was tried with the bundled model, these follow best (`tests/two_prompts.rs` holds them to it).
- */
-const PHOTO_GUIDANCE = 3;
-const PHOTO_STRENGTH = 0.7;
-
 /** The tool palette, the view and the room: everything that the page shows. */
 export class Studio {
   readonly notices = new Notices();
@@ -84,10 +77,8 @@ export class Studio {
       notices: this.notices,
       photoPlaced: () => {
         if (this.toolbox.lend("mask")) this.notices.say("The mask is in hand: brush over a part, and say what it should become.");
-        const { guidance_scale, strength } = this.room.settings.local;
-        if (guidance_scale <= 1 && (this.room.model?.max_guidance_scale ?? Infinity) >= PHOTO_GUIDANCE) {
-          this.room.settings.lend({ guidance_scale: PHOTO_GUIDANCE, strength: Math.min(strength, PHOTO_STRENGTH) });
-        }
+        const wanted = this.room.model?.defaults.photo;
+        if (wanted) this.room.settings.lend(wanted);
       },
     });
   }
