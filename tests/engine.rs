@@ -10,7 +10,7 @@ use impasto::canvas::{Mask, Pixels};
 use impasto::engine::{Engine, EngineOptions, RenderEvent, RenderRequest, RoomKey};
 use impasto::model::{LoadOptions, Model};
 use impasto::pipeline::{
-    Edit, GenerateRequest, GivenNoise, Pipeline, RenderInputs, RenderSettings,
+    Edit, GenerateRequest, GivenNoise, Output, Pipeline, RenderInputs, RenderSettings,
 };
 use impasto::protocol::Rect;
 use impasto::sampler::LatentRect;
@@ -57,6 +57,7 @@ fn edit(prompt: &str) -> Edit {
         known: Arc::new(known),
         mask: Arc::new(mask),
         settings: settings(prompt),
+        output: Output::plain(Rect::new(64, 0, 128, 128)),
         photo: None,
     }
 }

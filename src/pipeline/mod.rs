@@ -14,6 +14,7 @@ mod generate;
 mod guidance;
 mod image_input;
 mod inputs;
+mod output;
 mod photo;
 mod prompt;
 mod render;
@@ -28,6 +29,7 @@ pub use generate::{GenerateRequest, GivenNoise};
 pub use inputs::{
     latent_mask_from_mask, latent_rect_from_window, pixels_from_tensor, tensor_from_pixels,
 };
+pub use output::Output;
 pub use photo::{
     EditMethod, EditedPhoto, Inversion, InversionFileError, Inverting, KeptLatents,
     MAX_PHOTO_PIXELS, PhotoEdit, Reconstruction, tensor_bytes,
@@ -43,12 +45,14 @@ use guidance::{Guidance, check_guidance};
 
 use crate::canvas::{Mask, Pixels};
 use crate::model::{Family, LoraChoice, Model, ModelError};
+use crate::protocol::ModelDefaults;
 use crate::sampler::{LatentRect, SchedulerConfig, gaussian_noise, sampler_by_name};
 
 /// A model, its scheduler's settings and the text cache: all that an edit needs.
 pub struct Pipeline {
     model: Model,
     scheduler: SchedulerConfig,
+    defaults: ModelDefaults,
     text: TextCache,
 }
 
@@ -66,13 +70,17 @@ impl Pipeline {
     /// A pipeline around a loaded model, with room for `text_entries` prompts in its cache.
     ///
     /// # Errors
-    /// When the folder's scheduler settings cannot be used.
+    /// When the folder's scheduler settings cannot be used, or its `impasto.json` names a sampler
+    /// that there is not.
     pub fn new(model: Model, text_entries: usize) -> Result<Self, PipelineError> {
         let scheduler = SchedulerConfig::from_json(&model.scheduler_config_json)?
             .for_pipeline(&model.pipeline_class);
+        let defaults = model.defaults.with_sampler(scheduler.default_sampler());
+        sampler_by_name(&defaults.sampler)?;
         Ok(Self {
             model,
             scheduler,
+            defaults,
             text: TextCache::new(text_entries),
         })
     }
@@ -85,6 +93,11 @@ impl Pipeline {
     /// The folder's scheduler settings.
     pub fn scheduler(&self) -> &SchedulerConfig {
         &self.scheduler
+    }
+
+    /// What the model's pictures look best with.
+    pub fn defaults(&self) -> &ModelDefaults {
+        &self.defaults
     }
 
     /// The cache of text embeddings.
@@ -188,6 +201,7 @@ impl Pipeline {
         mut inputs: RenderInputs,
     ) -> Result<Render, PipelineError> {
         check_guidance(self.model.family, settings)?;
+        check_variation(settings.variation)?;
         let sampler = sampler_by_name(&settings.sampler)?;
         let from_image = inputs.start.is_some() || inputs.inversion.is_some();
         let mut request = settings.timetable_request();
@@ -214,7 +228,15 @@ impl Pipeline {
             }
         };
         inputs.timings.finish(stage);
-        Render::new(&self.model, inputs, timetable, conditioning, source)
+        let variation = settings.variation;
+        Render::new(
+            &self.model,
+            inputs,
+            timetable,
+            conditioning,
+            source,
+            variation,
+        )
     }
 
     /// Width and height in pixels of a rectangle of latents.
@@ -328,6 +350,17 @@ impl Pipeline {
     pub fn decode(&self, latents: &Tensor) -> Result<Pixels, PipelineError> {
         pixels_from_tensor(&self.model.vae.decode(latents)?)
     }
+}
+
+fn check_variation(variation: f64) -> Result<(), PipelineError> {
+    if (0.0..=1.0).contains(&variation) {
+        return Ok(());
+    }
+    Err(PipelineError::Setting {
+        field: "variation",
+        value: variation,
+        allowed: "a number from 0 to 1",
+    })
 }
 
 /// All prompts that a UNet is told in one batch.

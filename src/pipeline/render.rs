@@ -88,6 +88,7 @@ pub struct Render {
     next_step: usize,
     seed: u64,
     noise_between: Option<Tensor>,
+    variation: f64,
     latent_rect: LatentRect,
     path: Path,
     /// The photo's own way at each step: from its latents there, with its own prompt.
@@ -107,6 +108,7 @@ impl Render {
         timetable: Timetable,
         conditioning: Conditioning,
         source: Option<Conditioning>,
+        variation: f64,
     ) -> Result<Self, PipelineError> {
         let channels = model.vae.latent_channels();
         let rect = inputs.latent_rect;
@@ -125,9 +127,10 @@ impl Render {
             (Some(inversion), _) => inversion.latents_at(&timetable.initial)?,
             (None, Some(start)) => {
                 let start = start.to_dtype(DType::F32)?;
-                ((start * timetable.initial.signal)? + (noise * timetable.initial.noise)?)?
+                let noise = scaled(&noise, variation * timetable.initial.noise)?;
+                ((start * timetable.initial.signal)? + noise)?
             }
-            (None, None) => (noise * timetable.initial_noise_scale)?,
+            (None, None) => scaled(&noise, variation * timetable.initial_noise_scale)?,
         };
         let image_input = image_beside(model, inputs.network, inputs.image_input, &rect)?;
         let path = |conditioning| Path {
@@ -142,6 +145,7 @@ impl Render {
             next_step: 0,
             seed,
             noise_between,
+            variation,
             latent_rect: rect,
             image_input,
             known: match &inputs.inversion {
@@ -269,8 +273,9 @@ impl Render {
         if next.output != 0.0 {
             sample = (sample + (output * next.output)?)?;
         }
-        if next.noise != 0.0 {
-            sample = (sample + (self.fresh_noise()? * next.noise)?)?;
+        let noise_scale = self.variation * next.noise;
+        if noise_scale != 0.0 {
+            sample = (sample + (self.fresh_noise()? * noise_scale)?)?;
         }
         Ok(sample)
     }
@@ -350,6 +355,14 @@ impl Render {
         self.timings.add(Stage::Denoise, started.elapsed());
         Ok(())
     }
+}
+
+/// Noise that is multiplied by 0 would keep its signs.
+fn scaled(noise: &Tensor, scale: f64) -> Result<Tensor, PipelineError> {
+    if scale == 0.0 {
+        return Ok(noise.zeros_like()?);
+    }
+    Ok((noise * scale)?)
 }
 
 /// One step of renders whose [`Render::batch_shape`] is the same.

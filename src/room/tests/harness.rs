@@ -12,6 +12,7 @@ use crate::{
     canvas::{Mask, Pixels, WindowRules},
     engine::RenderEvent,
     journal::MemoryJournal,
+    model::{Defaults, Family},
     pipeline::PromptRegion,
     protocol::*,
     room::{
@@ -38,10 +39,13 @@ pub(super) fn settings() -> Settings {
         steps: 2,
         strength: 1.0,
         seed: 7,
+        variation: 0.0,
         sampler: "lcm".to_owned(),
         spread: 8,
         live: true,
         method: EditMethod::Ddim,
+        finish: Finish::None,
+        finish_strength: 1.0,
     }
 }
 
@@ -56,6 +60,7 @@ pub(super) fn model() -> ModelInfo {
         max_steps: 8,
         max_guidance_scale: None,
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
+        defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
     }
 }
 
@@ -375,7 +380,8 @@ impl World {
                 message: NOT_INVERTED.to_owned(),
             }
         } else {
-            let pixels = painted(&job.submission.edit.sketch);
+            let edit = &job.submission.edit;
+            let pixels = edit.output.apply(painted(&edit.sketch));
             RenderEvent::Done {
                 ticket,
                 pixels,

@@ -18,16 +18,17 @@ export function layoutOf(stage: Point, coarse = false): Layout {
   return stage.y <= (coarse ? LOW_HEIGHT.coarse : LOW_HEIGHT.fine) ? "low" : "wide";
 }
 
-/** What the panels of a layout take of the stage's edges. */
-export function insetsOf(layout: Layout): Insets {
+/** What the panels of a layout take of the stage's edges; those for fingers are taller. */
+export function insetsOf(layout: Layout, coarse = false): Insets {
+  const top = coarse ? 146 : 128;
   switch (layout) {
     case "short":
       return { top: 66, right: 16, bottom: 62, left: 122 };
     case "narrow":
       return { top: 132, right: 8, bottom: 128, left: 8 };
     case "low":
-      return { top: 128, right: 132, bottom: 64, left: 198 };
+      return { top, right: 132, bottom: 64, left: 198 };
     default:
-      return { top: 128, right: 88, bottom: 64, left: 156 };
+      return { top, right: 88, bottom: 64, left: 156 };
   }
 }
