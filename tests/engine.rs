@@ -144,6 +144,57 @@ fn latents_outside_the_mask_are_the_known_ones() {
 }
 
 #[test]
+fn white_paper_is_text_to_image_at_any_strength() {
+    let mut pipeline = pipeline();
+    let paper = Arc::new(Pixels::new(128, 128, [255; 3]));
+    let mut painted = |strength, sketch: &Arc<Pixels>| {
+        let window = Rect::new(0, 0, 128, 128);
+        let edit = Edit {
+            window,
+            sketch: sketch.clone(),
+            known: paper.clone(),
+            mask: Arc::new(Mask::new(128, 128, 255)),
+            settings: RenderSettings {
+                strength,
+                ..settings("red apple")
+            },
+            output: Output::plain(window),
+            photo: None,
+        };
+        let latents = pipeline.encode(sketch).unwrap();
+        let mut render = pipeline.begin(&edit, latents, None).unwrap();
+        while !render.is_done() {
+            pipeline.step(&mut [&mut render]).unwrap();
+        }
+        pipeline.finish(render).unwrap().latents
+    };
+    let blank = [painted(1.0, &paper), painted(0.5, &paper)];
+    let mut dotted = Pixels::clone(&paper);
+    dotted.span_mut(64, 64, 1).fill(0);
+    let sketched = painted(1.0, &Arc::new(dotted));
+    let words = pipeline
+        .generate(
+            GenerateRequest {
+                settings: settings("red apple"),
+                size: (128, 128),
+                image: None,
+                mask: None,
+                latents: None,
+            },
+            |_, _| {},
+        )
+        .unwrap()
+        .latents;
+    for latents in &blank {
+        assert!(largest_difference(latents, &words) < 1e-4);
+    }
+    assert!(
+        largest_difference(&sketched, &words) > 1e-2,
+        "a dot is a sketch"
+    );
+}
+
+#[test]
 fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
     let mut pipeline = pipeline();
     let request = |size, latents| GenerateRequest {
