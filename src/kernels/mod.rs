@@ -18,6 +18,7 @@ mod attention;
 mod buffer;
 mod conv;
 mod elementwise;
+mod lanes;
 mod linear;
 mod math;
 mod norm;

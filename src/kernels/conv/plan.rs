@@ -44,6 +44,19 @@ impl Kernel {
         (self.height, self.width, self.stride) == (3, 3, 1) && self.padding == Padding::all(1)
     }
 
+    /// Whether [`super::winograd`] is the faster way for `image`, or for it `doubled`: there are
+    /// enough tiles to make up for reading four times the weights, and enough channels to make up
+    /// for the transforms.
+    pub fn has_fewer_products(&self, image: &Image, doubled: bool) -> bool {
+        let scale = if doubled { 2 } else { 1 };
+        let tiles =
+            image.batch * (image.height * scale).div_ceil(4) * (image.width * scale).div_ceil(4);
+        self.is_three_by_three()
+            && self.channels_in >= 8
+            && tiles >= 16
+            && self.channels_in * self.channels_out <= 256 * 256
+    }
+
     /// A kernel of one pixel sees no neighbours: rows may be joined and cut elsewhere.
     fn is_pointwise(&self) -> bool {
         self.height * self.width * self.stride == 1 && self.padding == Padding::all(0)
