@@ -20,8 +20,8 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
 use impasto::kernels::{
-    Conv2d, Fused, GroupNorm, LayerNorm, Linear, Padding, attention, geglu, gelu, silu, stock,
-    upsample_nearest_2x,
+    Conv2d, ConvChain, Fused, GroupNorm, LayerNorm, Linear, Link, Padding, attention, geglu, gelu,
+    silu, stock, upsample_nearest_2x,
 };
 
 fn random(shape: impl Into<Shape>) -> Result<Tensor> {
@@ -187,6 +187,48 @@ fn convolutions(criterion: &mut Criterion) -> Result<()> {
     Ok(())
 }
 
+/// A convolution from and one to pictures with a residual block between them, at full resolution:
+/// where the small autoencoder spends its time.
+fn chains(criterion: &mut Criterion) -> Result<()> {
+    let mut group = criterion.benchmark_group("chain");
+    for side in [64, 256] {
+        let input = random((1, 3, side, side))?;
+        let shapes = [(32, 3), (32, 32), (32, 32), (32, 32), (3, 32)];
+        let weights: Vec<Tensor> = shapes
+            .iter()
+            .map(|&(out, from)| random((out, from, 3, 3))? * (1.0 / (9.0 * from as f64).sqrt()))
+            .collect::<Result<_>>()?;
+        let mut links: Vec<Link> = weights
+            .iter()
+            .map(|weight| Ok(Link::new(Conv2d::new(weight.clone(), None, 1, 1)?)))
+            .collect::<Result<_>>()?;
+        for link in &mut links[1..4] {
+            link.relu = true;
+        }
+        links[3].residual = Some(0);
+        let chain = ConvChain::new(links)?;
+        let conv = |input: &Tensor, number: usize| {
+            stock::conv2d(input, &weights[number], None, 1, Padding::all(1))
+        };
+        let products: usize = shapes.iter().map(|(out, from)| 9 * out * from).sum();
+        let operands: Vec<&Tensor> = weights.iter().chain([&input]).collect();
+        beside(
+            &mut group,
+            &format!("3-32, residual block, 32-3@{side}"),
+            Cost::products(2 * side * side * products, &operands, 3 * side * side),
+            || chain.forward(&input),
+            || {
+                let first = conv(&input, 0)?;
+                let inner = conv(&first, 1)?.relu()?;
+                let inner = conv(&inner, 2)?.relu()?;
+                conv(&(conv(&inner, 3)? + &first)?.relu()?, 4)
+            },
+        )?;
+    }
+    group.finish();
+    Ok(())
+}
+
 fn transformers(criterion: &mut Criterion) -> Result<()> {
     let mut group = criterion.benchmark_group("attention");
     for (batch, queries, keys, heads, dim) in [
@@ -302,6 +344,7 @@ fn elementwise(criterion: &mut Criterion) -> Result<()> {
 
 fn all(criterion: &mut Criterion) {
     let outcome = convolutions(criterion)
+        .and_then(|()| chains(criterion))
         .and_then(|()| transformers(criterion))
         .and_then(|()| elementwise(criterion));
     if let Err(error) = outcome {

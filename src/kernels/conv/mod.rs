@@ -5,10 +5,19 @@
 //! zeros into a buffer ([`stage`]), and every step of the product reads that buffer from another
 //! offset ([`plan`]). Only images too narrow for whole vectors have their columns gathered first.
 //! The left operand, the weights, is packed once when the layer is made ([`weights`]).
+//!
+//! Where 3×3 kernels meet enough pixels there is a way with a quarter of the products
+//! ([`winograd`]), and networks that are nothing but such convolutions can keep an image in the
+//! layout that it likes ([`chain`]).
 
+mod blocks;
+mod chain;
+mod direct;
 mod finish;
+mod picture;
 mod pixels;
 mod plan;
+mod product;
 mod run;
 mod stage;
 #[cfg(test)]
@@ -21,11 +30,14 @@ use std::sync::{Arc, OnceLock};
 
 use candle_core::{Device, Result, Tensor};
 
+pub use self::chain::{ConvChain, Link};
+
+use self::blocks::Blocks;
 use self::plan::{Image, Kernel};
 use self::run::{Sums, run};
 use self::upsample::{Phases, run_upsampled};
 use self::weights::Packed;
-use self::winograd::Transformed;
+use self::winograd::{Sink, Source, Transformed};
 use super::storage::{Output, Parts, Values, is_cpu_f32};
 use super::tile::InstructionSet;
 use super::{elementwise, reshape, stock};
@@ -80,6 +92,8 @@ enum Weights {
         phases: OnceLock<Box<Phases>>,
         /// Made when the first image arrives that they are for, as it is and doubled.
         transformed: [OnceLock<Box<Transformed>>; 2],
+        /// Made when the first image arrives with channels last.
+        direct: OnceLock<Box<Blocks>>,
     },
     Stock {
         weight: Tensor,
@@ -133,6 +147,7 @@ impl Conv2d {
                 weights: Packed::new(set, &weight, bias.as_ref())?,
                 phases: OnceLock::new(),
                 transformed: [OnceLock::new(), OnceLock::new()],
+                direct: OnceLock::new(),
             }
         } else {
             Weights::Stock { weight, bias }
@@ -197,7 +212,12 @@ impl Conv2d {
                 if self.kernel.has_fewer_products(image, false) {
                     let transformed =
                         transformed[0].get_or_init(|| Box::new(Transformed::new(weights, false)));
-                    winograd::run(transformed, image, input, sums, output);
+                    let image = *image;
+                    let source = Source::Planes {
+                        image,
+                        values: input,
+                    };
+                    winograd::run(transformed, source, Sink::Planes { sums, output });
                 } else {
                     run(weights, &self.kernel, image, input, sums, output);
                 }
@@ -230,13 +250,19 @@ impl Conv2d {
                 weights,
                 phases,
                 transformed,
+                ..
             } if self.kernel.is_three_by_three() => {
                 let dims = self.output_dims(input, 2, &fused)?;
                 with_values(input, fused, dims, |image, input, sums, output| {
                     if self.kernel.has_fewer_products(image, true) {
                         let transformed = transformed[1]
                             .get_or_init(|| Box::new(Transformed::new(weights, true)));
-                        winograd::run(transformed, image, input, sums, output);
+                        let image = *image;
+                        let source = Source::Planes {
+                            image,
+                            values: input,
+                        };
+                        winograd::run(transformed, source, Sink::Planes { sums, output });
                     } else {
                         let phases = phases.get_or_init(|| Box::new(Phases::new(weights)));
                         run_upsampled(phases, &self.kernel, image, input, sums, output);

@@ -1,7 +1,7 @@
 use candle_core::{Result, Tensor};
 
 use super::super::{Conv2d, Fused, Padding, Weights, with_values};
-use super::{Transformed, run};
+use super::{Sink, Source, Transformed, run};
 use crate::kernels::stock;
 use crate::kernels::testing::{assert_close, random};
 use crate::kernels::tile::InstructionSet;
@@ -13,7 +13,11 @@ fn by_winograd(conv: &Conv2d, input: &Tensor, fused: Fused, doubled: bool) -> Re
     let transformed = Transformed::new(weights, doubled);
     let dims = conv.output_dims(input, if doubled { 2 } else { 1 }, &fused)?;
     with_values(input, fused, dims, |image, input, sums, output| {
-        run(&transformed, image, input, sums, output);
+        let source = Source::Planes {
+            image: *image,
+            values: input,
+        };
+        run(&transformed, source, Sink::Planes { sums, output });
     })
 }
 

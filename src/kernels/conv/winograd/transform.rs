@@ -27,7 +27,7 @@ impl Points {
     };
 
     /// With the point −1, at which the transform of an image whose pixels were doubled is 0.
-    pub const DOUBLED: Self = Self { a: 1.0, b: 0.5 };
+    pub const DOUBLED: Self = Self { a: 1.0, b: 1.5 };
 
     /// `G g Gᵀ` of a 3×3 kernel, row by row.
     pub fn of_kernel(self, kernel: &[f32]) -> [f32; SEEN * SEEN] {
