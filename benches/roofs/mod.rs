@@ -56,7 +56,7 @@ impl fmt::Display for Roofs {
     }
 }
 
-/// Products and sums of one call of a loop, and the loop.
+/// Its instructions, fused products and sums in one round, and the loop over so many rounds.
 type Loop = (&'static str, usize, fn(usize));
 
 fn arithmetic() -> (&'static str, f64) {

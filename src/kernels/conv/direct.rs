@@ -80,14 +80,9 @@ unsafe fn work<L: Lanes, const ROWS: usize>(job: &Job, rows: Range<usize>, sums:
         weights, from, to, ..
     } = job;
     let (across, pitch) = (weights.across, to.picture.pitch);
-    let mut pieces = [0; 9];
-    let mut tap = 0;
-    while tap < 9 {
-        pieces[tap] = tap / 3 * from.row + tap % 3 * from.pitch;
-        tap += 1;
-    }
+    let pieces: [usize; 9] = std::array::from_fn(|tap| tap / 3 * from.row + tap % 3 * from.pitch);
     // SAFETY: nothing writes to the source while it is read.
-    let source = unsafe { from.from_row(0) };
+    let source = unsafe { from.rows_from(0) };
     for y in rows.clone() {
         let mut x = 0;
         while x < to.picture.width {

@@ -67,7 +67,7 @@ impl Picture {
     /// # Safety
     ///
     /// Nothing writes to the picture meanwhile.
-    pub unsafe fn from_row<'a>(&self, y: usize) -> &'a [f32] {
+    pub unsafe fn rows_from<'a>(&self, y: usize) -> &'a [f32] {
         let length = Self::size(self.height, self.width, self.pitch);
         // SAFETY: this is the part that the picture was made with.
         unsafe { &std::slice::from_raw_parts(self.start, length)[y * self.row..] }
@@ -142,10 +142,9 @@ impl Target {
         y: usize,
         x: usize,
     ) -> Finish<L> {
-        let residual = match self.residual {
-            Some(residual) => Some(residual.pixel(y, x).wrapping_add(channel).cast_const()),
-            None => None,
-        };
+        let residual = self
+            .residual
+            .map(|residual| residual.pixel(y, x).wrapping_add(channel).cast_const());
         let floor = if self.relu { 0.0 } else { f32::NEG_INFINITY };
         // SAFETY: as the caller says.
         unsafe {

@@ -252,7 +252,7 @@ unsafe fn work<L: Lanes, const ROWS: usize>(job: &Job, task: &Task, buffers: Buf
                     );
                     &*staged
                 }
-                Source::Picture(picture) => picture.from_row(y * task.step),
+                Source::Picture(picture) => picture.rows_from(y * task.step),
             };
             let mut tile = 0;
             while tile < count * across {
@@ -278,7 +278,7 @@ unsafe fn work<L: Lanes, const ROWS: usize>(job: &Job, task: &Task, buffers: Buf
             }
         }
         first += count;
-        known = if first % down == 0 { 0 } else { 2 };
+        known = if first.is_multiple_of(down) { 0 } else { 2 };
         if known > 0 && task.buffered > 0 {
             let end = (count * task.step + 2) * task.row;
             staged.copy_within(end - known * task.row..end, 0);
