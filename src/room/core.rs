@@ -21,7 +21,6 @@ use super::{
 };
 use crate::{
     canvas::{Canvas, PhotoTile, Pixels, WindowRules, zoom_for},
-    journal::Journal,
     pipeline::Edit,
     protocol::{
         ErrorMessage, Layer, ModelInfo, Op, Rect, RenderNews, SequencedOp, ServerMessage, Settings,
@@ -98,7 +97,7 @@ pub(super) struct RoomCore {
     pub(super) rules: WindowRules,
     pub(super) canvas: Canvas,
     pub(super) settings: Settings,
-    pub(super) journal: Box<dyn Journal>,
+    pub(super) journal: OpLog,
     pub(super) seq: u64,
     pub(super) members: BTreeMap<Uuid, Member>,
     pub(super) plans: BTreeMap<Uuid, RenderPlan>,
@@ -125,7 +124,7 @@ impl RoomCore {
         options: RoomOptions,
         model: ModelInfo,
         rules: WindowRules,
-        journal: Box<dyn Journal>,
+        journal: OpLog,
     ) -> Self {
         let size = options.size;
         let rules = WindowRules {

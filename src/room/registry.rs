@@ -15,7 +15,7 @@ use super::{
     core::RoomCore,
     frames::FrameEncoder,
 };
-use crate::{engine::RoomKey, journal::MemoryJournal};
+use crate::engine::RoomKey;
 
 /// The longest room name, in characters.
 const NAME_MOST: usize = 64;
@@ -181,7 +181,7 @@ impl RoomRegistry {
             members.clone(),
             mailbox.0.clone(),
         );
-        let journal = Box::new(MemoryJournal::new(options.history_max));
+        let journal = OpLog::new(options.history_max);
         let core = RoomCore::new(
             name.to_owned(),
             options,

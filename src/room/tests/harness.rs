@@ -11,7 +11,6 @@ use super::inverter::Inverter;
 use crate::{
     canvas::{Mask, Pixels, WindowRules},
     engine::RenderEvent,
-    journal::MemoryJournal,
     pipeline::PromptRegion,
     protocol::*,
     room::{
@@ -175,7 +174,7 @@ impl World {
     }
 
     fn with_model(options: RoomOptions, model: ModelInfo) -> Self {
-        let journal = Box::new(MemoryJournal::new(options.history_max));
+        let journal = OpLog::new(options.history_max);
         let core = RoomCore::new("studio".to_owned(), options, model, RULES, journal);
         Self {
             core,

@@ -1,33 +1,53 @@
-//! A journal that lives as long as its room.
+//! The newest ops of a room, kept in memory for members who come back.
 
 use std::collections::VecDeque;
 
-use super::{Journal, JournalError};
 use crate::protocol::SequencedOp;
+
+/// Why the log could not do what was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpLogError {
+    /// Ops that a reader asks for were dropped long ago.
+    #[error("the ops before {first} are no longer kept; start from the picture instead")]
+    HistoryGone {
+        /// `seq` of the oldest op that is kept, or would be next.
+        first: u64,
+    },
+    /// An op does not follow the last one.
+    #[error("op {found} does not follow op {last}; append ops in their order")]
+    OutOfOrder {
+        /// `seq` of the last op in the log.
+        last: u64,
+        /// `seq` of the op that was refused.
+        found: u64,
+    },
+}
 
 /// Keeps the newest ops in memory and drops the oldest past a number.
 #[derive(Debug)]
-pub struct MemoryJournal {
+pub(crate) struct OpLog {
     ops: VecDeque<SequencedOp>,
     last_seq: u64,
     most: usize,
 }
 
-impl MemoryJournal {
-    /// An empty journal that keeps the newest `most` ops (at least one).
-    pub fn new(most: usize) -> Self {
+impl OpLog {
+    /// An empty log that keeps the newest `most` ops (at least one).
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             ops: VecDeque::new(),
             last_seq: 0,
             most: most.max(1),
         }
     }
-}
 
-impl Journal for MemoryJournal {
-    fn append(&mut self, op: &SequencedOp) -> Result<(), JournalError> {
+    /// Appends the op whose `seq` is `last_seq() + 1`.
+    ///
+    /// # Errors
+    /// [`OpLogError::OutOfOrder`] for another `seq`.
+    pub(crate) fn append(&mut self, op: &SequencedOp) -> Result<(), OpLogError> {
         if op.seq != self.last_seq + 1 {
-            return Err(JournalError::OutOfOrder {
+            return Err(OpLogError::OutOfOrder {
                 last: self.last_seq,
                 found: op.seq,
             });
@@ -40,15 +60,20 @@ impl Journal for MemoryJournal {
         Ok(())
     }
 
-    fn read_since(&self, seq: u64) -> Result<Vec<SequencedOp>, JournalError> {
+    /// The ops after `seq`, in order; empty when there are none.
+    ///
+    /// # Errors
+    /// [`OpLogError::HistoryGone`] when some of them are no longer kept.
+    pub(crate) fn read_since(&self, seq: u64) -> Result<Vec<SequencedOp>, OpLogError> {
         let first = self.ops.front().map_or(self.last_seq + 1, |op| op.seq);
         if seq.saturating_add(1) < first {
-            return Err(JournalError::HistoryGone { first });
+            return Err(OpLogError::HistoryGone { first });
         }
         Ok(self.ops.iter().filter(|op| op.seq > seq).cloned().collect())
     }
 
-    fn last_seq(&self) -> u64 {
+    /// `seq` of the last op, 0 before the first.
+    pub(crate) fn last_seq(&self) -> u64 {
         self.last_seq
     }
 }
@@ -68,8 +93,8 @@ mod tests {
         }
     }
 
-    fn journal(ops: u64, most: usize) -> MemoryJournal {
-        let mut journal = MemoryJournal::new(most);
+    fn journal(ops: u64, most: usize) -> OpLog {
+        let mut journal = OpLog::new(most);
         for seq in 1..=ops {
             journal.append(&op(seq)).unwrap();
         }
@@ -95,7 +120,7 @@ mod tests {
         let journal = journal(5, 2);
         assert!(matches!(
             journal.read_since(2),
-            Err(JournalError::HistoryGone { first: 4 })
+            Err(OpLogError::HistoryGone { first: 4 })
         ));
         assert_eq!(journal.read_since(3).unwrap().len(), 2);
     }
@@ -105,11 +130,11 @@ mod tests {
         let mut journal = journal(2, 10);
         assert!(matches!(
             journal.append(&op(2)),
-            Err(JournalError::OutOfOrder { .. })
+            Err(OpLogError::OutOfOrder { .. })
         ));
         assert!(matches!(
             journal.append(&op(4)),
-            Err(JournalError::OutOfOrder { .. })
+            Err(OpLogError::OutOfOrder { .. })
         ));
         assert_eq!(journal.last_seq(), 2);
     }
