@@ -24,7 +24,9 @@ pub enum JournalError {
         found: u64,
     },
     /// A snapshot is past the log's end or older than the newest one.
-    #[error("a snapshot of room {room} at {seq} is not between {newest} and {last}; take a new one")]
+    #[error(
+        "a snapshot of room {room} at {seq} is not between {newest} and {last}; take a new one"
+    )]
     WrongSnapshot {
         /// The room.
         room: Uuid,
@@ -44,7 +46,9 @@ pub enum JournalError {
         first: u64,
     },
     /// A record is missing or fails its checksum.
-    #[error("record {seq} of room {room} is missing or damaged; restore the data folder from a backup")]
+    #[error(
+        "record {seq} of room {room} is missing or damaged; restore the data folder from a backup"
+    )]
     Hole {
         /// The room.
         room: Uuid,
@@ -58,7 +62,9 @@ pub enum JournalError {
     #[error("the journal has too many changes waiting for the disk; try again when it is ready")]
     QueueFull,
     /// A change is larger than the whole queue.
-    #[error("a change of {bytes} bytes is more than the {max} bytes that a journal takes; make it smaller")]
+    #[error(
+        "a change of {bytes} bytes is more than the {max} bytes that a journal takes; make it smaller"
+    )]
     TooLarge {
         /// Bytes of the change.
         bytes: usize,
@@ -72,7 +78,9 @@ pub enum JournalError {
     #[error("another server holds the data folder {0}; stop it or choose another folder")]
     FolderInUse(String),
     /// The journal was written by another version.
-    #[error("the journal has format version {found} and this server reads {expected}; use the server that wrote it or another folder")]
+    #[error(
+        "the journal has format version {found} and this server reads {expected}; use the server that wrote it or another folder"
+    )]
     OtherVersion {
         /// The version in the file.
         found: u64,
@@ -127,4 +135,11 @@ macro_rules! from_redb {
     )*};
 }
 
-from_redb!(StorageError, TableError, TransactionError, CommitError, SetDurabilityError, DatabaseError);
+from_redb!(
+    StorageError,
+    TableError,
+    TransactionError,
+    CommitError,
+    SetDurabilityError,
+    DatabaseError
+);

@@ -12,6 +12,7 @@ use super::{
     history::History,
     images::ImageStore,
     members::Member,
+    op_log::OpLog,
     photos::Photos,
     prompts::StrokePrompts,
     render_plan::RenderPlan,

@@ -14,6 +14,7 @@ use super::{
     actor::{ActorParts, MAILBOX_MOST, RoomActor},
     core::RoomCore,
     frames::FrameEncoder,
+    op_log::OpLog,
 };
 use crate::engine::RoomKey;
 

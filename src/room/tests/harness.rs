@@ -18,6 +18,7 @@ use crate::{
         core::{Effect, RoomCore, Submission},
         inversion_flights::FLIGHTS_MOST,
         members::Arrival,
+        op_log::OpLog,
         views::TILE,
     },
 };
