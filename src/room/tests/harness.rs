@@ -11,7 +11,6 @@ use super::inverter::Inverter;
 use crate::{
     canvas::{Mask, Pixels, WindowRules},
     engine::RenderEvent,
-    journal::MemoryJournal,
     model::{Defaults, Family},
     pipeline::PromptRegion,
     protocol::*,
@@ -20,6 +19,7 @@ use crate::{
         core::{Effect, RoomCore, Submission},
         inversion_flights::FLIGHTS_MOST,
         members::Arrival,
+        op_log::OpLog,
         views::TILE,
     },
 };
@@ -180,7 +180,7 @@ impl World {
     }
 
     fn with_model(options: RoomOptions, model: ModelInfo) -> Self {
-        let journal = Box::new(MemoryJournal::new(options.history_max));
+        let journal = OpLog::new(options.history_max);
         let core = RoomCore::new("studio".to_owned(), options, model, RULES, journal);
         Self {
             core,
