@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::load::ModelFlags;
+use super::load::{ModelFlags, chosen_sampler};
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, mask_from_brightness, read_image, write_image};
@@ -101,10 +101,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     let (mut pipeline, load_ms) = args.model.load(&args.lora)?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
-    let sampler = args
-        .sampler
-        .clone()
-        .unwrap_or_else(|| pipeline.scheduler().default_sampler().to_owned());
+    let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
     let settings = RenderSettings {
         prompt: args.prompt.clone(),
         negative_prompt: args.negative_prompt.clone(),

@@ -68,7 +68,8 @@ impl Pipeline {
     /// # Errors
     /// When the folder's scheduler settings cannot be used.
     pub fn new(model: Model, text_entries: usize) -> Result<Self, PipelineError> {
-        let scheduler = SchedulerConfig::from_json(&model.scheduler_config_json)?
+        let class = model.scheduler_class.as_deref();
+        let scheduler = SchedulerConfig::of_class(&model.scheduler_config_json, class)?
             .for_pipeline(&model.pipeline_class);
         Ok(Self {
             model,
