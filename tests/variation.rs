@@ -33,7 +33,7 @@ fn painted(
             seed,
             variation,
             sampler: sampler.to_owned(),
-            eta: 1.0,
+            eta: Some(1.0),
             ..RenderSettings::default()
         },
         size: (SIDE, SIDE),

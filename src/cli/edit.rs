@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::load::ModelFlags;
+use super::load::{ModelFlags, chosen_sampler};
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, mask_from_brightness, read_image, write_image};
@@ -101,8 +101,8 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     let (mut pipeline, load_ms) = args.model.load(&args.lora)?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
-    let wanted = pipeline.defaults().clone();
-    let sampler = args.sampler.clone().unwrap_or(wanted.sampler);
+    let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
+    let wanted = pipeline.model().defaults.clone();
     let steps = args.steps.unwrap_or(wanted.steps);
     let strength = args.strength.unwrap_or(wanted.photo.strength);
     let settings = RenderSettings {

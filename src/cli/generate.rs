@@ -9,7 +9,7 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::load::ModelFlags;
+use super::load::{ModelFlags, chosen_sampler};
 use super::output::{add_codec, print_json};
 use super::pictures::{format_of, mask_from_brightness, read_image, unwritable, write_image};
 use super::{Failure, LoraFlag, bar};
@@ -54,9 +54,9 @@ pub struct GenerateArgs {
     /// How closely an InstructPix2Pix model keeps to the image
     #[arg(long, value_name = "W", default_value_t = 1.5)]
     pub image_guidance_scale: f64,
-    /// DDIM's eta, 0 to 1; other samplers ignore it
-    #[arg(long, value_name = "ETA", default_value_t = 0.0)]
-    pub eta: f64,
+    /// DDIM's and TCD's eta, 0 to 1 [default: 0, TCD 0.3]; other samplers ignore it
+    #[arg(long, value_name = "ETA")]
+    pub eta: Option<f64>,
     /// Seed of the noise
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
@@ -146,8 +146,8 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let (width, height) = size;
     let fit = |picture: Pixels| fit_to(&picture, CanvasSize { width, height });
     let mask = args.mask.as_deref().map(read_image).transpose()?;
-    let wanted = pipeline.defaults().clone();
-    let sampler = args.sampler.clone().unwrap_or(wanted.sampler);
+    let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
+    let wanted = pipeline.model().defaults.clone();
     let steps = args.steps.unwrap_or(wanted.steps);
     let output = Output {
         rect: Rect::new(0, 0, width, height),

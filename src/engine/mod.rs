@@ -275,13 +275,13 @@ fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError>
     };
     let model = Model::load(&options.model, &load_options)?;
     let mut pipeline = Pipeline::new(model, options.text_entries)?;
-    let description = describe(&pipeline, &options.device);
+    let description = describe(&pipeline, &options.device)?;
     worker::warm_up(&mut pipeline, &description.rules)?;
     Ok((pipeline, description))
 }
 
-fn describe(pipeline: &Pipeline, device: &str) -> Description {
-    let (model, wanted) = (pipeline.model(), pipeline.defaults());
+fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineError> {
+    let (model, wanted) = (pipeline.model(), pipeline.defaults()?);
     let native_size = model.native_side();
     let defaults = Settings {
         prompt: String::new(),
@@ -316,7 +316,7 @@ fn describe(pipeline: &Pipeline, device: &str) -> Description {
         max_steps: 50,
         max_guidance_scale: model.family.is_guidance_free().then_some(1.0),
         samplers,
-        defaults: wanted.clone(),
+        defaults: wanted,
     };
     let grid = model.window_grid();
     let rules = WindowRules {
@@ -326,11 +326,11 @@ fn describe(pipeline: &Pipeline, device: &str) -> Description {
         minimum: 128.min(native_size),
         maximum: native_size.max(grid),
     };
-    Description {
+    Ok(Description {
         info,
         rules,
         defaults,
-    }
+    })
 }
 
 /// Inversion turns pictures into noise, not the other way round.

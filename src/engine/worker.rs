@@ -337,7 +337,7 @@ fn record(timings: &Timings) {
 /// One render of a native window, so that the first stroke does not pay for
 /// page faults and kernel selection.
 pub(super) fn warm_up(pipeline: &mut Pipeline, rules: &WindowRules) -> Result<(), EngineError> {
-    let defaults = pipeline.defaults();
+    let defaults = pipeline.defaults()?;
     let settings = RenderSettings {
         guidance_scale: defaults.guidance_scale,
         steps: 1,

@@ -184,10 +184,10 @@ impl Defaults {
         Ok(self)
     }
 
-    /// As clients are told; `scheduler` is the sampler of the folder's scheduler.
-    pub fn with_sampler(&self, scheduler: &str) -> ModelDefaults {
+    /// As clients are told, with the sampler that is used where the model names none.
+    pub fn with_sampler(&self, sampler: &str) -> ModelDefaults {
         ModelDefaults {
-            sampler: self.sampler.clone().unwrap_or_else(|| scheduler.to_owned()),
+            sampler: sampler.to_owned(),
             steps: self.steps,
             guidance_scale: self.guidance_scale,
             strength: self.strength,

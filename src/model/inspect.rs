@@ -214,7 +214,7 @@ impl Inspection {
             .path()
             .join("scheduler")
             .join("scheduler_config.json");
-        let traits = SchedulerTraits::read(&ConfigFile::read(&path)?)?;
+        let traits = SchedulerTraits::read(&ConfigFile::read(&path)?, &self.folder)?;
         self.report.scheduler_class = Some(traits.class.clone());
         self.report.prediction_type = Some(traits.prediction_type.clone());
         Ok(traits)

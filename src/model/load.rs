@@ -70,6 +70,8 @@ pub struct Model {
     pub second_text_encoder: Option<(Arc<ClipTextModel>, ClipTokenizer)>,
     /// The text of `scheduler/scheduler_config.json`, for the sampler to read.
     pub scheduler_config_json: String,
+    /// The scheduler's class that `model_index.json` names; it goes before the one in its own file.
+    pub scheduler_class: Option<String>,
     /// The pipeline class that `model_index.json` names: some correct the scheduler's settings.
     pub pipeline_class: String,
     /// The folder's name.
@@ -147,7 +149,7 @@ impl Model {
             .join("scheduler")
             .join("scheduler_config.json");
         let scheduler_config_json = read_text(&scheduler_path)?;
-        let scheduler = SchedulerTraits::read(&ConfigFile::read(&scheduler_path)?)?;
+        let scheduler = SchedulerTraits::read(&ConfigFile::read(&scheduler_path)?, &folder)?;
         let family = Family::from_traits(Traits {
             pipeline_class: folder.pipeline_class(),
             unet: config,
@@ -173,6 +175,7 @@ impl Model {
             tokenizer,
             second_text_encoder: second_encoder.zip(second_tokenizer),
             scheduler_config_json,
+            scheduler_class: folder.classes().get("scheduler").cloned(),
             pipeline_class: folder.pipeline_class().to_owned(),
             name: folder.name(),
             family,

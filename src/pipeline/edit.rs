@@ -36,8 +36,9 @@ pub struct RenderSettings {
     pub variation: f64,
     /// A name that [`crate::sampler::sampler_by_name`] knows.
     pub sampler: String,
-    /// DDIM's eta, 0 … 1; other samplers ignore it.
-    pub eta: f64,
+    /// DDIM's and TCD's eta, 0 … 1; the scheduler's own default when left out. Other samplers
+    /// ignore it.
+    pub eta: Option<f64>,
     /// What SDXL is told about sizes, instead of the picture's own. Other models ignore it.
     pub micro_conditioning: MicroConditioning,
     /// Parts with prompts of their own. Each costs a row of the batch; the base network knows of
@@ -60,7 +61,7 @@ impl Default for RenderSettings {
             seed: 0,
             variation: 1.0,
             sampler: "ddim".to_owned(),
-            eta: 0.0,
+            eta: None,
             micro_conditioning: MicroConditioning::default(),
             regions: Vec::new(),
         }

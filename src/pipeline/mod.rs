@@ -52,7 +52,6 @@ use crate::sampler::{LatentRect, SchedulerConfig, gaussian_noise, sampler_by_nam
 pub struct Pipeline {
     model: Model,
     scheduler: SchedulerConfig,
-    defaults: ModelDefaults,
     text: TextCache,
 }
 
@@ -70,17 +69,14 @@ impl Pipeline {
     /// A pipeline around a loaded model, with room for `text_entries` prompts in its cache.
     ///
     /// # Errors
-    /// When the folder's scheduler settings cannot be used, or its `impasto.json` names a sampler
-    /// that there is not.
+    /// When the folder's scheduler settings cannot be used.
     pub fn new(model: Model, text_entries: usize) -> Result<Self, PipelineError> {
-        let scheduler = SchedulerConfig::from_json(&model.scheduler_config_json)?
+        let class = model.scheduler_class.as_deref();
+        let scheduler = SchedulerConfig::of_class(&model.scheduler_config_json, class)?
             .for_pipeline(&model.pipeline_class);
-        let defaults = model.defaults.with_sampler(scheduler.default_sampler());
-        sampler_by_name(&defaults.sampler)?;
         Ok(Self {
             model,
             scheduler,
-            defaults,
             text: TextCache::new(text_entries),
         })
     }
@@ -95,9 +91,18 @@ impl Pipeline {
         &self.scheduler
     }
 
-    /// What the model's pictures look best with.
-    pub fn defaults(&self) -> &ModelDefaults {
-        &self.defaults
+    /// What the model's pictures look best with, the sampler among it: the one that the model wants
+    /// or, where it does not say, the one of its scheduler.
+    ///
+    /// # Errors
+    /// When no sampler has the name that the model's `impasto.json` gives, or its scheduler is of a
+    /// class that there is not.
+    pub fn defaults(&self) -> Result<ModelDefaults, PipelineError> {
+        let sampler = match &self.model.defaults.sampler {
+            Some(name) => sampler_by_name(name)?.name(),
+            None => self.scheduler.default_sampler()?,
+        };
+        Ok(self.model.defaults.with_sampler(sampler))
     }
 
     /// The cache of text embeddings.

@@ -81,7 +81,7 @@ impl Painter {
                 sampler,
                 subject,
                 self.guidance_scale,
-                self.pipeline.defaults().variation,
+                self.pipeline.model().defaults.variation,
             ),
             size: self.size,
             image: None,

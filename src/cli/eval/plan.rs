@@ -116,10 +116,10 @@ mod tests {
         let plan = plan(&[]).unwrap();
         let steps: Vec<u32> = plan.columns.iter().map(|(steps, _)| *steps).collect();
         assert_eq!(steps, [1, 2, 4, 8, 25, 50]);
-        assert!(plan.columns.iter().all(|(_, names)| names.len() == 9));
+        assert!(plan.columns.iter().all(|(_, names)| names.len() == 15));
         assert!(plan.refused.is_empty() && plan.inverts());
-        // Nine samplers, one of which goes there and back, and its source.
-        assert_eq!(plan.steps_for_each(), 90 * 10 + 50);
+        // Fifteen samplers, one of which goes there and back, and its source.
+        assert_eq!(plan.steps_for_each(), 90 * 16 + 50);
     }
 
     #[test]
