@@ -65,6 +65,7 @@ mod tests {
             seq,
             client: Uuid::nil(),
             op: Op::Apply {},
+            switches: Vec::new(),
         }
     }
 

@@ -252,13 +252,11 @@ export class Room {
         return;
       }
       case "undo":
-        this.refreshInk(ink.undo(op.target));
-        this.#options.clock.after(600, () => this.#judgeBlank());
-        return;
       case "redo":
-        this.refreshInk(ink.redo(op.target, seq));
-        return;
       case "revert":
+        for (const { entry, active } of message.switches ?? []) {
+          this.refreshInk(active ? ink.redo(entry, seq) : ink.undo(entry));
+        }
         this.#options.clock.after(600, () => this.#judgeBlank());
         return;
       case "apply":
