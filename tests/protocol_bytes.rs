@@ -134,6 +134,10 @@ fn server_messages_are_written_exactly_so() {
         seq: 7,
         client,
         op: Op::Undo { target: 5 },
+        switches: vec![Switch {
+            entry: 5,
+            active: false,
+        }],
     };
     let news = RenderNews {
         state: RenderState::Done,

@@ -188,7 +188,8 @@ pub enum RenderWork {
     Invert,
 }
 
-/// Milliseconds by stage: `queue`, `text`, `encode`, `denoise`, `decode`, `codec`, `total`.
+/// Milliseconds by stage: `queue`, `text`, `encode`, `denoise`, `decode`, `total`; of a command that
+/// writes a file, `codec` too.
 pub type TimingsMs = BTreeMap<String, f64>;
 
 /// News of a render.
