@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::Pixels;
 use super::blend::{mix_pixel, scale};
 use super::mask::Mask;
-use super::stroke::{MAX_BRUSH_SIZE, Rasteriser};
+use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, tiles_of};
-use crate::protocol::{Brush, Rect, Tool};
+use crate::protocol::{Brush, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, Rect, Tool};
 
 /// Why a stroke cannot begin.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -63,7 +63,7 @@ pub(super) enum EntryKind {
 #[derive(Clone, Debug)]
 pub(super) struct Stroke {
     pub(super) ink: Ink,
-    pub(super) rasteriser: Rasteriser,
+    pub(super) pen: Pen,
     pub(super) coverage: Coverage,
     /// What lies under the stroke, kept while it is drawn.
     pub(super) under: Option<HashMap<TileIndex, UnderTile>>,
@@ -110,7 +110,7 @@ impl Stroke {
                 })
             }
         };
-        let size = check("size", brush.size, 0.1, MAX_BRUSH_SIZE)?;
+        let size = check("size", brush.size, MIN_BRUSH_SIZE, MAX_BRUSH_SIZE)?;
         let hardness = check("hardness", brush.hardness, 0.0, 1.0)?;
         let opacity = check("opacity", brush.opacity, 0.0, 1.0)?;
         let ink = Ink {
@@ -120,7 +120,7 @@ impl Stroke {
         };
         Ok(Self {
             ink,
-            rasteriser: Rasteriser::new(size, hardness),
+            pen: Pen::new(size, hardness),
             coverage: Coverage::default(),
             under: Some(HashMap::new()),
         })
@@ -130,7 +130,7 @@ impl Stroke {
     pub(super) fn continued(&self) -> Self {
         Self {
             ink: self.ink.clone(),
-            rasteriser: self.rasteriser.clone(),
+            pen: self.pen.clone(),
             coverage: Coverage::default(),
             under: Some(HashMap::new()),
         }
@@ -172,7 +172,7 @@ impl Ink {
     }
 
     /// How much of a pixel takes on the colour (or the base, for the eraser)
-    /// where the dabs cover `covered` of it; 0 for tools that do not paint.
+    /// where the brush covers `covered` of it; 0 for tools that do not paint.
     pub(super) fn paint_weight(&self, covered: u8) -> u8 {
         match self.tool {
             Tool::Brush | Tool::Erase => scale(covered, self.opacity),
