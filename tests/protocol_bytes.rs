@@ -130,6 +130,14 @@ fn server_messages_are_written_exactly_so() {
         steps: 25,
         psnr_db: Some(31.5),
     });
+    let mask = SequencedOp {
+        seq: 6,
+        client,
+        op: Op::Mask {
+            rect: Rect::new(0, 0, 64, 64),
+        },
+        switches: Vec::new(),
+    };
     let undo = SequencedOp {
         seq: 7,
         client,
@@ -203,8 +211,13 @@ fn server_messages_are_written_exactly_so() {
             json!({"type":"ack","seq":7}),
         ),
         (
+            ServerMessage::Op(mask),
+            json!({"type":"op","seq":6,"client":CLIENT,"op":{"type":"mask","rect":[0,0,64,64]}}),
+        ),
+        (
             ServerMessage::Op(undo),
-            json!({"type":"op","seq":7,"client":CLIENT,"op":{"type":"undo","target":5}}),
+            json!({"type":"op","seq":7,"client":CLIENT,"op":{"type":"undo","target":5},
+                "switches":[{"entry":5,"active":false}]}),
         ),
         (
             ServerMessage::Render(news),
