@@ -6,6 +6,7 @@
 //! Everything here is synchronous, and no work grows with the canvas where
 //! only a part of it changed.
 
+mod avx2;
 mod blend;
 mod cells;
 mod changes;

@@ -133,7 +133,7 @@ impl Canvas {
         let rest = painting.unsettled.unwrap_or(painting.dirty);
         let height = rest.height.min(STRIP);
         let strip = Rect::new(rest.x, rest.y, rest.width, height);
-        let changed = self.settle(&strip, None);
+        let changed = self.reset_result(&strip, None);
         painting.dirty = painting.dirty.union(&changed);
         painting.spent += strip.inflate_within(self.dilation, &self.bounds).area();
         let rest = Rect::new(rest.x, rest.y + height, rest.width, rest.height - height);

@@ -3,7 +3,7 @@
 //! The page draws the same sweep while it waits for the server's pixels: `web/src/paint/coverage.ts`
 //! follows this file.
 
-use multiversion::multiversion;
+use super::avx2::with_avx2;
 
 use super::tile::TILE;
 use crate::protocol::{Rect, StrokePoint};
@@ -124,8 +124,12 @@ impl Sweep {
 }
 
 /// `x` and `y` lead from the start of the sweep to the first pixel's centre.
-#[multiversion(targets("x86_64+avx2"))]
 fn raise_row(row: &mut [u8], x: f32, y: f32, sweep: &Sweep) {
+    with_avx2(|| raise_row_here(row, x, y, sweep));
+}
+
+#[inline(always)]
+fn raise_row_here(row: &mut [u8], x: f32, y: f32, sweep: &Sweep) {
     let mut covered = [0.0f32; TILE as usize];
     let taper = sweep.widening * sweep.inverse;
     let larger_end = if sweep.widening > 0.0 { 1.0 } else { 0.0 };

@@ -191,7 +191,7 @@ proptest! {
         let prepared = || {
             let mut canvas = canvas();
             canvas.place(1, noise(SIDE, SIDE, 5));
-            canvas.set_spread(9);
+            canvas.set_dilation(9);
             canvas.begin_stroke(2, &brush).unwrap();
             canvas.extend_stroke(2, &points[..1]);
             canvas.begin_stroke(3, &over.0).unwrap();
