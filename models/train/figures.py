@@ -6,6 +6,7 @@ import torch
 from autoencoder import held_out_psnr
 from concepts import bare_name
 from data import chunk_captions, chunk_contents, chunk_paths
+from mottle import mottle_of_sketches
 from scores import clip_score, frechet_distance, layout_correlation, own_caption_first
 
 #: The base model's sampling: DDIM steps, and a guidance_scale between none and harsh, not searched for.
@@ -41,7 +42,7 @@ def distinct_rows(contents, captions):
     return rows
 
 
-def words_figures(painter, clip, held, guidance=BASE_GUIDANCE):
+def words_figures(painter, clip, held, guidance=BASE_GUIDANCE, variation=0.0):
     """Retrieval and CLIP scores of pictures painted from the held-out captions, and of the real ones."""
     captions = [held.captions[row] for row in held.rows]
     said = clip.said(captions)
@@ -53,9 +54,10 @@ def words_figures(painter, clip, held, guidance=BASE_GUIDANCE):
         # What any picture gets for the words of any other: the floor that scores stand on.
         "others_words": {"clip_score": clip_score(real, np.roll(said, 1, 0))},
         "guidance": guidance,
+        "variation": variation,
     }
     for source, sketches in sources.items():
-        few = {steps: clip.seen(painter.paint(sketches, captions, steps)) for steps in FEW_STEPS}
+        few = {steps: clip.seen(painter.paint(sketches, captions, steps, variation=variation)) for steps in FEW_STEPS}
         base = clip_score(clip.seen(painter.paint(sketches, captions, BASE_STEPS, guidance, many=True)), said)
         figures[source] = {
             "own_caption_first": own_caption_first(few[RANKED_STEPS], said),
@@ -66,12 +68,12 @@ def words_figures(painter, clip, held, guidance=BASE_GUIDANCE):
     return figures
 
 
-def refinement_figures(painter, clip, held):
+def refinement_figures(painter, clip, held, variation=0.0):
     """What painting over the held-out sketches does to their distance from real pictures, and to their layout."""
     sketches = held.sketches.reshape(-1, *held.sketches.shape[2:])
     each = held.sketches.shape[1]
     captions = [caption for caption in held.captions for _ in range(each)]
-    refined = painter.paint(sketches, captions, REFINED_STEPS)
+    refined = painter.paint(sketches, captions, REFINED_STEPS, variation=variation)
     features = {
         "raw": clip.features(sketches), "refined": clip.features(refined), "autoencoder": clip.features(painter.through_autoencoder(held.pictures)),
     }
@@ -85,12 +87,13 @@ def refinement_figures(painter, clip, held):
 
 
 @torch.no_grad()
-def all_figures(painter, clip, count=None, guidance=BASE_GUIDANCE):
+def all_figures(painter, clip, count=None, guidance=BASE_GUIDANCE, variation=0.0):
     """Everything in the card's table, as a dictionary for JSON; from the first `count` pictures only, if given."""
     held = HeldOut(count)
     return {
-        "words": words_figures(painter, clip, held, guidance),
-        "refinement": refinement_figures(painter, clip, held),
+        "words": words_figures(painter, clip, held, guidance, variation),
+        "refinement": refinement_figures(painter, clip, held, variation),
+        "mottle": mottle_of_sketches(painter, REFINED_STEPS, variation),
         "autoencoder": held_out_psnr(painter.vae),
     }
 
@@ -113,6 +116,8 @@ def table(figures):
                 f"{percent(distances['refined'] / distances['raw'])} of the raw; real through the autoencoder {distances['autoencoder']:.2f} |")
     rows.append(f"| mean colour of 32-pixel cells, correlation with the sketch | 1 | {refinement['layout']:.3f} | {refinement['layout_each']:.3f} as a mean over pictures; "
                 f"the real pictures' {refinement['real_layout']:.3f} and {refinement['real_layout_each']:.3f} |")
+    rows += ["", f"| 32 sketches by hand, {REFINED_STEPS} steps: areas of one flat colour | areas | deviation after subtracting a blur of 8 pixels |", "|---|---|---|"]
+    rows += [f"| {name} | {some['areas']} | {some['deviation']:.2f} of 255 |" for name, some in figures["mottle"].items()]
     rows += ["", "| autoencoder, held-out pictures | PSNR, mean over pictures |", "|---|---|"]
     rows += [f"| {name}, {some['count']} | {some['mean']:.1f} dB |" for name, some in autoencoder.items()]
     return "\n".join(rows)
