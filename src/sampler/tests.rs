@@ -13,6 +13,7 @@ fn stable_diffusion(prediction: &str, spacing: &str) -> SchedulerConfig {
     config(&format!(
         r#"{{"_class_name": "PNDMScheduler", "beta_start": 0.00085, "beta_end": 0.012,
             "beta_schedule": "scaled_linear", "clip_sample": false, "set_alpha_to_one": true,
+            "skip_prk_steps": true,
             "prediction_type": "{prediction}", "timestep_spacing": "{spacing}"}}"#
     ))
 }
