@@ -54,6 +54,7 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, help="held-out pictures to take, for a quick look; README.md stays as it is")
     parser.add_argument("--guidance", type=float, default=BASE_GUIDANCE, help="of the base model")
     parser.add_argument("--variation", type=float, default=0.0, help="of the few-step pictures, 0 to 1")
+    parser.add_argument("--few", action="store_true", help="leave out the base model, whose 50 steps take most of the time; README.md stays as it is")
     options = parser.parse_args()
     if DEVICE.type == "cpu":
         torch.set_num_threads(1)
@@ -65,8 +66,8 @@ if __name__ == "__main__":
         save(sheet_of_words(painter, options.variation), options.out / "contact-sheet-words.png")
         save(sheet_of_sketches(painter, options.variation), options.out / "contact-sheet-sketches.png")
     if options.only != "sheets":
-        figures = all_figures(painter, Clip(options.clip), options.count, options.guidance, options.variation)
+        figures = all_figures(painter, Clip(options.clip), options.count, options.guidance, options.variation, not options.few)
         print(table(figures))
         replace_file(options.out / "figures.json", lambda path: path.write_text(json.dumps(figures, indent=2) + "\n"))
-        if options.count is None and (options.out / "README.md").exists():
+        if options.count is None and not options.few and (options.out / "README.md").exists():
             rewrite_tables(options.out / "README.md", table(figures))

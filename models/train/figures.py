@@ -13,9 +13,9 @@ from scores import clip_score, frechet_distance, layout_correlation, own_caption
 BASE_STEPS, BASE_GUIDANCE = 50, 2.0
 FEW_STEPS = (1, 2, 4)
 #: Captions that pictures are painted from, and that each picture's own is ranked among; the steps at which they are painted.
-AMONG, RANKED_STEPS = 100, 4
+AMONG, RANKED_STEPS = 100, 2
 #: The steps at which sketches are refined: what the server does.
-REFINED_STEPS = 2
+REFINED_STEPS = RANKED_STEPS
 
 
 class HeldOut:
@@ -42,8 +42,9 @@ def distinct_rows(contents, captions):
     return rows
 
 
-def words_figures(painter, clip, held, guidance=BASE_GUIDANCE, variation=0.0):
-    """Retrieval and CLIP scores of pictures painted from the held-out captions, and of the real ones."""
+def words_figures(painter, clip, held, guidance=BASE_GUIDANCE, variation=0.0, base=True):
+    """Retrieval and CLIP scores of pictures painted from the held-out captions, and of the real ones; the base model's only
+    where `base` is set."""
     captions = [held.captions[row] for row in held.rows]
     said = clip.said(captions)
     real = clip.seen(held.pictures[held.rows])
@@ -58,10 +59,10 @@ def words_figures(painter, clip, held, guidance=BASE_GUIDANCE, variation=0.0):
     }
     for source, sketches in sources.items():
         few = {steps: clip.seen(painter.paint(sketches, captions, steps, variation=variation)) for steps in FEW_STEPS}
-        base = clip_score(clip.seen(painter.paint(sketches, captions, BASE_STEPS, guidance, many=True)), said)
+        many = base and clip_score(clip.seen(painter.paint(sketches, captions, BASE_STEPS, guidance, many=True)), said)
         figures[source] = {
             "own_caption_first": own_caption_first(few[RANKED_STEPS], said),
-            "base_clip_score": base,
+            "base_clip_score": many or None,
             "clip_score": {str(steps): clip_score(seen, said) for steps, seen in few.items()},
         }
         print("words:", source, figures[source], flush=True)
@@ -87,11 +88,11 @@ def refinement_figures(painter, clip, held, variation=0.0):
 
 
 @torch.no_grad()
-def all_figures(painter, clip, count=None, guidance=BASE_GUIDANCE, variation=0.0):
+def all_figures(painter, clip, count=None, guidance=BASE_GUIDANCE, variation=0.0, base=True):
     """Everything in the card's table, as a dictionary for JSON; from the first `count` pictures only, if given."""
     held = HeldOut(count)
     return {
-        "words": words_figures(painter, clip, held, guidance, variation),
+        "words": words_figures(painter, clip, held, guidance, variation, base),
         "refinement": refinement_figures(painter, clip, held, variation),
         "mottle": mottle_of_sketches(painter, REFINED_STEPS, variation),
         "autoencoder": held_out_psnr(painter.vae),
@@ -105,10 +106,13 @@ def table(figures):
     alone, sketched, real = words["from words"], words["from words and a sketch"], words["real"]
     percent = lambda share: f"{100 * share:.0f} %"
     rows.append(f"| own caption first among them, {RANKED_STEPS} steps | {percent(alone['own_caption_first'])} | {percent(sketched['own_caption_first'])} | {percent(real['own_caption_first'])} |")
-    rows.append(f"| CLIP score, {BASE_STEPS} DDIM steps, guidance {words['guidance']:g} | {alone['base_clip_score']:.1f} | {sketched['base_clip_score']:.1f} | {real['clip_score']:.1f} |")
+    with_base = alone["base_clip_score"] is not None
+    beside = ", of the base's" if with_base else ""
+    if with_base:
+        rows.append(f"| CLIP score, {BASE_STEPS} DDIM steps, guidance {words['guidance']:g} | {alone['base_clip_score']:.1f} | {sketched['base_clip_score']:.1f} | {real['clip_score']:.1f} |")
     for steps in reversed(FEW_STEPS):
-        cells = [f"{some['clip_score'][str(steps)]:.1f} ({percent(some['clip_score'][str(steps)] / some['base_clip_score'])})" for some in (alone, sketched)]
-        rows.append(f"| CLIP score, {steps} step{'s' * (steps > 1)}, of the base's | {' | '.join(cells)} | |")
+        cells = [f"{some['clip_score'][str(steps)]:.1f}" + (f" ({percent(some['clip_score'][str(steps)] / some['base_clip_score'])})" if with_base else "") for some in (alone, sketched)]
+        rows.append(f"| CLIP score, {steps} step{'s' * (steps > 1)}{beside} | {' | '.join(cells)} | |")
     rows += ["", f"A real picture's CLIP score with another's caption is {words['others_words']['clip_score']:.1f}.", ""]
     distances = refinement["frechet"]
     rows += [f"| {refinement['sketches']} held-out sketches, beside {refinement['pictures']} real pictures | raw | refined in {REFINED_STEPS} steps | |", "|---|---|---|---|"]

@@ -1,6 +1,6 @@
 """Paints the same sketches with several versions of the model, for docs/model-versions.md.
 
-    python versions.py "b3cea81=version 1~" "ad1a7ab=version 2~" "8123749=version 3~" "../storybook=now"
+    python versions.py "b3cea81=version 1~" "ad1a7ab=version 2~" "8123749=version 3~" "8123749=version 3, no noise"
 
 Each is a commit or a folder with its title. A title that ends in `~` stands for a version from before variation, which was
 sampled with all of its noise.
@@ -13,16 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 
 from drawings import landscapes, objects, objects_in_landscapes
 from painter import Painter
 from settings import DEVICE
-from sheets import labelled, sheet
+from sheets import labelled, save, sheet
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = "models/storybook"
-STEPS, SIDE = 2, 192
+STEPS, SIDE = 2, 160
 
 
 def six_sketches():
@@ -44,7 +43,7 @@ def painted_by(version, prompts, sketches, variation):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("versions", nargs="+", metavar="COMMIT=TITLE", help="or FOLDER=TITLE")
-    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "model-versions.jpg")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs" / "model-versions.png")
     options = parser.parse_args()
     if DEVICE.type == "cpu":
         torch.set_num_threads(1)
@@ -54,4 +53,4 @@ if __name__ == "__main__":
         name, title = version.rsplit("=", 1)
         made = painted_by(name, list(prompts), np.stack(sketches), 1.0 if title.endswith("~") else 0.0)
         columns.append((title.rstrip("~"), [labelled("", [picture], SIDE) for picture in made]))
-    Image.fromarray(sheet(columns)).save(options.out, quality=92)
+    save(sheet(columns), options.out)
