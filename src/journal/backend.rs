@@ -1,7 +1,7 @@
 //! The file under the database, or its content with later writes kept in memory.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, hash_map::Entry},
     io,
     ops::Bound,
     sync::{Mutex, MutexGuard, PoisonError},
@@ -15,6 +15,8 @@ const PAGE: u64 = 4096;
 struct Overlay {
     pages: HashMap<u64, Vec<u8>>,
     len: u64,
+    /// How much of the file still shows: what was cut off once reads as zeros.
+    file_len: u64,
 }
 
 /// What redb writes to. A frozen one passes no write on: redb writes when it opens and repairs a
@@ -37,10 +39,14 @@ impl Backend {
     /// Keeps writes in memory.
     pub(super) fn frozen(inner: Box<dyn StorageBackend>) -> io::Result<Self> {
         let len = inner.len()?;
-        let pages = HashMap::new();
+        let overlay = Overlay {
+            pages: HashMap::new(),
+            len,
+            file_len: len,
+        };
         Ok(Self {
             inner,
-            overlay: Some(Mutex::new(Overlay { pages, len })),
+            overlay: Some(Mutex::new(overlay)),
         })
     }
 
@@ -50,10 +56,12 @@ impl Backend {
     }
 
     /// The page of the file, zeros past its end.
-    fn page_of_file(&self, page: u64) -> io::Result<Vec<u8>> {
+    fn page_of_file(&self, page: u64, file_len: u64) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; PAGE as usize];
-        let left = self.inner.len()?.saturating_sub(page * PAGE).min(PAGE);
-        self.inner.read(page * PAGE, &mut bytes[..left as usize])?;
+        let left = file_len.saturating_sub(page * PAGE).min(PAGE);
+        if left > 0 {
+            self.inner.read(page * PAGE, &mut bytes[..left as usize])?;
+        }
         Ok(bytes)
     }
 }
@@ -90,7 +98,10 @@ impl StorageBackend for Backend {
             let part = &mut out[done..done + piece];
             match overlay.pages.get(&page) {
                 Some(bytes) => part.copy_from_slice(&bytes[within..within + piece]),
-                None => part.copy_from_slice(&self.page_of_file(page)?[within..within + piece]),
+                None => {
+                    let bytes = self.page_of_file(page, overlay.file_len)?;
+                    part.copy_from_slice(&bytes[within..within + piece]);
+                }
             }
         }
         Ok(())
@@ -99,6 +110,14 @@ impl StorageBackend for Backend {
     fn set_len(&self, len: u64) -> io::Result<()> {
         match self.overlay() {
             Some(mut overlay) => {
+                if len < overlay.len {
+                    overlay.file_len = overlay.file_len.min(len);
+                    overlay.pages.retain(|page, bytes| {
+                        let left = len.saturating_sub(page * PAGE).min(PAGE);
+                        bytes[left as usize..].fill(0);
+                        left > 0
+                    });
+                }
                 overlay.len = len;
                 Ok(())
             }
@@ -117,12 +136,13 @@ impl StorageBackend for Backend {
         let Some(mut overlay) = self.overlay() else {
             return self.inner.write(offset, data);
         };
+        let Overlay {
+            pages, file_len, ..
+        } = &mut *overlay;
         for (page, within, done, piece) in pieces(offset, data.len()) {
-            let bytes = match overlay.pages.entry(page) {
-                std::collections::hash_map::Entry::Occupied(bytes) => bytes.into_mut(),
-                std::collections::hash_map::Entry::Vacant(place) => {
-                    place.insert(self.page_of_file(page)?)
-                }
+            let bytes = match pages.entry(page) {
+                Entry::Occupied(bytes) => bytes.into_mut(),
+                Entry::Vacant(place) => place.insert(self.page_of_file(page, *file_len)?),
             };
             bytes[within..within + piece].copy_from_slice(&data[done..done + piece]);
         }

@@ -6,6 +6,7 @@ mod damage;
 mod faults;
 mod faulty_backend;
 mod kill;
+mod overlay;
 
 use std::time::Duration;
 
