@@ -130,11 +130,11 @@ impl Stroke {
         let mut coverage = Coverage::default();
         for index in tiles_of(rect) {
             let tile = tile_rect(index);
-            let part = rect.intersect(&tile);
+            let part = tile.intersect(rect);
             let mut values = vec![0; TILE_AREA].into_boxed_slice();
-            for row in part.y..part.bottom() {
-                let start = ((row - tile.y) * TILE + part.x - tile.x) as usize;
-                values[start..start + part.width as usize].fill(u8::MAX);
+            for y in part.y..part.bottom() {
+                let at = ((y - tile.y) * TILE + part.x - tile.x) as usize;
+                values[at..at + part.width as usize].fill(u8::MAX);
             }
             coverage.put(index, values, &part);
         }

@@ -21,9 +21,9 @@ pub struct Painting {
     /// Where pixels may have changed so far.
     dirty: Rect,
     /// Something was drawn that may have taken from the mask, or lies under other strokes.
-    settles: bool,
-    /// What is left to be settled, when all tiles are painted.
-    unsettled: Option<Rect>,
+    resets: bool,
+    /// Where the result is still to be reset, when all tiles are painted.
+    unreset: Option<Rect>,
     spent: u64,
     is_done: bool,
 }
@@ -76,8 +76,8 @@ impl Canvas {
             is_done: walk.is_done(),
             walk,
             dirty: Rect::default(),
-            settles: false,
-            unsettled: None,
+            resets: false,
+            unreset: None,
             spent: 0,
         }
     }
@@ -89,11 +89,11 @@ impl Canvas {
         while !painting.is_done && painting.spent < until {
             if !painting.walk.is_done() {
                 self.paint_tile(painting);
-            } else if painting.settles {
-                self.settle_strip(painting);
+            } else if painting.resets {
+                self.reset_strip(painting);
             }
-            let is_settled = painting.unsettled.is_some_and(|rest| rest.is_empty());
-            painting.is_done = painting.walk.is_done() && (!painting.settles || is_settled);
+            let is_reset = painting.unreset.is_some_and(|rest| rest.is_empty());
+            painting.is_done = painting.walk.is_done() && (!painting.resets || is_reset);
         }
     }
 
@@ -125,19 +125,20 @@ impl Canvas {
         }
         painting.spent += above * touched.part.area();
         painting.dirty = painting.dirty.union(&touched.part);
-        painting.settles |= !adds_mask || !is_top;
+        painting.resets |= !adds_mask || !is_top;
     }
 
-    /// Settles the next rows of what was drawn.
-    fn settle_strip(&mut self, painting: &mut Painting) {
-        let rest = painting.unsettled.unwrap_or(painting.dirty);
+    /// Puts the sketch back into the result in the next rows of what was drawn, where the mask does
+    /// not reach any more.
+    fn reset_strip(&mut self, painting: &mut Painting) {
+        let rest = painting.unreset.unwrap_or(painting.dirty);
         let height = rest.height.min(STRIP);
         let strip = Rect::new(rest.x, rest.y, rest.width, height);
         let changed = self.reset_result(&strip, None);
         painting.dirty = painting.dirty.union(&changed);
         painting.spent += strip.inflate_within(self.dilation, &self.bounds).area();
         let rest = Rect::new(rest.x, rest.y + height, rest.width, rest.height - height);
-        painting.unsettled = Some(rest);
+        painting.unreset = Some(rest);
     }
 
     /// Brings sketch and footprint up to date where a chunk drew on a tile.

@@ -4,7 +4,6 @@
 //! follows this file.
 
 use super::avx2::with_avx2;
-
 use super::tile::TILE;
 use crate::protocol::{Rect, StrokePoint};
 
@@ -125,36 +124,33 @@ impl Sweep {
 
 /// `x` and `y` lead from the start of the sweep to the first pixel's centre.
 fn raise_row(row: &mut [u8], x: f32, y: f32, sweep: &Sweep) {
-    with_avx2(|| raise_row_here(row, x, y, sweep));
-}
-
-#[inline(always)]
-fn raise_row_here(row: &mut [u8], x: f32, y: f32, sweep: &Sweep) {
-    let mut covered = [0.0f32; TILE as usize];
-    let taper = sweep.widening * sweep.inverse;
-    let larger_end = if sweep.widening > 0.0 { 1.0 } else { 0.0 };
-    for (offset, covered) in (0u16..).zip(&mut covered) {
-        let px = x + f32::from(offset);
-        // The foot of the perpendicular on the axis, and its length.
-        let foot = (px * sweep.dx + y * sweep.dy) * sweep.inverse;
-        let (ex, ey) = (px - foot * sweep.dx, y - foot * sweep.dy);
-        let width = sweep.radius + foot * sweep.widening;
-        // Of all the discs along the way the one counts in which the pixel lies deepest: the least
-        // distance / radius, by its derivative.
-        let deepest = foot + taper * (ex * ex + ey * ey) / width.max(1e-6);
-        let deepest = if width > 0.0 { deepest } else { larger_end };
-        let along = deepest.clamp(0.0, 1.0);
-        let (ex, ey) = (px - along * sweep.dx, y - along * sweep.dy);
-        let distance = (ex * ex + ey * ey).sqrt();
-        *covered = edge(
-            distance,
-            sweep.radius + along * sweep.widening,
-            sweep.hardness,
-        );
-    }
-    for (value, covered) in row.iter_mut().zip(&covered) {
-        *value = (*value).max(level(*covered, 0.5));
-    }
+    with_avx2(|| {
+        let mut covered = [0.0f32; TILE as usize];
+        let taper = sweep.widening * sweep.inverse;
+        let larger_end = if sweep.widening > 0.0 { 1.0 } else { 0.0 };
+        for (offset, covered) in (0u16..).zip(&mut covered) {
+            let px = x + f32::from(offset);
+            // The foot of the perpendicular on the axis, and its length.
+            let foot = (px * sweep.dx + y * sweep.dy) * sweep.inverse;
+            let (ex, ey) = (px - foot * sweep.dx, y - foot * sweep.dy);
+            let width = sweep.radius + foot * sweep.widening;
+            // Of all the discs along the way the one counts in which the pixel lies deepest: the least
+            // distance / radius, by its derivative.
+            let deepest = foot + taper * (ex * ex + ey * ey) / width.max(1e-6);
+            let deepest = if width > 0.0 { deepest } else { larger_end };
+            let along = deepest.clamp(0.0, 1.0);
+            let (ex, ey) = (px - along * sweep.dx, y - along * sweep.dy);
+            let distance = (ex * ex + ey * ey).sqrt();
+            *covered = edge(
+                distance,
+                sweep.radius + along * sweep.widening,
+                sweep.hardness,
+            );
+        }
+        for (value, covered) in row.iter_mut().zip(&covered) {
+            *value = (*value).max(level(*covered, 0.5));
+        }
+    });
 }
 
 /// How much a disc covers of a pixel at a distance from its middle, 0 … 1: all of it inside
