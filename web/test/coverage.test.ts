@@ -92,12 +92,15 @@ test("a sweep covers what dabs along its way do", () => {
       const dab: StrokePoint = [between(0), between(1), between(2)];
       dabs.sweep(dab, dab, brush);
     }
+    // An outline may lie up to a pixel elsewhere: a sweep's antialiasing goes across it, that of dabs across each disc.
     let worst = 0;
-    for (let row = 0; row < 128; row += 1) {
-      for (let column = 0; column < 128; column += 1) {
-        worst = Math.max(worst, Math.abs(swept.at(column, row) - dabs.at(column, row)));
+    for (let row = 1; row < 127; row += 1) {
+      for (let column = 1; column < 127; column += 1) {
+        const near = [-1, 0, 1].flatMap((down) => [-1, 0, 1].map((across) => dabs.at(column + across, row + down)));
+        const value = swept.at(column, row);
+        worst = Math.max(worst, Math.min(...near) - value, value - Math.max(...near));
       }
     }
-    expect(worst).toBeLessThan(16);
+    expect(worst).toBeLessThan(8);
   }
 });
