@@ -118,6 +118,7 @@ fn server_messages_are_written_exactly_so() {
         model,
         members: vec![ada.clone()],
         photo: None,
+        kept: true,
     };
     let mut over_photo = welcome.clone();
     over_photo.photo = Some(PhotoInfo {

@@ -187,7 +187,7 @@ async fn serve(auth: bool) -> Running {
         CancellationToken::new(),
     );
     switch.open(rooms, engine.handle().model_info().clone(), renderer);
-    let door = switch.door(address).unwrap();
+    let door = switch.door(address).await.unwrap();
     Running {
         address,
         token: door

@@ -159,7 +159,7 @@ async fn with_auth_nobody_enters_without_an_invite() {
         let (messages, code) = client.until_closed().await;
         assert_eq!((messages[0]["code"].as_str(), code), (Some(expected), 1008));
     }
-    let door = server.switch.door(server.address).unwrap();
+    let door = server.switch.door(server.address).await.unwrap();
     let (room, token) = door
         .split_once("?room=")
         .unwrap()

@@ -29,6 +29,7 @@ mod pixels;
 mod region_masks;
 mod replay;
 mod resize;
+mod state;
 mod stroke;
 mod sweep;
 mod switch;
@@ -50,6 +51,9 @@ pub use painting::Painting;
 pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
 pub use resize::{fit_to, resize_bicubic};
+pub use state::{
+    CanvasState, CanvasStateError, EntryState, EntryStateKind, FloorState, StrokeState,
+};
 pub use stroke::stroke_cost;
 pub use switch::Switched;
 pub use tile::TILE;

@@ -11,9 +11,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, ServeFlags, ServeSettings, find_model, spinner, telemetry};
 use crate::engine::{Engine, EngineOptions};
-use crate::room::{RegistryLimits, RoomOptions, RoomRegistry};
+use crate::room::{RegistryLimits, RoomOptions, RoomRegistry, RoomStore};
 use crate::server::{Server, ServerOptions, Switch, stop_signal};
 
+/// How often pictures that no room needs are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long blocking work may hold up the end of the process.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
@@ -26,17 +28,23 @@ pub fn run(flags: ServeFlags) -> Result<(), Failure> {
     let settings = ServeSettings::resolve(&flags)?;
     telemetry::start(&settings.log, settings.log_format)?;
     let model = find_model(settings.model.as_deref())?;
-    let lock = settings.data.as_deref().map(lock_data_folder).transpose()?;
+    let data = settings.data_folder()?;
+    let lock = data.as_deref().map(lock_data_folder).transpose()?;
+    let store = data.as_deref().map(open_store).transpose()?;
     let runtime = Runtime::new()
         .map_err(|cause| Failure::broken(format!("cannot start the network threads: {cause}")))?;
-    let result = runtime.block_on(serve(settings, model));
+    let result = runtime.block_on(serve(settings, model, store));
     // A model that is still being loaded does not keep the process alive.
     runtime.shutdown_timeout(LAST_WAIT);
     drop(lock);
     result
 }
 
-async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
+async fn serve(
+    settings: ServeSettings,
+    model: PathBuf,
+    store: Option<RoomStore>,
+) -> Result<(), Failure> {
     let stop = stop_signal().map_err(Failure::broken)?;
     tokio::pin!(stop);
     let server = Server::bind(server_options(&settings))
@@ -85,13 +93,17 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
         ..RegistryLimits::default()
     };
     let renderer = Arc::new(engine.handle());
-    switch.open(
-        RoomRegistry::new(renderer.clone(), options, limits, CancellationToken::new()),
-        info.clone(),
-        renderer,
-    );
+    let shutdown = CancellationToken::new();
+    let rooms = match store {
+        None => RoomRegistry::new(renderer.clone(), options, limits, shutdown),
+        Some(store) => RoomRegistry::open(renderer.clone(), options, limits, shutdown, store)
+            .map_err(Failure::usage)?,
+    };
+    let sweeper = tokio::spawn(sweep_now_and_then(rooms.clone()));
+    switch.open(rooms, info.clone(), renderer);
     let door = switch
         .door(address)
+        .await
         .map_err(|error| Failure::broken(error.message()))?;
     tracing::info!(model = info.id, device = info.device, elapsed = ?started.elapsed(), "ready");
     println!(
@@ -106,10 +118,22 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
             Err(cause) => Err(Failure::broken(cause)),
         },
     };
+    sweeper.abort();
     tokio::task::spawn_blocking(move || engine.shutdown())
         .await
         .map_err(Failure::broken)?;
     result
+}
+
+/// Deletes what no room needs any more, once a day.
+async fn sweep_now_and_then(rooms: RoomRegistry) {
+    loop {
+        let sweeping = rooms.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || sweeping.sweep()).await {
+            tracing::error!(%error, "the data folder could not be swept");
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
 }
 
 /// Lets everybody go, then waits for the server to end.
@@ -133,6 +157,17 @@ fn server_options(settings: &ServeSettings) -> ServerOptions {
     options.allowed_origins.clone_from(&settings.allow_origin);
     options.public_url.clone_from(&settings.public_url);
     options
+}
+
+/// The rooms in the data folder.
+///
+/// # Errors
+/// When it is of another version, damaged, or cannot be written.
+fn open_store(folder: &Path) -> Result<RoomStore, Failure> {
+    RoomStore::open(folder).map_err(|error| {
+        let place = folder.display();
+        Failure::usage(format!("the data folder {place} cannot be used: {error}"))
+    })
 }
 
 /// Makes the data folder and locks it for this process.

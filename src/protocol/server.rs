@@ -135,6 +135,9 @@ pub struct Welcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub photo: Option<PhotoInfo>,
+    /// True when what is acknowledged is on disk; false when the room is gone with the server.
+    #[serde(default)]
+    pub kept: bool,
 }
 
 /// How the inversion of a photo stands.

@@ -147,7 +147,7 @@ async fn make_room(
 ) -> Result<impl IntoResponse, ApiError> {
     let Json(wish) =
         body.map_err(|rejection| ApiError::bad_body(&rejection, "{name?, width?, height?}"))?;
-    let (room, invites) = state.make_room(wish.name, wish.width, wish.height)?;
+    let (room, invites) = state.make_room(wish.name, wish.width, wish.height).await?;
     let base = state
         .options()
         .public_url
@@ -178,7 +178,7 @@ async fn picture(
             "layer is `result`, `sketch`, `mask`, `noise` or `reconstruction`: name one",
         )
     })?;
-    let handle = authorised(&state, &room, &headers, Role::Viewer)?;
+    let handle = authorised(&state, &room, &headers, Role::Viewer).await?;
     let layer = choice.layer.unwrap_or(PictureLayer::Result);
     let png = images::encode_picture(&state, &handle, layer).await?;
     let headers = [
@@ -202,7 +202,7 @@ async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, ApiError> {
-    let handle = authorised(&state, &room, &headers, Role::Editor)?;
+    let handle = authorised(&state, &room, &headers, Role::Editor).await?;
     let _place = images::admit_upload(&state).await?;
     let bytes = images::read_body(&state, body).await?;
     let kept = images::keep_image(&state, &handle, bytes).await?;
@@ -215,7 +215,7 @@ async fn upload(
 }
 
 /// The room, for the bearer of a token that gives at least `role` in it.
-fn authorised(
+async fn authorised(
     state: &AppState,
     room: &str,
     headers: &HeaderMap,
@@ -229,7 +229,7 @@ fn authorised(
             message,
         ));
     }
-    state.existing_room(room)
+    state.existing_room(room).await
 }
 
 async fn upgrade(

@@ -162,7 +162,7 @@ impl AppState {
     ///
     /// # Errors
     /// When the name or the size cannot be, the name is taken, or there are too many rooms.
-    pub fn make_room(
+    pub async fn make_room(
         &self,
         name: Option<String>,
         width: Option<u32>,
@@ -180,11 +180,8 @@ impl AppState {
             return Err(RoomError::NameTaken.into());
         }
         let size = options.size;
-        rooms.create(&name, options)?;
-        let invites = self
-            .0
-            .access
-            .agree(&name, size, |room| rooms.get(room).is_some());
+        rooms.create(&name, options).await?;
+        let invites = self.0.access.agree(&name, size, |room| rooms.exists(room));
         Ok((name, invites))
     }
 
@@ -192,10 +189,10 @@ impl AppState {
     ///
     /// # Errors
     /// 404 when there is none.
-    pub fn existing_room(&self, name: &str) -> Result<RoomHandle, ApiError> {
+    pub async fn existing_room(&self, name: &str) -> Result<RoomHandle, ApiError> {
         let rooms = self.rooms()?;
-        self.revive(rooms, name)?;
-        Ok(rooms.get(name).ok_or(RoomError::Unknown)?)
+        self.revive(rooms, name).await?;
+        Ok(rooms.get(name)?)
     }
 
     /// Joins a room; who may has been decided.
@@ -208,22 +205,20 @@ impl AppState {
         request: JoinRequest,
     ) -> Result<(RoomHandle, Joined), RoomError> {
         let rooms = self.rooms_if_open().ok_or(RoomError::Closed)?;
-        self.revive(rooms, name)?;
+        self.revive(rooms, name).await?;
         rooms.join(name, request).await
     }
 
     /// Makes a room again that was dropped because nobody was in it.
-    fn revive(&self, rooms: &RoomRegistry, name: &str) -> Result<(), RoomError> {
-        if rooms.get(name).is_some() {
+    async fn revive(&self, rooms: &RoomRegistry, name: &str) -> Result<(), RoomError> {
+        if rooms.exists(name) {
             return Ok(());
         }
         let Some(size) = self.0.access.canvas(name) else {
             return Ok(());
         };
-        match rooms.create(
-            name,
-            rooms.options().clone().with_size(size.width, size.height)?,
-        ) {
+        let options = rooms.options().clone().with_size(size.width, size.height)?;
+        match rooms.create(name, options).await {
             // Somebody else was faster.
             Ok(_) | Err(RoomError::NameTaken) => Ok(()),
             Err(error) => Err(error),
@@ -264,8 +259,8 @@ impl Switch {
     /// owner's invite, which is the operator's token from then on.
     ///
     /// # Errors
-    /// When that room cannot be made: the server is not open, or it exists.
-    pub fn door(&self, address: SocketAddr) -> Result<String, ApiError> {
+    /// When that room cannot be made or opened, or the server is not open.
+    pub async fn door(&self, address: SocketAddr) -> Result<String, ApiError> {
         let options = self.0.options();
         let base = options
             .public_url
@@ -274,8 +269,15 @@ impl Switch {
         if !self.0.access().required() {
             return Ok(base);
         }
-        let (room, invites) = self.0.make_room(Some(FIRST_ROOM.to_owned()), None, None)?;
-        let room = links::room_url(&base, &room);
+        let rooms = self.0.rooms()?;
+        if !rooms.exists(FIRST_ROOM) {
+            rooms.create(FIRST_ROOM, rooms.options().clone()).await?;
+        }
+        // Kept from an earlier start, its canvas may have another size.
+        let size = rooms.get(FIRST_ROOM)?.size();
+        let access = self.0.access();
+        let invites = access.agree(FIRST_ROOM, size, |room| rooms.exists(room));
+        let room = links::room_url(&base, FIRST_ROOM);
         let door = format!("{room}#token={}", invites.owner);
         self.0.access().appoint_operator(invites.owner);
         Ok(door)

@@ -13,6 +13,10 @@ pub(in crate::room) enum Refusal {
     StrokeIdUsed,
     #[error("The stroke has more than {MAX_STROKE_POINTS} points; end it and begin a new one.")]
     StrokeTooLong,
+    #[error(
+        "These points take too long to paint with so wide a brush; send fewer of them in a message."
+    )]
+    StrokeTooCostly,
     #[error("Nothing of yours is left to undo.")]
     NothingToUndo,
     #[error("Nothing of yours is left to redo.")]
@@ -42,7 +46,7 @@ impl Refusal {
     pub(in crate::room) fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownStroke | Self::StrokeEnded => ErrorCode::UnknownStroke,
-            Self::StrokeTooLong => ErrorCode::TooLarge,
+            Self::StrokeTooLong | Self::StrokeTooCostly => ErrorCode::TooLarge,
             Self::NothingToUndo | Self::NothingToRedo | Self::SamePicture => {
                 ErrorCode::NothingToUndo
             }

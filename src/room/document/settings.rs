@@ -35,6 +35,41 @@ pub(super) fn check_steps(steps: u32, model: &ModelInfo) -> Result<(), Refusal> 
     }
 }
 
+/// What has to change so that settings are ones that a model can have: those that it cannot become
+/// `defaults`, which are its own.
+pub(super) fn settings_to_fit(
+    settings: &Settings,
+    model: &ModelInfo,
+    defaults: &Settings,
+) -> SettingsPatch {
+    let mut fitting = SettingsPatch::default();
+    let all = [
+        SettingsPatch {
+            steps: Some(settings.steps),
+            ..SettingsPatch::default()
+        },
+        SettingsPatch {
+            guidance_scale: Some(settings.guidance_scale),
+            ..SettingsPatch::default()
+        },
+        SettingsPatch {
+            sampler: Some(settings.sampler.clone()),
+            ..SettingsPatch::default()
+        },
+    ];
+    for asked in all {
+        if check_against_model(&asked, model).is_ok() {
+            continue;
+        }
+        fitting.steps = asked.steps.map(|_| defaults.steps).or(fitting.steps);
+        let guidance_scale = asked.guidance_scale.map(|_| defaults.guidance_scale);
+        fitting.guidance_scale = guidance_scale.or(fitting.guidance_scale);
+        let sampler = asked.sampler.map(|_| defaults.sampler.clone());
+        fitting.sampler = sampler.or(fitting.sampler);
+    }
+    fitting
+}
+
 /// True when everything under the mask looks different with the new settings.
 pub(super) fn changes_the_picture(old: &Settings, new: &Settings) -> bool {
     let without_room = |settings: &Settings| Settings {
