@@ -92,6 +92,7 @@ fn server_messages_are_written_exactly_so() {
         dtype: "f32".to_owned(),
         max_steps: 50,
         max_guidance_scale: None,
+        scheduler: None,
         samplers: vec!["lcm".to_owned()],
     };
     let ada = MemberInfo {

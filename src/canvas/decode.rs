@@ -7,20 +7,34 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 
 use super::blend::mix;
 use super::color_profile::SourceProfile;
-use super::headers::{jpeg_is_whole, webp_pictures_fit};
+use super::headers::{jpeg_is_whole, jpeg_scans_are_misread, webp_pictures_fit};
 use super::{CodecError, ImageLimits, Pixels};
 
 /// Decodes a PNG, JPEG or WebP image (of an animation the first picture).
 ///
-/// Bytes, format and dimensions are checked before any pixel is decoded. The picture comes out
-/// upright, as EXIF says that it was held, and in sRGB, from what its ICC profile says, the four
-/// inks of a CMYK JPEG among it; a profile that cannot be used is passed over. 16 bits become 8,
-/// and transparent pixels are laid over white. At most 24 bytes a pixel are held at a time, beside what
-/// stands in the file.
+/// Transparent pixels are laid over white, and the rest is as [`decode_image_over`] says.
 ///
 /// # Errors
 /// [`CodecError`] when the image is over a limit, unknown, or damaged.
 pub fn decode_image(bytes: &[u8], limits: &ImageLimits) -> Result<Pixels, CodecError> {
+    decode_image_over(bytes, limits, 255)
+}
+
+/// Decodes an image over a background of grey, 0 (black) to 255 (white).
+///
+/// Bytes, format and dimensions are checked before any pixel is decoded. The picture comes out
+/// upright, as EXIF says that it was held, and in sRGB, from what its ICC profile says, the four
+/// inks of a CMYK JPEG among it; a profile that cannot be used is passed over. 16 bits become 8,
+/// and transparent pixels are laid over the background. At most 24 bytes a pixel are held at a time, beside what
+/// stands in the file.
+///
+/// # Errors
+/// [`CodecError`] when the image is over a limit, unknown, or damaged.
+pub fn decode_image_over(
+    bytes: &[u8],
+    limits: &ImageLimits,
+    background: u8,
+) -> Result<Pixels, CodecError> {
     if bytes.len() > limits.max_bytes {
         return Err(CodecError::TooManyBytes {
             bytes: bytes.len(),
@@ -36,6 +50,9 @@ pub fn decode_image(bytes: &[u8], limits: &ImageLimits) -> Result<Pixels, CodecE
             )
         })
         .ok_or(CodecError::UnknownFormat)?;
+    if format == ImageFormat::Jpeg && jpeg_scans_are_misread(bytes) {
+        return Err(CodecError::SeparateScans);
+    }
     let mut decoder = open(bytes, format, limits)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, limits)?;
@@ -70,7 +87,7 @@ pub fn decode_image(bytes: &[u8], limits: &ImageLimits) -> Result<Pixels, CodecE
     picture.apply_orientation(orientation);
     let (width, height) = (picture.width(), picture.height());
     let data = if picture.color().has_alpha() {
-        over_white(picture.into_rgba8().as_raw())
+        over(picture.into_rgba8().as_raw(), background)
     } else {
         picture.into_rgb8().into_raw()
     };
@@ -111,11 +128,11 @@ fn damaged(error: ImageError) -> CodecError {
     CodecError::Damaged(error.to_string())
 }
 
-fn over_white(rgba: &[u8]) -> Vec<u8> {
+fn over(rgba: &[u8], background: u8) -> Vec<u8> {
     rgba.chunks_exact(4)
         .flat_map(|pixel| {
             let weight = pixel[3];
-            [0, 1, 2].map(|channel: usize| mix(255, pixel[channel], weight))
+            [0, 1, 2].map(|channel: usize| mix(background, pixel[channel], weight))
         })
         .collect()
 }

@@ -8,11 +8,9 @@ pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
     const START: u8 = 0xd8;
     let mut rest = bytes;
     loop {
-        // Stuffed zeros, restarts and fill bytes are no segments.
-        let marker = rest.windows(2).position(|pair| {
-            pair[0] == 0xff && !matches!(pair[1], 0x00 | 0x01 | 0xd0..=0xd7 | 0xff)
-        });
-        let Some(at) = marker else { return false };
+        let Some(at) = next_marker(rest) else {
+            return false;
+        };
         let kind = rest[at + 1];
         rest = &rest[at + 2..];
         match (kind, rest) {
@@ -25,6 +23,55 @@ pub(super) fn jpeg_is_whole(bytes: &[u8]) -> bool {
             _ => return false,
         }
     }
+}
+
+/// True for a JPEG whose colours lie in scans of their own and are not all of one size: the decoder
+/// (zune-jpeg 0.5.15) puts such colours in wrong places, without an error. Progressive files are
+/// read well, and so are those with nothing but narrower colours, each in its own scan.
+pub(super) fn jpeg_scans_are_misread(bytes: &[u8]) -> bool {
+    const SEQUENTIAL: [u8; 2] = [0xc0, 0xc1];
+    const SCAN: u8 = 0xda;
+    let mut frame: Vec<(u8, u8)> = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = next_marker(rest) {
+        let kind = rest[at + 1];
+        rest = &rest[at + 2..];
+        if kind == 0xd8 {
+            continue;
+        }
+        let [high, low, ..] = rest else { return false };
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let content = rest.get(2..length).unwrap_or_default();
+        if SEQUENTIAL.contains(&kind) {
+            // Precision, height, width and count come before three bytes for each component.
+            let components = content.get(6..).unwrap_or_default();
+            let component = |part: &[u8]| Some((*part.first()?, *part.get(1)?));
+            frame = components.chunks_exact(3).filter_map(component).collect();
+        } else if kind == SCAN {
+            let count = content.first().map_or(0, |count| usize::from(*count));
+            if count >= frame.len() {
+                return false;
+            }
+            let is_tall = frame.iter().any(|(_, sampling)| sampling & 0x0f > 1);
+            let ids = content.get(1..).unwrap_or_default().chunks_exact(2);
+            let is_wide = ids.take(count).any(|id| {
+                let mut known = frame.iter();
+                known.any(|(known, sampling)| *known == id[0] && sampling >> 4 > 1)
+            });
+            if is_tall || (count > 1 && is_wide) {
+                return true;
+            }
+        }
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+/// Where the next marker of a JPEG is. Stuffed zeros, restarts and fill bytes are no segments.
+fn next_marker(bytes: &[u8]) -> Option<usize> {
+    bytes
+        .windows(2)
+        .position(|pair| pair[0] == 0xff && !matches!(pair[1], 0x00 | 0x01 | 0xd0..=0xd7 | 0xff))
 }
 
 /// True when no lossy picture inside a WebP is larger than the file says the whole is: the decoder

@@ -34,7 +34,7 @@ mod tests;
 
 pub use changes::changed_rects;
 pub use codec::{CodecError, ImageLimits, encode_image};
-pub use decode::decode_image;
+pub use decode::{decode_image, decode_image_over};
 pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
 pub use layers::{Canvas, MAX_SPREAD, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};

@@ -11,7 +11,9 @@ use serde::Serialize;
 
 use super::load::{ModelFlags, chosen_sampler};
 use super::output::{add_codec, print_json};
-use super::pictures::{format_of, mask_from_brightness, read_image, unwritable, write_image};
+use super::pictures::{
+    format_of, mask_from_brightness, read_image, read_mask, unwritable, write_image,
+};
 use super::{Failure, LoraFlag, bar};
 use crate::canvas::{Pixels, fit_to};
 use crate::pipeline::{
@@ -135,8 +137,15 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     );
     let (width, height) = size;
     let fit = |picture: Pixels| fit_to(&picture, CanvasSize { width, height });
-    let mask = args.mask.as_deref().map(read_image).transpose()?;
+    let mask = args.mask.as_deref().map(read_mask).transpose()?;
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
+    if model.family.is_guidance_free() && args.guidance_scale > 1.0 {
+        eprintln!(
+            "impasto: {} looks as if it was distilled without guidance (Euler at trailing \
+             timesteps): above --guidance-scale 1 its pictures may look burnt",
+            model.name
+        );
+    }
     let usual_strength = match model.family.sees_image() {
         true => 1.0,
         false => 0.7,

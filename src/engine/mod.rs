@@ -322,6 +322,7 @@ fn describe(model: &Model, device: &str) -> Description {
         dtype: model.dtype.as_str().to_owned(),
         max_steps: 50,
         max_guidance_scale: model.family.is_guidance_free().then_some(1.0),
+        scheduler: model.scheduler_class.clone(),
         samplers,
     };
     let grid = model.window_grid();

@@ -76,6 +76,12 @@ impl Model {
             .iter()
             .map(Lora::open)
             .collect::<Result<Vec<_>, _>>()?;
+        for (choice, lora) in choices.iter().zip(&loras) {
+            if let [first, rest @ ..] = lora.foreign() {
+                let (name, others) = (&choice.name, rest.len());
+                tracing::warn!("LoRA {name}: `{first}` and {others} others are no LoRA's: skipped");
+            }
+        }
         let networks = &self.adaptable;
         let unet = networks.unet.with(&loras, Target::UNet)?;
         let text_encoder = networks.text_encoder.with(&loras, Target::TextEncoder)?;

@@ -45,6 +45,11 @@ pub struct ModelReport {
     pub scheduler_class: Option<String>,
     /// What the UNet predicts: `epsilon`, `v_prediction`, `sample`.
     pub prediction_type: Option<String>,
+    /// The sampler that runs when none is chosen; none where the scheduler is not supported.
+    /// Whoever knows samplers fills it in.
+    pub sampler: Option<String>,
+    /// What is no fault of the model but good to know, each in one sentence.
+    pub notices: Vec<String>,
     /// Everything that is missing or wrong, each in one sentence.
     pub problems: Vec<String>,
 }
@@ -94,6 +99,8 @@ pub fn inspect(folder: &Path) -> Result<ModelReport, ModelError> {
             prompt_tokens: None,
             scheduler_class: None,
             prediction_type: None,
+            sampler: None,
+            notices: Vec::new(),
             problems: Vec::new(),
         },
         folder,

@@ -185,7 +185,7 @@ impl Pipeline {
         settings: &RenderSettings,
         mut inputs: RenderInputs,
     ) -> Result<Render, PipelineError> {
-        check_guidance(self.model.family, settings)?;
+        check_guidance(settings)?;
         let sampler = sampler_by_name(&settings.sampler)?;
         let from_image = inputs.start.is_some() || inputs.inversion.is_some();
         let mut request = settings.timetable_request();

@@ -2,24 +2,16 @@
 
 use crate::protocol::{ErrorCode, ErrorMessage, ModelInfo, Settings, SettingsPatch};
 
-/// Checks what only the model knows: steps, guidance and the sampler's name.
+/// Checks what only the model knows: steps and the sampler's name.
 ///
 /// # Errors
-/// `invalid_value` for too many steps or too much guidance, `unknown_sampler` for a name that the model does not list.
+/// `invalid_value` for too many steps, `unknown_sampler` for a name that the model does not list.
 pub(super) fn check_against_model(
     patch: &SettingsPatch,
     model: &ModelInfo,
 ) -> Result<(), ErrorMessage> {
     if let Some(steps) = patch.steps {
         check_steps(steps, model)?;
-    }
-    if let (Some(scale), Some(most)) = (patch.guidance_scale, model.max_guidance_scale)
-        && scale > most
-    {
-        return Err(ErrorMessage::new(
-            ErrorCode::InvalidValue,
-            format!("`guidance_scale` is 0 to {most} with this model."),
-        ));
     }
     match &patch.sampler {
         Some(name) if !model.samplers.contains(name) => Err(ErrorMessage::new(

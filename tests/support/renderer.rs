@@ -25,6 +25,7 @@ impl Default for TestRenderer {
                 dtype: "f32".to_owned(),
                 max_steps: 8,
                 max_guidance_scale: None,
+                scheduler: None,
                 samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
             },
             settings: Settings {

@@ -199,6 +199,7 @@ mod tests {
                 dtype: "f32".to_owned(),
                 max_steps: 50,
                 max_guidance_scale: None,
+                scheduler: None,
                 samplers: Vec::new(),
             },
             machine: this_machine(),

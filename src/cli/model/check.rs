@@ -6,7 +6,7 @@ use clap::Args;
 
 use crate::cli::{Failure, find_model, spinner};
 use crate::model::{Family, ModelReport, inspect};
-use crate::sampler::SchedulerConfig;
+use crate::sampler::{SchedulerConfig, TimetableRequest, sampler_by_name};
 
 /// Flags of `model check`.
 #[derive(Clone, Debug, Args)]
@@ -81,6 +81,15 @@ pub fn describe(report: &ModelReport) -> String {
                 .join(" ")
         ));
     }
+    if let (Some(class), Some(sampler)) = (&report.scheduler_class, &report.sampler) {
+        lines.push(format!("  scheduler        {class}: sampler {sampler}"));
+    }
+    lines.extend(
+        report
+            .notices
+            .iter()
+            .map(|notice| format!("  notice: {notice}")),
+    );
     if let Some((width, height)) = report.native_size {
         lines.push(format!("  trained at {width} x {height} pixels"));
     }
@@ -102,7 +111,7 @@ pub fn family_name(family: Option<Family>) -> &'static str {
 }
 
 /// Adds what is wrong with the scheduler's settings, which the model's floor does not read.
-fn check_scheduler(folder: &Path, report: &mut ModelReport) {
+pub fn check_scheduler(folder: &Path, report: &mut ModelReport) {
     if report.scheduler_class.is_none() {
         return;
     }
@@ -110,8 +119,21 @@ fn check_scheduler(folder: &Path, report: &mut ModelReport) {
     let Ok(text) = std::fs::read_to_string(path) else {
         return;
     };
-    if let Err(error) = SchedulerConfig::from_json(&text) {
-        report.problems.push(error.to_string());
-        report.usable = false;
+    let config = match SchedulerConfig::of_class(&text, report.scheduler_class.as_deref()) {
+        Ok(config) => config.for_pipeline(&report.pipeline_class),
+        Err(error) => {
+            report.problems.push(error.to_string());
+            report.usable = false;
+            return;
+        }
+    };
+    // Whether the settings are supported shows where steps are made of them.
+    let runs = config.default_sampler().and_then(|name| {
+        sampler_by_name(name)?.timetable(&config, &TimetableRequest::new(2))?;
+        Ok(name)
+    });
+    match runs {
+        Ok(name) => report.sampler = Some(name.to_owned()),
+        Err(error) => report.notices.push(error.to_string()),
     }
 }

@@ -3,7 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::check::{describe, first_problem};
+use super::check::{check_scheduler, describe, first_problem};
 use crate::cli::{Failure, bytes_bar, models_folder};
 use crate::hub::{Hub, HubError, ModelId, PullEvent, PullRequest, Pulled, Revision, Variant, pull};
 use crate::model::{ModelReport, inspect};
@@ -82,7 +82,8 @@ pub fn run(args: &PullArgs) -> Result<(), Failure> {
     });
     progress.finish_and_clear();
     let pulled = pulled.map_err(failure)?;
-    let report = inspect(&pulled.folder).map_err(Failure::usage)?;
+    let mut report = inspect(&pulled.folder).map_err(Failure::usage)?;
+    check_scheduler(&pulled.folder, &mut report);
     if args.json {
         let report = Report {
             pulled: &pulled,

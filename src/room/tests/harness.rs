@@ -55,6 +55,7 @@ pub(super) fn model() -> ModelInfo {
         dtype: "f32".to_owned(),
         max_steps: 8,
         max_guidance_scale: None,
+        scheduler: None,
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
     }
 }

@@ -35,10 +35,14 @@ dtype: string,
  */
 max_steps: number, 
 /**
- * The highest guidance scale that a client may ask for, where that is less than the
- * protocol's: 1 for models that were distilled without guidance.
+ * The highest guidance scale that suits the model, where that is less than the protocol's: 1
+ * for models that look distilled without guidance. More is allowed.
  */
 max_guidance_scale?: number, 
+/**
+ * The scheduler's class in the model's folder, such as `PNDMScheduler`.
+ */
+scheduler?: string, 
 /**
  * Sampler names, the default first.
  */
