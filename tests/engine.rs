@@ -10,7 +10,7 @@ use impasto::canvas::{Mask, Pixels};
 use impasto::engine::{Engine, EngineOptions, RenderEvent, RenderRequest, RoomKey};
 use impasto::model::{LoadOptions, Model};
 use impasto::pipeline::{
-    Edit, GenerateRequest, GivenNoise, Pipeline, RenderInputs, RenderSettings,
+    Edit, GenerateRequest, GivenNoise, Output, Pipeline, RenderInputs, RenderSettings,
 };
 use impasto::protocol::Rect;
 use impasto::sampler::LatentRect;
@@ -57,6 +57,7 @@ fn edit(prompt: &str) -> Edit {
         known: Arc::new(known),
         mask: Arc::new(mask),
         settings: settings(prompt),
+        output: Output::plain(Rect::new(64, 0, 128, 128)),
         photo: None,
     }
 }
@@ -140,6 +141,57 @@ fn latents_outside_the_mask_are_the_known_ones() {
     let inside = |t: &candle_core::Tensor| square(t, 48);
     assert!(largest_difference(&corner(&latents), &corner(&known)) < 1e-4);
     assert!(largest_difference(&inside(&latents), &inside(&known)) > 1e-2);
+}
+
+#[test]
+fn white_paper_is_text_to_image_at_any_strength() {
+    let mut pipeline = pipeline();
+    let paper = Arc::new(Pixels::new(128, 128, [255; 3]));
+    let mut painted = |strength, sketch: &Arc<Pixels>| {
+        let window = Rect::new(0, 0, 128, 128);
+        let edit = Edit {
+            window,
+            sketch: sketch.clone(),
+            known: paper.clone(),
+            mask: Arc::new(Mask::new(128, 128, 255)),
+            settings: RenderSettings {
+                strength,
+                ..settings("red apple")
+            },
+            output: Output::plain(window),
+            photo: None,
+        };
+        let latents = pipeline.encode(sketch).unwrap();
+        let mut render = pipeline.begin(&edit, latents, None).unwrap();
+        while !render.is_done() {
+            pipeline.step(&mut [&mut render]).unwrap();
+        }
+        pipeline.finish(render).unwrap().latents
+    };
+    let blank = [painted(1.0, &paper), painted(0.5, &paper)];
+    let mut dotted = Pixels::clone(&paper);
+    dotted.span_mut(64, 64, 1).fill(0);
+    let sketched = painted(1.0, &Arc::new(dotted));
+    let words = pipeline
+        .generate(
+            GenerateRequest {
+                settings: settings("red apple"),
+                size: (128, 128),
+                image: None,
+                mask: None,
+                latents: None,
+            },
+            |_, _| {},
+        )
+        .unwrap()
+        .latents;
+    for latents in &blank {
+        assert!(largest_difference(latents, &words) < 1e-4);
+    }
+    assert!(
+        largest_difference(&sketched, &words) > 1e-2,
+        "a dot is a sketch"
+    );
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail loudly")]
 
 use bytes::Bytes;
+use impasto::model::{Defaults, Family};
 use impasto::protocol::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -78,10 +79,13 @@ fn server_messages_are_written_exactly_so() {
         steps: 2,
         strength: 0.5,
         seed: 3,
+        variation: 0.0,
         sampler: "lcm".to_owned(),
         spread: 16,
         live: true,
         method: EditMethod::EditFriendly,
+        finish: Finish::None,
+        finish_strength: 1.0,
     };
     let model = ModelInfo {
         id: "storybook".to_owned(),
@@ -94,6 +98,7 @@ fn server_messages_are_written_exactly_so() {
         max_guidance_scale: None,
         scheduler: None,
         samplers: vec!["lcm".to_owned()],
+        defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
     };
     let ada = MemberInfo {
         client,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use impasto::canvas::{Mask, Pixels};
 use impasto::engine::{Engine, EngineHandle, EngineOptions, RenderEvent, RenderRequest, RoomKey};
 use impasto::model::LoraChoice;
-use impasto::pipeline::{Edit, RenderSettings};
+use impasto::pipeline::{Edit, Output, RenderSettings};
 use impasto::protocol::{LoraWeight, Rect};
 use impasto::room::{RegistryLimits, RoomOptions, RoomRegistry};
 use impasto::server::{Server, ServerOptions};
@@ -64,6 +64,7 @@ fn request(member: u128, steps: u32, events: &mpsc::Sender<RenderEvent>) -> Rend
                 seed: 7,
                 ..RenderSettings::default()
             },
+            output: Output::plain(Rect::new(0, 0, 64, 64)),
             photo: None,
         },
         supersede: false,

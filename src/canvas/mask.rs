@@ -3,7 +3,7 @@
 use crate::protocol::Rect;
 
 use super::pixels::check_length;
-use super::{BufferLengthError, grow::grow_values};
+use super::{BufferLengthError, Pixels, grow::grow_values};
 
 /// A soft mask: one byte a pixel, row-major, 0 (keep) … 255 (change).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +109,15 @@ impl Mask {
             height: rect.height,
             data,
         }
+    }
+
+    /// The mask as a grey picture, white where it is 255.
+    pub fn to_pixels(&self) -> Pixels {
+        let mut pixels = Pixels::new(self.width, self.height, [0; 3]);
+        for (pixel, value) in pixels.data_mut().chunks_exact_mut(3).zip(&self.data) {
+            pixel.fill(*value);
+        }
+        pixels
     }
 
     /// The mask spread outwards by `spread` pixels.

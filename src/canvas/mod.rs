@@ -14,6 +14,7 @@ mod decode;
 mod difference;
 mod entry;
 mod extend;
+mod finish;
 mod grow;
 mod headers;
 mod layers;

@@ -74,15 +74,6 @@ impl Window {
         }
     }
 
-    /// What the model made of the window, as large as the crop.
-    pub fn shown(&self, made: Pixels) -> Pixels {
-        let Rect { width, height, .. } = self.rect;
-        match self.zoom {
-            1 => made,
-            _ => resize_bicubic(&made, CanvasSize { width, height }),
-        }
-    }
-
     fn seen_size(&self) -> CanvasSize {
         let Rect { width, height, .. } = self.seen_rect();
         CanvasSize { width, height }

@@ -31,8 +31,8 @@ pub fn chosen_sampler(asked: Option<&str>, pipeline: &Pipeline) -> Result<String
         let sampler = sampler_by_name(name).map_err(Failure::usage)?;
         return Ok(sampler.name().to_owned());
     }
-    let own = pipeline.scheduler().default_sampler();
-    own.map(str::to_owned).map_err(Failure::usage)
+    let wanted = pipeline.defaults().map_err(Failure::usage)?;
+    Ok(wanted.sampler)
 }
 
 impl ModelFlags {

@@ -124,8 +124,8 @@ fn scheduler_notice(class: &str, default: &str) -> Option<String> {
     match sampler_by_name(class).map(|own| own.name()) {
         Ok(own) if own == default => None,
         Ok(own) => Some(format!(
-            "The model's scheduler is {class} (sampler {own}); rooms begin with {default}, which few \
-             steps look best with."
+            "The model's scheduler is {class} (sampler {own}); rooms begin with {default}, as its \
+             defaults say."
         )),
         Err(_) => Some(format!(
             "The model's scheduler is {class}, which is not supported; rooms paint with {default}."

@@ -34,7 +34,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{oneshot, watch};
 
 use crate::canvas::WindowRules;
-use crate::model::{Family, LoadOptions, LoraChoice, Model};
+use crate::model::{LoadOptions, LoraChoice, Model};
 use crate::pipeline::Pipeline;
 use crate::protocol::{EditMethod, LoraWeight, ModelInfo, Settings};
 use crate::sampler::sampler_names;
@@ -274,34 +274,31 @@ fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError>
         ..LoadOptions::on(device_from_name(&options.device)?)
     };
     let model = Model::load(&options.model, &load_options)?;
-    let description = describe(&model, &options.device);
     let mut pipeline = Pipeline::new(model, options.text_entries)?;
-    worker::warm_up(&mut pipeline, &description.rules, &description.defaults)?;
+    let description = describe(&pipeline, &options.device)?;
+    worker::warm_up(&mut pipeline, &description.rules)?;
     Ok((pipeline, description))
 }
 
-fn describe(model: &Model, device: &str) -> Description {
+fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineError> {
+    let (model, wanted) = (pipeline.model(), pipeline.defaults()?);
     let native_size = model.native_side();
     let defaults = Settings {
         prompt: String::new(),
         negative_prompt: String::new(),
-        guidance_scale: match model.family {
-            Family::InstructPix2Pix => 7.5,
-            _ => 1.0,
-        },
+        guidance_scale: wanted.guidance_scale,
         guidance_rescale: None,
         image_guidance_scale: None,
-        steps: 2,
-        strength: match model.family {
-            Family::Sketch | Family::InstructPix2Pix => 1.0,
-            // An inpainting model sees what lies around the strokes, but the strokes only here.
-            _ => 0.7,
-        },
+        steps: wanted.steps,
+        strength: wanted.strength,
         seed: 0,
-        sampler: default_sampler(model.family).to_owned(),
+        variation: wanted.variation,
+        sampler: wanted.sampler.clone(),
         spread: 16,
         live: true,
         method: EditMethod::default(),
+        finish: wanted.finish,
+        finish_strength: wanted.finish_strength,
     };
     let mut samplers = vec![defaults.sampler.clone()];
     samplers.extend(
@@ -313,17 +310,14 @@ fn describe(model: &Model, device: &str) -> Description {
         id: model.name.clone(),
         family: model.family.name().to_owned(),
         native_size,
-        largest_zoom: match model.family {
-            // It knows things and landscapes as whole small pictures, not parts of large ones.
-            Family::Sketch => 2,
-            _ => 1,
-        },
+        largest_zoom: model.defaults.largest_zoom,
         device: device.to_owned(),
         dtype: model.dtype.as_str().to_owned(),
         max_steps: 50,
         max_guidance_scale: model.family.is_guidance_free().then_some(1.0),
         scheduler: model.scheduler_class.clone(),
         samplers,
+        defaults: wanted,
     };
     let grid = model.window_grid();
     let rules = WindowRules {
@@ -333,20 +327,11 @@ fn describe(model: &Model, device: &str) -> Description {
         minimum: 128.min(native_size),
         maximum: native_size.max(grid),
     };
-    Description {
+    Ok(Description {
         info,
         rules,
         defaults,
-    }
-}
-
-/// The sampler that few steps look best with.
-fn default_sampler(family: Family) -> &'static str {
-    match family {
-        Family::Turbo | Family::SdxlTurbo => "turbo",
-        Family::Sketch | Family::Lcm => "lcm",
-        Family::Sd | Family::Sdxl | Family::Inpainting | Family::InstructPix2Pix => "dpm-solver++",
-    }
+    })
 }
 
 /// Inversion turns pictures into noise, not the other way round.

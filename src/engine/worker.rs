@@ -18,7 +18,7 @@ use crate::pipeline::{
     Edit, GenerateRequest, PhotoWindow, Pipeline, PipelineError, Render, RenderSettings, Stage,
     Timings, latent_rect_from_window,
 };
-use crate::protocol::{EditMethod, LoraWeight, Settings, TimingsMs};
+use crate::protocol::{EditMethod, LoraWeight, TimingsMs};
 
 /// Owns the model and everything on the device.
 pub(super) struct Worker {
@@ -287,6 +287,7 @@ impl Worker {
             let _span = tracing::debug_span!("decode", room = request.room.0).entered();
             match run.finish(&self.pipeline) {
                 Ok(rendered) => {
+                    let rendered = rendered.shown(&request.edit.output);
                     self.admission.ended(&running);
                     record(&rendered.timings);
                     let timings: TimingsMs = rendered.timings.to_ms();
@@ -335,13 +336,9 @@ fn record(timings: &Timings) {
 
 /// One render of a native window, so that the first stroke does not pay for
 /// page faults and kernel selection.
-pub(super) fn warm_up(
-    pipeline: &mut Pipeline,
-    rules: &WindowRules,
-    defaults: &Settings,
-) -> Result<(), EngineError> {
+pub(super) fn warm_up(pipeline: &mut Pipeline, rules: &WindowRules) -> Result<(), EngineError> {
+    let defaults = pipeline.defaults()?;
     let settings = RenderSettings {
-        prompt: defaults.prompt.clone(),
         guidance_scale: defaults.guidance_scale,
         steps: 1,
         // Less would leave none of a single step.

@@ -11,8 +11,8 @@ use super::family::{SchedulerTraits, Traits};
 use super::fit::{TextWidths, check_latents, check_text, check_tokens};
 use super::lora::Lora;
 use super::{
-    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Family,
-    LoraChoice, ModelError, ModelFolder, UNet2DConditionModel, UNetConfig,
+    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Defaults,
+    Family, LoraChoice, ModelError, ModelFolder, UNet2DConditionModel, UNetConfig,
 };
 
 /// How a model is to be loaded.
@@ -78,6 +78,8 @@ pub struct Model {
     pub name: String,
     /// What kind of model it is.
     pub family: Family,
+    /// What its pictures look best with.
+    pub defaults: Defaults,
     /// SDXL: without a negative prompt, its embeddings are zeros instead of the empty prompt's.
     pub force_zeros_for_empty_prompt: bool,
     /// InstructPix2Pix: the photo's latents are scaled as the noise's are (CosXL-Edit).
@@ -157,6 +159,8 @@ impl Model {
         if family != Family::Sketch {
             vae.ignore_shift();
         }
+        let embeds_guidance = config.time_cond_proj_dim.is_some();
+        let defaults = Defaults::of_folder(&folder, family, embeds_guidance)?;
         let mut model = Self {
             adaptable: AdaptableNetworks {
                 unet: painting,
@@ -175,6 +179,7 @@ impl Model {
             pipeline_class: folder.pipeline_class().to_owned(),
             name: folder.name(),
             family,
+            defaults,
             force_zeros_for_empty_prompt: folder.flag("force_zeros_for_empty_prompt", true)?,
             is_cosxl_edit: folder.flag("is_cosxl_edit", false)?,
             device: options.device.clone(),

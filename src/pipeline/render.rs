@@ -118,6 +118,7 @@ pub struct Render {
     next_step: usize,
     seed: u64,
     noise_between: Option<Tensor>,
+    variation: f64,
     latent_rect: LatentRect,
     path: Path,
     /// The photo's own way at each step: from its latents there, with its own prompt.
@@ -137,6 +138,7 @@ impl Render {
         timetable: Timetable,
         conditioning: Conditioning,
         source: Option<Conditioning>,
+        variation: f64,
     ) -> Result<Self, PipelineError> {
         let channels = model.vae.latent_channels();
         let rect = inputs.latent_rect;
@@ -155,9 +157,10 @@ impl Render {
             (Some(inversion), _) => inversion.latents_at(&timetable.initial)?,
             (None, Some(start)) => {
                 let start = start.to_dtype(DType::F32)?;
-                ((start * timetable.initial.signal)? + (noise * timetable.initial.noise)?)?
+                let noise = scaled(&noise, variation * timetable.initial.noise)?;
+                ((start * timetable.initial.signal)? + noise)?
             }
-            (None, None) => (noise * timetable.initial_noise_scale)?,
+            (None, None) => scaled(&noise, variation * timetable.initial_noise_scale)?,
         };
         let image_input = image_beside(model, inputs.network, inputs.image_input, &rect)?;
         let path = |conditioning| Path {
@@ -174,6 +177,7 @@ impl Render {
             next_step: 0,
             seed,
             noise_between,
+            variation,
             latent_rect: rect,
             image_input,
             known: match &inputs.inversion {
@@ -331,8 +335,9 @@ impl Render {
                 sum = (sum + (part * factor)?)?;
             }
         }
-        if mix.noise != 0.0 {
-            sum = (sum + (self.fresh_noise()? * mix.noise)?)?;
+        let noise_scale = self.variation * mix.noise;
+        if noise_scale != 0.0 {
+            sum = (sum + (self.fresh_noise()? * noise_scale)?)?;
         }
         Ok(sum)
     }
@@ -415,6 +420,14 @@ impl Render {
         self.timings.add(Stage::Denoise, started.elapsed());
         Ok(())
     }
+}
+
+/// Noise that is multiplied by 0 would keep its signs.
+fn scaled(noise: &Tensor, scale: f64) -> Result<Tensor, PipelineError> {
+    if scale == 0.0 {
+        return Ok(noise.zeros_like()?);
+    }
+    Ok((noise * scale)?)
 }
 
 /// One step of renders whose [`Render::batch_shape`] is the same.

@@ -1,6 +1,7 @@
 //! The task around a room's state machine: mailbox in, outboxes and engine out.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, VecDeque},
     sync::{
         Arc,
@@ -174,7 +175,9 @@ impl RoomActor {
                 };
                 answer(reply, frame);
             }
-            Mail::Image { layer, reply } => answer(reply, self.core.picture(layer).cloned()),
+            Mail::Image { layer, reply } => {
+                answer(reply, self.core.picture(layer).map(Cow::into_owned));
+            }
             Mail::StoreImage { id, image, reply } => {
                 answer(reply, self.core.images.insert(id, image));
             }

@@ -12,6 +12,7 @@ use super::{
     history::History,
     images::ImageStore,
     members::Member,
+    op_log::OpLog,
     photos::Photos,
     prompts::StrokePrompts,
     render_plan::RenderPlan,
@@ -21,7 +22,6 @@ use super::{
 };
 use crate::{
     canvas::{Canvas, PhotoTile, Pixels, WindowRules, zoom_for},
-    journal::Journal,
     pipeline::Edit,
     protocol::{
         ErrorMessage, Layer, ModelInfo, Op, Rect, RenderNews, SequencedOp, ServerMessage, Settings,
@@ -98,7 +98,7 @@ pub(super) struct RoomCore {
     pub(super) rules: WindowRules,
     pub(super) canvas: Canvas,
     pub(super) settings: Settings,
-    pub(super) journal: Box<dyn Journal>,
+    pub(super) journal: OpLog,
     pub(super) seq: u64,
     pub(super) members: BTreeMap<Uuid, Member>,
     pub(super) plans: BTreeMap<Uuid, RenderPlan>,
@@ -125,7 +125,7 @@ impl RoomCore {
         options: RoomOptions,
         model: ModelInfo,
         rules: WindowRules,
-        journal: Box<dyn Journal>,
+        journal: OpLog,
     ) -> Self {
         let size = options.size;
         let rules = WindowRules {

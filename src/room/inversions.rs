@@ -1,6 +1,6 @@
 //! Inversions of the room: what goes out to the engine, and what comes back.
 
-use std::{sync::Arc, time::Instant};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use uuid::Uuid;
 
@@ -247,13 +247,15 @@ impl RoomCore {
     }
 
     /// A picture of the room; none of what is inverted where nothing is.
-    pub(super) fn picture(&self, layer: PictureLayer) -> Option<&Pixels> {
-        match layer {
-            PictureLayer::Result => Some(self.canvas.result()),
-            PictureLayer::Sketch => Some(self.canvas.sketch()),
-            PictureLayer::Noise => self.photo()?.noise(),
-            PictureLayer::Reconstruction => self.photo()?.reconstruction(),
-        }
+    pub(super) fn picture(&self, layer: PictureLayer) -> Option<Cow<'_, Pixels>> {
+        let pixels = match layer {
+            PictureLayer::Result => self.canvas.result(),
+            PictureLayer::Sketch => self.canvas.sketch(),
+            PictureLayer::Noise => self.photo()?.noise()?,
+            PictureLayer::Reconstruction => self.photo()?.reconstruction()?,
+            PictureLayer::Mask => return Some(Cow::Owned(self.canvas.footprint().to_pixels())),
+        };
+        Some(Cow::Borrowed(pixels))
     }
 
     /// Windows that wait for a photo are looked at again.

@@ -18,6 +18,7 @@ mod inversions;
 mod lane;
 mod mail;
 mod members;
+mod op_log;
 mod ops;
 mod options;
 mod outbox;

@@ -14,8 +14,9 @@ use super::{
     actor::{ActorParts, MAILBOX_MOST, RoomActor},
     core::RoomCore,
     frames::FrameEncoder,
+    op_log::OpLog,
 };
-use crate::{engine::RoomKey, journal::MemoryJournal};
+use crate::engine::RoomKey;
 
 /// The longest room name, in characters.
 const NAME_MOST: usize = 64;
@@ -181,7 +182,7 @@ impl RoomRegistry {
             members.clone(),
             mailbox.0.clone(),
         );
-        let journal = Box::new(MemoryJournal::new(options.history_max));
+        let journal = OpLog::new(options.history_max);
         let core = RoomCore::new(
             name.to_owned(),
             options,

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     canvas::{Pixels, Window, feather},
     engine::RenderEvent,
-    pipeline::{Edit, RenderSettings},
+    pipeline::{Edit, Output, RenderSettings},
     protocol::{Layer, Rect, RenderNews, RenderState, TimingsMs},
 };
 
@@ -64,6 +64,11 @@ impl RoomCore {
                 ))),
                 mask: Arc::new(window.seen_mask(repainted)),
                 settings: self.render_settings(&window, steps),
+                output: Output {
+                    rect: window.rect,
+                    finish: self.settings.finish,
+                    finish_strength: self.settings.finish_strength,
+                },
                 photo: self.photo_window(&window),
             };
             self.tickets += 1;
@@ -116,6 +121,7 @@ impl RoomCore {
             strength: settings.strength,
             keeps_a_step: true,
             seed: seed_in_epoch(settings.seed, self.epoch),
+            variation: settings.variation,
             sampler: settings.sampler.clone(),
             ..usual
         }
@@ -188,7 +194,6 @@ impl RoomCore {
             RenderEvent::Done {
                 pixels, timings, ..
             } if flight.is_of_window(&pixels) => {
-                let pixels = flight.window.shown(pixels);
                 self.show_render(client, &flight, &pixels, timings);
                 self.pump(client, now, false);
             }
@@ -298,8 +303,8 @@ impl RoomCore {
 
 impl Flight {
     fn is_of_window(&self, made: &Pixels) -> bool {
-        let seen = self.window.seen_rect();
-        (made.width(), made.height()) == (seen.width, seen.height)
+        let shown = self.window.rect;
+        (made.width(), made.height()) == (shown.width, shown.height)
     }
 }
 

@@ -3,7 +3,8 @@
 use futures_util::future::BoxFuture;
 use impasto::canvas::{Pixels, WindowRules};
 use impasto::engine::{EngineError, InversionRequest, RenderEvent, RenderRequest, RoomKey};
-use impasto::protocol::{EditMethod, LoraWeight, ModelInfo, Settings, TimingsMs};
+use impasto::model::{Defaults, Family};
+use impasto::protocol::{EditMethod, Finish, LoraWeight, ModelInfo, Settings, TimingsMs};
 use impasto::room::{RenderRefused, Renderer};
 use impasto::server::LoraControl;
 
@@ -27,6 +28,7 @@ impl Default for TestRenderer {
                 max_guidance_scale: None,
                 scheduler: None,
                 samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
+                defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
             },
             settings: Settings {
                 prompt: String::new(),
@@ -37,10 +39,13 @@ impl Default for TestRenderer {
                 steps: 2,
                 strength: 1.0,
                 seed: 0,
+                variation: 0.0,
                 sampler: "lcm".to_owned(),
                 spread: 16,
                 live: true,
                 method: EditMethod::Ddim,
+                finish: Finish::None,
+                finish_strength: 1.0,
             },
         }
     }
@@ -82,7 +87,8 @@ impl Renderer for TestRenderer {
     fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
         tokio::spawn(async move {
             let ticket = request.ticket;
-            let pixels = turned_picture(&request.edit.sketch);
+            let edit = &request.edit;
+            let pixels = edit.output.apply(turned_picture(&edit.sketch));
             let timings = TimingsMs::from([("denoise".to_owned(), 1.0), ("total".to_owned(), 1.0)]);
             let started = request.events.send(RenderEvent::Started { ticket }).await;
             let done = request

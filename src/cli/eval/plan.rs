@@ -2,7 +2,6 @@
 
 use super::EvalArgs;
 use super::report::Refusal;
-use crate::model::{Family, Model};
 use crate::sampler::{
     SamplerError, SchedulerConfig, TimetableRequest, sampler_by_name, sampler_names,
 };
@@ -88,19 +87,6 @@ impl Plan {
             } else {
                 0
             }
-    }
-}
-
-/// The guidance scale that suits a model: the bundled model was taught without, the rest are the
-/// defaults of the families' pipelines in diffusers. Distilled models without an embedding of the
-/// scale run without guidance.
-pub fn default_guidance_scale(model: &Model) -> f64 {
-    let embeds = model.unet().config().time_cond_proj_dim.is_some();
-    match model.family {
-        Family::Sd | Family::Inpainting | Family::InstructPix2Pix => 7.5,
-        Family::Sdxl => 5.0,
-        Family::Lcm if embeds => 8.5,
-        Family::Sketch | Family::Lcm | Family::Turbo | Family::SdxlTurbo => 1.0,
     }
 }
 

@@ -5,7 +5,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::canvas::{Mask, Pixels};
 use crate::engine::{EVENTS_PER_INVERSION, InversionEvent, InversionRequest};
-use crate::pipeline::{Edit, RenderSettings};
+use crate::pipeline::{Edit, Output, RenderSettings};
 use crate::protocol::Rect;
 
 fn request(
@@ -26,6 +26,7 @@ fn request(
             known: Arc::new(Pixels::new(8, 8, [0; 3])),
             mask: Arc::new(Mask::new(8, 8, u8::MAX)),
             settings,
+            output: Output::plain(Rect::new(0, 0, 8, 8)),
             photo: None,
         },
         supersede,

@@ -11,7 +11,7 @@ use super::inverter::Inverter;
 use crate::{
     canvas::{Mask, Pixels, WindowRules},
     engine::RenderEvent,
-    journal::MemoryJournal,
+    model::{Defaults, Family},
     pipeline::PromptRegion,
     protocol::*,
     room::{
@@ -19,6 +19,7 @@ use crate::{
         core::{Effect, RoomCore, Submission},
         inversion_flights::FLIGHTS_MOST,
         members::Arrival,
+        op_log::OpLog,
         views::TILE,
     },
 };
@@ -38,10 +39,13 @@ pub(super) fn settings() -> Settings {
         steps: 2,
         strength: 1.0,
         seed: 7,
+        variation: 0.0,
         sampler: "lcm".to_owned(),
         spread: 8,
         live: true,
         method: EditMethod::Ddim,
+        finish: Finish::None,
+        finish_strength: 1.0,
     }
 }
 
@@ -57,6 +61,7 @@ pub(super) fn model() -> ModelInfo {
         max_guidance_scale: None,
         scheduler: None,
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
+        defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
     }
 }
 
@@ -176,7 +181,7 @@ impl World {
     }
 
     fn with_model(options: RoomOptions, model: ModelInfo) -> Self {
-        let journal = Box::new(MemoryJournal::new(options.history_max));
+        let journal = OpLog::new(options.history_max);
         let core = RoomCore::new("studio".to_owned(), options, model, RULES, journal);
         Self {
             core,
@@ -376,7 +381,8 @@ impl World {
                 message: NOT_INVERTED.to_owned(),
             }
         } else {
-            let pixels = painted(&job.submission.edit.sketch);
+            let edit = &job.submission.edit;
+            let pixels = edit.output.apply(painted(&edit.sketch));
             RenderEvent::Done {
                 ticket,
                 pixels,

@@ -33,7 +33,7 @@ impl Renderer for Quick {
 
     fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
         let ticket = request.ticket;
-        let pixels = painted(&request.edit.sketch);
+        let pixels = request.edit.output.apply(painted(&request.edit.sketch));
         let done = RenderEvent::Done {
             ticket,
             pixels,

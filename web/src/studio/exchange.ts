@@ -1,4 +1,7 @@
 import type { Layer } from "../protocol";
+import type { Invites } from "./new-canvas";
+import { pictureOf } from "./pictures";
+import { recall } from "./storage";
 import type { Studio } from "./studio.svelte";
 
 /** Saves a layer as PNG: the server's pixels, or this page's where it cannot be reached. */
@@ -16,9 +19,18 @@ export async function exportPng(studio: Studio, layer: Layer): Promise<void> {
   studio.notices.say(`Exported ${link.download}.`);
 }
 
-/** Copies the room's address. */
+/** The link that lets others paint here: with an editor's invite where this page made the room, else its own address. */
+export function linkToShare(page: URL, room: string): string {
+  const invites = recall<Invites>(`invites.${room}`);
+  if (!invites) return page.href;
+  const shared = new URL(page);
+  shared.hash = `token=${invites.editor}`;
+  return shared.href;
+}
+
+/** Copies the link to the room. */
 export async function copyLink(studio: Studio): Promise<void> {
-  const address = location.href;
+  const address = linkToShare(new URL(location.href), studio.room.name);
   try {
     await navigator.clipboard.writeText(address);
     studio.notices.say("Link copied: whoever opens it paints with you.");
@@ -28,41 +40,10 @@ export async function copyLink(studio: Studio): Promise<void> {
   }
 }
 
-/** A picture of the room; undefined where the server has none or cannot be reached. */
-export async function pictureOf(
-  room: string,
-  layer: Layer | "noise" | "reconstruction",
-): Promise<Blob | undefined> {
-  try {
-    const answer = await fetch(`/v1/rooms/${encodeURIComponent(room)}/image?layer=${layer}`, {
-      headers: authorization(),
-    });
-    return answer.ok ? await answer.blob() : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function fromHere(studio: Studio, layer: Layer): Promise<Blob | undefined> {
   const { picture } = studio.room;
   if (!picture) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     picture[layer].canvas.toBlob((blob) => resolve(blob ?? undefined), "image/png");
   });
-}
-
-/** The header that shows this page's invite, where its address has one. */
-export function authorization(): Record<string, string> {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  return token ? { authorization: `Bearer ${token}` } : {};
-}
-
-/** The sentence with which the server refused. */
-export async function reasonOf(answer: Response): Promise<string> {
-  try {
-    const body = (await answer.json()) as { error?: { message?: string } };
-    return body.error?.message ?? answer.statusText;
-  } catch {
-    return `${answer.status} ${answer.statusText}`;
-  }
 }

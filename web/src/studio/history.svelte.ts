@@ -151,10 +151,13 @@ const FIELD_NAMES: Record<keyof SettingsPatch, string> = {
   steps: "Steps",
   strength: "Strength",
   seed: "Seed",
+  variation: "Variation",
   sampler: "Sampler",
   spread: "Spread",
   live: "Live",
   method: "Edit method",
+  finish: "Finish",
+  finish_strength: "Finish strength",
 };
 
 function settingsLabel(patch: SettingsPatch): string {

@@ -1,5 +1,5 @@
 import type { CanvasSize } from "../protocol";
-import { authorization, reasonOf } from "./exchange";
+import { authorization, reasonOf } from "./pictures";
 import type { Studio } from "./studio.svelte";
 
 /** What the server reads; the browser turns others into one of these. */
