@@ -7,7 +7,8 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 
 use super::blend::mix;
 use super::color_profile::SourceProfile;
-use super::headers::{jpeg_is_whole, jpeg_scans_are_misread, webp_pictures_fit};
+use super::headers::{JpegLayout, jpeg_has_its_end, webp_pictures_fit};
+use super::second_jpeg::{last_scan_is_whole, read_colours};
 use super::{CodecError, ImageLimits, Pixels};
 
 /// Decodes a PNG, JPEG or WebP image (of an animation the first picture).
@@ -50,14 +51,14 @@ pub fn decode_image_over(
             )
         })
         .ok_or(CodecError::UnknownFormat)?;
-    if format == ImageFormat::Jpeg && jpeg_scans_are_misread(bytes) {
-        return Err(CodecError::SeparateScans);
-    }
     let mut decoder = open(bytes, format, limits)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, limits)?;
+    let jpeg = (format == ImageFormat::Jpeg).then(|| JpegLayout::read(bytes));
     let flaw = match format {
-        ImageFormat::Jpeg if !jpeg_is_whole(bytes) => Some("it ends before its last part"),
+        ImageFormat::Jpeg if jpeg.as_ref().is_some_and(|jpeg| is_cut_off(bytes, jpeg)) => {
+            Some("it ends before its last part")
+        }
         ImageFormat::WebP if !webp_pictures_fit(bytes, width, height) => {
             Some("a part of it is larger than the whole")
         }
@@ -75,14 +76,19 @@ pub fn decode_image_over(
         .and_then(|icc| SourceProfile::read(&icc));
     let inks = profile
         .as_ref()
-        .filter(|_| format == ImageFormat::Jpeg)
+        .filter(|_| jpeg.as_ref().is_some_and(|jpeg| !jpeg.is_misread()))
         .and_then(|profile| profile.inks_to_srgb(bytes));
+    let is_misread = jpeg.is_some_and(|jpeg| jpeg.is_misread());
+    let decoded = || match is_misread {
+        true => read_colours(bytes)
+            .map(DynamicImage::ImageRgb8)
+            .ok_or(CodecError::SeparateScans),
+        false => DynamicImage::from_decoder(decoder).map_err(damaged),
+    };
     let mut picture = match (inks, profile) {
         (Some(picture), _) => DynamicImage::ImageRgb8(picture),
-        (None, Some(profile)) => {
-            profile.to_srgb(DynamicImage::from_decoder(decoder).map_err(damaged)?)?
-        }
-        (None, None) => DynamicImage::from_decoder(decoder).map_err(damaged)?,
+        (None, Some(profile)) => profile.to_srgb(decoded()?)?,
+        (None, None) => decoded()?,
     };
     picture.apply_orientation(orientation);
     let (width, height) = (picture.width(), picture.height());
@@ -92,6 +98,11 @@ pub fn decode_image_over(
         picture.into_rgb8().into_raw()
     };
     Pixels::from_raw(width, height, data).map_err(|error| CodecError::Damaged(error.to_string()))
+}
+
+/// Some cameras leave out the end marker, and put something of their own after the pixels.
+fn is_cut_off(bytes: &[u8], jpeg: &JpegLayout) -> bool {
+    !jpeg_has_its_end(bytes) && !(jpeg.has_all_scans() && last_scan_is_whole(bytes))
 }
 
 /// Reads up to the pixels.

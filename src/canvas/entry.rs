@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::Pixels;
 use super::blend::{mix_pixel, scale};
 use super::mask::Mask;
-use super::stroke::{MAX_BRUSH_SIZE, Rasteriser};
+use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, tiles_of};
-use crate::protocol::{Brush, Rect, Tool};
+use crate::protocol::{Brush, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, Rect, Tool};
 
 /// Why a stroke cannot begin.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -63,7 +63,7 @@ pub(super) enum EntryKind {
 #[derive(Clone, Debug)]
 pub(super) struct Stroke {
     pub(super) ink: Ink,
-    pub(super) rasteriser: Rasteriser,
+    pub(super) pen: Pen,
     pub(super) coverage: Coverage,
     /// What lies under the stroke, kept while it is drawn.
     pub(super) under: Option<HashMap<TileIndex, UnderTile>>,
@@ -81,10 +81,9 @@ impl Entry {
     pub(super) fn bytes(&self) -> usize {
         match &self.kind {
             EntryKind::Image { pixels, .. } => pixels.data().len(),
-            EntryKind::Stroke(stroke) => {
-                let under = stroke.under.as_ref().map_or(0, HashMap::len);
-                stroke.coverage.bytes() + under * TILE_AREA * 4
-            }
+            // What lies under an open stroke does not count: it is bounded on its own, and what is
+            // folded when has to be the same in every replay.
+            EntryKind::Stroke(stroke) => stroke.coverage.bytes(),
         }
     }
 
@@ -110,7 +109,7 @@ impl Stroke {
                 })
             }
         };
-        let size = check("size", brush.size, 0.1, MAX_BRUSH_SIZE)?;
+        let size = check("size", brush.size, MIN_BRUSH_SIZE, MAX_BRUSH_SIZE)?;
         let hardness = check("hardness", brush.hardness, 0.0, 1.0)?;
         let opacity = check("opacity", brush.opacity, 0.0, 1.0)?;
         let ink = Ink {
@@ -120,17 +119,42 @@ impl Stroke {
         };
         Ok(Self {
             ink,
-            rasteriser: Rasteriser::new(size, hardness),
+            pen: Pen::new(size, hardness),
             coverage: Coverage::default(),
             under: Some(HashMap::new()),
         })
+    }
+
+    /// A mask that covers a rectangle whole.
+    pub(super) fn from_mask_rect(rect: &Rect) -> Self {
+        let mut coverage = Coverage::default();
+        for index in tiles_of(rect) {
+            let tile = tile_rect(index);
+            let part = tile.intersect(rect);
+            let mut values = vec![0; TILE_AREA].into_boxed_slice();
+            for y in part.y..part.bottom() {
+                let at = ((y - tile.y) * TILE + part.x - tile.x) as usize;
+                values[at..at + part.width as usize].fill(u8::MAX);
+            }
+            coverage.put(index, values, &part);
+        }
+        Self {
+            ink: Ink {
+                tool: Tool::Mask,
+                color: [0; 3],
+                opacity: u8::MAX,
+            },
+            pen: Pen::new(1.0, 1.0),
+            coverage,
+            under: None,
+        }
     }
 
     /// The same stroke from here on, with nothing drawn yet.
     pub(super) fn continued(&self) -> Self {
         Self {
             ink: self.ink.clone(),
-            rasteriser: self.rasteriser.clone(),
+            pen: self.pen.clone(),
             coverage: Coverage::default(),
             under: Some(HashMap::new()),
         }
@@ -172,7 +196,7 @@ impl Ink {
     }
 
     /// How much of a pixel takes on the colour (or the base, for the eraser)
-    /// where the dabs cover `covered` of it; 0 for tools that do not paint.
+    /// where the brush covers `covered` of it; 0 for tools that do not paint.
     pub(super) fn paint_weight(&self, covered: u8) -> u8 {
         match self.tool {
             Tool::Brush | Tool::Erase => scale(covered, self.opacity),

@@ -3,7 +3,7 @@
 use crate::protocol::Rect;
 
 use super::pixels::check_length;
-use super::{BufferLengthError, Pixels, grow::grow_values};
+use super::{BufferLengthError, Pixels};
 
 /// A soft mask: one byte a pixel, row-major, 0 (keep) … 255 (change).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,27 +118,6 @@ impl Mask {
             pixel.fill(*value);
         }
         pixels
-    }
-
-    /// The mask spread outwards by `spread` pixels.
-    ///
-    /// Each value falls off with the Euclidean distance `d` from its pixel as
-    /// `value − 255·d²/(spread² + 1)`, and the largest wins: no value gets
-    /// smaller, and everything further than `spread` from the mask is exactly
-    /// 0. With `spread` 0 the mask is unchanged.
-    pub fn grow(&self, spread: u32) -> Mask {
-        let sources = self.bounds();
-        if spread == 0 || sources.is_empty() {
-            return self.clone();
-        }
-        let region = sources.inflate_within(spread, &Rect::new(0, 0, self.width, self.height));
-        let grown = grow_values(&self.crop(&region), spread);
-        let mut mask = Mask::new(self.width, self.height, 0);
-        for y in 0..region.height {
-            mask.span_mut(region.x, region.y + y, region.width)
-                .copy_from_slice(grown.span(0, y, region.width));
-        }
-        mask
     }
 
     /// The mask `times` smaller: each value is the mean of `times`·`times`, rounded down, so that

@@ -6,26 +6,32 @@
 //! Everything here is synchronous, and no work grows with the canvas where
 //! only a part of it changed.
 
+mod avx2;
 mod blend;
+mod cells;
 mod changes;
 mod codec;
 mod color_profile;
 mod decode;
 mod difference;
+mod dilate;
 mod entry;
 mod extend;
 mod finish;
-mod grow;
 mod headers;
 mod layers;
 mod mask;
+mod masked;
+mod painting;
 mod paste;
-mod photo_tiles;
+mod photo_patches;
 mod pixels;
+mod region_masks;
 mod replay;
 mod resize;
-mod shares;
+mod second_jpeg;
 mod stroke;
+mod sweep;
 mod switch;
 mod tile;
 mod window;
@@ -33,17 +39,19 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use cells::{Cell, CellSet, squared_distance};
 pub use changes::changed_rects;
 pub use codec::{CodecError, ImageLimits, encode_image};
 pub use decode::{decode_image, decode_image_over};
 pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
-pub use layers::{Canvas, MAX_SPREAD, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
+pub use layers::{Canvas, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
 pub use mask::Mask;
-pub use photo_tiles::{PhotoTile, photo_tiles};
+pub use painting::Painting;
+pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
 pub use resize::{fit_to, resize_bicubic};
-pub use stroke::MAX_BRUSH_SIZE;
+pub use stroke::stroke_cost;
 pub use switch::Switched;
 pub use tile::TILE;
 pub use window::{Window, WindowRules, feather, windows_for, zoom_for};

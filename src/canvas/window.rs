@@ -88,7 +88,7 @@ struct Extent {
 }
 
 /// The windows that together cover `dirty`, which should be what the mask
-/// covers: the strokes' footprint grown by the spread. One window where it fits
+/// covers: the strokes' footprint dilated. One window where it fits
 /// into `maximum`, else several in rows whose cores partition `dirty`.
 ///
 /// Each window has `context` around its core wherever the canvas allows, is at

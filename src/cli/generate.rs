@@ -9,7 +9,8 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::load::{ModelFlags, chosen_sampler};
+use super::load::{ModelFlags, chosen_sampler, warn_of_guidance};
+use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
 use super::pictures::{
     format_of, mask_from_brightness, read_image, read_mask, unwritable, write_image,
@@ -71,7 +72,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "NAME")]
     pub finish: Option<Finish>,
     /// How much of the finish is seen, 0 to 1 [default: what the model wants]
-    #[arg(long, value_name = "S", value_parser = share)]
+    #[arg(long, value_name = "S", value_parser = zero_to_one)]
     pub finish_strength: Option<f64>,
     /// Width in pixels [default: the image's, or the model's native size]
     #[arg(long, value_name = "W")]
@@ -82,7 +83,8 @@ pub struct GenerateArgs {
     /// Image to start from: PNG, JPEG or WebP
     #[arg(long, value_name = "IN")]
     pub image: Option<PathBuf>,
-    /// How far from the image the model may go, 0 to 1 [default: what the model wants]
+    /// How far from the image the model may go, 0 to 1 [default: what the model wants; 1
+    /// under the mask of an inpainting model]
     #[arg(long, value_name = "S", requires = "image")]
     pub strength: Option<f64>,
     /// Where the image may change: white may, black stays
@@ -151,14 +153,12 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
     let wanted = pipeline.model().defaults.clone();
     let guidance_scale = args.guidance_scale.unwrap_or(wanted.guidance_scale);
-    if model.family.is_guidance_free() && guidance_scale > 1.0 {
-        eprintln!(
-            "impasto: {} looks as if it was distilled without guidance (Euler at trailing \
-             timesteps): above --guidance-scale 1 its pictures may look burnt",
-            model.name
-        );
-    }
+    warn_of_guidance(guidance_scale, model);
     let steps = args.steps.unwrap_or(wanted.steps);
+    let strength = args.strength.unwrap_or(match mask {
+        Some(_) => wanted.fill_strength,
+        None => wanted.strength,
+    });
     let output = Output {
         rect: Rect::new(0, 0, width, height),
         finish: args.finish.unwrap_or(wanted.finish),
@@ -173,7 +173,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             guidance_rescale: args.guidance_rescale,
             image_guidance_scale: args.image_guidance_scale,
             steps,
-            strength: args.strength.unwrap_or(wanted.strength),
+            strength,
             keeps_a_step: false,
             seed: args.seed,
             variation: args.variation.unwrap_or(wanted.variation),
@@ -256,15 +256,6 @@ fn picture_size(
         (to_grid(image.width()), to_grid(image.height()))
     });
     (args.width.unwrap_or(width), args.height.unwrap_or(height))
-}
-
-/// A number from 0 to 1.
-pub(super) fn share(text: &str) -> Result<f64, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (0.0..=1.0).contains(number));
-    number.ok_or_else(|| "give a number from 0 to 1".to_owned())
 }
 
 /// Two numbers with an x between them.

@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, ServeFlags, ServeSettings, find_model, spinner, telemetry};
 use crate::engine::{Engine, EngineOptions};
+use crate::pipeline::scheduler_notice;
 use crate::room::{RegistryLimits, RoomOptions, RoomRegistry};
-use crate::sampler::sampler_by_name;
 use crate::server::{Server, ServerOptions, Switch, stop_signal};
 
 /// How long blocking work may hold up the end of the process.
@@ -117,20 +117,6 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
         .await
         .map_err(Failure::broken)?;
     result
-}
-
-/// What is said at the start where rooms do not begin with the sampler of the model's own scheduler.
-fn scheduler_notice(class: &str, default: &str) -> Option<String> {
-    match sampler_by_name(class).map(|own| own.name()) {
-        Ok(own) if own == default => None,
-        Ok(own) => Some(format!(
-            "The model's scheduler is {class} (sampler {own}); rooms begin with {default}, as its \
-             defaults say."
-        )),
-        Err(_) => Some(format!(
-            "The model's scheduler is {class}, which is not supported; rooms paint with {default}."
-        )),
-    }
 }
 
 /// Lets everybody go, then waits for the server to end.

@@ -257,21 +257,27 @@ impl ChangeReader<'_> {
         }
         let [down_key, up_key] = self.partners([Part::Down, Part::Up])?;
         let (down, up) = (self.matrix(down_key)?, self.matrix(up_key)?);
-        let rank = down.dims().first().copied().unwrap_or_default();
-        if up.dims() != [self.shape[0], rank] {
-            let reason = format!(
-                "has shape {:?}, which does not fit a weight of shape {:?} at rank {rank}",
-                up.dims(),
-                self.shape
-            );
-            return Err(refuse(&self.lora.file, up_key, reason));
-        }
         let inputs: usize = match has(Part::Mid) {
             true => self.shape[1],
             false => self.shape.iter().skip(1).product(),
         };
-        if down.dims() != [rank, inputs] {
+        // Each of the pair against the weight, so that the one at fault is named; then against the
+        // other.
+        let [rank, columns] = *down.dims() else {
             return Err(self.refuse_shape(down_key, &down));
+        };
+        if columns != inputs {
+            return Err(self.refuse_shape(down_key, &down));
+        }
+        if up.dims().first() != self.shape.first() {
+            return Err(self.refuse_shape(up_key, &up));
+        }
+        if up.dims() != [self.shape[0], rank] {
+            let reason = format!(
+                "has shape {:?}, but its partner `{down_key}` has rank {rank}",
+                up.dims()
+            );
+            return Err(self.refuse(up_key, &reason));
         }
         let kind = match self.keys.get(&Part::Mid) {
             Some(key) => ChangeKind::Tucker {
@@ -289,7 +295,8 @@ impl ChangeReader<'_> {
     fn magnitude(&self, key: &str) -> Result<Magnitude, ModelError> {
         let lengths = self.tensor(key)?;
         let (outputs, inputs) = (self.shape[0], self.shape[1]);
-        let by_output = key.contains("lora_magnitude_vector") || lengths.dims()[0] == outputs;
+        let by_output =
+            key.contains("lora_magnitude_vector") || lengths.dims().first() == Some(&outputs);
         let wanted = if by_output { outputs } else { inputs };
         if lengths.elem_count() != wanted {
             return Err(self.refuse_shape(key, &lengths));

@@ -299,6 +299,11 @@ pub enum PlaceMode {
 pub enum Op {
     /// A chunk of a stroke.
     Stroke(StrokeChunk),
+    /// The model may repaint a rectangle: somebody asked for a render where there was no mask.
+    Mask {
+        /// Where, in canvas pixels.
+        rect: Rect,
+    },
     /// A change of settings.
     Settings(SettingsPatch),
     /// An uploaded image became the base.
@@ -314,7 +319,7 @@ pub enum Op {
     },
     /// The result was flattened into the sketch.
     Apply {},
-    /// A stroke, placement, apply or revert was taken back.
+    /// A stroke, mask, placement, apply or revert was taken back.
     Undo {
         /// `seq` of the first op of what was taken back.
         #[ts(type = "number")]
@@ -335,6 +340,16 @@ pub enum Op {
     },
 }
 
+/// An entry of the room's history went into the picture, or out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Switch {
+    /// `seq` of the entry's first op.
+    #[ts(type = "number")]
+    pub entry: u64,
+    /// True where it is in the picture now.
+    pub active: bool,
+}
+
 /// An op with its place in the room's order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct SequencedOp {
@@ -347,6 +362,11 @@ pub struct SequencedOp {
     pub client: Uuid,
     /// What was done.
     pub op: Op,
+    /// The entries that an undo, redo or revert switched, itself included where it is an entry that
+    /// was there before. An op that adds an entry to the picture does not name it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(as = "Option<Vec<Switch>>", optional)]
+    pub switches: Vec<Switch>,
 }
 
 /// What a member asks to be rendered.

@@ -42,11 +42,10 @@ pub struct ModelInfo {
     pub dtype: String,
     /// The most steps that a client may ask for.
     pub max_steps: u32,
-    /// The highest guidance scale that suits the model, where that is less than the protocol's: 1
-    /// for models that look distilled without guidance. More is allowed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub max_guidance_scale: Option<f64>,
+    /// True for models that look distilled without guidance: with a guidance scale above 1, which
+    /// is allowed, pictures may look burnt.
+    #[serde(default)]
+    pub guidance_free: bool,
     /// The scheduler's class in the model's folder, such as `PNDMScheduler`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
@@ -192,7 +191,8 @@ pub enum RenderWork {
     Invert,
 }
 
-/// Milliseconds by stage: `queue`, `text`, `encode`, `denoise`, `decode`, `codec`, `total`.
+/// Milliseconds by stage: `queue`, `text`, `encode`, `denoise`, `decode`, `total`; of a command that
+/// writes a file, `codec` too.
 pub type TimingsMs = BTreeMap<String, f64>;
 
 /// News of a render.

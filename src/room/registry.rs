@@ -10,11 +10,15 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    JoinRequest, Joined, RegistryLimits, Renderer, RoomError, RoomHandle, RoomOptions,
     actor::{ActorParts, MAILBOX_MOST, RoomActor},
     core::RoomCore,
+    error::RoomError,
     frames::FrameEncoder,
+    handle::{JoinRequest, RoomHandle},
+    members::Joined,
     op_log::OpLog,
+    options::{RegistryLimits, RoomOptions},
+    renderer::Renderer,
 };
 use crate::engine::RoomKey;
 
@@ -173,15 +177,9 @@ impl RoomRegistry {
     fn start(&self, name: &str, options: RoomOptions) -> RoomHandle {
         let shared = self.shared.clone();
         let key = RoomKey(shared.keys.fetch_add(1, Ordering::Relaxed));
-        let mailbox = mpsc::channel(MAILBOX_MOST);
+        let (mailbox, messages) = mpsc::channel(MAILBOX_MOST);
         let members = Arc::new(AtomicUsize::new(0));
-        let handle = RoomHandle::new(
-            name.to_owned(),
-            key,
-            options.size,
-            members.clone(),
-            mailbox.0.clone(),
-        );
+        let handle = RoomHandle::new(name.to_owned(), key, options.size, members.clone(), mailbox);
         let journal = OpLog::new(options.history_max);
         let core = RoomCore::new(
             name.to_owned(),
@@ -195,7 +193,7 @@ impl RoomRegistry {
             key,
             renderer: shared.renderer.clone(),
             encoder: shared.encoder.clone(),
-            mailbox,
+            messages,
             members,
             shutdown: shared.shutdown.clone(),
         });

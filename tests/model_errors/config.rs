@@ -319,7 +319,7 @@ fn the_index_names_the_scheduler() {
         serde_json::Value::Null,
     );
     let model = folder.load().unwrap();
-    assert_eq!(model.scheduler_class.as_deref(), Some("LCMScheduler"));
+    assert_eq!(model.scheduler.class.as_deref(), Some("LCMScheduler"));
     assert_eq!(model.family.name(), "lcm");
     let report = inspect(&folder.path("")).unwrap();
     assert_eq!(report.scheduler_class.as_deref(), Some("LCMScheduler"));

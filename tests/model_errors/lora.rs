@@ -99,8 +99,8 @@ fn loras_that_do_not_fit() {
 #[test]
 fn settings_that_make_it_no_plain_lora() {
     for (field, value) in [
-        ("init_lora_weights", "pissa_niter_4".into()),
-        ("init_lora_weights", "olora".into()),
+        ("init_lora_weights", "pissa_niter_4"),
+        ("init_lora_weights", "olora"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("adapter_model.safetensors");

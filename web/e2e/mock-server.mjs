@@ -43,7 +43,7 @@ class MockRoom {
     socket.send(JSON.stringify({
       type: "welcome", protocol: 1, room: this.name, client: hello.client, role, seq: this.seq,
       canvas: { width: this.width, height: this.height }, settings: this.settings,
-      model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, samplers: ["lcm", "ddim"],
+      model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, guidance_free: false, samplers: ["lcm", "ddim"],
         defaults: { sampler: "lcm", steps: 2, guidance_scale: 1, strength: 0.8, variation: 0.5, finish: "oil", finish_strength: 0.6, photo: { guidance_scale: 3, strength: 0.7, finish: "none" } } },
       members: [...this.members].map(([client, { name, role: has }]) => ({ client, name, role: has })),
       ...(this.photo ? { photo: this.photo.info() } : {}),
@@ -108,9 +108,9 @@ class MockRoom {
     }
   }
 
-  accept(client, socket, op, id) {
+  accept(client, socket, op, id, switches = []) {
     this.seq += 1;
-    const sequenced = { seq: this.seq, client, op };
+    const sequenced = { seq: this.seq, client, op, ...(switches.length ? { switches } : {}) };
     this.ops.push(sequenced);
     socket.send(JSON.stringify({ type: "ack", ...(id ? { id } : {}), seq: this.seq }));
     this.broadcast({ type: "op", ...sequenced });
@@ -140,13 +140,14 @@ class MockRoom {
     if (!entry) {
       return socket.send(JSON.stringify({ type: "error", code: "nothing_to_undo", message: "There is nothing to undo." }));
     }
+    const before = this.states();
     entry.active = kind === "redo";
     if (entry.kind === "revert") {
       const now = this.entries.map(({ active }) => active);
       entry.before.forEach((active, at) => (this.entries[at].active = active));
       entry.before = now.slice(0, entry.before.length);
     }
-    this.accept(client, socket, { type: kind, target: entry.seq });
+    this.accept(client, socket, { type: kind, target: entry.seq }, undefined, this.switchesSince(before));
     entry.takenAt = this.seq;
     this.replay();
   }
@@ -155,11 +156,21 @@ class MockRoom {
   revert(client, seq, socket) {
     const then = this.pictures[Math.max(...Object.keys(this.pictures).map(Number).filter((at) => at <= seq))];
     const before = this.entries.map(({ active }) => active);
-    this.accept(client, socket, { type: "revert", seq });
-    const entry = { seq: this.seq, client, kind: "revert", before, active: true };
+    const states = this.states();
     for (const known of this.entries) known.active = then.get(known.seq) ?? false;
-    this.entries.push(entry);
+    this.accept(client, socket, { type: "revert", seq }, undefined, this.switchesSince(states));
+    this.entries.push({ seq: this.seq, client, kind: "revert", before, active: true });
     this.replay();
+  }
+
+  /** Which entries are in the picture. */
+  states() {
+    return new Map(this.entries.map(({ seq, active }) => [seq, active]));
+  }
+
+  /** The entries that went into the picture since, or out of it. */
+  switchesSince(states) {
+    return this.entries.filter(({ seq, active }) => states.get(seq) !== active).map(({ seq, active }) => ({ entry: seq, active }));
   }
 
   /** Draws an entry's new points into its own coverage. */

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::avx2::with_avx2;
+use crate::canvas::avx2::with_avx2;
 
 use super::flow::Flow;
 use super::planes::{Plane, rounded};
@@ -105,13 +105,13 @@ fn filter_row(
             let (long_x, long_y) = (long * along_x, long * along_y);
             let (short_x, short_y) = (-short * along_y, short * along_x);
             let mut places = [0u32; SAMPLES];
-            for sample in 0..SAMPLES {
-                let (along, across) = (disc.along[sample], disc.across[sample]);
+            let at = disc.along.iter().zip(&disc.across);
+            for (place, (along, across)) in places.iter_mut().zip(at) {
                 let column = x as i32 + rounded(along * long_x + across * short_x);
                 let row = y as i32 + rounded(along * long_y + across * short_y);
                 let column = column.max(0).min(last_column);
                 let row = row.max(0).min(last_row);
-                places[sample] = (row * width as i32 + column) as u32;
+                *place = (row * width as i32 + column) as u32;
             }
             let at = |sample: usize| &samples[places[sample] as usize];
             let mut angles = [[0.0f32; 4]; ANGLES];

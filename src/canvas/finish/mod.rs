@@ -5,7 +5,6 @@
 //! pixels, in the same picture or in two that follow each other, get the same bytes wherever they
 //! agree on everything within [`Finish::radius`].
 
-mod avx2;
 mod band;
 mod flow;
 mod ink;
@@ -61,11 +60,14 @@ impl Finish {
         origin: (u32, u32),
         scale: u32,
     ) -> Pixels {
-        // Not a number is not above 0 either.
-        if self == Self::None || !(strength > 0.0) || pixels.data().is_empty() {
+        let strength = if strength.is_nan() {
+            0.0
+        } else {
+            strength.clamp(0.0, 1.0)
+        };
+        if self == Self::None || strength == 0.0 || pixels.data().is_empty() {
             return pixels;
         }
-        let strength = strength.min(1.0);
         let reach = self.radius(scale) as usize;
         let (width, height) = (pixels.width() as usize, pixels.height() as usize);
         let rows = height

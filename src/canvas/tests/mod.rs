@@ -3,8 +3,9 @@
 mod codecs;
 mod masks;
 mod photos;
-mod shares;
+mod region_masks;
 mod strokes;
+mod sweeps;
 mod undo;
 mod windows;
 

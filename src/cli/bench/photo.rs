@@ -199,7 +199,7 @@ mod tests {
                 device: "cpu".to_owned(),
                 dtype: "f32".to_owned(),
                 max_steps: 50,
-                max_guidance_scale: None,
+                guidance_free: false,
                 scheduler: None,
                 samplers: Vec::new(),
                 defaults: Defaults::of_family(Family::Sd, false).with_sampler("ddim"),

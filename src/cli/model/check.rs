@@ -1,12 +1,12 @@
 //! `impasto model check`: what a model folder is, and what is wrong with it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::{Failure, find_model, spinner};
-use crate::model::{Family, ModelReport, inspect};
-use crate::sampler::{SchedulerConfig, TimetableRequest, sampler_by_name};
+use crate::model::{Family, ModelReport};
+use crate::pipeline::check_folder;
 
 /// Flags of `model check`.
 #[derive(Clone, Debug, Args)]
@@ -26,8 +26,7 @@ pub struct CheckArgs {
 pub fn run(args: CheckArgs) -> Result<(), Failure> {
     let folder = find_model(Some(&args.model))?;
     let reading = spinner(format!("reading {}", folder.display()));
-    let mut report = inspect(&folder).map_err(Failure::usage)?;
-    check_scheduler(&folder, &mut report);
+    let report = check_folder(&folder).map_err(Failure::usage)?;
     reading.finish_and_clear();
     if args.json {
         println!(
@@ -108,32 +107,4 @@ pub fn describe(report: &ModelReport) -> String {
 /// A family's name, or that it cannot be told.
 pub fn family_name(family: Option<Family>) -> &'static str {
     family.map_or("unknown", Family::name)
-}
-
-/// Adds what is wrong with the scheduler's settings, which the model's floor does not read.
-pub fn check_scheduler(folder: &Path, report: &mut ModelReport) {
-    if report.scheduler_class.is_none() {
-        return;
-    }
-    let path = folder.join("scheduler/scheduler_config.json");
-    let Ok(text) = std::fs::read_to_string(path) else {
-        return;
-    };
-    let config = match SchedulerConfig::of_class(&text, report.scheduler_class.as_deref()) {
-        Ok(config) => config.for_pipeline(&report.pipeline_class),
-        Err(error) => {
-            report.problems.push(error.to_string());
-            report.usable = false;
-            return;
-        }
-    };
-    // Whether the settings are supported shows where steps are made of them.
-    let runs = config.default_sampler().and_then(|name| {
-        sampler_by_name(name)?.timetable(&config, &TimetableRequest::new(2))?;
-        Ok(name)
-    });
-    match runs {
-        Ok(name) => report.sampler = Some(name.to_owned()),
-        Err(error) => report.notices.push(error.to_string()),
-    }
 }

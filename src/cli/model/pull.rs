@@ -3,10 +3,11 @@
 use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use super::check::{check_scheduler, describe, first_problem};
+use super::check::{describe, first_problem};
 use crate::cli::{Failure, bytes_bar, models_folder};
 use crate::hub::{Hub, HubError, ModelId, PullEvent, PullRequest, Pulled, Revision, Variant, pull};
-use crate::model::{ModelReport, inspect};
+use crate::model::ModelReport;
+use crate::pipeline::check_folder;
 
 /// Flags of `model pull`.
 #[derive(Clone, Debug, Args)]
@@ -82,8 +83,7 @@ pub fn run(args: &PullArgs) -> Result<(), Failure> {
     });
     progress.finish_and_clear();
     let pulled = pulled.map_err(failure)?;
-    let mut report = inspect(&pulled.folder).map_err(Failure::usage)?;
-    check_scheduler(&pulled.folder, &mut report);
+    let report = check_folder(&pulled.folder).map_err(Failure::usage)?;
     if args.json {
         let report = Report {
             pulled: &pulled,

@@ -48,7 +48,7 @@ fn append_until_killed() {
             .unwrap();
         last = next;
         writeln!(out, "\nkept {last}").unwrap();
-        if last % 7 == 0 {
+        if last.is_multiple_of(7) {
             journal
                 .write_snapshot(ROOM, last, record(last))
                 .wait()

@@ -36,10 +36,10 @@ dtype: string,
  */
 max_steps: number, 
 /**
- * The highest guidance scale that suits the model, where that is less than the protocol's: 1
- * for models that look distilled without guidance. More is allowed.
+ * True for models that look distilled without guidance: with a guidance scale above 1, which
+ * is allowed, pictures may look burnt.
  */
-max_guidance_scale?: number, 
+guidance_free: boolean, 
 /**
  * The scheduler's class in the model's folder, such as `PNDMScheduler`.
  */

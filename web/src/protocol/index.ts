@@ -30,6 +30,7 @@ export type { ServerMessage } from "./ServerMessage";
 export type { Settings } from "./Settings";
 export type { SettingsPatch } from "./SettingsPatch";
 export type { StrokeChunk } from "./StrokeChunk";
+export type { Switch } from "./Switch";
 export type { Tool } from "./Tool";
 export type { Welcome } from "./Welcome";
 

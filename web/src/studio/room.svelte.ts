@@ -282,16 +282,12 @@ export class Room {
         return;
       }
       case "undo":
-        this.refreshInk(ink.undo(op.target));
-        this.judgeBlankSoon();
-        return;
       case "redo":
-        this.blank = false;
-        this.refreshInk(ink.redo(op.target, seq));
-        this.judgeBlankSoon();
-        return;
       case "revert":
-        this.blank = false;
+        for (const { entry, active } of message.switches ?? []) {
+          this.refreshInk(active ? ink.redo(entry, seq) : ink.undo(entry));
+        }
+        if (op.type !== "undo") this.blank = false;
         this.judgeBlankSoon();
         return;
       case "apply":

@@ -34,7 +34,7 @@ pub struct MaskPlan {
     pub steps: u32,
     /// The spread that half of the masks get; the others get none.
     pub spread: u32,
-    /// The most guidance that the model allows.
+    /// The most guidance that suits the model.
     pub guidance_scale_max: f64,
     /// Seed of everything.
     pub seed: u32,
@@ -70,7 +70,7 @@ impl MaskPlan {
         let mut random = Random::new(self.seed, index);
         let settings = self.settings(&mut random);
         let mut canvas = Canvas::new(self.canvas);
-        canvas.set_spread(settings.spread.unwrap_or(self.spread));
+        canvas.set_dilation(settings.spread.unwrap_or(self.spread));
         let count: u32 = random.one_of([1, 1, 1, 2, 3, 4]);
         let mut strokes = Vec::new();
         for number in 1..=count {
