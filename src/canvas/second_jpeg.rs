@@ -5,9 +5,13 @@ use std::io::Read;
 use image::RgbImage;
 use jpeg_decoder::{Decoder, PixelFormat};
 
+/// The end marker.
+const END: [u8; 2] = [0xff, 0xd9];
+
 /// The pixels of a JPEG in three colours; none for one of other channels, or that cannot be read.
 pub(super) fn read_colours(jpeg: &[u8]) -> Option<RgbImage> {
-    let mut decoder = Decoder::new(jpeg);
+    // It wants the end marker, which a whole file may lack.
+    let mut decoder = Decoder::new(jpeg.chain(END.as_slice()));
     let samples = decoder.decode().ok()?;
     let info = decoder.info()?;
     match info.pixel_format {
@@ -24,7 +28,7 @@ pub(super) fn last_scan_is_whole(jpeg: &[u8]) -> bool {
     let jpeg = &jpeg[..end.map_or(0, |end| end + 1)];
     let followed_by = |filler: u8| {
         let mut tail = [filler; 34];
-        tail[32..].copy_from_slice(&[0xff, 0xd9]);
+        tail[32..].copy_from_slice(&END);
         Decoder::new(jpeg.chain(tail.as_slice())).decode().ok()
     };
     // The first bits of the two differ, so that even one that is missing shows.
