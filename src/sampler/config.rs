@@ -157,7 +157,13 @@ impl SchedulerConfig {
     pub fn of_class(text: &str, class: Option<&str>) -> Result<Self, SamplerError> {
         let mut fields: Map<String, Value> = serde_json::from_str(&without_infinities(text))?;
         fields.retain(|_, value| !value.is_null());
-        let names = || CLASSES.map(|(_, name, _)| name).join(", ");
+        let names = || {
+            let supported = CLASSES.iter().filter(|(.., sampler)| sampler.is_some());
+            supported
+                .map(|(_, name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
         let (file, name) = match (class, fields.get("_class_name")) {
             (Some(name), _) => ("model_index.json", name),
             (None, Some(Value::String(name))) => ("scheduler_config.json", name.as_str()),
