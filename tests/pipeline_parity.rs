@@ -201,6 +201,15 @@ fn turbo() {
     Fixture::check_all("turbo");
 }
 
+/// What a folder's scheduler is, its pictures are made with, however the model was distilled.
+#[test]
+fn turbo_paints_with_its_own_scheduler() {
+    for family in ["turbo", "sdxl-turbo"] {
+        let pipeline = Fixture::of(family).pipeline();
+        assert_eq!(pipeline.defaults().unwrap().sampler, "euler-ancestral");
+    }
+}
+
 #[test]
 fn sdxl() {
     Fixture::check_all("sdxl");
