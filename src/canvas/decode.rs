@@ -56,7 +56,7 @@ pub fn decode_image_over(
     check_size(width, height, limits)?;
     let jpeg = (format == ImageFormat::Jpeg).then(|| JpegLayout::read(bytes));
     let flaw = match format {
-        ImageFormat::Jpeg if jpeg.as_ref().is_some_and(|jpeg| is_cut_off(bytes, jpeg)) => {
+        ImageFormat::Jpeg if jpeg.as_ref().is_some_and(|jpeg| !is_whole(bytes, jpeg)) => {
             Some("it ends before its last part")
         }
         ImageFormat::WebP if !webp_pictures_fit(bytes, width, height) => {
@@ -101,8 +101,8 @@ pub fn decode_image_over(
 }
 
 /// Some cameras leave out the end marker, and put something of their own after the pixels.
-fn is_cut_off(bytes: &[u8], jpeg: &JpegLayout) -> bool {
-    !jpeg_has_its_end(bytes) && !(jpeg.has_all_scans() && last_scan_is_whole(bytes))
+fn is_whole(bytes: &[u8], jpeg: &JpegLayout) -> bool {
+    jpeg_has_its_end(bytes) || (jpeg.has_all_scans() && last_scan_is_whole(bytes))
 }
 
 /// Reads up to the pixels.
