@@ -2,6 +2,13 @@
 //!
 //! `IMPASTO_SERVER_KILLS` says how many kills (40 when it is not set).
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test that cannot go on fails; the child says where it serves"
+)]
+
 mod support;
 
 use std::collections::BTreeMap;

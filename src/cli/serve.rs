@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, ServeFlags, ServeSettings, find_model, spinner, telemetry};
 use crate::engine::{Engine, EngineOptions};
+use crate::pipeline::scheduler_notice;
 use crate::room::{RegistryLimits, RoomOptions, RoomRegistry, RoomStore};
 use crate::server::{Server, ServerOptions, Switch, stop_signal};
 
@@ -110,6 +111,12 @@ async fn serve(
         "Impasto is at {door} (model {}, device {})",
         info.id, info.device
     );
+    if let Some(notice) = info.scheduler.as_deref().and_then(|class| {
+        let default = info.samplers.first()?;
+        scheduler_notice(class, default)
+    }) {
+        println!("{notice}");
+    }
 
     let result = tokio::select! {
         () = &mut stop => end(&switch, serving).await,

@@ -29,8 +29,6 @@ pub(in crate::room) enum Refusal {
     TooOld,
     #[error("`steps` is 1 to {0} with this model.")]
     Steps(u32),
-    #[error("`guidance_scale` is 0 to {0} with this model.")]
-    GuidanceScale(f64),
     #[error("No sampler has that name; choose one of {0}.")]
     UnknownSampler(String),
     #[error("No uploaded image has that id; upload it again.")]
@@ -54,7 +52,6 @@ impl Refusal {
             | Self::UnknownSeq
             | Self::TooOld
             | Self::Steps(_)
-            | Self::GuidanceScale(_)
             | Self::OutsideCanvas => ErrorCode::InvalidValue,
             Self::UnknownSampler(_) => ErrorCode::UnknownSampler,
             Self::UnknownImage => ErrorCode::UnknownImage,

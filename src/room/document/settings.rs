@@ -3,18 +3,13 @@
 use super::refusal::Refusal;
 use crate::protocol::{ModelInfo, Settings, SettingsPatch};
 
-/// Checks what only the model knows: steps, guidance and the sampler's name.
+/// Checks what only the model knows: steps and the sampler's name.
 ///
 /// # Errors
-/// Too many steps, too much guidance, a sampler that the model does not list.
+/// Too many steps, a sampler that the model does not list.
 pub(super) fn check_against_model(patch: &SettingsPatch, model: &ModelInfo) -> Result<(), Refusal> {
     if let Some(steps) = patch.steps {
         check_steps(steps, model)?;
-    }
-    if let (Some(scale), Some(most)) = (patch.guidance_scale, model.max_guidance_scale)
-        && scale > most
-    {
-        return Err(Refusal::GuidanceScale(most));
     }
     match &patch.sampler {
         Some(name) if !model.samplers.contains(name) => {
@@ -42,32 +37,14 @@ pub(super) fn settings_to_fit(
     model: &ModelInfo,
     defaults: &Settings,
 ) -> SettingsPatch {
-    let mut fitting = SettingsPatch::default();
-    let all = [
-        SettingsPatch {
-            steps: Some(settings.steps),
-            ..SettingsPatch::default()
-        },
-        SettingsPatch {
-            guidance_scale: Some(settings.guidance_scale),
-            ..SettingsPatch::default()
-        },
-        SettingsPatch {
-            sampler: Some(settings.sampler.clone()),
-            ..SettingsPatch::default()
-        },
-    ];
-    for asked in all {
-        if check_against_model(&asked, model).is_ok() {
-            continue;
-        }
-        fitting.steps = asked.steps.map(|_| defaults.steps).or(fitting.steps);
-        let guidance_scale = asked.guidance_scale.map(|_| defaults.guidance_scale);
-        fitting.guidance_scale = guidance_scale.or(fitting.guidance_scale);
-        let sampler = asked.sampler.map(|_| defaults.sampler.clone());
-        fitting.sampler = sampler.or(fitting.sampler);
+    let has_sampler = model.samplers.contains(&settings.sampler);
+    SettingsPatch {
+        steps: check_steps(settings.steps, model)
+            .is_err()
+            .then_some(defaults.steps),
+        sampler: (!has_sampler).then(|| defaults.sampler.clone()),
+        ..SettingsPatch::default()
     }
-    fitting
 }
 
 /// True when everything under the mask looks different with the new settings.

@@ -57,7 +57,8 @@ pub(super) fn model() -> ModelInfo {
         device: "cpu".to_owned(),
         dtype: "f32".to_owned(),
         max_steps: 8,
-        max_guidance_scale: None,
+        guidance_free: false,
+        scheduler: None,
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
     }
