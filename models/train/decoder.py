@@ -30,12 +30,14 @@ SCORED, SEEN = 8, 10
 #: Between one step's latents and two steps', which the product takes more often.
 TWO_STEPS = 0.75
 NOISE = 0.03, 0.2
-RATE, CRITIC_RATE = 3e-4, 4e-4
-#: How strong the critic's pull on a picture is beside that of the pixels, and steps until it is that strong: its first
-#: advice is worth little.
-CRITIC_SHARE, WARM_UP = 1.0, 40
+RATE, CRITIC_RATE = 2e-4, 4e-4
+#: How strong the critic's pull on a picture is beside that of the pixels.
+CRITIC_SHARE = 1.0
+#: Steps until the rate and the critic's pull are reached: Adam's first steps shake weights that are good already, and the
+#: critic's first advice is worth little.
+WARM_UP = 50
 #: Pictures in a worker's pool, and how many are made anew at once, every so many steps.
-POOL, RENEWED, RENEW_EVERY = 96 * SCALE, 8 * SCALE, 4
+POOL, RENEWED, RENEW_EVERY = 64 * SCALE, 8 * SCALE, 4
 #: A difference between neighbours, over three channels in -1 to 1, that is no flat surface's; and pixels around it.
 EDGE, AROUND = 0.06, 9
 #: How much differences between neighbours count where there are edges, beside flat surfaces.
@@ -131,7 +133,7 @@ def train(team, minutes):
     critic.load_state_dict(state["critic"])
     average, step = like(network, state["average"]), state["step"]
     parameters, judges = list(network.decoder.parameters()), list(critic.parameters())
-    optimizer = torch.optim.AdamW(parameters, betas=(0.5, 0.98), weight_decay=0.0, fused=True)
+    optimizer = torch.optim.AdamW(parameters, betas=(0.9, 0.98), weight_decay=0.0, fused=True)
     judge = torch.optim.AdamW(judges, betas=(0.5, 0.9), weight_decay=0.0, fused=True)
     for taught, saved_state in zip((optimizer, judge), state.get("optimizers", ())):
         taught.load_state_dict(saved_state)
@@ -146,10 +148,10 @@ def train(team, minutes):
     started, means, done = step, [0.0, 0.0, 0.0], bool(team.agree(box.done))
     while not done:
         share = team.agree_on_share(box.share)
-        warm = min(1, step / WARM_UP)
-        for taught, base in ((optimizer, RATE), (judge, CRITIC_RATE)):
+        warm = min(1, (step + 1) / WARM_UP)
+        for taught, rate in ((optimizer, RATE * warm), (judge, CRITIC_RATE)):
             for group in taught.param_groups:
-                group["lr"] = base * (1 - share)
+                group["lr"] = rate * (1 - share)
         if (step - started) % RENEW_EVERY == RENEW_EVERY - 1:
             pool.renew(RENEWED)
         crops = Crops(pool, random, random.choice(POOL, MADE + CLEAN + NOISED, replace=False))
