@@ -9,12 +9,14 @@ is frozen: latents that are stored stay valid, and so does the UNet.
 import cv2
 import numpy as np
 import torch
+from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
+from torch import nn
 from torch.nn import functional
 
 from architecture import make_autoencoder
 from autoencoder import HELD_OUT, load_autoencoder, reconstruction_loss, to_tensor
 from icons import render_all
-from made_latents import CELL, PLACES, Pool, load_denoiser
+from made_latents import CELL, PLACES, Pool, example_latents, load_denoiser
 from patch_critic import PatchCritic, critic_advice, critic_loss
 from photos import load_photos
 from precision import fast
@@ -120,6 +122,24 @@ def loose_loss(made, wanted):
     return loss + sum((slope.abs() * weights).mean() for slope in slopes(difference))
 
 
+@torch.no_grad()
+def revive(network, latents):
+    """Begins blocks anew that have died, and tells how many: those whose last rectifier lets nothing through whatever it
+    is shown, so that they never learn again. They still change nothing at first, since their last weights are zeros."""
+    outputs, blocks = {}, [layer for layer in network.decoder.layers if isinstance(layer, AutoencoderTinyBlock)]
+    hooks = [block.conv[3].register_forward_hook(lambda _, __, output, block=block: outputs.update({block: output.max().item()})) for block in blocks]
+    network.decode(latents)
+    for hook in hooks:
+        hook.remove()
+    dead = [block for block in blocks if outputs[block] <= 0]
+    for block in dead:
+        for place in (0, 2):
+            nn.init.kaiming_normal_(block.conv[place].weight)
+            nn.init.zeros_(block.conv[place].bias)
+        nn.init.zeros_(block.conv[4].weight)
+    return len(dead), len(blocks)
+
+
 def train(team, minutes):
     """Trains until the time box is used up; begins with autoencoder.py's averaged weights."""
     torch.manual_seed(29)
@@ -127,6 +147,9 @@ def train(team, minutes):
     network.decoder.requires_grad_(True)
     state = load_checkpoint(CHECKPOINT)
     if state is None:
+        dead, blocks = revive(network, example_latents(8))
+        if team.rank == 0:
+            print(f"{dead} of the decoder's {blocks} blocks were dead and begin anew")
         state = {"step": 0, "seconds": 0.0, "network": network.state_dict(), "critic": critic.state_dict()}
         state["average"] = {name: value.clone() for name, value in state["network"].items()}
     network.load_state_dict(state["network"])
