@@ -288,3 +288,41 @@ fn load_decoder(
     }
     Ok(layers)
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+
+    fn conv(input: usize, output: usize, weights: f64, bias: f64) -> Result<Conv2d> {
+        let weight = Tensor::randn(0f32, 0.3, (output, input, 3, 3), &Device::Cpu)?;
+        let bias = (Tensor::randn(0f32, 1.0, output, &Device::Cpu)? * bias)?;
+        Conv2d::new((weight * weights)?, Some(bias), 1, 1)
+    }
+
+    /// A network around a block whose last convolution has only its bias, as a block and as a bias.
+    #[test]
+    fn a_block_without_weights_is_its_bias() -> Result<()> {
+        let (first, last) = (conv(3, 8, 1.0, 1.0)?, conv(8, 4, 1.0, 1.0)?);
+        let (inner, middle) = (conv(8, 8, 1.0, 1.0)?, conv(8, 8, 1.0, 1.0)?);
+        let bias = Tensor::randn(0f32, 0.5, 8, &Device::Cpu)?;
+        let weight = Tensor::zeros((8, 8, 3, 3), DType::F32, &Device::Cpu)?;
+        assert!(is_zero(&weight)? && !is_zero(&bias)?);
+        let nothing = Conv2d::new(weight, Some(bias.clone()), 1, 1)?;
+        let network = |layer, activation| {
+            let layers = vec![Layer::Conv(first.clone()), layer, Layer::Conv(last.clone())];
+            Network::new(layers, activation)
+        };
+        let image = Tensor::randn(0f32, 1.0, (1, 3, 13, 22), &Device::Cpu)?;
+        for activation in [Activation::Relu, Activation::Silu] {
+            let convs = Box::new([inner.clone(), middle.clone(), nothing.clone()]);
+            let whole = network(Layer::Block(convs), activation)?.forward(image.clone())?;
+            let bias = Layer::Bias(bias.to_vec1()?.into_boxed_slice());
+            let short = network(bias, activation)?.forward(image.clone())?;
+            let apart = (whole - short)?.abs()?.max_all()?.to_scalar::<f32>()?;
+            assert!(apart < 1e-5, "{apart}");
+        }
+        Ok(())
+    }
+}
