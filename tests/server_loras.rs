@@ -270,6 +270,7 @@ async fn with_auth_only_the_operator_switches() {
     let server = serve(true).await;
     let room: Value = Client::new()
         .post(format!("http://{}/v1/rooms", server.address))
+        .bearer_auth(server.token.as_deref().unwrap())
         .json(&json!({"name": "mine"}))
         .send()
         .await

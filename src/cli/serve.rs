@@ -12,8 +12,10 @@ use tokio_util::sync::CancellationToken;
 use super::{Failure, ServeFlags, ServeSettings, find_model, spinner, telemetry};
 use crate::engine::{Engine, EngineOptions};
 use crate::room::{RegistryLimits, RoomOptions, RoomRegistry};
-use crate::server::{Server, ServerOptions, Switch, stop_signal};
+use crate::server::{Server, ServerOptions, Switch, end_within, stop_signal};
 
+/// Rooms that the operator may open when the server is full.
+const ROOMS_OF_THE_OPERATOR: usize = 8;
 /// How long blocking work may hold up the end of the process.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
@@ -37,11 +39,13 @@ pub fn run(flags: ServeFlags) -> Result<(), Failure> {
 }
 
 async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
-    let stop = stop_signal().map_err(Failure::broken)?;
+    let options = server_options(&settings);
+    let server_limits = options.limits.clone();
+    // The drain, then blocking work, then a moment for the rest.
+    let within = server_limits.drain_timeout + 2 * LAST_WAIT;
+    let stop = stop_signal(within).map_err(Failure::broken)?;
     tokio::pin!(stop);
-    let server = Server::bind(server_options(&settings))
-        .await
-        .map_err(Failure::usage)?;
+    let server = Server::bind(options).await.map_err(Failure::usage)?;
     let address = server.local_addr();
     let switch = server.switch();
     let mut serving = tokio::spawn(server.run());
@@ -82,7 +86,7 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
     options.inversion.steps = settings.inversion_steps;
     let limits = RegistryLimits {
         create_on_join: true,
-        ..RegistryLimits::default()
+        rooms_max: server_limits.rooms + ROOMS_OF_THE_OPERATOR,
     };
     let renderer = Arc::new(engine.handle());
     switch.open(
@@ -101,6 +105,15 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
 
     let result = tokio::select! {
         () = &mut stop => end(&switch, serving).await,
+        () = engine.ended() => {
+            switch.fail();
+            // Tasks that wait for the device do not keep a server alive that cannot paint.
+            end_within(within);
+            match serving.await {
+                Ok(result) => result.map_err(Failure::broken),
+                Err(cause) => Err(Failure::broken(cause)),
+            }
+        }
         ended = &mut serving => match ended {
             Ok(result) => result.map_err(Failure::broken),
             Err(cause) => Err(Failure::broken(cause)),
@@ -132,6 +145,12 @@ fn server_options(settings: &ServeSettings) -> ServerOptions {
     options.auth = settings.auth_required();
     options.allowed_origins.clone_from(&settings.allow_origin);
     options.public_url.clone_from(&settings.public_url);
+    options.trusted_proxies.clone_from(&settings.trusted_proxy);
+    options.data.clone_from(&settings.data);
+    options.limits.sockets = settings.sockets;
+    options.limits.connections = settings.connections.max(settings.sockets);
+    options.limits.connections_per_address = settings.connections_per_address;
+    options.limits.room_bytes = settings.room_memory;
     options
 }
 

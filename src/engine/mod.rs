@@ -87,6 +87,23 @@ impl EngineOptions {
 pub struct Engine {
     handle: EngineHandle,
     thread: Option<JoinHandle<()>>,
+    alive: watch::Receiver<()>,
+}
+
+/// Held by the device thread: what waits for it hears of its end, in a panic too.
+struct DeviceGuard {
+    admission: Arc<Admission>,
+    /// Dropped with the guard, which ends the receivers.
+    _alive: watch::Sender<()>,
+}
+
+impl Drop for DeviceGuard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the device thread panicked: nothing can be painted any more");
+        }
+        self.admission.close();
+    }
 }
 
 /// What rooms hold of an engine.
@@ -111,9 +128,15 @@ impl Engine {
         let (ready, loaded) = std::sync::mpsc::sync_channel(1);
         let admission = Arc::new(Admission::new(options.waiting));
         let shared = admission.clone();
+        let (alive_sender, alive) = watch::channel(());
+        let guard = DeviceGuard {
+            admission: admission.clone(),
+            _alive: alive_sender,
+        };
         let thread = std::thread::Builder::new()
             .name("impasto-device".to_owned())
             .spawn(move || {
+                let _guard = guard;
                 latent_folder::sweep();
                 let pool = rayon::ThreadPoolBuilder::new()
                     .num_threads(options.threads.unwrap_or_default())
@@ -155,12 +178,19 @@ impl Engine {
         Ok(Self {
             handle,
             thread: Some(thread),
+            alive,
         })
     }
 
     /// A handle for rooms.
     pub fn handle(&self) -> EngineHandle {
         self.handle.clone()
+    }
+
+    /// Ends when the device thread has ended, whether it was told to or panicked.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut alive = self.alive.clone();
+        async move { while alive.changed().await.is_ok() {} }
     }
 
     /// Stops the thread after its current step and waits for it.
@@ -259,6 +289,30 @@ impl EngineHandle {
     /// Drops what waits for a room, and its latents.
     pub fn forget_room(&self, room: RoomKey) {
         self.admission.forget_room(room);
+    }
+}
+
+#[cfg(test)]
+mod guard_tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_device_thread_that_panics_is_noticed_and_takes_nothing_more() {
+        let admission = Arc::new(Admission::new(4));
+        let (sender, mut alive) = watch::channel(());
+        let guard = DeviceGuard {
+            admission: admission.clone(),
+            _alive: sender,
+        };
+        let thread = std::thread::spawn(move || {
+            let _guard = guard;
+            panic!("as a kernel would");
+        });
+        assert!(alive.changed().await.is_err());
+        assert!(thread.join().is_err());
+        let (choices, done) = (Vec::new(), oneshot::channel().0);
+        let refused = admission.switch_loras(LoraSwitch { choices, done });
+        assert!(matches!(refused, Err(EngineError::Stopped)));
     }
 }
 

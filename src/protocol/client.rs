@@ -13,7 +13,8 @@ use super::{PlaceMode, RenderWish, SettingsPatch, StrokeChunk, Tool};
 pub struct Hello {
     /// Must be [`super::PROTOCOL_VERSION`].
     pub protocol: u32,
-    /// The client's own id, kept over reconnects.
+    /// The client's secret, kept over reconnects and shown to nobody: what others see, and
+    /// `welcome` says, is an id that the server derives from it.
     #[ts(type = "string")]
     #[schemars(with = "String")]
     pub client: Uuid,

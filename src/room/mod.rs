@@ -40,5 +40,5 @@ pub use error::RoomError;
 pub use handle::{JoinRequest, Joined, MemberId, RoomHandle};
 pub use options::{InversionOptions, RegistryLimits, RoomOptions};
 pub use outbox::{Farewell, MemberOutbox, Outgoing};
-pub use registry::{RegistryCounts, RoomRegistry};
+pub use registry::{RegistryCounts, RoomRegistry, is_room_name};
 pub use renderer::{RenderRefused, Renderer};

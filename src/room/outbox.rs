@@ -31,6 +31,8 @@ pub enum Farewell {
     ShuttingDown,
     /// The room has ended.
     RoomEnded,
+    /// The room broke.
+    RoomFailed,
 }
 
 impl Farewell {
@@ -44,6 +46,7 @@ impl Farewell {
             Self::Replaced => ("The same client is connected from elsewhere.", 5000),
             Self::ShuttingDown => ("The server is restarting; come back with last_seq.", 2000),
             Self::RoomEnded => ("The room has ended; join again.", 1000),
+            Self::RoomFailed => ("Something went wrong in the room; join again.", 1000),
         };
         ServerMessage::Goaway {
             reason: reason.to_owned(),
@@ -191,7 +194,8 @@ impl MemberOutbox {
                 .farewell
                 .get()
                 .copied()
-                .unwrap_or(Farewell::RoomEnded),
+                // A room that ends says so; one that breaks cannot.
+                .unwrap_or(Farewell::RoomFailed),
         )
     }
 }

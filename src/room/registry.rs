@@ -29,6 +29,16 @@ pub struct RegistryCounts {
     pub rooms: usize,
     /// Members of all rooms together.
     pub members: usize,
+    /// Rooms without members.
+    pub empty: usize,
+    /// Pixels of all canvases together.
+    pub pixels: u64,
+}
+
+/// Whether a room may have that name: 1 to 64 letters, digits, `-` or `_`.
+pub fn is_room_name(name: &str) -> bool {
+    let fits = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
+    !name.is_empty() && name.chars().count() <= NAME_MOST && name.chars().all(fits)
 }
 
 /// The rooms of a server, by name; cheap to clone.
@@ -133,6 +143,8 @@ impl RoomRegistry {
         for room in &self.shared.rooms {
             counts.rooms += 1;
             counts.members += room.members();
+            counts.empty += usize::from(room.members() == 0);
+            counts.pixels += u64::from(room.size().width) * u64::from(room.size().height);
         }
         counts
     }
@@ -145,8 +157,7 @@ impl RoomRegistry {
     }
 
     fn enter(&self, name: &str, options: RoomOptions) -> Result<(RoomHandle, bool), RoomError> {
-        let fits = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
-        if name.is_empty() || name.chars().count() > NAME_MOST || !name.chars().all(fits) {
+        if !is_room_name(name) {
             return Err(RoomError::InvalidName);
         }
         if self.shared.shutdown.is_cancelled() {
@@ -198,13 +209,37 @@ impl RoomRegistry {
             members,
             shutdown: shared.shutdown.clone(),
         });
-        let name = name.to_owned();
         let tasks = shared.tasks.clone();
+        let place = Place {
+            name: name.to_owned(),
+            key,
+            shared,
+        };
         tasks.spawn(async move {
             actor.run().await;
-            shared.remove(&name, key);
+            drop(place);
         });
         handle
+    }
+}
+
+/// A room's place in the registry, given back when its task ends, in a panic too.
+struct Place {
+    shared: Arc<Shared>,
+    name: String,
+    key: RoomKey,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(
+                room = self.name,
+                "a room ended in a panic: its members are told"
+            );
+        }
+        self.shared.renderer.forget_room(self.key);
+        self.shared.remove(&self.name, self.key);
     }
 }
 

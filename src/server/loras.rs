@@ -1,13 +1,14 @@
 //! `GET` and `PUT /v1/loras`: which LoRAs are in the model.
 
-use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::HeaderMap;
+use axum::{Extension, Json};
 use futures_util::future::BoxFuture;
 
 use super::access::bearer;
 use super::error::ApiError;
+use super::serving::Client;
 use super::state::AppState;
 use crate::engine::{EngineError, EngineHandle};
 use crate::protocol::{LoraWeight, LoraWeights};
@@ -45,11 +46,13 @@ pub(super) async fn read(State(state): State<AppState>) -> Result<Json<LoraWeigh
 
 pub(super) async fn replace(
     State(state): State<AppState>,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Result<Json<LoraWeights>, JsonRejection>,
 ) -> Result<Json<LoraWeights>, ApiError> {
     let control = state.loras()?;
-    state.access().operator(bearer(&headers))?;
+    let operator = state.access().operator(bearer(&headers));
+    operator.map_err(|refused| state.refused_token(client.address, refused))?;
     let Json(wish) =
         body.map_err(|rejection| ApiError::bad_body(&rejection, "{loras: [{name, weight}, …]}"))?;
     control.set_loras(wish.loras).await.map_err(refusal)?;

@@ -5,11 +5,17 @@
 //! without auth looks at the names that the browser sends along.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use axum::http::request::Parts;
 use axum::http::uri::{Authority, Uri};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::error::{ApiError, HttpOnlyCode};
+
+/// How long a browser may remember what it was told.
+const PREFLIGHT: Duration = Duration::from_secs(600);
 
 /// The pages and host names that a server answers.
 #[derive(Clone, Debug)]
@@ -39,6 +45,30 @@ impl OriginRules {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { loopback, allowed })
+    }
+
+    /// What browsers are told of pages of other origins: those that are allowed may call the API
+    /// and read what it answers (Fetch standard, CORS). Pages of the server's own need no such word.
+    pub fn cors(&self) -> CorsLayer {
+        let allowed: Vec<_> = self
+            .allowed
+            .iter()
+            .map(|(origin, _)| origin.clone())
+            .collect();
+        let is_allowed = move |origin: &HeaderValue, _: &Parts| {
+            let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
+            allowed.contains(&origin)
+        };
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::predicate(is_allowed))
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                HeaderName::from_static("impasto-client"),
+            ])
+            .expose_headers([header::RETRY_AFTER])
+            .max_age(PREFLIGHT)
     }
 
     /// Holds a request to the rules. Programs that are not browsers send no
@@ -105,7 +135,6 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     fn passes(rules: &OriginRules, host: &str, origin: Option<&str>) -> bool {
         let mut headers = HeaderMap::new();

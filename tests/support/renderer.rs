@@ -45,6 +45,9 @@ impl Default for TestRenderer {
     }
 }
 
+/// A prompt that makes the room's own task panic.
+pub const BREAKS_THE_ROOM: &str = "break the room";
+
 /// What a pixel becomes.
 pub fn turned([red, green, blue]: [u8; 3]) -> [u8; 3] {
     [blue, red, green]
@@ -79,6 +82,8 @@ impl Renderer for TestRenderer {
     }
 
     fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
+        let prompt = &request.edit.settings.prompt;
+        assert_ne!(prompt, BREAKS_THE_ROOM, "as a fault in a room would");
         tokio::spawn(async move {
             let ticket = request.ticket;
             let pixels = turned_picture(&request.edit.sketch);

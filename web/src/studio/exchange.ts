@@ -1,4 +1,7 @@
 import type { Layer } from "../protocol";
+import { callPath } from "../wire/identity";
+import { addressToShare } from "./invite";
+import { recall } from "./storage";
 import type { Studio } from "./studio.svelte";
 
 /** Saves a layer as PNG: the server's pixels, or this page's where it cannot be reached. */
@@ -18,13 +21,17 @@ export async function exportPng(studio: Studio, layer: Layer): Promise<void> {
 
 /** Copies the room's address. */
 export async function copyLink(studio: Studio): Promise<void> {
-  const address = location.href;
+  const address = await addressToShare(new URL(location.href), studio.room);
+  if (address === undefined) {
+    studio.notices.trouble("No link could be made to share: try again in a moment.");
+    return;
+  }
   try {
     await navigator.clipboard.writeText(address);
     studio.notices.say("Link copied: whoever opens it paints with you.");
   } catch {
-    // Without https there is no clipboard: the address bar has the same link.
-    studio.notices.say("Copy the address of this page to share the room.");
+    // Without https there is no clipboard.
+    studio.notices.say(`Copy this address to share the room: ${address}`);
   }
 }
 
@@ -34,7 +41,7 @@ export async function pictureOf(
   layer: Layer | "noise" | "reconstruction",
 ): Promise<Blob | undefined> {
   try {
-    const answer = await fetch(`/v1/rooms/${encodeURIComponent(room)}/image?layer=${layer}`, {
+    const answer = await fetch(callPath(room, `image?layer=${layer}`), {
       headers: authorization(),
     });
     return answer.ok ? await answer.blob() : undefined;
@@ -51,10 +58,12 @@ function fromHere(studio: Studio, layer: Layer): Promise<Blob | undefined> {
   });
 }
 
-/** The header that shows this page's invite, where its address has one. */
+/** The headers that show this page's invite, where its address has one, and who was let in by it. */
 export function authorization(): Record<string, string> {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  return token ? { authorization: `Bearer ${token}` } : {};
+  if (!token) return {};
+  const client = recall<string>("client", () => sessionStorage);
+  return { authorization: `Bearer ${token}`, ...(client === undefined ? {} : { "impasto-client": client }) };
 }
 
 /** The sentence with which the server refused. */

@@ -65,7 +65,8 @@ const RESTING_MS = 2500;
 /** One room as this member sees it: the picture, the people, the order of things. */
 export class Room {
   readonly name: string;
-  readonly client: string;
+  /** The id under which members know this page; empty before the first welcome. */
+  client = $state.raw("");
   readonly settings: RoomSettings;
   readonly history = new History();
   readonly thumbnails: Thumbnails;
@@ -100,7 +101,6 @@ export class Room {
   constructor(options: RoomOptions) {
     this.#options = options;
     this.name = options.name;
-    this.client = options.client;
     this.#frames = new FrameQueue(
       (frame) => this.#show(frame),
       (message) => options.notices.trouble(`A part of the picture could not be shown: ${message}.`),
@@ -128,7 +128,7 @@ export class Room {
     this.thumbnails = new Thumbnails(options.clock, () => this.#thumbnail());
     this.settings = new RoomSettings((patch) => this.send({ type: "settings", ...patch }), options.clock);
     this.painter = new Painter({
-      client: () => options.client,
+      client: () => this.client,
       ink: () => this.picture?.ink,
       send: (chunk) => this.send({ type: "stroke", ...chunk }),
       inked: (rect) => this.refreshInk(rect),
@@ -198,6 +198,7 @@ export class Room {
       this.#photos.clear();
     }
     this.pictureSeq = welcome.seq;
+    this.client = welcome.client;
     this.role = welcome.role;
     this.model = welcome.model;
     this.seq = welcome.seq;
