@@ -462,16 +462,6 @@ async fn broken_frames_are_answered_with_the_codes_of_the_rfc() {
 }
 
 #[tokio::test]
-async fn a_pong_has_the_number_of_its_ping() {
-    let server = TestServer::start().await;
-    let mut member = server.join("studio").await;
-    for number in [31.245_270_191_439_438, 1_781_234_567_890.123_5, 5e-324] {
-        member.send(json!({"type": "ping", "t": number})).await;
-        assert_eq!(member.until("pong").await["t"], number);
-    }
-}
-
-#[tokio::test]
 async fn an_allowed_page_may_call_and_read_and_others_may_not() {
     let page = "https://paint.example";
     let server = TestServer::start_with(|options| {
