@@ -2,10 +2,17 @@
 //!
 //! `cargo bench --bench kernels` prints time and throughput; for convolutions, dense layers and
 //! attention an element is one floating-point operation, so that `Gelem/s` reads as GFLOP/s, and
-//! for the others it is one value.
+//! for the others it is one value. At the end it prints, for each of our kernels, how much that is
+//! of what this machine can do at most, measured in the same run: of its arithmetic, counting the
+//! products and sums of the operation's definition (a kernel that needs fewer of them can pass
+//! 100 %), and of its memory, counting each operand and the result once (what a cache holds can
+//! pass 100 % too).
 
+mod roofs;
+
+use std::cell::RefCell;
 use std::hint::black_box;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use candle_core::{Device, Result, Shape, Tensor};
 use criterion::measurement::WallTime;
@@ -13,19 +20,59 @@ use criterion::{
     BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main,
 };
 use impasto::kernels::{
-    Conv2d, Fused, GroupNorm, LayerNorm, Linear, Padding, attention, geglu, gelu, silu, stock,
-    upsample_nearest_2x,
+    Conv2d, ConvChain, Fused, GroupNorm, LayerNorm, Linear, Link, Padding, attention, geglu, gelu,
+    silu, stock, upsample_nearest_2x,
 };
 
 fn random(shape: impl Into<Shape>) -> Result<Tensor> {
     Tensor::randn(0f32, 1.0, shape, &Device::Cpu)
 }
 
+/// What an operation takes by its definition.
+struct Cost {
+    /// Floating-point operations; none for operations that only go over values.
+    flops: usize,
+    /// Values that are read or written.
+    values: usize,
+}
+
+impl Cost {
+    /// Of products and sums, over these operands and this many values of the result.
+    fn products(flops: usize, operands: &[&Tensor], result: usize) -> Self {
+        let read: usize = operands.iter().map(|operand| operand.elem_count()).sum();
+        Self {
+            flops,
+            values: read + result,
+        }
+    }
+
+    /// Of one pass from these values to those.
+    fn pass(from: usize, to: usize) -> Self {
+        Self {
+            flops: 0,
+            values: from + to,
+        }
+    }
+}
+
+/// A line of the table at the end.
+struct Measured {
+    name: String,
+    cost: Cost,
+    /// Seconds: the best of ours and of candle's.
+    ours: f64,
+    candle: f64,
+}
+
+thread_local! {
+    static TABLE: RefCell<Vec<Measured>> = const { RefCell::new(Vec::new()) };
+}
+
 /// Measures both sides of one shape. Each runs on a worker of candle's pool, as the engine does.
 fn beside(
     group: &mut BenchmarkGroup<WallTime>,
     name: &str,
-    elements: usize,
+    cost: Cost,
     ours: impl Fn() -> Result<Tensor> + Sync,
     candle: impl Fn() -> Result<Tensor> + Sync,
 ) -> Result<()> {
@@ -34,23 +81,43 @@ fn beside(
         .mean_all()?
         .to_scalar::<f32>()?;
     assert!(difference < 1e-3, "{name} differs by {difference}");
+    let elements = if cost.flops > 0 {
+        cost.flops
+    } else {
+        cost.values / 2
+    };
     group.throughput(Throughput::Elements(elements as u64));
     let mut measure = |side: &str, operation: &(dyn Fn() -> Result<Tensor> + Sync)| {
+        let mut best = f64::INFINITY;
         group.bench_function(BenchmarkId::new(side, name), |bencher| {
             bencher.iter_custom(|count| {
-                Device::Cpu.with_context(|| {
-                    let start = std::time::Instant::now();
+                let spent = Device::Cpu.with_context(|| {
+                    let start = Instant::now();
                     for _ in 0..count {
                         // Both sides have run once above, so neither fails here.
                         black_box(operation().ok());
                     }
                     start.elapsed()
-                })
+                });
+                best = best.min(spent.as_secs_f64() / count as f64);
+                spent
             });
         });
+        best
     };
-    measure("impasto", &ours);
-    measure("candle", &candle);
+    let (ours, candle) = (measure("impasto", &ours), measure("candle", &candle));
+    // A filter on the command line leaves the others unmeasured.
+    if ours.is_finite() {
+        let name = name.to_owned();
+        TABLE.with_borrow_mut(|table| {
+            table.push(Measured {
+                name,
+                cost,
+                ours,
+                candle,
+            });
+        });
+    }
     Ok(())
 }
 
@@ -88,7 +155,11 @@ fn convolutions(criterion: &mut Criterion) -> Result<()> {
         beside(
             &mut group,
             &format!("{batch}x{channels_in}-{channels_out}@{side}/{kernel}x{kernel}/{stride}"),
-            2 * pixels * channels_in * channels_out * kernel * kernel,
+            Cost::products(
+                2 * pixels * channels_in * channels_out * kernel * kernel,
+                &[&input, &weight, &bias],
+                pixels * channels_out,
+            ),
             || conv.forward(&input),
             || stock::conv2d(&input, &weight, Some(&bias), stride, padding),
         )?;
@@ -100,11 +171,57 @@ fn convolutions(criterion: &mut Criterion) -> Result<()> {
         beside(
             &mut group,
             &format!("upsampled {channels}@{side}"),
-            2 * (2 * side * channels * 3).pow(2),
+            Cost::products(
+                2 * (2 * side * channels * 3).pow(2),
+                &[&input, &weight],
+                channels * (2 * side).pow(2),
+            ),
             || conv.forward_upsampled(&input, Fused::default()),
             || {
                 let larger = stock::upsample_nearest_2x(&input)?;
                 stock::conv2d(&larger, &weight, None, 1, Padding::all(1))
+            },
+        )?;
+    }
+    group.finish();
+    Ok(())
+}
+
+/// A convolution from and one to pictures with a residual block between them, at full resolution:
+/// where the small autoencoder spends its time.
+fn chains(criterion: &mut Criterion) -> Result<()> {
+    let mut group = criterion.benchmark_group("chain");
+    for side in [64, 256] {
+        let input = random((1, 3, side, side))?;
+        let shapes = [(32, 3), (32, 32), (32, 32), (32, 32), (3, 32)];
+        let weights: Vec<Tensor> = shapes
+            .iter()
+            .map(|&(out, from)| random((out, from, 3, 3))? * (1.0 / (9.0 * from as f64).sqrt()))
+            .collect::<Result<_>>()?;
+        let mut links: Vec<Link> = weights
+            .iter()
+            .map(|weight| Ok(Link::new(Conv2d::new(weight.clone(), None, 1, 1)?)))
+            .collect::<Result<_>>()?;
+        for link in &mut links[1..4] {
+            link.relu = true;
+        }
+        links[3].residual = Some(0);
+        let chain = ConvChain::new(links)?;
+        let conv = |input: &Tensor, number: usize| {
+            stock::conv2d(input, &weights[number], None, 1, Padding::all(1))
+        };
+        let products: usize = shapes.iter().map(|(out, from)| 9 * out * from).sum();
+        let operands: Vec<&Tensor> = weights.iter().chain([&input]).collect();
+        beside(
+            &mut group,
+            &format!("3-32, residual block, 32-3@{side}"),
+            Cost::products(2 * side * side * products, &operands, 3 * side * side),
+            || chain.forward(&input),
+            || {
+                let first = conv(&input, 0)?;
+                let inner = conv(&first, 1)?.relu()?;
+                let inner = conv(&inner, 2)?.relu()?;
+                conv(&(conv(&inner, 3)? + &first)?.relu()?, 4)
             },
         )?;
     }
@@ -126,7 +243,11 @@ fn transformers(criterion: &mut Criterion) -> Result<()> {
         beside(
             &mut group,
             &format!("{batch}x{queries}x{keys}/{heads}x{dim}"),
-            4 * batch * queries * keys * heads * dim,
+            Cost::products(
+                4 * batch * queries * keys * heads * dim,
+                &[&query, &key, &key],
+                query.elem_count(),
+            ),
             || attention(&query, &key, &key, heads, 0.2, None),
             || stock::attention(&query, &key, &key, heads, 0.2, None),
         )?;
@@ -149,7 +270,11 @@ fn transformers(criterion: &mut Criterion) -> Result<()> {
         beside(
             &mut group,
             &format!("{rows}x{features_in}-{features_out}"),
-            2 * rows * features_in * features_out,
+            Cost::products(
+                2 * rows * features_in * features_out,
+                &[&input, &weight, &bias],
+                rows * features_out,
+            ),
             || linear.forward(&input),
             || stock::linear(&input, &weight, Some(&bias)),
         )?;
@@ -168,23 +293,29 @@ fn elementwise(criterion: &mut Criterion) -> Result<()> {
         beside(
             &mut group,
             &format!("group norm and silu {shape}"),
-            image.elem_count(),
+            Cost::pass(image.elem_count(), image.elem_count()),
             || norm.forward_silu(&image),
             || stock::silu(&stock::group_norm(&image, &weight, &weight, 32, 1e-5)?),
         )?;
-        for (name, ours, candle) in [
+        for (name, times, ours, candle) in [
             (
                 "silu",
+                1,
                 silu as fn(&Tensor) -> _,
                 stock::silu as fn(&Tensor) -> _,
             ),
-            ("gelu", gelu, stock::gelu),
-            ("upsample", upsample_nearest_2x, stock::upsample_nearest_2x),
+            ("gelu", 1, gelu, stock::gelu),
+            (
+                "upsample",
+                4,
+                upsample_nearest_2x,
+                stock::upsample_nearest_2x,
+            ),
         ] {
             beside(
                 &mut group,
                 &format!("{name} {shape}"),
-                image.elem_count(),
+                Cost::pass(image.elem_count(), times * image.elem_count()),
                 || ours(&image),
                 || candle(&image),
             )?;
@@ -196,14 +327,14 @@ fn elementwise(criterion: &mut Criterion) -> Result<()> {
     beside(
         &mut group,
         "layer norm 256x1024",
-        tokens.elem_count(),
+        Cost::pass(tokens.elem_count(), tokens.elem_count()),
         || norm.forward(&tokens),
         || stock::layer_norm(&tokens, &weight, &weight, 1e-5),
     )?;
     beside(
         &mut group,
         "geglu 256x1024",
-        tokens.elem_count(),
+        Cost::pass(tokens.elem_count(), tokens.elem_count() / 2),
         || geglu(&tokens),
         || stock::geglu(&tokens),
     )?;
@@ -213,10 +344,48 @@ fn elementwise(criterion: &mut Criterion) -> Result<()> {
 
 fn all(criterion: &mut Criterion) {
     let outcome = convolutions(criterion)
+        .and_then(|()| chains(criterion))
         .and_then(|()| transformers(criterion))
         .and_then(|()| elementwise(criterion));
     if let Err(error) = outcome {
         std::panic::panic_any(error.to_string());
+    }
+    table();
+}
+
+/// Prints what was measured beside what the machine can do.
+#[allow(clippy::print_stdout)]
+fn table() {
+    let measured = TABLE.take();
+    if measured.is_empty() {
+        return;
+    }
+    let roofs = Device::Cpu.with_context(roofs::Roofs::measure);
+    println!("\n{roofs}\n");
+    println!(
+        "{:<36} {:>9} {:>9} {:>7} {:>9} {:>7} {:>9}",
+        "best of each", "ms", "GFLOP/s", "of FMA", "GB/s", "of mem.", "× candle"
+    );
+    for Measured {
+        name,
+        cost,
+        ours,
+        candle,
+    } in measured
+    {
+        let (flops, bytes) = (cost.flops as f64 / ours, cost.values as f64 * 4.0 / ours);
+        let arithmetic = if cost.flops > 0 {
+            format!("{:9.1} {:6.0}%", flops / 1e9, 100.0 * flops / roofs.flops)
+        } else {
+            format!("{:>9} {:>7}", "", "")
+        };
+        println!(
+            "{name:<36} {:9.3} {arithmetic} {:9.1} {:6.0}% {:9.2}",
+            1e3 * ours,
+            bytes / 1e9,
+            100.0 * bytes / roofs.bytes,
+            candle / ours
+        );
     }
 }
 

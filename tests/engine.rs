@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use impasto::canvas::{Mask, Pixels};
-use impasto::engine::{Engine, EngineOptions, RenderEvent, RenderRequest, RoomKey};
+use impasto::engine::{Command, Engine, EngineOptions, Event, RenderWork, Request, RoomKey, Work};
 use impasto::model::{LoadOptions, Model};
 use impasto::pipeline::{
-    Edit, GenerateRequest, GivenNoise, Pipeline, RenderInputs, RenderSettings,
+    Edit, GenerateRequest, GivenNoise, Output, Pipeline, RenderInputs, RenderSettings,
 };
 use impasto::protocol::Rect;
 use impasto::sampler::LatentRect;
@@ -57,6 +57,7 @@ fn edit(prompt: &str) -> Edit {
         known: Arc::new(known),
         mask: Arc::new(mask),
         settings: settings(prompt),
+        output: Output::plain(Rect::new(64, 0, 128, 128)),
         photo: None,
     }
 }
@@ -143,6 +144,57 @@ fn latents_outside_the_mask_are_the_known_ones() {
 }
 
 #[test]
+fn white_paper_is_text_to_image_at_any_strength() {
+    let mut pipeline = pipeline();
+    let paper = Arc::new(Pixels::new(128, 128, [255; 3]));
+    let mut painted = |strength, sketch: &Arc<Pixels>| {
+        let window = Rect::new(0, 0, 128, 128);
+        let edit = Edit {
+            window,
+            sketch: sketch.clone(),
+            known: paper.clone(),
+            mask: Arc::new(Mask::new(128, 128, 255)),
+            settings: RenderSettings {
+                strength,
+                ..settings("red apple")
+            },
+            output: Output::plain(window),
+            photo: None,
+        };
+        let latents = pipeline.encode(sketch).unwrap();
+        let mut render = pipeline.begin(&edit, latents, None).unwrap();
+        while !render.is_done() {
+            pipeline.step(&mut [&mut render]).unwrap();
+        }
+        pipeline.finish(render).unwrap().latents
+    };
+    let blank = [painted(1.0, &paper), painted(0.5, &paper)];
+    let mut dotted = Pixels::clone(&paper);
+    dotted.span_mut(64, 64, 1).fill(0);
+    let sketched = painted(1.0, &Arc::new(dotted));
+    let words = pipeline
+        .generate(
+            GenerateRequest {
+                settings: settings("red apple"),
+                size: (128, 128),
+                image: None,
+                mask: None,
+                latents: None,
+            },
+            |_, _| {},
+        )
+        .unwrap()
+        .latents;
+    for latents in &blank {
+        assert!(largest_difference(latents, &words) < 1e-4);
+    }
+    assert!(
+        largest_difference(&sketched, &words) > 1e-2,
+        "a dot is a sketch"
+    );
+}
+
+#[test]
 fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
     let mut pipeline = pipeline();
     let request = |size, latents| GenerateRequest {
@@ -180,7 +232,7 @@ fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
     assert!(small.contains(&wanted), "{small}");
 }
 
-async fn heard(events: &mut mpsc::Receiver<RenderEvent>) -> RenderEvent {
+async fn next_event(events: &mut mpsc::Receiver<Event>) -> Event {
     tokio::time::timeout(Duration::from_secs(120), events.recv())
         .await
         .unwrap()
@@ -197,21 +249,19 @@ async fn an_engine_renders_for_rooms_and_stops() {
     assert_eq!(handle.model_info().native_size, 256);
     assert_eq!(handle.model_info().samplers[0], "lcm");
     let (sender, mut events) = mpsc::channel(64);
-    let request = |room, ticket, prompt: &str, supersede| RenderRequest {
-        room: RoomKey(room),
-        member: Uuid::from_u128(1),
-        ticket,
-        edit: edit(prompt),
-        supersede,
-        events: sender.clone(),
+    let start = |room, ticket, edit| {
+        let author = Uuid::from_u128(1);
+        let work = Work::Render(Box::new(RenderWork { author, edit }));
+        let request = Request { ticket, work };
+        handle.send(RoomKey(room), Command::Start(request), &sender)
     };
-    handle.submit(request(1, 1, "red apple", false)).unwrap();
+    start(1, 1, edit("red apple")).unwrap();
     assert!(matches!(
-        heard(&mut events).await,
-        RenderEvent::Started { ticket: 1 }
+        next_event(&mut events).await,
+        Event::Started { ticket: 1 }
     ));
-    let first = heard(&mut events).await;
-    let RenderEvent::Done {
+    let first = next_event(&mut events).await;
+    let Event::Rendered {
         ticket: 1,
         pixels,
         timings,
@@ -224,30 +274,45 @@ async fn an_engine_renders_for_rooms_and_stops() {
         assert!(timings.contains_key(stage), "{stage} is missing");
     }
     // The same edit again, in another room, gives the same picture.
-    handle.submit(request(2, 2, "red apple", false)).unwrap();
+    start(2, 2, edit("red apple")).unwrap();
     let again = loop {
-        if let RenderEvent::Done {
+        if let Event::Rendered {
             ticket: 2, pixels, ..
-        } = heard(&mut events).await
+        } = next_event(&mut events).await
         {
             break pixels;
         }
     };
     assert_eq!(again, pixels);
 
+    // One that is cancelled ends so, waiting or running.
+    for ticket in [3, 4] {
+        start(ticket, ticket, edit("red apple")).unwrap();
+        let cancel = Command::Cancel(ticket);
+        handle.send(RoomKey(ticket), cancel, &sender).unwrap();
+    }
+    let mut cancelled = Vec::new();
+    while cancelled.len() < 2 {
+        match next_event(&mut events).await {
+            Event::Started { .. } => (),
+            Event::Superseded { ticket } => cancelled.push(ticket),
+            other => panic!("{other:?}"),
+        }
+    }
+    cancelled.sort_unstable();
+    assert_eq!(cancelled, [3, 4]);
+
     // Every ticket of a burst ends exactly once, and the last one is done.
     for ticket in 10..20 {
-        handle
-            .submit(request(3, ticket, "green pear", ticket == 19))
-            .unwrap();
+        start(3, ticket, edit("green pear")).unwrap();
     }
     let mut ended = Vec::new();
     while ended.len() < 10 {
-        match heard(&mut events).await {
-            RenderEvent::Started { .. } => (),
-            RenderEvent::Done { ticket, .. } => ended.push((ticket, true)),
-            RenderEvent::Superseded { ticket } => ended.push((ticket, false)),
-            RenderEvent::Failed { message, .. } => panic!("{message}"),
+        match next_event(&mut events).await {
+            Event::Started { .. } => (),
+            Event::Rendered { ticket, .. } => ended.push((ticket, true)),
+            Event::Superseded { ticket } => ended.push((ticket, false)),
+            other => panic!("{other:?}"),
         }
     }
     ended.sort_unstable();
@@ -258,14 +323,14 @@ async fn an_engine_renders_for_rooms_and_stops() {
     assert_eq!(ended.last(), Some(&(19, true)));
 
     // A sampler that does not exist fails that render alone.
-    let mut wrong = request(1, 30, "red apple", false);
-    wrong.edit.settings.sampler = "nobody".to_owned();
-    handle.submit(wrong).unwrap();
+    let mut wrong = edit("red apple");
+    wrong.settings.sampler = "nobody".to_owned();
+    start(1, 30, wrong).unwrap();
     let failed = loop {
-        if let RenderEvent::Failed {
+        if let Event::Failed {
             ticket: 30,
             message,
-        } = heard(&mut events).await
+        } = next_event(&mut events).await
         {
             break message;
         }
@@ -275,7 +340,7 @@ async fn an_engine_renders_for_rooms_and_stops() {
     tokio::task::spawn_blocking(move || engine.shutdown())
         .await
         .unwrap();
-    assert!(handle.submit(request(1, 40, "red apple", false)).is_err());
+    assert!(start(1, 40, edit("red apple")).is_err());
 }
 
 /// With the settings that a new room has, an edit with a mask comes back as a picture of its size
@@ -311,19 +376,14 @@ async fn models_of_every_family_paint_for_rooms() {
             ..RenderSettings::default()
         };
         let sketch = edit.sketch.clone();
-        let request = RenderRequest {
-            room: RoomKey(1),
-            member: Uuid::from_u128(1),
-            ticket: 1,
-            edit,
-            supersede: false,
-            events: sender,
-        };
-        handle.submit(request).unwrap();
+        let author = Uuid::from_u128(1);
+        let work = Work::Render(Box::new(RenderWork { author, edit }));
+        let start = Command::Start(Request { ticket: 1, work });
+        handle.send(RoomKey(1), start, &sender).unwrap();
         let pixels = loop {
-            match heard(&mut events).await {
-                RenderEvent::Started { .. } => (),
-                RenderEvent::Done { pixels, .. } => break pixels,
+            match next_event(&mut events).await {
+                Event::Started { .. } => (),
+                Event::Rendered { pixels, .. } => break pixels,
                 other => panic!("{family}: {other:?}"),
             }
         };

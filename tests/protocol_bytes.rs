@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail loudly")]
 
 use bytes::Bytes;
+use impasto::model::{Defaults, Family};
 use impasto::protocol::*;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -78,10 +79,13 @@ fn server_messages_are_written_exactly_so() {
         steps: 2,
         strength: 0.5,
         seed: 3,
+        variation: 0.0,
         sampler: "lcm".to_owned(),
         spread: 16,
         live: true,
         method: EditMethod::EditFriendly,
+        finish: Finish::None,
+        finish_strength: 1.0,
     };
     let model = ModelInfo {
         id: "storybook".to_owned(),
@@ -93,6 +97,7 @@ fn server_messages_are_written_exactly_so() {
         max_steps: 50,
         max_guidance_scale: None,
         samplers: vec!["lcm".to_owned()],
+        defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
     };
     let ada = MemberInfo {
         client,
@@ -129,6 +134,10 @@ fn server_messages_are_written_exactly_so() {
         seq: 7,
         client,
         op: Op::Undo { target: 5 },
+        switches: vec![Switch {
+            entry: 5,
+            active: false,
+        }],
     };
     let news = RenderNews {
         state: RenderState::Done,

@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use impasto::sampler::{
-    Sampler, SchedulerConfig, StepValues, Timetable, TimetableRequest, sampler_by_name,
+    Element, Prediction, Sampler, SchedulerConfig, Timetable, TimetableRequest, sampler_by_name,
     sampler_names,
 };
 use serde_json::Value;
@@ -62,7 +62,7 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
     let request = TimetableRequest {
         steps: u32::try_from(case["steps"].as_u64().unwrap()).unwrap(),
         strength: case["strength"].as_f64().unwrap(),
-        eta: case["eta"].as_f64().unwrap_or(0.0),
+        eta: case["eta"].as_f64(),
         keeps_a_step: false,
     };
     let timetable = sampler.timetable(&config, &request).unwrap();
@@ -88,7 +88,7 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
     };
 
     let first_noise = &pool.noise[0];
-    let mut sample: Vec<f64> = if sampler.name() == "ddim-inverse" || request.strength < 1.0 {
+    let sample: Vec<f64> = if sampler.name() == "ddim-inverse" || request.strength < 1.0 {
         let pairs = pool.image.iter().zip(first_noise);
         pairs
             .map(|(image, noise)| timetable.initial.mix(*image, *noise))
@@ -116,47 +116,50 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
         .map_or(1, |every| usize::try_from(every).unwrap());
     let recorded = rows(&case["samples"]);
     let mut recorded = recorded.iter();
-    let mut previous_denoised = vec![0.0; sample.len()];
+    let element = |sample: &f64| Element {
+        sample: *sample,
+        ..Element::default()
+    };
+    let mut elements: Vec<Element> = sample.iter().map(element).collect();
     for i in 0..timetable.steps.len() {
-        let before = largest(&sample);
-        advance(&timetable, i, pool, &mut sample, &mut previous_denoised);
+        let samples = |elements: &[Element]| -> Vec<f64> {
+            elements.iter().map(|element| element.sample).collect()
+        };
+        let step = &timetable.steps[i];
+        // A solver of the noise divides the sample by its signal, in f32 where there is next to none.
+        let solves_noise = step.kept != Some(Prediction::DATA);
+        let grown = match solves_noise {
+            true => (step.next_level.signal / step.level.signal).max(1.0),
+            false => 1.0,
+        };
+        let before = largest(&samples(&elements)) * grown;
+        advance(&timetable, i, pool, &mut elements);
         if i % every == every - 1 || i + 1 == timetable.steps.len() {
             let theirs = recorded.next().unwrap();
             note(
-                distance(&sample, theirs) / before.max(largest(theirs)),
+                distance(&samples(&elements), theirs) / before.max(largest(theirs)),
                 format!("step {i}"),
             );
             // The next step is judged alone, from where diffusers stands.
-            sample.clone_from(theirs);
+            for (element, sample) in elements.iter_mut().zip(theirs) {
+                element.sample = *sample;
+            }
         }
     }
     assert!(recorded.next().is_none());
     worst
 }
 
-fn advance(
-    timetable: &Timetable,
-    i: usize,
-    pool: &Pool,
-    sample: &mut [f64],
-    previous_denoised: &mut [f64],
-) {
+fn advance(timetable: &Timetable, i: usize, pool: &Pool, elements: &mut [Element]) {
     let step = &timetable.steps[i];
     let outputs = &pool.outputs[i % pool.outputs.len()];
     let noise = &pool.noise[(1 + i) % pool.noise.len()];
-    for element in 0..sample.len() {
-        let mut denoised = step.denoise(sample[element], outputs[element]);
+    for (index, element) in elements.iter_mut().enumerate() {
+        let mut denoised = step.denoise(element.sample, outputs[index]);
         if let Some(range) = timetable.clip_denoised {
             denoised = denoised.clamp(-range, range);
         }
-        sample[element] = step.next_sample(&StepValues {
-            denoised,
-            sample: sample[element],
-            previous_denoised: previous_denoised[element],
-            output: outputs[element],
-            noise: noise[element],
-        });
-        previous_denoised[element] = denoised;
+        step.advance(element, denoised, outputs[index], noise[index]);
     }
 }
 

@@ -172,7 +172,13 @@ async fn the_picture_comes_as_png_by_layer() {
         get(&server, "/v1/rooms/picture/image").await.status(),
         StatusCode::OK
     );
-    let wrong = get(&server, "/v1/rooms/picture/image?layer=mask").await;
+    let response = get(&server, "/v1/rooms/picture/image?layer=mask").await;
+    let mask = image::load_from_memory(&response.bytes().await.unwrap())
+        .unwrap()
+        .into_rgb8();
+    assert_eq!(mask.get_pixel(102, 100).0, [255; 3]);
+    assert_eq!(mask.get_pixel(300, 300).0, [0; 3]);
+    let wrong = get(&server, "/v1/rooms/picture/image?layer=depth").await;
     assert_eq!(wrong.status(), StatusCode::BAD_REQUEST);
     assert_eq!(code(wrong).await, "invalid_value");
     let nowhere = get(&server, "/v1/rooms/nowhere/image?layer=result").await;

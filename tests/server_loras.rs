@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use impasto::canvas::{Mask, Pixels};
-use impasto::engine::{Engine, EngineHandle, EngineOptions, RenderEvent, RenderRequest, RoomKey};
+use impasto::engine::{
+    Command, Engine, EngineHandle, EngineOptions, Event, RenderWork, Request, RoomKey, Work,
+};
 use impasto::model::LoraChoice;
-use impasto::pipeline::{Edit, RenderSettings};
+use impasto::pipeline::{Edit, Output, RenderSettings};
 use impasto::protocol::{LoraWeight, Rect};
 use impasto::room::{RegistryLimits, RoomOptions, RoomRegistry};
 use impasto::server::{Server, ServerOptions};
@@ -46,37 +48,38 @@ fn weights(ink: f64, lcm: f64) -> Vec<LoraWeight> {
     vec![weight("ink", ink), weight("lcm", lcm)]
 }
 
-fn request(member: u128, steps: u32, events: &mpsc::Sender<RenderEvent>) -> RenderRequest {
-    RenderRequest {
-        room: RoomKey(1),
-        member: Uuid::from_u128(member),
-        ticket: 1,
-        edit: Edit {
-            window: Rect::new(0, 0, 64, 64),
-            sketch: Arc::new(Pixels::new(64, 64, [200, 30, 20])),
-            known: Arc::new(Pixels::new(64, 64, [255; 3])),
-            mask: Arc::new(Mask::new(64, 64, 255)),
-            settings: RenderSettings {
-                prompt: "red apple".to_owned(),
-                guidance_scale: 2.0,
-                steps,
-                strength: 0.8,
-                seed: 7,
-                ..RenderSettings::default()
-            },
-            photo: None,
+/// Asks for a render with so many steps.
+fn start(engine: &EngineHandle, steps: u32, events: &mpsc::Sender<Event>) {
+    let edit = Edit {
+        window: Rect::new(0, 0, 64, 64),
+        sketch: Arc::new(Pixels::new(64, 64, [200, 30, 20])),
+        known: Arc::new(Pixels::new(64, 64, [255; 3])),
+        mask: Arc::new(Mask::new(64, 64, 255)),
+        settings: RenderSettings {
+            prompt: "red apple".to_owned(),
+            guidance_scale: 2.0,
+            steps,
+            strength: 0.8,
+            seed: 7,
+            ..RenderSettings::default()
         },
-        supersede: false,
-        events: events.clone(),
-    }
+        output: Output::plain(Rect::new(0, 0, 64, 64)),
+        photo: None,
+    };
+    let author = Uuid::from_u128(1);
+    let work = Work::Render(Box::new(RenderWork { author, edit }));
+    let request = Request { ticket: 1, work };
+    engine
+        .send(RoomKey(1), Command::Start(request), events)
+        .unwrap();
 }
 
-async fn picture(events: &mut mpsc::Receiver<RenderEvent>) -> Vec<u8> {
+async fn picture(events: &mut mpsc::Receiver<Event>) -> Vec<u8> {
     loop {
         let event = tokio::time::timeout(Duration::from_secs(120), events.recv()).await;
         match event.unwrap().unwrap() {
-            RenderEvent::Started { .. } => (),
-            RenderEvent::Done { pixels, .. } => return pixels.data().to_vec(),
+            Event::Started { .. } => (),
+            Event::Rendered { pixels, .. } => return pixels.data().to_vec(),
             other => panic!("{other:?}"),
         }
     }
@@ -84,7 +87,7 @@ async fn picture(events: &mut mpsc::Receiver<RenderEvent>) -> Vec<u8> {
 
 async fn render(engine: &EngineHandle) -> Vec<u8> {
     let (sender, mut events) = mpsc::channel(8);
-    engine.submit(request(1, 4, &sender)).unwrap();
+    start(engine, 4, &sender);
     picture(&mut events).await
 }
 
@@ -115,19 +118,19 @@ async fn a_render_under_way_ends_with_the_loras_that_it_began_with() {
     let engine = engine(1.0, 0.0).await;
     let handle = engine.handle();
     let (sender, mut events) = mpsc::channel(8);
-    handle.submit(request(1, 20, &sender)).unwrap();
+    start(&handle, 20, &sender);
     let alone = picture(&mut events).await;
 
-    handle.submit(request(1, 20, &sender)).unwrap();
+    start(&handle, 20, &sender);
     let started = events.recv().await.unwrap();
-    assert!(matches!(started, RenderEvent::Started { .. }));
+    assert!(matches!(started, Event::Started { .. }));
     let none = weights(0.0, 0.0);
     let ((), switched) = tokio::join!(
         async { assert!(alone == picture(&mut events).await) },
         handle.set_loras(&none),
     );
     switched.unwrap();
-    handle.submit(request(1, 20, &sender)).unwrap();
+    start(&handle, 20, &sender);
     assert_ne!(alone, picture(&mut events).await);
 }
 

@@ -13,7 +13,9 @@ use std::sync::Arc;
 use candle_core::{Device, Tensor};
 use impasto::canvas::{Mask, Pixels};
 use impasto::model::{ClipModel, LoadOptions, Model};
-use impasto::pipeline::{Edit, EditMethod, Inversion, Pipeline, PromptRegion, RenderSettings};
+use impasto::pipeline::{
+    Edit, EditMethod, Inversion, Output, Pipeline, PromptRegion, RenderSettings,
+};
 use impasto::protocol::Rect;
 
 /// Side of one half: the bundled model's own size.
@@ -71,6 +73,7 @@ fn painted(pipeline: &mut Pipeline, colour: [u8; 3], prompts: [&str; 2]) -> Pixe
             regions: regions(prompts),
             ..RenderSettings::default()
         },
+        output: Output::plain(Rect::new(0, 0, 2 * SIDE, SIDE)),
         photo: None,
     };
     let latents = pipeline.encode(&sketch).unwrap();

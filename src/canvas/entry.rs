@@ -7,7 +7,7 @@ use super::Pixels;
 use super::blend::{mix_pixel, scale};
 use super::mask::Mask;
 use super::stroke::{MAX_BRUSH_SIZE, Rasteriser};
-use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, tiles_of};
+use super::tile::{Coverage, TILE, TileIndex, tile_rect, tiles_of};
 use crate::protocol::{Brush, Rect, Tool};
 
 /// Why a stroke cannot begin.
@@ -81,10 +81,9 @@ impl Entry {
     pub(super) fn bytes(&self) -> usize {
         match &self.kind {
             EntryKind::Image { pixels, .. } => pixels.data().len(),
-            EntryKind::Stroke(stroke) => {
-                let under = stroke.under.as_ref().map_or(0, HashMap::len);
-                stroke.coverage.bytes() + under * TILE_AREA * 4
-            }
+            // What lies under an open stroke does not count: it is bounded on its own, and what is
+            // folded when has to be the same in every replay.
+            EntryKind::Stroke(stroke) => stroke.coverage.bytes(),
         }
     }
 
@@ -124,6 +123,23 @@ impl Stroke {
             coverage: Coverage::default(),
             under: Some(HashMap::new()),
         })
+    }
+
+    /// A mask that covers a rectangle whole.
+    pub(super) fn from_mask_rect(rect: &Rect) -> Self {
+        let row = vec![u8::MAX; rect.width as usize];
+        let mut coverage = Coverage::default();
+        coverage.raise(rect, |_| &row, |_, _, _| ());
+        Self {
+            ink: Ink {
+                tool: Tool::Mask,
+                color: [0; 3],
+                opacity: u8::MAX,
+            },
+            rasteriser: Rasteriser::new(1.0, 1.0),
+            coverage,
+            under: None,
+        }
     }
 
     /// The same stroke from here on, with nothing drawn yet.

@@ -1,6 +1,6 @@
 //! The canvas: base, sketch, footprint and result, and what can be undone.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::blend::{further_weight, mix_pixel};
@@ -10,8 +10,8 @@ use super::tile::{TILE_AREA, TileIndex, tile_rect};
 use super::{Pixels, fit_to};
 use crate::protocol::{Brush, CanvasSize, Rect, StrokePoint};
 
-/// The largest spread, in canvas pixels.
-pub const MAX_SPREAD: u32 = 256;
+/// The largest dilation, in canvas pixels.
+pub const MAX_DILATION: u32 = 256;
 /// The most strokes, images and applied results that can be undone.
 pub const MAX_UNDO_ENTRIES: usize = 100;
 /// The most bytes that undoing may hold, on top of the canvas itself.
@@ -26,12 +26,12 @@ const OPEN_TILES: usize = 1024;
 ///
 /// The **sketch** is what the active strokes make of the **base**, in the
 /// order in which they began. The **footprint** says where strokes let the
-/// model repaint; grown by the spread it is the mask. The **result** is what
+/// model repaint; dilated it is the mask. The **result** is what
 /// the model made; it equals the sketch, byte for byte, wherever the mask is 0.
 #[derive(Debug)]
 pub struct Canvas {
     pub(super) bounds: Rect,
-    pub(super) spread: u32,
+    pub(super) dilation: u32,
     pub(super) floor: Floor,
     pub(super) entries: VecDeque<Entry>,
     /// What was folded since somebody asked.
@@ -61,7 +61,7 @@ struct Touched {
 }
 
 impl Canvas {
-    /// White paper with spread 0. Both sides of `size` are multiples of 64,
+    /// White paper with dilation 0. Both sides of `size` are multiples of 64,
     /// from 64 to 4096.
     pub fn new(size: CanvasSize) -> Self {
         let paper = Pixels::new(size.width, size.height, [255; 3]);
@@ -69,7 +69,7 @@ impl Canvas {
         let base = Arc::new(paper.clone());
         Self {
             bounds: paper.bounds(),
-            spread: 0,
+            dilation: 0,
             floor: Floor {
                 base: base.clone(),
                 base_id: None,
@@ -121,31 +121,31 @@ impl Canvas {
         &self.result
     }
 
-    /// Where strokes let the model repaint, before it is grown by the spread.
+    /// Where strokes let the model repaint, before it is dilated.
     pub const fn footprint(&self) -> &Mask {
         &self.footprint
     }
 
     /// How far beyond the footprint the model may repaint, in pixels.
-    pub const fn spread(&self) -> u32 {
-        self.spread
+    pub const fn dilation(&self) -> u32 {
+        self.dilation
     }
 
-    /// Changes the spread (at most [`MAX_SPREAD`]; larger ones count as that)
+    /// Changes the dilation (at most [`MAX_DILATION`]; larger ones count as that)
     /// and returns where the mask may have changed. Where it became 0 the
     /// result falls back to the sketch.
-    pub fn set_spread(&mut self, spread: u32) -> Rect {
-        let spread = spread.min(MAX_SPREAD);
-        let before = std::mem::replace(&mut self.spread, spread);
-        if before == spread {
+    pub fn set_dilation(&mut self, dilation: u32) -> Rect {
+        let dilation = dilation.min(MAX_DILATION);
+        let before = std::mem::replace(&mut self.dilation, dilation);
+        if before == dilation {
             return Rect::default();
         }
         let dirty = self
             .footprint
             .bounds()
-            .inflate_within(before.max(spread), &self.bounds);
-        if spread < before {
-            self.settle(&dirty, None);
+            .inflate_within(before.max(dilation), &self.bounds);
+        if dilation < before {
+            self.reset_result(&dirty, None);
         }
         dirty
     }
@@ -167,6 +167,24 @@ impl Canvas {
         Ok(())
     }
 
+    /// Lets the model repaint a rectangle (cut to the canvas), as a mask stroke that covers exactly
+    /// it; `id` is the `seq` of its op. Returns where the mask changed.
+    ///
+    /// # Errors
+    /// [`CanvasError::DuplicateId`] when the id is taken.
+    pub fn mask_rect(&mut self, id: u64, rect: &Rect) -> Result<Rect, CanvasError> {
+        if self.entries.iter().any(|entry| entry.id == id) {
+            return Err(CanvasError::DuplicateId(id));
+        }
+        let rect = rect.intersect(&self.bounds);
+        let stroke = Stroke::from_mask_rect(&rect);
+        self.push(id, EntryKind::Stroke(Box::new(stroke)));
+        // It lies on top, and a mask only ever adds.
+        let end = self.entries.len();
+        self.compose(&rect, end - 1, end);
+        Ok(rect)
+    }
+
     /// Draws the next points of a stroke and returns where pixels may have
     /// changed: for brush and mask strokes the footprint of these points; the
     /// eraser and the restore brush add what they took from the mask around it.
@@ -178,7 +196,7 @@ impl Canvas {
         let Some(index) = self.part_to_extend(id) else {
             return Rect::default();
         };
-        let mut touched: HashMap<TileIndex, Touched> = HashMap::new();
+        let mut touched: BTreeMap<TileIndex, Touched> = BTreeMap::new();
         let entry = &mut self.entries[index];
         let is_active = entry.active;
         let Some(stroke) = entry.stroke_mut() else {
@@ -211,7 +229,7 @@ impl Canvas {
         }
         self.forget_under(index + 1, |tile| touched.contains_key(&tile));
         if !adds_mask || !is_top {
-            dirty = dirty.union(&self.settle(&dirty, None));
+            dirty = dirty.union(&self.reset_result(&dirty, None));
         }
         dirty
     }
@@ -247,23 +265,26 @@ impl Canvas {
         let dirty = self
             .footprint
             .bounds()
-            .inflate_within(self.spread, &self.bounds);
+            .inflate_within(self.dilation, &self.bounds);
         self.lay_image(id, self.result.clone(), true);
         dirty
     }
 
     /// The mask inside `rect` (cut to the canvas): the footprint grown by the
-    /// spread, 0 … 255, exactly 0 further than the spread from any stroke.
+    /// dilation, 0 … 255, exactly 0 further than the dilation from any stroke.
     pub fn repaint_mask(&self, rect: &Rect) -> Mask {
         let rect = rect.intersect(&self.bounds);
-        let around = rect.inflate_within(self.spread, &self.bounds);
+        let around = rect.inflate_within(self.dilation, &self.bounds);
         let inside = Rect::new(
             rect.x - around.x,
             rect.y - around.y,
             rect.width,
             rect.height,
         );
-        self.footprint.crop(&around).grow(self.spread).crop(&inside)
+        self.footprint
+            .crop(&around)
+            .dilate(self.dilation)
+            .crop(&inside)
     }
 
     /// Adds an entry; the oldest make room.

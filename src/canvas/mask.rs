@@ -3,7 +3,7 @@
 use crate::protocol::Rect;
 
 use super::pixels::check_length;
-use super::{BufferLengthError, grow::grow_values};
+use super::{BufferLengthError, Pixels};
 
 /// A soft mask: one byte a pixel, row-major, 0 (keep) … 255 (change).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,25 +111,13 @@ impl Mask {
         }
     }
 
-    /// The mask spread outwards by `spread` pixels.
-    ///
-    /// Each value falls off with the Euclidean distance `d` from its pixel as
-    /// `value − 255·d²/(spread² + 1)`, and the largest wins: no value gets
-    /// smaller, and everything further than `spread` from the mask is exactly
-    /// 0. With `spread` 0 the mask is unchanged.
-    pub fn grow(&self, spread: u32) -> Mask {
-        let sources = self.bounds();
-        if spread == 0 || sources.is_empty() {
-            return self.clone();
+    /// The mask as a grey picture, white where it is 255.
+    pub fn to_pixels(&self) -> Pixels {
+        let mut pixels = Pixels::new(self.width, self.height, [0; 3]);
+        for (pixel, value) in pixels.data_mut().chunks_exact_mut(3).zip(&self.data) {
+            pixel.fill(*value);
         }
-        let region = sources.inflate_within(spread, &Rect::new(0, 0, self.width, self.height));
-        let grown = grow_values(&self.crop(&region), spread);
-        let mut mask = Mask::new(self.width, self.height, 0);
-        for y in 0..region.height {
-            mask.span_mut(region.x, region.y + y, region.width)
-                .copy_from_slice(grown.span(0, y, region.width));
-        }
-        mask
+        pixels
     }
 
     /// The mask `times` smaller: each value is the mean of `times`·`times`, rounded down, so that

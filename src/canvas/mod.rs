@@ -7,23 +7,26 @@
 //! only a part of it changed.
 
 mod blend;
+mod cells;
 mod changes;
 mod codec;
 mod color_profile;
 mod decode;
 mod difference;
+mod dilate;
 mod entry;
 mod extend;
-mod grow;
+mod finish;
 mod headers;
 mod layers;
 mod mask;
+mod masked;
 mod paste;
-mod photo_tiles;
+mod photo_patches;
 mod pixels;
+mod region_masks;
 mod replay;
 mod resize;
-mod shares;
 mod stroke;
 mod switch;
 mod tile;
@@ -32,14 +35,15 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use cells::{Cell, CellSet, squared_distance};
 pub use changes::changed_rects;
 pub use codec::{CodecError, ImageLimits, encode_image};
 pub use decode::decode_image;
 pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
-pub use layers::{Canvas, MAX_SPREAD, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
+pub use layers::{Canvas, MAX_DILATION, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
 pub use mask::Mask;
-pub use photo_tiles::{PhotoTile, photo_tiles};
+pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
 pub use resize::{fit_to, resize_bicubic};
 pub use stroke::MAX_BRUSH_SIZE;

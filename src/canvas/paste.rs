@@ -36,7 +36,7 @@ impl Canvas {
     /// around what changed.
     ///
     /// Only pixels change that have a `mask` above 0 and that strokes (grown
-    /// by the spread) still cover: what was undone while the model worked
+    /// by the dilation) still cover: what was undone while the model worked
     /// stays undone. Pasting the same render twice is pasting it once.
     pub fn paste_result(&mut self, window: &Rect, rendered: &Pixels, mask: &Mask) -> Rect {
         let window = Rect::new(

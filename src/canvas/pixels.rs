@@ -123,6 +123,11 @@ impl Pixels {
         &mut self.data[at..at + width as usize * 3]
     }
 
+    /// True when every pixel is white paper.
+    pub fn is_white(&self) -> bool {
+        self.data.iter().all(|value| *value == u8::MAX)
+    }
+
     /// The part inside `rect`, which is first cut to the picture.
     pub fn crop(&self, rect: &Rect) -> Pixels {
         let rect = rect.intersect(&self.bounds());

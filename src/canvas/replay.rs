@@ -64,16 +64,16 @@ impl Canvas {
     }
 
     /// Puts the sketch back into the result: everywhere that the mask does not
-    /// reach, within the spread around `rect`; and, where `changed` gives the
+    /// reach, within the dilation around `rect`; and, where `changed` gives the
     /// sketch inside `rect` as it was before, wherever it differs now. A
     /// second picture there, of canvas size, is the result where the mask is
     /// above 0. Returns where the result changed.
-    pub(super) fn settle(
+    pub(super) fn reset_result(
         &mut self,
         rect: &Rect,
         changed: Option<(&Pixels, Option<&Pixels>)>,
     ) -> Rect {
-        let region = rect.inflate_within(self.spread, &self.bounds);
+        let region = rect.inflate_within(self.dilation, &self.bounds);
         let mask = self.repaint_mask(&region);
         let mut dirty = Rect::default();
         for y in region.y..region.bottom() {

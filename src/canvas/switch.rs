@@ -58,7 +58,7 @@ impl Canvas {
             !tile_rect(tile).intersect(&dirty).is_empty()
         });
         Switched {
-            rect: dirty.union(&self.settle(&dirty, Some((&before, None)))),
+            rect: dirty.union(&self.reset_result(&dirty, Some((&before, None)))),
             is_result_back: false,
         }
     }
@@ -92,7 +92,7 @@ impl Canvas {
         let sketch = self.sketch.clone();
         self.replay(&self.bounds.clone(), self.entries.len());
         self.forget_under(0, |_| true);
-        self.settle(&self.bounds.clone(), Some((&sketch, applied.as_deref())));
+        self.reset_result(&self.bounds.clone(), Some((&sketch, applied.as_deref())));
         Switched {
             rect: self.bounds,
             is_result_back: applied.is_some(),

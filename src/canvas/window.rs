@@ -74,15 +74,6 @@ impl Window {
         }
     }
 
-    /// What the model made of the window, as large as the crop.
-    pub fn shown(&self, made: Pixels) -> Pixels {
-        let Rect { width, height, .. } = self.rect;
-        match self.zoom {
-            1 => made,
-            _ => resize_bicubic(&made, CanvasSize { width, height }),
-        }
-    }
-
     fn seen_size(&self) -> CanvasSize {
         let Rect { width, height, .. } = self.seen_rect();
         CanvasSize { width, height }
@@ -97,7 +88,7 @@ struct Extent {
 }
 
 /// The windows that together cover `dirty`, which should be what the mask
-/// covers: the strokes' footprint grown by the spread. One window where it fits
+/// covers: the strokes' footprint dilated. One window where it fits
 /// into `maximum`, else several in rows whose cores partition `dirty`.
 ///
 /// Each window has `context` around its core wherever the canvas allows, is at

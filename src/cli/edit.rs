@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::load::ModelFlags;
+use super::load::{ModelFlags, chosen_sampler};
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, mask_from_brightness, read_image, write_image};
@@ -39,18 +39,18 @@ pub struct EditArgs {
     /// From which noise to start: ddim, edit-friendly or infedit
     #[arg(long, value_name = "NAME", default_value_t = EditMethod::Ddim)]
     pub method: EditMethod,
-    /// Sampler; edit-friendly has one of its own [default: the one of the model's scheduler]
+    /// Sampler; edit-friendly has one of its own [default: what the model wants]
     #[arg(long, value_name = "NAME")]
     pub sampler: Option<String>,
-    /// Sampling steps
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub steps: u32,
-    /// How far the edit may go from the photo: above 0, up to 1
-    #[arg(long, value_name = "S", default_value_t = 1.0)]
-    pub strength: f64,
-    /// Classifier-free guidance scale; 1 or less runs without guidance
-    #[arg(long, value_name = "W", default_value_t = 1.0)]
-    pub guidance_scale: f64,
+    /// Sampling steps [default: what the model wants]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: Option<u32>,
+    /// How far the edit may go from the photo: above 0, up to 1 [default: what the model wants]
+    #[arg(long, value_name = "S")]
+    pub strength: Option<f64>,
+    /// Classifier-free guidance scale; 1 or less runs without guidance [default: what the model wants]
+    #[arg(long, value_name = "W")]
+    pub guidance_scale: Option<f64>,
     /// Seed of the noise; with ddim the noise is the photo's own
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
@@ -101,16 +101,16 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     let (mut pipeline, load_ms) = args.model.load(&args.lora)?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
-    let sampler = args
-        .sampler
-        .clone()
-        .unwrap_or_else(|| pipeline.scheduler().default_sampler().to_owned());
+    let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
+    let wanted = pipeline.model().defaults.clone();
+    let steps = args.steps.unwrap_or(wanted.steps);
+    let strength = args.strength.unwrap_or(wanted.photo.strength);
     let settings = RenderSettings {
         prompt: args.prompt.clone(),
         negative_prompt: args.negative_prompt.clone(),
-        guidance_scale: args.guidance_scale,
-        steps: args.steps,
-        strength: args.strength,
+        guidance_scale: args.guidance_scale.unwrap_or(wanted.photo.guidance_scale),
+        steps,
+        strength,
         seed: args.seed,
         sampler: sampler.clone(),
         ..RenderSettings::default()
@@ -148,8 +148,8 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
             height: edited.pixels.height(),
             method: args.method.name(),
             sampler: (args.method != EditMethod::EditFriendly).then_some(&sampler),
-            steps: args.steps,
-            strength: args.strength,
+            steps,
+            strength,
             seed: args.seed,
             psnr_db,
             load_ms,

@@ -9,15 +9,15 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::load::ModelFlags;
+use super::load::{ModelFlags, chosen_sampler};
 use super::output::{add_codec, print_json};
 use super::pictures::{format_of, mask_from_brightness, read_image, unwritable, write_image};
 use super::{Failure, LoraFlag, bar};
 use crate::canvas::{Pixels, fit_to};
 use crate::pipeline::{
-    GenerateRequest, GivenNoise, MicroConditioning, RenderSettings, Stage, Timings,
+    GenerateRequest, GivenNoise, MicroConditioning, Output, RenderSettings, Stage, Timings,
 };
-use crate::protocol::{CanvasSize, TimingsMs};
+use crate::protocol::{CanvasSize, Finish, Rect, TimingsMs};
 
 /// Name of the tensor in latents files.
 const LATENTS: &str = "latents";
@@ -39,27 +39,38 @@ pub struct GenerateArgs {
     /// What it should not show
     #[arg(long, value_name = "TEXT")]
     pub negative_prompt: Option<String>,
-    /// Sampler [default: the one of the model's scheduler]
+    /// Sampler [default: what the model wants]
     #[arg(long, value_name = "NAME")]
     pub sampler: Option<String>,
-    /// Sampling steps
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
-    pub steps: u32,
-    /// Classifier-free guidance scale; 1 or less runs without guidance
-    #[arg(long, value_name = "W", default_value_t = 1.0)]
-    pub guidance_scale: f64,
+    /// Sampling steps [default: what the model wants]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub steps: Option<u32>,
+    /// Classifier-free guidance scale; 1 or less runs without guidance [default: what the model wants]
+    #[arg(long, value_name = "W")]
+    pub guidance_scale: Option<f64>,
     /// How far guidance is brought back to the contrast of the prompt alone, 0 to 1
     #[arg(long, value_name = "R", default_value_t = 0.0)]
     pub guidance_rescale: f64,
     /// How closely an InstructPix2Pix model keeps to the image
     #[arg(long, value_name = "W", default_value_t = 1.5)]
     pub image_guidance_scale: f64,
-    /// DDIM's eta, 0 to 1; other samplers ignore it
-    #[arg(long, value_name = "ETA", default_value_t = 0.0)]
-    pub eta: f64,
+    /// DDIM's and TCD's eta, 0 to 1 [default: 0, TCD 0.3]; other samplers ignore it
+    #[arg(long, value_name = "ETA")]
+    pub eta: Option<f64>,
     /// Seed of the noise
     #[arg(long, value_name = "S", default_value_t = 0)]
     pub seed: u64,
+    /// How much of the seed's noise is used, 0 to 1: at 0 the seed makes no difference [default: what
+    /// the model wants]
+    #[arg(long, value_name = "V")]
+    pub variation: Option<f64>,
+    /// What the picture looks as if it was made with: none, oil, watercolour or ink [default: what the
+    /// model wants]
+    #[arg(long, value_name = "NAME")]
+    pub finish: Option<Finish>,
+    /// How much of the finish is seen, 0 to 1 [default: what the model wants]
+    #[arg(long, value_name = "S", value_parser = share)]
+    pub finish_strength: Option<f64>,
     /// Width in pixels [default: the image's, or the model's native size]
     #[arg(long, value_name = "W")]
     pub width: Option<u32>,
@@ -69,8 +80,7 @@ pub struct GenerateArgs {
     /// Image to start from: PNG, JPEG or WebP
     #[arg(long, value_name = "IN")]
     pub image: Option<PathBuf>,
-    /// How far from the image the model may go, 0 to 1 [default: 0.7, or 1 with a model that sees
-    /// the image beside the noise]
+    /// How far from the image the model may go, 0 to 1 [default: what the model wants]
     #[arg(long, value_name = "S", requires = "image")]
     pub strength: Option<f64>,
     /// Where the image may change: white may, black stays
@@ -136,26 +146,27 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let (width, height) = size;
     let fit = |picture: Pixels| fit_to(&picture, CanvasSize { width, height });
     let mask = args.mask.as_deref().map(read_image).transpose()?;
-    let sampler = args
-        .sampler
-        .clone()
-        .unwrap_or_else(|| pipeline.scheduler().default_sampler().to_owned());
-    let usual_strength = match model.family.sees_image() {
-        true => 1.0,
-        false => 0.7,
+    let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
+    let wanted = pipeline.model().defaults.clone();
+    let steps = args.steps.unwrap_or(wanted.steps);
+    let output = Output {
+        rect: Rect::new(0, 0, width, height),
+        finish: args.finish.unwrap_or(wanted.finish),
+        finish_strength: args.finish_strength.unwrap_or(wanted.finish_strength),
     };
     let name = model.name.clone();
     let request = GenerateRequest {
         settings: RenderSettings {
             prompt: args.prompt.clone(),
             negative_prompt: args.negative_prompt.clone(),
-            guidance_scale: args.guidance_scale,
+            guidance_scale: args.guidance_scale.unwrap_or(wanted.guidance_scale),
             guidance_rescale: args.guidance_rescale,
             image_guidance_scale: args.image_guidance_scale,
-            steps: args.steps,
-            strength: args.strength.unwrap_or(usual_strength),
+            steps,
+            strength: args.strength.unwrap_or(wanted.strength),
             keeps_a_step: false,
             seed: args.seed,
+            variation: args.variation.unwrap_or(wanted.variation),
             sampler: sampler.clone(),
             eta: args.eta,
             regions: Vec::new(),
@@ -175,7 +186,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             .transpose()?,
     };
 
-    let progress = bar("sampling", args.steps.into());
+    let progress = bar("sampling", steps.into());
     let rendered = pipeline
         .generate_batch(request, |done, steps| {
             progress.set_length(steps as u64);
@@ -193,7 +204,8 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
         .map(|number| numbered(&args.out, number))
         .collect();
     let mut timings = Timings::default();
-    for (row, (file, rendered)) in pictures.iter().zip(&rendered).enumerate() {
+    for (row, (file, rendered)) in pictures.iter().zip(rendered).enumerate() {
+        let rendered = rendered.shown(&output);
         write_image(file, &rendered.pixels, format)?;
         // A step of a batch is in the times of each of its rows.
         let own = |stage: &Stage| row == 0 || *stage != Stage::Denoise;
@@ -210,7 +222,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             model: &name,
             width,
             height,
-            steps: args.steps,
+            steps,
             seed: args.seed,
             sampler: &sampler,
             load_ms,
@@ -234,6 +246,15 @@ fn picture_size(
         (to_grid(image.width()), to_grid(image.height()))
     });
     (args.width.unwrap_or(width), args.height.unwrap_or(height))
+}
+
+/// A number from 0 to 1.
+pub(super) fn share(text: &str) -> Result<f64, String> {
+    let number = text
+        .parse()
+        .ok()
+        .filter(|number| (0.0..=1.0).contains(number));
+    number.ok_or_else(|| "give a number from 0 to 1".to_owned())
 }
 
 /// Two numbers with an x between them.

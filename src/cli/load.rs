@@ -9,6 +9,7 @@ use super::{Failure, LoraFlag, find_model, spinner};
 use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model};
 use crate::pipeline::Pipeline;
+use crate::sampler::sampler_by_name;
 
 /// Which model a command runs, and on what.
 #[derive(Clone, Debug, Args)]
@@ -19,6 +20,19 @@ pub struct ModelFlags {
     /// cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: String,
+}
+
+/// The sampler that was asked for, or the one that the model's folder names.
+///
+/// # Errors
+/// One line, when the folder names a scheduler that is not supported and none was asked for.
+pub fn chosen_sampler(asked: Option<&str>, pipeline: &Pipeline) -> Result<String, Failure> {
+    if let Some(name) = asked {
+        let sampler = sampler_by_name(name).map_err(Failure::usage)?;
+        return Ok(sampler.name().to_owned());
+    }
+    let wanted = pipeline.defaults().map_err(Failure::usage)?;
+    Ok(wanted.sampler)
 }
 
 impl ModelFlags {

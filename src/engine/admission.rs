@@ -1,46 +1,53 @@
-//! The waiting line: latest wins per member, fair shares between rooms.
+//! The queues between rooms and the device thread: latest wins per author, fair shares between
+//! rooms.
 
-mod inversions;
+mod inversion_queue;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use metrics::counter;
 use uuid::Uuid;
 
-use inversions::Inversions;
+use inversion_queue::InversionQueue;
 
-use super::inversion_line::InversionKey;
-use super::loras::LoraSwitch;
-use super::{EngineError, RenderEvent, RenderRequest, RoomKey};
+use super::error::EngineError;
+use super::keys::{JobKey, RoomKey};
+use super::loras::LoraChange;
+use super::request::{InversionWork, Job, RenderWork};
 
-pub(super) use inversions::{InversionTurn, WaitingInversion};
+pub(super) use inversion_queue::{InversionTurn, WaitingInversion};
 
-/// A request with the time at which it came.
+/// A render with the time at which it came.
 pub(super) struct Waiting {
-    pub request: RenderRequest,
+    pub job: Job<RenderWork>,
     pub since: Instant,
 }
 
-/// What the worker keeps of a running render, shared with the waiting line so
-/// that a newer request can stop it.
+impl Waiting {
+    /// One of these runs, and one waits.
+    fn author(&self) -> (RoomKey, Uuid) {
+        (self.job.key.room, self.job.work.author)
+    }
+}
+
+/// What the worker keeps of a running render, shared with the queue so that it can be cancelled.
 #[derive(Clone)]
 pub(super) struct Running {
-    pub room: RoomKey,
-    pub member: Uuid,
-    pub superseded: Arc<AtomicBool>,
+    pub key: JobKey,
+    pub author: Uuid,
+    pub is_cancelled: Arc<AtomicBool>,
 }
 
 /// What there is to do next.
 pub(super) struct Admitted {
-    /// LoRAs to switch to before anything else; no render is under way then.
-    pub switch: Option<LoraSwitch>,
+    /// LoRAs to change to before anything else; no render is under way then.
+    pub loras: Option<LoraChange>,
     /// Renders to begin.
     pub begin: Vec<(Waiting, Running)>,
     /// Inversions under way that are to end here.
-    pub stopped: Vec<InversionKey>,
+    pub stopped: Vec<JobKey>,
     /// Rooms whose latents can go.
     pub forgotten: Vec<RoomKey>,
     /// Photos whose latents can go.
@@ -53,13 +60,13 @@ struct State {
     running: Vec<Running>,
     forgotten: Vec<RoomKey>,
     forgotten_photos: Vec<(RoomKey, u64)>,
-    inversions: Inversions,
-    switch: Option<LoraSwitch>,
+    inversions: InversionQueue,
+    loras: Option<LoraChange>,
     last_served: Option<RoomKey>,
     closed: bool,
 }
 
-/// The waiting line between rooms and the device thread.
+/// The queues between rooms and the device thread.
 pub(super) struct Admission {
     state: Mutex<State>,
     changed: Condvar,
@@ -80,62 +87,82 @@ impl Admission {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn submit(&self, request: RenderRequest) -> Result<(), EngineError> {
+    /// Queues a render. A waiting one of the same author is replaced and told so.
+    pub fn render(&self, job: Job<RenderWork>) -> Result<(), EngineError> {
         let mut guard = self.lock();
         let state = &mut *guard;
         if state.closed {
             return Err(EngineError::Stopped);
         }
-        let key = (request.room, request.member);
-        if request.supersede {
-            let running = state
-                .running
-                .iter()
-                .filter(|run| (run.room, run.member) == key);
-            running.for_each(|run| run.superseded.store(true, Ordering::Relaxed));
-        }
         let since = Instant::now();
-        let same = |waiting: &Waiting| (waiting.request.room, waiting.request.member) == key;
-        match state.waiting.iter().position(same) {
-            Some(index) => {
-                let newest = Waiting { request, since };
-                let replaced = std::mem::replace(&mut state.waiting[index], newest).request;
-                tell(
-                    &replaced,
-                    RenderEvent::Superseded {
-                        ticket: replaced.ticket,
-                    },
-                );
+        let newest = Waiting { job, since };
+        let author = newest.author();
+        let mut waiting = state.waiting.iter();
+        match waiting.position(|waiting| waiting.author() == author) {
+            Some(place) => {
+                let older = std::mem::replace(&mut state.waiting[place], newest);
+                older.job.superseded();
             }
             None if state.waiting.len() >= self.capacity => return Err(EngineError::Overloaded),
-            None => state.waiting.push_back(Waiting { request, since }),
+            None => state.waiting.push_back(newest),
         }
         drop(guard);
         self.changed.notify_one();
         Ok(())
     }
 
+    /// Queues an inversion.
+    pub fn invert(&self, job: Job<InversionWork>) -> Result<(), EngineError> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(EngineError::Stopped);
+        }
+        state.inversions.push(job, self.capacity)?;
+        drop(state);
+        self.changed.notify_one();
+        Ok(())
+    }
+
+    /// An inversion is waited for now.
+    pub fn prioritise(&self, key: JobKey) {
+        self.lock().inversions.prioritise(key);
+    }
+
+    /// Stops a job: one on the device takes no further step.
+    pub fn cancel(&self, key: JobKey) {
+        let mut state = self.lock();
+        for run in state.running.iter().filter(|run| run.key == key) {
+            run.is_cancelled.store(true, Ordering::Relaxed);
+        }
+        let mut waiting = state.waiting.iter();
+        let place = waiting.position(|waiting| waiting.job.key == key);
+        let render = place.and_then(|place| state.waiting.remove(place));
+        let inversion = state.inversions.stop(key);
+        drop(state);
+        render.iter().for_each(|waiting| waiting.job.superseded());
+        inversion
+            .iter()
+            .for_each(|waiting| waiting.job.superseded());
+        self.changed.notify_one();
+    }
+
+    /// A room has ended.
     pub fn forget_room(&self, room: RoomKey) {
         let mut state = self.lock();
         let (gone, kept) = std::mem::take(&mut state.waiting)
             .into_iter()
-            .partition::<VecDeque<_>, _>(|waiting| waiting.request.room == room);
+            .partition::<VecDeque<_>, _>(|waiting| waiting.job.key.room == room);
         state.waiting = kept;
-        for run in state.running.iter().filter(|run| run.room == room) {
-            run.superseded.store(true, Ordering::Relaxed);
+        for run in state.running.iter().filter(|run| run.key.room == room) {
+            run.is_cancelled.store(true, Ordering::Relaxed);
         }
-        let unwanted = state.inversions.give_up_room(room);
+        let inversions = state.inversions.stop_room(room);
         state.forgotten.push(room);
         drop(state);
-        unwanted.iter().for_each(WaitingInversion::tell_given_up);
-        for Waiting { request, .. } in gone {
-            tell(
-                &request,
-                RenderEvent::Superseded {
-                    ticket: request.ticket,
-                },
-            );
-        }
+        inversions
+            .iter()
+            .for_each(|waiting| waiting.job.superseded());
+        gone.iter().for_each(|waiting| waiting.job.superseded());
         self.changed.notify_one();
     }
 
@@ -145,17 +172,17 @@ impl Admission {
         self.changed.notify_one();
     }
 
-    /// Queues a switch of LoRAs: no further render begins until those under way have ended and
+    /// Queues a change of LoRAs: no further render begins until those under way have ended and
     /// it is done.
-    pub fn switch_loras(&self, switch: LoraSwitch) -> Result<(), EngineError> {
+    pub fn change_loras(&self, change: LoraChange) -> Result<(), EngineError> {
         let mut state = self.lock();
         if state.closed {
             return Err(EngineError::Stopped);
         }
-        if state.switch.is_some() {
+        if state.loras.is_some() {
             return Err(EngineError::Switching);
         }
-        state.switch = Some(switch);
+        state.loras = Some(change);
         drop(state);
         self.changed.notify_one();
         Ok(())
@@ -164,16 +191,18 @@ impl Admission {
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        // Whoever waits for it hears that by the end of its channel.
-        state.switch = None;
-        let unwanted = state.inversions.give_up_all();
+        // Whoever waits for it learns that by the end of its channel.
+        state.loras = None;
+        let inversions = state.inversions.stop_all();
         drop(state);
-        unwanted.iter().for_each(WaitingInversion::tell_given_up);
+        inversions
+            .iter()
+            .for_each(|waiting| waiting.job.superseded());
         self.changed.notify_one();
     }
 
     /// The next renders to begin, at most `free` of them, and what is to end, or `None` once the
-    /// engine is closed. Waits when there is nothing to do. While a switch of LoRAs waits for
+    /// engine is closed. Waits when there is nothing to do. While a change of LoRAs waits for
     /// running renders to end, none begins.
     pub fn next(&self, free: usize) -> Option<Admitted> {
         let mut state = self.lock();
@@ -183,7 +212,7 @@ impl Admission {
             && state.forgotten.is_empty()
             && state.forgotten_photos.is_empty()
             && state.inversions.is_idle()
-            && state.switch.is_none()
+            && state.loras.is_none()
         {
             state = self
                 .changed
@@ -194,22 +223,22 @@ impl Admission {
             return None;
         }
         let quiet = state.running.is_empty();
-        let switch = state.switch.take_if(|_| quiet);
+        let loras = state.loras.take_if(|_| quiet);
         let mut begin = Vec::new();
-        while state.switch.is_none()
+        while state.loras.is_none()
             && begin.len() < free
             && let Some(waiting) = state.take_fair()
         {
             let running = Running {
-                room: waiting.request.room,
-                member: waiting.request.member,
-                superseded: Arc::default(),
+                key: waiting.job.key,
+                author: waiting.job.work.author,
+                is_cancelled: Arc::default(),
             };
             state.running.push(running.clone());
             begin.push((waiting, running));
         }
         Some(Admitted {
-            switch,
+            loras,
             begin,
             stopped: state.inversions.take_stopped(),
             forgotten: std::mem::take(&mut state.forgotten),
@@ -221,49 +250,46 @@ impl Admission {
     pub fn ended(&self, running: &Running) {
         self.lock()
             .running
-            .retain(|run| !Arc::ptr_eq(&run.superseded, &running.superseded));
+            .retain(|run| !Arc::ptr_eq(&run.is_cancelled, &running.is_cancelled));
+    }
+
+    /// Which inversion takes a step now.
+    pub fn inversion_turn(&self) -> Option<InversionTurn> {
+        self.lock().inversions.turn()
+    }
+
+    /// The noise of an inversion is found.
+    pub fn inversion_found(&self, key: JobKey) {
+        self.lock().inversions.found(key);
+    }
+
+    /// An inversion on the device has ended.
+    pub fn inversion_ended(&self, key: JobKey) {
+        self.lock().inversions.ended(key);
     }
 }
 
 impl State {
-    /// The oldest request that may run: its member has none running, and its
+    /// The oldest render that may run: its author has none running, and its
     /// room is not the one served last unless only that room waits.
     fn take_fair(&mut self) -> Option<Waiting> {
         self.waiting
-            .retain(|waiting| !waiting.request.events.is_closed());
+            .retain(|waiting| !waiting.job.events.is_closed());
         let may_run = |waiting: &Waiting| {
-            let key = (waiting.request.room, waiting.request.member);
-            !self.running.iter().any(|run| (run.room, run.member) == key)
+            let author = waiting.author();
+            let mut running = self.running.iter();
+            !running.any(|run| (run.key.room, run.author) == author)
         };
         let other_room =
-            |waiting: &Waiting| may_run(waiting) && Some(waiting.request.room) != self.last_served;
+            |waiting: &Waiting| may_run(waiting) && Some(waiting.job.key.room) != self.last_served;
         let index = self
             .waiting
             .iter()
             .position(other_room)
             .or_else(|| self.waiting.iter().position(may_run))?;
         let waiting = self.waiting.remove(index)?;
-        self.last_served = Some(waiting.request.room);
+        self.last_served = Some(waiting.job.key.room);
         Some(waiting)
-    }
-}
-
-/// Sends an event to the room of a request; a room that is gone hears nothing.
-pub(super) fn tell(request: &RenderRequest, event: RenderEvent) {
-    use tokio::sync::mpsc::error::TrySendError;
-    let state = match event {
-        RenderEvent::Started { .. } => "started",
-        RenderEvent::Done { .. } => "done",
-        RenderEvent::Superseded { .. } => "superseded",
-        RenderEvent::Failed { .. } => "failed",
-    };
-    counter!("impasto_renders_total", "state" => state).increment(1);
-    if let Err(TrySendError::Full(_)) = request.events.try_send(event) {
-        tracing::error!(
-            room = request.room.0,
-            ticket = request.ticket,
-            "a room does not take its render events"
-        );
     }
 }
 

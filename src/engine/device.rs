@@ -2,7 +2,7 @@
 
 use candle_core::Device;
 
-use super::EngineError;
+use super::error::EngineError;
 
 /// The device called `cpu`, `cuda`, `cuda:N` or `metal`.
 ///

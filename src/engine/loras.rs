@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use tokio::sync::oneshot;
 
-use super::EngineError;
+use super::error::EngineError;
 use crate::model::LoraChoice;
 use crate::protocol::LoraWeight;
 
@@ -14,7 +14,7 @@ use crate::protocol::LoraWeight;
 pub(super) struct KnownLoras(Vec<LoraChoice>);
 
 /// LoRAs to be made the active ones, and who waits for it.
-pub(super) struct LoraSwitch {
+pub(super) struct LoraChange {
     pub choices: Vec<LoraChoice>,
     pub done: oneshot::Sender<Result<(), EngineError>>,
 }

@@ -1,45 +1,50 @@
 //! Device threads: admission, step-level batches across rooms, cancel, latent residency.
 //!
 //! One thread per device owns the model and every tensor. Rooms hand it
-//! [`RenderRequest`]s through an [`EngineHandle`] that never blocks, and hear
-//! of them through [`RenderEvent`]s.
+//! [`Command`]s through an [`EngineHandle`] that never blocks, and get [`Event`]s
+//! back.
 
-mod active;
 mod admission;
 mod device;
 mod error;
-mod inversion_line;
-mod inverting;
+mod inversion_run;
+mod keys;
 mod latent_folder;
 mod loras;
-mod parts;
+mod patches;
+mod priority_queue;
 mod request;
 mod residency;
+mod run;
 mod worker;
 
 pub use device::device_from_name;
 pub use error::EngineError;
+pub use keys::RoomKey;
+pub use priority_queue::Priority;
 pub use request::{
-    EVENTS_PER_INVERSION, InversionEvent, InversionRequest, InvertedPart, RenderEvent,
-    RenderRequest, RoomKey,
+    Command, EVENTS_PER_JOB, Event, InversionWork, InvertedPatch, RenderWork, Request, Work,
 };
 
 #[cfg(test)]
-pub(crate) use inversion_line::{Errand, InversionKey, InversionLine};
+pub(crate) use keys::JobKey;
+#[cfg(test)]
+pub(crate) use priority_queue::PriorityQueue;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::canvas::WindowRules;
-use crate::model::{Family, LoadOptions, LoraChoice, Model};
+use crate::model::{LoadOptions, LoraChoice, Model};
 use crate::pipeline::Pipeline;
 use crate::protocol::{EditMethod, LoraWeight, ModelInfo, Settings};
 use crate::sampler::sampler_names;
 use admission::Admission;
-use loras::{KnownLoras, LoraSwitch};
+use loras::{KnownLoras, LoraChange};
+use request::Job;
 use worker::Worker;
 
 /// How an engine is started.
@@ -230,13 +235,45 @@ impl EngineHandle {
         &self.defaults
     }
 
-    /// Queues a render. A waiting one of the same room and member is replaced
-    /// and told so. Never blocks.
+    /// Takes a command of a room; events of a job that it starts come through `events`, which must
+    /// have room for [`EVENTS_PER_JOB`] of every job under way. Never blocks.
+    ///
+    /// Of all inversions that are queued those that somebody waits for take their steps first, then
+    /// those on their way back, which tells how good they are. A room that asks for one interactive
+    /// inversion and one prefetch at a time shares the device fairly with others.
     ///
     /// # Errors
-    /// When too many renders wait, or the engine has stopped.
-    pub fn submit(&self, request: RenderRequest) -> Result<(), EngineError> {
-        self.admission.submit(request)
+    /// When a job is to be started and too many wait, or the engine has stopped; then no event of
+    /// it comes.
+    pub fn send(
+        &self,
+        room: RoomKey,
+        command: Command,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), EngineError> {
+        let key = |ticket| keys::JobKey { room, ticket };
+        match command {
+            Command::Start(Request { ticket, work }) => {
+                let (key, events) = (key(ticket), events.clone());
+                return match work {
+                    Work::Render(work) => self.admission.render(Job {
+                        key,
+                        work: *work,
+                        events,
+                    }),
+                    Work::Inversion(work) => self.admission.invert(Job {
+                        key,
+                        work: *work,
+                        events,
+                    }),
+                };
+            }
+            Command::Prioritise(ticket) => self.admission.prioritise(key(ticket)),
+            Command::Cancel(ticket) => self.admission.cancel(key(ticket)),
+            Command::ForgetPhoto(photo) => self.admission.forget_photo(room, photo),
+            Command::ForgetRoom => self.admission.forget_room(room),
+        }
+        Ok(())
     }
 
     /// The LoRAs that the engine was started with, in their order, with the weights that they
@@ -251,44 +288,12 @@ impl EngineHandle {
     ///
     /// # Errors
     /// When a name is unknown or stands twice, a LoRA's file cannot be read any more, another
-    /// switch waits, or the engine has stopped; then everything stays as it is.
+    /// change waits, or the engine has stopped; then everything stays as it is.
     pub async fn set_loras(&self, weights: &[LoraWeight]) -> Result<(), EngineError> {
         let choices = self.known_loras.with_weights(weights)?;
-        let (done, told) = oneshot::channel();
-        self.admission.switch_loras(LoraSwitch { choices, done })?;
-        told.await.map_err(|_| EngineError::Stopped)?
-    }
-
-    /// Queues the inversion of a part of a photo. Never blocks. Of all that are queued those that
-    /// somebody waits for take their steps first, then those on their way back, which tells how
-    /// good they are. A room that asks for one that is wanted and one ahead of need at a time
-    /// shares the device fairly with others.
-    ///
-    /// # Errors
-    /// When too many wait, or the engine has stopped; then no news comes.
-    pub fn invert(&self, request: InversionRequest) -> Result<(), EngineError> {
-        self.admission.invert(request)
-    }
-
-    /// Somebody's brush waits for an inversion that is under way: it goes before all that is done
-    /// ahead of need. Without effect on one that has ended.
-    pub fn want_inversion(&self, room: RoomKey, ticket: u64) {
-        self.admission.want_inversion(room, ticket);
-    }
-
-    /// Stops an inversion at its next step; what is inverted of the photo stays.
-    pub fn cancel_inversion(&self, room: RoomKey, ticket: u64) {
-        self.admission.cancel_inversion(room, ticket);
-    }
-
-    /// Drops what is inverted of a photo.
-    pub fn forget_photo(&self, room: RoomKey, photo: u64) {
-        self.admission.forget_photo(room, photo);
-    }
-
-    /// Drops what waits for a room, and its latents.
-    pub fn forget_room(&self, room: RoomKey) {
-        self.admission.forget_room(room);
+        let (done, result) = oneshot::channel();
+        self.admission.change_loras(LoraChange { choices, done })?;
+        result.await.map_err(|_| EngineError::Stopped)?
     }
 }
 
@@ -311,7 +316,7 @@ mod guard_tests {
         assert!(alive.changed().await.is_err());
         assert!(thread.join().is_err());
         let (choices, done) = (Vec::new(), oneshot::channel().0);
-        let refused = admission.switch_loras(LoraSwitch { choices, done });
+        let refused = admission.change_loras(LoraChange { choices, done });
         assert!(matches!(refused, Err(EngineError::Stopped)));
     }
 }
@@ -328,34 +333,31 @@ fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError>
         ..LoadOptions::on(device_from_name(&options.device)?)
     };
     let model = Model::load(&options.model, &load_options)?;
-    let description = describe(&model, &options.device);
     let mut pipeline = Pipeline::new(model, options.text_entries)?;
-    worker::warm_up(&mut pipeline, &description.rules, &description.defaults)?;
+    let description = describe(&pipeline, &options.device)?;
+    worker::warm_up(&mut pipeline, &description.rules)?;
     Ok((pipeline, description))
 }
 
-fn describe(model: &Model, device: &str) -> Description {
+fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineError> {
+    let (model, wanted) = (pipeline.model(), pipeline.defaults()?);
     let native_size = model.native_side();
     let defaults = Settings {
         prompt: String::new(),
         negative_prompt: String::new(),
-        guidance_scale: match model.family {
-            Family::InstructPix2Pix => 7.5,
-            _ => 1.0,
-        },
+        guidance_scale: wanted.guidance_scale,
         guidance_rescale: None,
         image_guidance_scale: None,
-        steps: 2,
-        strength: match model.family {
-            Family::Sketch | Family::InstructPix2Pix => 1.0,
-            // An inpainting model sees what lies around the strokes, but the strokes only here.
-            _ => 0.7,
-        },
+        steps: wanted.steps,
+        strength: wanted.strength,
         seed: 0,
-        sampler: default_sampler(model.family).to_owned(),
+        variation: wanted.variation,
+        sampler: wanted.sampler.clone(),
         spread: 16,
         live: true,
         method: EditMethod::default(),
+        finish: wanted.finish,
+        finish_strength: wanted.finish_strength,
     };
     let mut samplers = vec![defaults.sampler.clone()];
     samplers.extend(
@@ -367,16 +369,13 @@ fn describe(model: &Model, device: &str) -> Description {
         id: model.name.clone(),
         family: model.family.name().to_owned(),
         native_size,
-        largest_zoom: match model.family {
-            // It knows things and landscapes as whole small pictures, not parts of large ones.
-            Family::Sketch => 2,
-            _ => 1,
-        },
+        largest_zoom: model.defaults.largest_zoom,
         device: device.to_owned(),
         dtype: model.dtype.as_str().to_owned(),
         max_steps: 50,
         max_guidance_scale: model.family.is_guidance_free().then_some(1.0),
         samplers,
+        defaults: wanted,
     };
     let grid = model.window_grid();
     let rules = WindowRules {
@@ -386,20 +385,11 @@ fn describe(model: &Model, device: &str) -> Description {
         minimum: 128.min(native_size),
         maximum: native_size.max(grid),
     };
-    Description {
+    Ok(Description {
         info,
         rules,
         defaults,
-    }
-}
-
-/// The sampler that few steps look best with.
-fn default_sampler(family: Family) -> &'static str {
-    match family {
-        Family::Turbo | Family::SdxlTurbo => "turbo",
-        Family::Sketch | Family::Lcm => "lcm",
-        Family::Sd | Family::Sdxl | Family::Inpainting | Family::InstructPix2Pix => "dpm-solver++",
-    }
+    })
 }
 
 /// Inversion turns pictures into noise, not the other way round.

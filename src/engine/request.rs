@@ -1,4 +1,4 @@
-//! What rooms ask of the engine, and what they hear back.
+//! What rooms ask of the engine, and what they get back.
 
 use std::sync::Arc;
 
@@ -6,79 +6,65 @@ use metrics::counter;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::inversion_line::InversionKey;
+use super::keys::JobKey;
+use super::priority_queue::Priority;
 use crate::canvas::Pixels;
-use crate::pipeline::Edit;
+use crate::pipeline::{Edit, PipelineError};
 use crate::protocol::{Rect, TimingsMs};
 
-/// So many events of each inversion under way must have room in the channel that they go to. Three
-/// are never left out: that it began, that its noise is found, and how it ended. Other progress is
-/// told only while more than half of the channel is free, so that these always find room.
-pub const EVENTS_PER_INVERSION: usize = 8;
+/// So many events of each job under way must have room in the channel that they go to. Three of an
+/// inversion are never left out: that it began, that its noise is found, and how it ended; a render
+/// has two. Other progress is sent only while more than half of the channel is free, so that these
+/// always find room.
+pub const EVENTS_PER_JOB: usize = 8;
 
-/// A room, as the engine knows it: a number that is never used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RoomKey(pub u64);
-
-/// A render that a room asks for.
+/// What a room asks of the engine. Jobs are named by tickets, the room's own numbers for them.
 #[derive(Debug)]
-pub struct RenderRequest {
-    /// Which room.
-    pub room: RoomKey,
-    /// Whose stroke it follows: one render runs and one waits per member.
-    pub member: Uuid,
-    /// The room's own number for this render, sent back in every event.
+pub enum Command {
+    /// Start a job. A waiting render of the same author is replaced.
+    Start(Request),
+    /// Somebody's brush waits for an inversion: it goes before all that nobody waits for.
+    Prioritise(u64),
+    /// Stop a job at its next step. What is inverted of a photo stays.
+    Cancel(u64),
+    /// Drop what is inverted of a photo, by the room's number for it.
+    ForgetPhoto(u64),
+    /// The room has ended: drop what waits for it, and its latents.
+    ForgetRoom,
+}
+
+/// A job that a room asks for.
+#[derive(Debug)]
+pub struct Request {
+    /// The room's own number for it, sent back in every event.
     pub ticket: u64,
+    /// What to do.
+    pub work: Work,
+}
+
+/// What a job is.
+#[derive(Debug)]
+pub enum Work {
+    /// Render a window.
+    Render(Box<RenderWork>),
+    /// Invert a patch of a photo.
+    Inversion(Box<InversionWork>),
+}
+
+/// The render of a window.
+#[derive(Debug)]
+pub struct RenderWork {
+    /// Whose stroke it follows: one render runs and one waits for each author of a room.
+    pub author: Uuid,
     /// What to render.
     pub edit: Edit,
-    /// True stops a running render of this member at its next step; false lets it finish.
-    pub supersede: bool,
-    /// Where the events go. The engine never waits for it: give it room for
-    /// three events per request under way.
-    pub events: mpsc::Sender<RenderEvent>,
 }
 
-/// News of a render. Every ticket ends with exactly one of `Done`,
-/// `Superseded` and `Failed`.
-#[derive(Debug)]
-pub enum RenderEvent {
-    /// The device began.
-    Started {
-        /// The room's number.
-        ticket: u64,
-    },
-    /// The picture is there.
-    Done {
-        /// The room's number.
-        ticket: u64,
-        /// The window as the model sees it; the room blends it in under the mask.
-        pixels: Pixels,
-        /// How long each stage took.
-        timings: TimingsMs,
-    },
-    /// A newer render took its place, or the room was forgotten.
-    Superseded {
-        /// The room's number.
-        ticket: u64,
-    },
-    /// It failed.
-    Failed {
-        /// The room's number.
-        ticket: u64,
-        /// One sentence for a person.
-        message: String,
-    },
-}
-
-/// The inversion of a part of a photo that a room asks for.
+/// The inversion of a patch of a photo.
 #[derive(Clone, Debug)]
-pub struct InversionRequest {
-    /// Which room.
-    pub room: RoomKey,
+pub struct InversionWork {
     /// The room's number for the photo.
     pub photo: u64,
-    /// The room's own number for this inversion, sent back in every event.
-    pub ticket: u64,
     /// What the model sees, in canvas pixels.
     pub rect: Rect,
     /// The part of it that is kept: on the latents' grid.
@@ -91,47 +77,45 @@ pub struct InversionRequest {
     pub steps: u32,
     /// Runs of the model per step that solve for what the way back needs.
     pub refinements: u32,
-    /// True when somebody's brush waits for it: then it goes before all that is done ahead of
-    /// need. See also [`EngineHandle::want_inversion`](super::EngineHandle::want_inversion).
-    pub is_wanted: bool,
-    /// Where the events go. The engine never waits for it: give it room for
-    /// [`EVENTS_PER_INVERSION`] of every inversion whose end was not received yet.
-    pub events: mpsc::Sender<InversionEvent>,
+    /// How urgent it is at first.
+    pub priority: Priority,
 }
 
-impl InversionRequest {
-    pub(super) fn key(&self) -> InversionKey {
-        InversionKey {
-            room: self.room,
-            ticket: self.ticket,
-        }
-    }
-}
-
-/// News of an inversion. Every ticket ends with exactly one of `Done`, `Superseded` and `Failed`.
+/// News of a job. Every ticket ends with exactly one of `Rendered` or `Inverted`, `Superseded` and
+/// `Failed`.
 #[derive(Debug)]
-pub enum InversionEvent {
+pub enum Event {
     /// The device began.
     Started {
         /// The room's number.
         ticket: u64,
     },
-    /// So many steps are done. With the last of them windows over the part can be edited; the way
-    /// back, which tells how good it is, follows. Some may be left out, the last is not.
+    /// So many steps of an inversion are done. With the last of them windows over the patch can be
+    /// edited; the way back, which tells how good it is, follows. Some may be left out, the last is
+    /// not.
     Progress {
         /// The room's number.
         ticket: u64,
         /// Steps done.
         step: u32,
     },
-    /// The part is inverted, and it is known what comes back from it.
-    Done {
+    /// A render is done.
+    Rendered {
+        /// The room's number.
+        ticket: u64,
+        /// The window as the model sees it; the room blends it in under the mask.
+        pixels: Pixels,
+        /// How long each stage took.
+        timings: TimingsMs,
+    },
+    /// A patch is inverted, and it is known what comes back from it.
+    Inverted {
         /// The room's number.
         ticket: u64,
         /// What can be shown of it.
-        part: InvertedPart,
+        patch: InvertedPatch,
     },
-    /// It was cancelled, or the room was forgotten.
+    /// It was cancelled, a newer render took its place, or the room was forgotten.
     Superseded {
         /// The room's number.
         ticket: u64,
@@ -145,9 +129,23 @@ pub enum InversionEvent {
     },
 }
 
-/// What can be shown of an inverted part: pictures as large as its core.
+impl Event {
+    /// The room's number for the job.
+    pub fn ticket(&self) -> u64 {
+        match self {
+            Self::Started { ticket }
+            | Self::Progress { ticket, .. }
+            | Self::Rendered { ticket, .. }
+            | Self::Inverted { ticket, .. }
+            | Self::Superseded { ticket }
+            | Self::Failed { ticket, .. } => *ticket,
+        }
+    }
+}
+
+/// What can be shown of an inverted patch: pictures as large as its core.
 #[derive(Debug)]
-pub struct InvertedPart {
+pub struct InvertedPatch {
     /// The noise, as the decoder shows it.
     pub noise: Pixels,
     /// What DDIM makes of the noise again.
@@ -156,80 +154,144 @@ pub struct InvertedPart {
     pub timings: TimingsMs,
 }
 
-/// Sends an event to the room of an inversion; a room that is gone hears nothing.
-pub(super) fn tell_inversion(request: &InversionRequest, event: InversionEvent) {
-    let state = match &event {
-        InversionEvent::Progress { step, .. } => {
-            let is_half_full = 2 * request.events.capacity() <= request.events.max_capacity();
-            if *step < request.steps && is_half_full {
-                return;
-            }
-            None
-        }
-        InversionEvent::Started { .. } => Some("started"),
-        InversionEvent::Done { .. } => Some("done"),
-        InversionEvent::Superseded { .. } => Some("superseded"),
-        InversionEvent::Failed { .. } => Some("failed"),
-    };
-    if let Some(state) = state {
-        counter!("impasto_inversions_total", "state" => state).increment(1);
+/// A job in the engine, and where its events go. The engine never waits for them: the channel must
+/// have room for [`EVENTS_PER_JOB`] of every job whose end was not received yet.
+#[derive(Clone, Debug)]
+pub(super) struct Job<W> {
+    pub key: JobKey,
+    pub work: W,
+    pub events: mpsc::Sender<Event>,
+}
+
+/// What the kinds of work differ in, where events are sent.
+pub(super) trait Kind {
+    /// Counts events by their state.
+    const METRIC: &'static str;
+
+    /// The step whose progress is always sent.
+    fn last_step(&self) -> Option<u32>;
+}
+
+impl Kind for RenderWork {
+    const METRIC: &'static str = "impasto_renders_total";
+
+    fn last_step(&self) -> Option<u32> {
+        None
     }
-    if let Err(mpsc::error::TrySendError::Full(_)) = request.events.try_send(event) {
-        tracing::error!(
-            room = request.room.0,
-            ticket = request.ticket,
-            "a room does not take its inversion's events"
-        );
+}
+
+impl Kind for InversionWork {
+    const METRIC: &'static str = "impasto_inversions_total";
+
+    fn last_step(&self) -> Option<u32> {
+        Some(self.steps)
+    }
+}
+
+impl<W: Kind> Job<W> {
+    pub fn started(&self) {
+        let ticket = self.key.ticket;
+        self.send("started", Event::Started { ticket });
+    }
+
+    /// Left out while the channel is half full, except the last step's.
+    pub fn progress(&self, step: u32) {
+        let is_half_full = 2 * self.events.capacity() <= self.events.max_capacity();
+        if is_half_full && self.work.last_step().is_some_and(|last| step < last) {
+            return;
+        }
+        let ticket = self.key.ticket;
+        self.deliver(Event::Progress { ticket, step });
+    }
+
+    pub fn superseded(&self) {
+        let ticket = self.key.ticket;
+        self.send("superseded", Event::Superseded { ticket });
+    }
+
+    pub fn failed(&self, error: &PipelineError) {
+        let ticket = self.key.ticket;
+        let message = error.to_string();
+        self.send("failed", Event::Failed { ticket, message });
+    }
+
+    fn send(&self, state: &'static str, event: Event) {
+        counter!(W::METRIC, "state" => state).increment(1);
+        self.deliver(event);
+    }
+
+    /// Hands an event to the room; one that is gone gets nothing.
+    fn deliver(&self, event: Event) {
+        if let Err(mpsc::error::TrySendError::Full(_)) = self.events.try_send(event) {
+            tracing::error!(
+                room = self.key.room.0,
+                ticket = self.key.ticket,
+                "a room does not take the events of its job"
+            );
+        }
+    }
+}
+
+impl Job<RenderWork> {
+    pub fn rendered(&self, pixels: Pixels, timings: TimingsMs) {
+        let ticket = self.key.ticket;
+        let event = Event::Rendered {
+            ticket,
+            pixels,
+            timings,
+        };
+        self.send("done", event);
+    }
+}
+
+impl Job<InversionWork> {
+    pub fn inverted(&self, patch: InvertedPatch) {
+        let ticket = self.key.ticket;
+        self.send("done", Event::Inverted { ticket, patch });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::keys::RoomKey;
 
-    fn request(ticket: u64, events: &mpsc::Sender<InversionEvent>) -> InversionRequest {
+    fn job(ticket: u64, events: &mpsc::Sender<Event>) -> Job<InversionWork> {
         let rect = Rect::new(0, 0, 8, 8);
-        InversionRequest {
-            room: RoomKey(1),
-            photo: 1,
-            ticket,
-            rect,
-            core: rect,
-            pixels: Arc::new(Pixels::new(8, 8, [0; 3])),
-            prompt: String::new(),
-            steps: 50,
-            refinements: 0,
-            is_wanted: false,
+        let room = RoomKey(1);
+        Job {
+            key: JobKey { room, ticket },
+            work: InversionWork {
+                photo: 1,
+                rect,
+                core: rect,
+                pixels: Arc::new(Pixels::new(8, 8, [0; 3])),
+                prompt: String::new(),
+                steps: 50,
+                refinements: 0,
+                priority: Priority::Prefetch,
+            },
             events: events.clone(),
         }
     }
 
     #[test]
-    fn a_room_that_hears_late_misses_progress_but_no_noise_and_no_ending() {
+    fn a_room_that_listens_late_misses_progress_but_no_noise_and_no_ending() {
         for inversions in [1, 2, 7, 16] {
-            let (events, mut heard) = mpsc::channel(inversions * EVENTS_PER_INVERSION);
+            let (events, mut received) = mpsc::channel(inversions * EVENTS_PER_JOB);
             let tickets = 1..=inversions as u64;
-            let requests: Vec<_> = tickets.map(|ticket| request(ticket, &events)).collect();
-            for request in &requests {
-                let ticket = request.ticket;
-                tell_inversion(request, InversionEvent::Started { ticket });
-            }
+            let jobs: Vec<_> = tickets.map(|ticket| job(ticket, &events)).collect();
+            jobs.iter().for_each(Job::started);
             for step in 1..=50 {
-                for request in &requests {
-                    let ticket = request.ticket;
-                    tell_inversion(request, InversionEvent::Progress { ticket, step });
-                }
+                jobs.iter().for_each(|job| job.progress(step));
             }
-            for request in &requests {
-                let ticket = request.ticket;
-                tell_inversion(request, InversionEvent::Superseded { ticket });
-            }
+            jobs.iter().for_each(Job::superseded);
             let (mut started, mut progress, mut found, mut ended) = (0, 0, 0, 0);
-            while let Ok(event) = heard.try_recv() {
+            while let Ok(event) = received.try_recv() {
                 match event {
-                    InversionEvent::Started { .. } => started += 1,
-                    InversionEvent::Progress { step: 50, .. } => found += 1,
-                    InversionEvent::Progress { .. } => progress += 1,
+                    Event::Started { .. } => started += 1,
+                    Event::Progress { step: 50, .. } => found += 1,
+                    Event::Progress { .. } => progress += 1,
                     _ => ended += 1,
                 }
             }

@@ -1,8 +1,8 @@
-//! Latents that stay between the renders of a room: encoded windows, and the parts of inverted
+//! Latents that stay between the renders of a room: encoded windows, and the patches of inverted
 //! photos. All rooms share a budget of device memory.
 //!
-//! Over the budget, the room that was used longest ago makes room: its encoded windows are
-//! forgotten, since encoding brings them back, then its photos' parts move to host memory and from
+//! Over the budget, the room that was used longest ago gives way: its encoded windows are
+//! forgotten, since encoding brings them back, then its photos' patches move to host memory and from
 //! there to disk, until they are needed again.
 
 use std::collections::HashMap;
@@ -11,9 +11,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use candle_core::{Device, Tensor};
 use metrics::{counter, gauge};
 
-use super::RoomKey;
+use super::keys::RoomKey;
 use super::latent_folder::LatentFolder;
-use super::parts::{Part, Place};
+use super::patches::{Patch, Place};
 use crate::canvas::Pixels;
 use crate::pipeline::{Inversion, PipelineError, tensor_bytes};
 use crate::sampler::LatentRect;
@@ -49,7 +49,7 @@ impl WindowKey {
 struct RoomLatents {
     used: u64,
     windows: HashMap<WindowKey, (u64, Tensor)>,
-    parts: Vec<Part>,
+    patches: Vec<Patch>,
 }
 
 impl RoomLatents {
@@ -66,7 +66,7 @@ pub(super) struct Residency {
     device: Device,
     /// Bytes of device memory, and again of host memory where that is another.
     budget: u64,
-    /// Where parts go that have no place in memory; made when it is needed.
+    /// Where patches go that have no place in memory; made when it is needed.
     folder: Option<LatentFolder>,
 }
 
@@ -103,26 +103,26 @@ impl Residency {
             }
         }
         room.windows.insert(key, (now, latents));
-        self.make_room();
+        self.evict();
     }
 
-    /// Keeps a part of an inverted photo, in the place of one that lay there.
-    pub fn keep_part(&mut self, room: RoomKey, photo: u64, part: Inversion) {
+    /// Keeps a patch of an inverted photo, in the place of one that lay there.
+    pub fn keep_patch(&mut self, room: RoomKey, photo: u64, patch: Inversion) {
         let now = self.tick();
-        let part = Part::new(photo, part, now);
+        let patch = Patch::new(photo, patch, now);
         let room = self.rooms.entry(room).or_default();
         room.used = now;
-        room.parts
-            .retain(|other| (other.photo, other.rect) != (photo, part.rect));
-        room.parts.push(part);
-        self.make_room();
+        room.patches
+            .retain(|other| (other.photo, other.rect) != (photo, patch.rect));
+        room.patches.push(patch);
+        self.evict();
     }
 
-    /// The inversion of a window of a photo, from its parts; those that lie elsewhere come back to
+    /// The inversion of a window of a photo, from its patches; those that lie elsewhere come back to
     /// the device.
     ///
     /// # Errors
-    /// `PartNotInverted` where parts are missing, `PartLost` when one does not come back, or when
+    /// `PartNotInverted` where patches are missing, `PartLost` when one does not come back, or when
     /// the device fails.
     pub fn window(
         &mut self,
@@ -137,21 +137,21 @@ impl Residency {
             .get_mut(&room)
             .ok_or(PipelineError::PartNotInverted)?;
         room.used = now;
-        let touches = |part: &Part| part.photo == photo && part.rect.intersect(rect).is_some();
+        let touches = |patch: &Patch| patch.photo == photo && patch.rect.intersect(rect).is_some();
         let mut needed = Vec::new();
-        for part in room.parts.iter_mut().filter(|part| touches(part)) {
-            part.used = now;
-            needed.push(part.on_device(&self.device)?);
+        for patch in room.patches.iter_mut().filter(|patch| touches(patch)) {
+            patch.used = now;
+            needed.push(patch.on_device(&self.device)?);
         }
         let window = Inversion::gathered(&needed, rect, pixels);
-        self.make_room();
+        self.evict();
         window
     }
 
     /// A photo is not edited any more.
     pub fn forget_photo(&mut self, room: RoomKey, photo: u64) {
         if let Some(room) = self.rooms.get_mut(&room) {
-            room.parts.retain(|part| part.photo != photo);
+            room.patches.retain(|patch| patch.photo != photo);
         }
         self.report();
     }
@@ -167,19 +167,19 @@ impl Residency {
         self.clock
     }
 
-    /// Bytes of windows and parts in a place.
+    /// Bytes of windows and patches in a place.
     fn bytes_in(&self, place: Place) -> u64 {
         let windows = match place {
             Place::Device => self.rooms.values().map(RoomLatents::window_bytes).sum(),
             Place::Host | Place::Disk => 0,
         };
-        let parts = self.rooms.values().flat_map(|room| &room.parts);
-        let parts = parts.filter(|part| part.place() == place);
-        windows + parts.map(|part| part.bytes).sum::<u64>()
+        let patches = self.rooms.values().flat_map(|room| &room.patches);
+        let patches = patches.filter(|patch| patch.place() == place);
+        windows + patches.map(|patch| patch.bytes).sum::<u64>()
     }
 
     /// Brings the device's memory, and then the host's, back under the budget.
-    fn make_room(&mut self) {
+    fn evict(&mut self) {
         while self.bytes_in(Place::Device) > self.budget && self.leave_device() {}
         while self.bytes_in(Place::Host) > self.budget && self.move_oldest(Place::Host, Place::Disk)
         {
@@ -188,11 +188,11 @@ impl Residency {
     }
 
     /// Takes from the room used longest ago what it has on the device: its windows or, where there
-    /// are none, a part. False when there is nothing left to take.
+    /// are none, a patch. False when there is nothing left to take.
     fn leave_device(&mut self) -> bool {
         let on_device = |room: &RoomLatents| {
-            let is_there = |part: &Part| part.place() == Place::Device;
-            !room.windows.is_empty() || room.parts.iter().any(is_there)
+            let is_there = |patch: &Patch| patch.place() == Place::Device;
+            !room.windows.is_empty() || room.patches.iter().any(is_there)
         };
         let rooms = self.rooms.values_mut().filter(|room| on_device(room));
         let Some(oldest) = rooms.min_by_key(|room| room.used) else {
@@ -210,7 +210,7 @@ impl Residency {
         self.move_oldest(Place::Device, next)
     }
 
-    /// Moves the part that was used longest ago, of the room that was. False when none can go.
+    /// Moves the patch that was used longest ago, of the room that was. False when none can go.
     fn move_oldest(&mut self, from: Place, to: Place) -> bool {
         let path = match to {
             Place::Disk => match self.next_file() {
@@ -224,21 +224,24 @@ impl Residency {
         };
         let candidates = self.rooms.values_mut().flat_map(|room| {
             let used = room.used;
-            let parts = room.parts.iter_mut().filter(|part| part.place() == from);
-            parts.map(move |part| ((used, part.used), part))
+            let patches = room
+                .patches
+                .iter_mut()
+                .filter(|patch| patch.place() == from);
+            patches.map(move |patch| ((used, patch.used), patch))
         });
-        let Some((_, part)) = candidates.min_by_key(|(used, _)| *used) else {
+        let Some((_, patch)) = candidates.min_by_key(|(used, _)| *used) else {
             return false;
         };
         let moved = match to {
-            Place::Disk => part.move_to_disk(path),
-            Place::Device | Place::Host => part.move_to_host(),
+            Place::Disk => patch.move_to_disk(path),
+            Place::Device | Place::Host => patch.move_to_host(),
         };
         match &moved {
             Ok(()) => {
                 counter!("impasto_latent_moves_total", "to" => to.name()).increment(1);
             }
-            Err(error) => tracing::error!(%error, "a part of a photo stays where it is"),
+            Err(error) => tracing::error!(%error, "a patch of a photo stays where it is"),
         }
         moved.is_ok()
     }

@@ -7,25 +7,34 @@ use candle_core::Tensor;
 use metrics::{counter, histogram};
 use tokio::sync::watch;
 
-use super::active::{Active, Run};
-use super::admission::{Admission, Running, Waiting, tell};
-use super::inverting::InversionJobs;
-use super::loras::{LoraSwitch, weights_of};
+use super::admission::{Admission, Running, Waiting};
+use super::error::EngineError;
+use super::inversion_run::InversionRuns;
+use super::keys::RoomKey;
+use super::loras::{LoraChange, weights_of};
+use super::request::{Job, RenderWork};
 use super::residency::{Residency, WindowKey};
-use super::{EngineError, RenderEvent, RenderRequest};
+use super::run::Run;
 use crate::canvas::{Pixels, WindowRules};
 use crate::pipeline::{
     Edit, GenerateRequest, PhotoWindow, Pipeline, PipelineError, Render, RenderSettings, Stage,
     Timings, latent_rect_from_window,
 };
-use crate::protocol::{EditMethod, LoraWeight, Settings, TimingsMs};
+use crate::protocol::{EditMethod, LoraWeight};
+
+/// A render on the device.
+struct Active {
+    job: Job<RenderWork>,
+    running: Running,
+    run: Box<dyn Run>,
+}
 
 /// Owns the model and everything on the device.
 pub(super) struct Worker {
     pipeline: Pipeline,
     admission: Arc<Admission>,
     residency: Residency,
-    inversions: InversionJobs,
+    inversions: InversionRuns,
     batch: usize,
     text_seen: (u64, u64),
     loras: watch::Sender<Vec<LoraWeight>>,
@@ -45,7 +54,7 @@ impl Worker {
             pipeline,
             admission,
             residency,
-            inversions: InversionJobs::default(),
+            inversions: InversionRuns::default(),
             batch: batch.max(1),
             text_seen: (0, 0),
             loras,
@@ -62,16 +71,16 @@ impl Worker {
             for (room, photo) in admitted.forgotten_photos {
                 self.residency.forget_photo(room, photo);
             }
-            if let Some(switch) = admitted.switch {
-                self.switch_loras(switch);
+            if let Some(change) = admitted.loras {
+                self.change_loras(change);
             }
             for key in admitted.stopped {
-                self.inversions.give_up(key);
+                self.inversions.stop(key);
             }
             for (waiting, running) in admitted.begin {
                 active.extend(self.begin(waiting, running));
             }
-            active = self.drop_superseded(active);
+            active = self.drop_cancelled(active);
             active = self.step(active);
             let running = active.len();
             active = self.finish_done(active);
@@ -80,25 +89,18 @@ impl Worker {
                 self.step_inversion();
             }
         }
-        self.inversions.give_up_all();
-        for Active { request, .. } in active {
-            tell(
-                &request,
-                RenderEvent::Superseded {
-                    ticket: request.ticket,
-                },
-            );
-        }
+        self.inversions.stop_all();
+        active.iter().for_each(|active| active.job.superseded());
     }
 
-    fn switch_loras(&mut self, switch: LoraSwitch) {
-        let LoraSwitch { choices, done } = switch;
-        let _span = tracing::info_span!("switch LoRAs").entered();
+    fn change_loras(&mut self, change: LoraChange) {
+        let LoraChange { choices, done } = change;
+        let _span = tracing::info_span!("change LoRAs").entered();
         let result = self.pipeline.set_loras(&choices);
         if result.is_ok() {
             self.loras.send_replace(weights_of(&choices));
         }
-        // Whoever asked may have gone away: the switch is done all the same.
+        // Whoever asked may have gone away: the change is done all the same.
         let _ = done.send(result.map_err(EngineError::from));
     }
 
@@ -110,71 +112,61 @@ impl Worker {
     }
 
     fn begin(&mut self, waiting: Waiting, running: Running) -> Option<Active> {
-        let Waiting { request, since } = waiting;
-        tell(
-            &request,
-            RenderEvent::Started {
-                ticket: request.ticket,
-            },
-        );
+        let Waiting { job, since } = waiting;
+        job.started();
         let queue = since.elapsed();
-        match self.prepare(&request) {
+        match self.prepare(&job) {
             Ok(mut run) => {
                 run.timings_mut().add(Stage::Queue, queue);
-                Some(Active {
-                    request,
-                    running,
-                    run,
-                })
+                Some(Active { job, running, run })
             }
             Err(error) => {
-                self.fail(&request, &running, &error);
+                self.fail(&job, &running, &error);
                 None
             }
         }
     }
 
-    fn prepare(&mut self, request: &RenderRequest) -> Result<Run, PipelineError> {
-        let edit = &request.edit;
-        let _span = tracing::debug_span!("prepare", room = request.room.0).entered();
+    fn prepare(&mut self, job: &Job<RenderWork>) -> Result<Box<dyn Run>, PipelineError> {
+        let (room, edit) = (job.key.room, &job.work.edit);
+        let _span = tracing::debug_span!("prepare", room = room.0).entered();
         let mut timings = Timings::default();
         if let Some(photo) = &edit.photo {
-            return self.prepare_photo(request, edit, photo, timings);
+            return self.prepare_photo(room, edit, photo, timings);
         }
         let stage = timings.start(Stage::Encode);
-        let sketch = self.latents(request, &edit.sketch)?;
+        let sketch = self.latents(room, &edit.sketch)?;
         let keeps_something = edit.mask.data().iter().any(|&value| value != u8::MAX);
         let known = match keeps_something && self.pipeline.blends_known() {
-            true => Some(self.latents(request, &edit.known)?),
+            true => Some(self.latents(room, &edit.known)?),
             false => None,
         };
         timings.finish(stage);
         let mut render = self.pipeline.begin(edit, sketch, known)?;
         render.timings_mut().add_all(&timings);
         self.count_text();
-        Ok(Run::Painting(Box::new(render)))
+        Ok(Box::new(render))
     }
 
     /// A window over an inverted photo: from the parts that are inverted or, for methods that need
     /// no noise of the photo's own, from its pixels.
     fn prepare_photo(
         &mut self,
-        request: &RenderRequest,
+        room: RoomKey,
         edit: &Edit,
         photo: &PhotoWindow,
         mut timings: Timings,
-    ) -> Result<Run, PipelineError> {
+    ) -> Result<Box<dyn Run>, PipelineError> {
         let stage = timings.start(Stage::Encode);
         let inversion = match photo.method {
             EditMethod::Ddim => {
                 let scale = self.pipeline.model().vae.scale();
                 let rect = latent_rect_from_window(&edit.window, scale);
                 let pixels = Pixels::clone(&photo.pixels);
-                self.residency
-                    .window(request.room, photo.photo, &rect, pixels)?
+                self.residency.window(room, photo.photo, &rect, pixels)?
             }
             EditMethod::EditFriendly | EditMethod::InfEdit => {
-                let latents = self.latents(request, &photo.pixels)?;
+                let latents = self.latents(room, &photo.pixels)?;
                 self.pipeline.encoded_window(edit, photo, &latents)?
             }
         };
@@ -185,39 +177,27 @@ impl Worker {
             .begin_window_edit(edit, &inversion, photo.method)?;
         run.timings_mut().add_all(&timings);
         self.count_text();
-        Ok(Run::Photo(Box::new(run)))
+        Ok(Box::new(run))
     }
 
     /// Latents of the window's pixels, kept from an earlier render where they are the same.
-    fn latents(
-        &mut self,
-        request: &RenderRequest,
-        pixels: &Pixels,
-    ) -> Result<Tensor, PipelineError> {
+    fn latents(&mut self, room: RoomKey, pixels: &Pixels) -> Result<Tensor, PipelineError> {
         let key = WindowKey::new(pixels);
-        if let Some(latents) = self.residency.get(request.room, &key) {
+        if let Some(latents) = self.residency.get(room, &key) {
             return Ok(latents);
         }
         let latents = self.pipeline.encode(pixels)?;
-        self.residency.keep(request.room, key, latents.clone());
+        self.residency.keep(room, key, latents.clone());
         Ok(latents)
     }
 
-    fn drop_superseded(&self, active: Vec<Active>) -> Vec<Active> {
+    fn drop_cancelled(&self, active: Vec<Active>) -> Vec<Active> {
         let (gone, kept) = active
             .into_iter()
-            .partition::<Vec<_>, _>(|active| active.running.superseded.load(Ordering::Relaxed));
-        for Active {
-            request, running, ..
-        } in gone
-        {
+            .partition::<Vec<_>, _>(|active| active.running.is_cancelled.load(Ordering::Relaxed));
+        for Active { job, running, .. } in gone {
             self.admission.ended(&running);
-            tell(
-                &request,
-                RenderEvent::Superseded {
-                    ticket: request.ticket,
-                },
-            );
+            job.superseded();
         }
         kept
     }
@@ -226,7 +206,10 @@ impl Worker {
     fn step(&self, active: Vec<Active>) -> Vec<Active> {
         let (mut active, alone) = active
             .into_iter()
-            .map(|mut active| (active.run.batch_shape(), active))
+            .map(|mut active| {
+                let render = active.run.batched();
+                (render.map(|render| render.batch_shape()), active)
+            })
             .partition::<Vec<_>, _>(|(shape, _)| shape.is_some());
         let mut shapes: Vec<_> = active.iter().map(|(shape, _)| *shape).collect();
         shapes.sort_unstable();
@@ -236,7 +219,7 @@ impl Worker {
             let mut batch: Vec<&mut Render> = active
                 .iter_mut()
                 .filter(|(other, _)| *other == shape)
-                .filter_map(|(_, active)| active.run.as_render_mut())
+                .filter_map(|(_, active)| active.run.batched())
                 .collect();
             let Err(error) = self.pipeline.step(&mut batch) else {
                 continue;
@@ -245,7 +228,7 @@ impl Worker {
                 .into_iter()
                 .partition::<Vec<_>, _>(|(other, _)| *other == shape);
             for (_, active) in failed {
-                self.fail(&active.request, &active.running, &error);
+                self.fail(&active.job, &active.running, &error);
             }
             active = kept;
         }
@@ -261,14 +244,11 @@ impl Worker {
     /// One step of a render that runs the model in its own way.
     fn step_alone(&self, mut active: Active) -> Option<Active> {
         let _span = tracing::debug_span!("step alone").entered();
-        let stepped = match &mut active.run {
-            Run::Photo(edit) => self.pipeline.step_photo_edit(edit),
-            Run::Painting(render) => self.pipeline.step(&mut [render.as_mut()]),
-        };
+        let stepped = active.run.step(&self.pipeline);
         match stepped {
             Ok(()) => Some(active),
             Err(error) => {
-                self.fail(&active.request, &active.running, &error);
+                self.fail(&active.job, &active.running, &error);
                 None
             }
         }
@@ -278,44 +258,24 @@ impl Worker {
         let (done, kept) = active
             .into_iter()
             .partition::<Vec<_>, _>(|active| active.run.is_done());
-        for Active {
-            request,
-            running,
-            run,
-        } in done
-        {
-            let _span = tracing::debug_span!("decode", room = request.room.0).entered();
+        for Active { job, running, run } in done {
+            let _span = tracing::debug_span!("decode", room = job.key.room.0).entered();
             match run.finish(&self.pipeline) {
                 Ok(rendered) => {
+                    let rendered = rendered.shown(&job.work.edit.output);
                     self.admission.ended(&running);
                     record(&rendered.timings);
-                    let timings: TimingsMs = rendered.timings.to_ms();
-                    let (ticket, pixels) = (request.ticket, rendered.pixels);
-                    tell(
-                        &request,
-                        RenderEvent::Done {
-                            ticket,
-                            pixels,
-                            timings,
-                        },
-                    );
+                    job.rendered(rendered.pixels, rendered.timings.to_ms());
                 }
-                Err(error) => self.fail(&request, &running, &error),
+                Err(error) => self.fail(&job, &running, &error),
             }
         }
         kept
     }
 
-    fn fail(&self, request: &RenderRequest, running: &Running, error: &PipelineError) {
+    fn fail(&self, job: &Job<RenderWork>, running: &Running, error: &PipelineError) {
         self.admission.ended(running);
-        let message = error.to_string();
-        tell(
-            request,
-            RenderEvent::Failed {
-                ticket: request.ticket,
-                message,
-            },
-        );
+        job.failed(error);
     }
 
     fn count_text(&mut self) {
@@ -335,13 +295,9 @@ fn record(timings: &Timings) {
 
 /// One render of a native window, so that the first stroke does not pay for
 /// page faults and kernel selection.
-pub(super) fn warm_up(
-    pipeline: &mut Pipeline,
-    rules: &WindowRules,
-    defaults: &Settings,
-) -> Result<(), EngineError> {
+pub(super) fn warm_up(pipeline: &mut Pipeline, rules: &WindowRules) -> Result<(), EngineError> {
+    let defaults = pipeline.defaults()?;
     let settings = RenderSettings {
-        prompt: defaults.prompt.clone(),
         guidance_scale: defaults.guidance_scale,
         steps: 1,
         // Less would leave none of a single step.

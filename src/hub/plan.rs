@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::HubError;
 use super::client::Repository;
-use crate::model::{ModelFolder, PartKind, WEIGHT_STEMS};
+use crate::model::{DEFAULTS_FILE, ModelFolder, PartKind, WEIGHT_STEMS};
 
 /// The file that says what a diffusers repository is.
 pub(super) const INDEX: &str = "model_index.json";
@@ -80,6 +80,7 @@ pub(super) fn plan(
         Err(repository.lacks(&file))
     };
     let mut planned = vec![INDEX.to_owned()];
+    planned.extend(names.get(DEFAULTS_FILE).map(|name| (*name).to_owned()));
     let mut variant_found = false;
     for part in pipeline.parts().map_err(unsupported)? {
         let folder = part.name;

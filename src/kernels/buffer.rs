@@ -23,7 +23,8 @@ impl Buffer {
         buffer
     }
 
-    fn reserve(&mut self, length: usize) {
+    /// Makes room for `length` values; new ones are zeros.
+    pub fn reserve(&mut self, length: usize) {
         let lines = length.div_ceil(LINE);
         if lines > self.lines.len() {
             self.lines.resize(lines, Line([0.0; LINE]));

@@ -18,6 +18,7 @@ mod attention;
 mod buffer;
 mod conv;
 mod elementwise;
+mod lanes;
 mod linear;
 mod math;
 mod norm;
@@ -31,7 +32,7 @@ mod tile;
 
 pub use activation::{geglu, gelu, quick_gelu, relu, silu};
 pub use attention::attention;
-pub use conv::{Conv2d, Fused, Padding};
+pub use conv::{Conv2d, ConvChain, Fused, Link, Padding};
 pub use elementwise::{add, add_per_channel, scale};
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};

@@ -100,6 +100,23 @@ impl Output {
 }
 
 impl Parts {
+    /// Memory that threads share until the borrow of `values` ends, which the caller sees to.
+    pub fn of(values: &mut [f32]) -> Self {
+        Self {
+            start: values.as_mut_ptr(),
+            length: values.len(),
+        }
+    }
+
+    /// Only `length` values from `start`, which must lie inside the output.
+    pub fn narrow(self, start: usize, length: usize) -> Self {
+        assert!(start + length <= self.length, "a part outside its output");
+        Self {
+            start: self.start.wrapping_add(start),
+            length,
+        }
+    }
+
     /// `length` values from `start`, which must lie inside the output.
     ///
     /// # Safety

@@ -5,17 +5,24 @@ use candle_core::{DType, Result, Tensor};
 use super::act_fn::Activation;
 use super::layers::{ConvShape, conv2d};
 use super::{ConfigFile, ModelError, Weights};
-use crate::kernels::{Conv2d, Fused, add, relu};
+use crate::kernels::{Conv2d, ConvChain, Fused, Link, add, relu};
 
 /// Convolutions only, without normalisation: cheap enough to run at every stroke.
 pub struct AutoencoderTiny {
-    encoder: Vec<Layer>,
-    decoder: Vec<Layer>,
-    activation: Activation,
+    encoder: Network,
+    decoder: Network,
     dtype: DType,
     latent_channels: usize,
     scale: usize,
     scaling_factor: f64,
+}
+
+/// Layers one after another.
+enum Network {
+    /// With ReLU, which convolutions can do on the way.
+    Chain(ConvChain),
+    /// With another activation.
+    Layers(Vec<Layer>, Activation),
 }
 
 enum Layer {
@@ -55,9 +62,8 @@ impl AutoencoderTiny {
         let layers = weights.scope("decoder.layers");
         let decoder = load_decoder(&layers, &decoder, latent_channels)?;
         Ok(Self {
-            encoder,
-            decoder,
-            activation,
+            encoder: weights.prepared(Network::new(encoder, activation))?,
+            decoder: weights.prepared(Network::new(decoder, activation))?,
             dtype: weights.dtype(),
             latent_channels,
             scale,
@@ -69,7 +75,7 @@ impl AutoencoderTiny {
     pub(super) fn encode(&self, image: &Tensor) -> Result<Tensor> {
         // The layers were trained on images in 0…1.
         let hidden = image.to_dtype(self.dtype)?.affine(0.5, 0.5)?;
-        let latents = self.run(&self.encoder, hidden)?;
+        let latents = self.encoder.forward(hidden)?;
         self.scaled(latents, self.scaling_factor)?
             .to_dtype(image.dtype())
     }
@@ -79,7 +85,8 @@ impl AutoencoderTiny {
         let unscaled = self.unscaled(&latents.to_dtype(self.dtype)?)?;
         // A soft clamp to −3…3, which the decoder was trained with.
         let clamped = unscaled.affine(1.0 / 3.0, 0.0)?.tanh()?.affine(3.0, 0.0)?;
-        self.run(&self.decoder, clamped)?
+        self.decoder
+            .forward(clamped)?
             .affine(2.0, -1.0)?
             .to_dtype(latents.dtype())
     }
@@ -104,39 +111,69 @@ impl AutoencoderTiny {
             tensor.affine(factor, 0.0)
         }
     }
+}
 
-    fn run(&self, layers: &[Layer], input: Tensor) -> Result<Tensor> {
+impl Network {
+    fn new(layers: Vec<Layer>, activation: Activation) -> Result<Self> {
+        match activation {
+            Activation::Relu => Ok(Self::Chain(ConvChain::new(links(layers))?)),
+            _ => Ok(Self::Layers(layers, activation)),
+        }
+    }
+
+    fn forward(&self, input: Tensor) -> Result<Tensor> {
+        let (layers, activation) = match self {
+            Self::Chain(chain) => return chain.forward(&input),
+            Self::Layers(layers, activation) => (layers, activation),
+        };
         let mut hidden = input;
         for layer in layers {
             hidden = match layer {
                 Layer::Conv(conv) => conv.forward(&hidden)?,
                 Layer::Upsample(conv) => conv.forward_upsampled(&hidden, Fused::default())?,
-                Layer::Activation => self.activation.forward(&hidden)?,
-                Layer::Block(convs) => self.block(convs, &hidden)?,
+                Layer::Activation => activation.forward(&hidden)?,
+                Layer::Block(convs) => {
+                    let [first, second, third] = &**convs;
+                    let inner = activation.forward(&first.forward(&hidden)?)?;
+                    let inner = activation.forward(&second.forward(&inner)?)?;
+                    // diffusers' block ends with ReLU whatever its activation is.
+                    relu(&add(&third.forward(&inner)?, &hidden)?)?
+                }
             };
         }
         Ok(hidden)
     }
+}
 
-    fn block(&self, [first, second, third]: &[Conv2d; 3], input: &Tensor) -> Result<Tensor> {
-        if self.activation == Activation::Relu {
-            let active = Fused {
-                relu: true,
-                ..Fused::default()
-            };
-            let hidden = first.forward_fused(input, active)?;
-            let hidden = second.forward_fused(&hidden, active)?;
-            let last = Fused {
-                residual: Some(input),
-                relu: true,
-                ..Fused::default()
-            };
-            return third.forward_fused(&hidden, last);
+/// Layers with ReLU as convolutions that do all else on the way.
+fn links(layers: Vec<Layer>) -> Vec<Link> {
+    let mut links: Vec<Link> = Vec::new();
+    for layer in layers {
+        match layer {
+            Layer::Conv(conv) => links.push(Link::new(conv)),
+            Layer::Upsample(conv) => links.push(Link {
+                upsampled: true,
+                ..Link::new(conv)
+            }),
+            Layer::Activation => {
+                if let Some(last) = links.last_mut() {
+                    last.relu = true;
+                }
+            }
+            Layer::Block(convs) => {
+                let [first, second, third] = *convs;
+                // Every network begins with a convolution, so a block follows one.
+                let residual = links.len().checked_sub(1);
+                links.push(Link::new(first).relu());
+                links.push(Link::new(second).relu());
+                links.push(Link {
+                    residual,
+                    ..Link::new(third).relu()
+                });
+            }
         }
-        let hidden = self.activation.forward(&first.forward(input)?)?;
-        let hidden = self.activation.forward(&second.forward(&hidden)?)?;
-        relu(&add(&third.forward(&hidden)?, input)?)
     }
+    links
 }
 
 /// One stage: how many blocks, and their channels.

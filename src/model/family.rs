@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ConfigFile, ModelError, UNetConfig};
+use super::{ConfigFile, ModelError, ModelFolder, UNetConfig};
 
 /// A kind of model, as far as a pipeline has to treat it differently. Whether a UNet takes SDXL's
 /// pooled text and sizes is a matter of its own ([`UNetConfig::text_time`]): inpainting and
@@ -48,10 +48,13 @@ pub(super) struct SchedulerTraits {
 }
 
 impl SchedulerTraits {
-    /// Reads them from `scheduler_config.json`.
-    pub fn read(file: &ConfigFile) -> Result<Self, ModelError> {
+    /// Reads them from `scheduler_config.json`; the class is the one that the folder's index names.
+    pub fn read(file: &ConfigFile, folder: &ModelFolder) -> Result<Self, ModelError> {
         Ok(Self {
-            class: file.or("_class_name", String::new())?,
+            class: match folder.classes().get("scheduler") {
+                Some(class) => class.clone(),
+                None => file.or("_class_name", String::new())?,
+            },
             timestep_spacing: file.or("timestep_spacing", String::new())?,
             prediction_type: file.or("prediction_type", "epsilon".to_owned())?,
             rescale_betas_zero_snr: file.or("rescale_betas_zero_snr", false)?,

@@ -10,8 +10,8 @@ use serde::Serialize;
 use super::family::{SchedulerTraits, Traits};
 use super::fit::{TextWidths, check_latents, check_text};
 use super::{
-    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Family,
-    ModelError, ModelFolder, PARTS, UNet2DConditionModel, UNetConfig, Weights,
+    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Defaults,
+    Family, ModelError, ModelFolder, PARTS, UNet2DConditionModel, UNetConfig, Weights,
 };
 
 /// What `impasto model check` tells about a folder.
@@ -145,12 +145,15 @@ impl Inspection {
             .sample_size
             .map(|(height, width)| (width * vae.scale(), height * vae.scale()));
         let Some(scheduler) = scheduler else { return };
-        self.report.family = Some(Family::from_traits(Traits {
+        let family = Family::from_traits(Traits {
             pipeline_class: self.folder.pipeline_class(),
             unet: &unet,
             latent_channels: vae.latent_channels(),
             scheduler: &scheduler,
-        }));
+        });
+        self.report.family = Some(family);
+        let embeds_guidance = unet.time_cond_proj_dim.is_some();
+        self.note(|this| Defaults::of_folder(&this.folder, family, embeds_guidance));
     }
 
     /// Runs one part of the inspection; its error becomes a problem.
@@ -211,7 +214,7 @@ impl Inspection {
             .path()
             .join("scheduler")
             .join("scheduler_config.json");
-        let traits = SchedulerTraits::read(&ConfigFile::read(&path)?)?;
+        let traits = SchedulerTraits::read(&ConfigFile::read(&path)?, &self.folder)?;
         self.report.scheduler_class = Some(traits.class.clone());
         self.report.prediction_type = Some(traits.prediction_type.clone());
         Ok(traits)

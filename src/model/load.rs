@@ -11,8 +11,8 @@ use super::family::{SchedulerTraits, Traits};
 use super::fit::{TextWidths, check_latents, check_text, check_tokens};
 use super::lora::Lora;
 use super::{
-    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Family,
-    LoraChoice, ModelError, ModelFolder, UNet2DConditionModel, UNetConfig,
+    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Defaults,
+    Family, LoraChoice, ModelError, ModelFolder, UNet2DConditionModel, UNetConfig,
 };
 
 /// How a model is to be loaded.
@@ -70,12 +70,16 @@ pub struct Model {
     pub second_text_encoder: Option<(Arc<ClipTextModel>, ClipTokenizer)>,
     /// The text of `scheduler/scheduler_config.json`, for the sampler to read.
     pub scheduler_config_json: String,
+    /// The scheduler's class that `model_index.json` names; it goes before the one in its own file.
+    pub scheduler_class: Option<String>,
     /// The pipeline class that `model_index.json` names: some correct the scheduler's settings.
     pub pipeline_class: String,
     /// The folder's name.
     pub name: String,
     /// What kind of model it is.
     pub family: Family,
+    /// What its pictures look best with.
+    pub defaults: Defaults,
     /// SDXL: without a negative prompt, its embeddings are zeros instead of the empty prompt's.
     pub force_zeros_for_empty_prompt: bool,
     /// InstructPix2Pix: the photo's latents are scaled as the noise's are (CosXL-Edit).
@@ -145,7 +149,7 @@ impl Model {
             .join("scheduler")
             .join("scheduler_config.json");
         let scheduler_config_json = read_text(&scheduler_path)?;
-        let scheduler = SchedulerTraits::read(&ConfigFile::read(&scheduler_path)?)?;
+        let scheduler = SchedulerTraits::read(&ConfigFile::read(&scheduler_path)?, &folder)?;
         let family = Family::from_traits(Traits {
             pipeline_class: folder.pipeline_class(),
             unet: config,
@@ -155,6 +159,8 @@ impl Model {
         if family != Family::Sketch {
             vae.ignore_shift();
         }
+        let embeds_guidance = config.time_cond_proj_dim.is_some();
+        let defaults = Defaults::of_folder(&folder, family, embeds_guidance)?;
         let mut model = Self {
             adaptable: AdaptableNetworks {
                 unet: painting,
@@ -169,9 +175,11 @@ impl Model {
             tokenizer,
             second_text_encoder: second_encoder.zip(second_tokenizer),
             scheduler_config_json,
+            scheduler_class: folder.classes().get("scheduler").cloned(),
             pipeline_class: folder.pipeline_class().to_owned(),
             name: folder.name(),
             family,
+            defaults,
             force_zeros_for_empty_prompt: folder.flag("force_zeros_for_empty_prompt", true)?,
             is_cosxl_edit: folder.flag("is_cosxl_edit", false)?,
             device: options.device.clone(),

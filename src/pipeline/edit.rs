@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Output;
 use crate::canvas::{Mask, Pixels};
 use crate::protocol::{EditMethod, Rect};
 use crate::sampler::TimetableRequest;
@@ -30,10 +31,14 @@ pub struct RenderSettings {
     pub keeps_a_step: bool,
     /// Seed of the noise, which is a function of the seed and of canvas position.
     pub seed: u64,
+    /// 0 … 1: how much of the seed's noise is used, at the start and wherever a step adds some. At 0
+    /// the seed makes no difference; 1 is what diffusers does. A photo's own noise is never scaled.
+    pub variation: f64,
     /// A name that [`crate::sampler::sampler_by_name`] knows.
     pub sampler: String,
-    /// DDIM's eta, 0 … 1; other samplers ignore it.
-    pub eta: f64,
+    /// DDIM's and TCD's eta, 0 … 1; the scheduler's own default when left out. Other samplers
+    /// ignore it.
+    pub eta: Option<f64>,
     /// What SDXL is told about sizes, instead of the picture's own. Other models ignore it.
     pub micro_conditioning: MicroConditioning,
     /// Parts with prompts of their own. Each costs a row of the batch; the base network knows of
@@ -54,8 +59,9 @@ impl Default for RenderSettings {
             strength: 1.0,
             keeps_a_step: false,
             seed: 0,
+            variation: 1.0,
             sampler: "ddim".to_owned(),
-            eta: 0.0,
+            eta: None,
             micro_conditioning: MicroConditioning::default(),
             regions: Vec::new(),
         }
@@ -121,6 +127,8 @@ pub struct Edit {
     pub mask: Arc<Mask>,
     /// How to sample.
     pub settings: RenderSettings,
+    /// How the decoded window is shown.
+    pub output: Output,
     /// The inverted photo that the window lies over, where the base is one: the window is edited
     /// from its noise, and the sketch is not looked at.
     pub photo: Option<PhotoWindow>,

@@ -14,6 +14,7 @@ mod generate;
 mod guidance;
 mod image_input;
 mod inputs;
+mod output;
 mod photo;
 mod prompt;
 mod render;
@@ -28,6 +29,7 @@ pub use generate::{GenerateRequest, GivenNoise};
 pub use inputs::{
     latent_mask_from_mask, latent_rect_from_window, pixels_from_tensor, tensor_from_pixels,
 };
+pub use output::Output;
 pub use photo::{
     EditMethod, EditedPhoto, Inversion, InversionFileError, Inverting, KeptLatents,
     MAX_PHOTO_PIXELS, PhotoEdit, Reconstruction, tensor_bytes,
@@ -43,6 +45,7 @@ use guidance::{Guidance, check_guidance};
 
 use crate::canvas::{Mask, Pixels};
 use crate::model::{Family, LoraChoice, Model, ModelError};
+use crate::protocol::ModelDefaults;
 use crate::sampler::{LatentRect, SchedulerConfig, gaussian_noise, sampler_by_name};
 
 /// A model, its scheduler's settings and the text cache: all that an edit needs.
@@ -68,7 +71,8 @@ impl Pipeline {
     /// # Errors
     /// When the folder's scheduler settings cannot be used.
     pub fn new(model: Model, text_entries: usize) -> Result<Self, PipelineError> {
-        let scheduler = SchedulerConfig::from_json(&model.scheduler_config_json)?
+        let class = model.scheduler_class.as_deref();
+        let scheduler = SchedulerConfig::of_class(&model.scheduler_config_json, class)?
             .for_pipeline(&model.pipeline_class);
         Ok(Self {
             model,
@@ -85,6 +89,20 @@ impl Pipeline {
     /// The folder's scheduler settings.
     pub fn scheduler(&self) -> &SchedulerConfig {
         &self.scheduler
+    }
+
+    /// What the model's pictures look best with, the sampler among it: the one that the model wants
+    /// or, where it does not say, the one of its scheduler.
+    ///
+    /// # Errors
+    /// When no sampler has the name that the model's `impasto.json` gives, or its scheduler is of a
+    /// class that there is not.
+    pub fn defaults(&self) -> Result<ModelDefaults, PipelineError> {
+        let sampler = match &self.model.defaults.sampler {
+            Some(name) => sampler_by_name(name)?.name(),
+            None => self.scheduler.default_sampler()?,
+        };
+        Ok(self.model.defaults.with_sampler(sampler))
     }
 
     /// The cache of text embeddings.
@@ -136,15 +154,18 @@ impl Pipeline {
             Some(_) => Some(self.latent_mask(&edit.mask)?),
             None => None,
         };
-        let image_input = match self.model.family {
-            Family::Inpainting => Some(self.inpainting_input(&edit.known, &edit.mask)?),
-            _ => self.image_input(&sketch)?,
+        // White paper is no sketch: the words have the window to themselves, as in text to image.
+        let sketch = (!edit.sketch.is_white()).then_some(sketch);
+        let image_input = match (self.model.family, &sketch) {
+            (Family::Inpainting, _) => Some(self.inpainting_input(&edit.known, &edit.mask)?),
+            (_, Some(sketch)) => self.image_input(sketch)?,
+            (_, None) => None,
         };
         timings.finish(stage);
         let settings = self.window_settings(edit);
         let latent_rect = latent_rect_from_window(&edit.window, self.model.vae.scale());
         let inputs = RenderInputs {
-            start: self.starts_from_image(settings.strength).then_some(sketch),
+            start: sketch.filter(|_| self.starts_from_image(settings.strength)),
             image_input,
             known,
             mask,
@@ -185,6 +206,7 @@ impl Pipeline {
         mut inputs: RenderInputs,
     ) -> Result<Render, PipelineError> {
         check_guidance(self.model.family, settings)?;
+        check_variation(settings.variation)?;
         let sampler = sampler_by_name(&settings.sampler)?;
         let from_image = inputs.start.is_some() || inputs.inversion.is_some();
         let mut request = settings.timetable_request();
@@ -211,7 +233,15 @@ impl Pipeline {
             }
         };
         inputs.timings.finish(stage);
-        Render::new(&self.model, inputs, timetable, conditioning, source)
+        let variation = settings.variation;
+        Render::new(
+            &self.model,
+            inputs,
+            timetable,
+            conditioning,
+            source,
+            variation,
+        )
     }
 
     /// Width and height in pixels of a rectangle of latents.
@@ -325,6 +355,17 @@ impl Pipeline {
     pub fn decode(&self, latents: &Tensor) -> Result<Pixels, PipelineError> {
         pixels_from_tensor(&self.model.vae.decode(latents)?)
     }
+}
+
+fn check_variation(variation: f64) -> Result<(), PipelineError> {
+    if (0.0..=1.0).contains(&variation) {
+        return Ok(());
+    }
+    Err(PipelineError::Setting {
+        field: "variation",
+        value: variation,
+        allowed: "a number from 0 to 1",
+    })
 }
 
 /// All prompts that a UNet is told in one batch.

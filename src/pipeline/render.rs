@@ -1,6 +1,7 @@
 //! One render as a state machine: each step is an affine combination from the
 //! sampler's timetable, with known latents blended in where the mask says so.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
@@ -11,7 +12,7 @@ use super::photo::{Inversion, put_back};
 use super::timings::{Stage, Timings};
 use super::{PipelineError, noise_tensor};
 use crate::model::Model;
-use crate::sampler::{LatentRect, Step, Timetable};
+use crate::sampler::{LatentRect, Next, Prediction, Step, Timetable};
 
 /// Where a render's initial noise comes from.
 pub enum NoiseSource {
@@ -78,8 +79,37 @@ impl RenderInputs {
 /// A sample on its way, and what the UNet is told of it.
 struct Path {
     sample: Tensor,
-    previous_denoised: Option<Tensor>,
+    /// The sample that the step before went on from.
+    previous_sample: Option<Tensor>,
+    /// What the step before made of it, before a photo was put back into it.
+    predicted: Option<Tensor>,
+    /// What the steps before kept for those after them, the newest first.
+    history: VecDeque<Tensor>,
     conditioning: Conditioning,
+}
+
+impl Path {
+    /// Goes on to `next`, from `sample`, keeping as many predictions as later steps use.
+    fn advance(
+        &mut self,
+        step: &Step,
+        keeps: usize,
+        sample: Tensor,
+        denoised: &Tensor,
+        next: Tensor,
+    ) -> Result<(), PipelineError> {
+        if let (Some(kept), true) = (step.kept, keeps > 0) {
+            let prediction = match kept == Prediction::DATA {
+                true => denoised.clone(),
+                false => ((denoised * kept.denoised)? + (&self.sample * kept.sample)?)?,
+            };
+            self.history.truncate(keeps - 1);
+            self.history.push_front(prediction);
+        }
+        self.previous_sample = Some(sample);
+        self.sample = next;
+        Ok(())
+    }
 }
 
 /// A render that is under way.
@@ -88,6 +118,7 @@ pub struct Render {
     next_step: usize,
     seed: u64,
     noise_between: Option<Tensor>,
+    variation: f64,
     latent_rect: LatentRect,
     path: Path,
     /// The photo's own way at each step: from its latents there, with its own prompt.
@@ -107,6 +138,7 @@ impl Render {
         timetable: Timetable,
         conditioning: Conditioning,
         source: Option<Conditioning>,
+        variation: f64,
     ) -> Result<Self, PipelineError> {
         let channels = model.vae.latent_channels();
         let rect = inputs.latent_rect;
@@ -125,14 +157,17 @@ impl Render {
             (Some(inversion), _) => inversion.latents_at(&timetable.initial)?,
             (None, Some(start)) => {
                 let start = start.to_dtype(DType::F32)?;
-                ((start * timetable.initial.signal)? + (noise * timetable.initial.noise)?)?
+                let noise = scaled(&noise, variation * timetable.initial.noise)?;
+                ((start * timetable.initial.signal)? + noise)?
             }
-            (None, None) => (noise * timetable.initial_noise_scale)?,
+            (None, None) => scaled(&noise, variation * timetable.initial_noise_scale)?,
         };
         let image_input = image_beside(model, inputs.network, inputs.image_input, &rect)?;
         let path = |conditioning| Path {
             sample: sample.clone(),
-            previous_denoised: None,
+            previous_sample: None,
+            predicted: None,
+            history: VecDeque::new(),
             conditioning,
         };
         Ok(Self {
@@ -142,6 +177,7 @@ impl Render {
             next_step: 0,
             seed,
             noise_between,
+            variation,
             latent_rect: rect,
             image_input,
             known: match &inputs.inversion {
@@ -233,9 +269,16 @@ impl Render {
             (Some(known), Some(mask)) => blend(&known.to_dtype(DType::F32)?, &free, mask)?,
             _ => free.clone(),
         };
-        self.path.sample = match self.inversion.clone() {
+        let used = match self.inversion {
+            Some(_) => &free,
+            None => &blended,
+        };
+        let corrected = self.corrected(&self.path, &step, used, output)?;
+        let next = match self.inversion.clone() {
             Some(inversion) => {
-                let edited = self.next_of_photo(&inversion, &self.path, &step, &free, output)?;
+                let edited =
+                    self.next_of_photo(&inversion, &self.path, &step, &corrected, &free, output)?;
+                self.path.predicted = Some(edited.clone());
                 let photo = inversion.latents_at(&step.next_level)?;
                 let edited = self.photo_put_back(&inversion, &step, edited, &photo, of_source)?;
                 match mask {
@@ -243,36 +286,60 @@ impl Render {
                     None => edited,
                 }
             }
-            None => self.next_sample(&self.path, &step, &blended, output)?,
+            None => self.mixed(&step.next, &self.path, &corrected, &blended, output)?,
         };
-        self.path.previous_denoised = Some(blended);
+        let keeps = self.timetable.predictions_kept();
+        self.path.advance(&step, keeps, corrected, &blended, next)?;
         self.next_step += 1;
         Ok(())
     }
 
-    /// The sampler's next sample on a path, of this denoised image.
-    fn next_sample(
+    /// The sample that a path goes on from: corrected, where the step says so. What was put back
+    /// into the sample since the step before stays in it.
+    fn corrected(
         &self,
         path: &Path,
         step: &Step,
         denoised: &Tensor,
         output: &Tensor,
     ) -> Result<Tensor, PipelineError> {
-        let next = &step.next;
-        let mut sample = (denoised * next.denoised)?;
-        if next.sample != 0.0 {
-            sample = (sample + (&path.sample * next.sample)?)?;
+        let Some(correction) = &step.correction else {
+            return Ok(path.sample.clone());
+        };
+        let corrected = self.mixed(correction, path, &path.sample, denoised, output)?;
+        Ok(match &path.predicted {
+            Some(predicted) => ((&path.sample + corrected)? - predicted)?,
+            None => corrected,
+        })
+    }
+
+    /// The scheduler's mix on a path, of this sample and this denoised image.
+    fn mixed(
+        &self,
+        mix: &Next,
+        path: &Path,
+        sample: &Tensor,
+        denoised: &Tensor,
+        output: &Tensor,
+    ) -> Result<Tensor, PipelineError> {
+        let mut sum = (denoised * mix.denoised)?;
+        let earlier = path.history.iter().zip(mix.history);
+        let parts = [
+            (Some(sample), mix.sample),
+            (path.previous_sample.as_ref(), mix.previous_sample),
+            (Some(output), mix.output),
+        ];
+        let earlier = earlier.map(|(kept, factor)| (Some(kept), factor));
+        for (part, factor) in parts.into_iter().chain(earlier) {
+            if let (Some(part), true) = (part, factor != 0.0) {
+                sum = (sum + (part * factor)?)?;
+            }
         }
-        if let (true, Some(previous)) = (next.previous_denoised != 0.0, &path.previous_denoised) {
-            sample = (sample + (previous * next.previous_denoised)?)?;
+        let noise_scale = self.variation * mix.noise;
+        if noise_scale != 0.0 {
+            sum = (sum + (self.fresh_noise()? * noise_scale)?)?;
         }
-        if next.output != 0.0 {
-            sample = (sample + (output * next.output)?)?;
-        }
-        if next.noise != 0.0 {
-            sample = (sample + (self.fresh_noise()? * next.noise)?)?;
-        }
-        Ok(sample)
+        Ok(sum)
     }
 
     /// The next sample of a photo's edit, as if all were free to change. Where the sampler would
@@ -285,11 +352,12 @@ impl Render {
         inversion: &Inversion,
         path: &Path,
         step: &Step,
+        sample: &Tensor,
         denoised: &Tensor,
         output: &Tensor,
     ) -> Result<Tensor, PipelineError> {
         if step.next.noise == 0.0 {
-            return self.next_sample(path, step, denoised, output);
+            return self.mixed(&step.next, path, sample, denoised, output);
         }
         let level = &step.next_level;
         let noise = inversion.noise_at(level)?;
@@ -311,9 +379,11 @@ impl Render {
         };
         let clip = self.timetable.clip_denoised;
         let free = denoised(&source.sample, &output, step, clip)?;
-        let back = self.next_of_photo(inversion, &source, step, &free, &output)?;
-        source.previous_denoised = Some(free);
-        source.sample = photo.clone();
+        let sample = self.corrected(&source, step, &free, &output)?;
+        let back = self.next_of_photo(inversion, &source, step, &sample, &free, &output)?;
+        source.predicted = Some(back.clone());
+        let keeps = self.timetable.predictions_kept();
+        source.advance(step, keeps, sample, &free, photo.clone())?;
         self.source = Some(source);
         put_back(&edited, &back, photo)
     }
@@ -350,6 +420,14 @@ impl Render {
         self.timings.add(Stage::Denoise, started.elapsed());
         Ok(())
     }
+}
+
+/// Noise that is multiplied by 0 would keep its signs.
+fn scaled(noise: &Tensor, scale: f64) -> Result<Tensor, PipelineError> {
+    if scale == 0.0 {
+        return Ok(noise.zeros_like()?);
+    }
+    Ok((noise * scale)?)
 }
 
 /// One step of renders whose [`Render::batch_shape`] is the same.

@@ -17,16 +17,19 @@ pub enum Stage {
     Denoise,
     /// Latents to pixels.
     Decode,
+    /// Decoded pixels to those that are shown: enlarged, with a finish.
+    Finish,
 }
 
 impl Stage {
     /// All stages, in the order in which they happen.
-    pub const ALL: [Stage; 5] = [
+    pub const ALL: [Stage; 6] = [
         Stage::Queue,
         Stage::Text,
         Stage::Encode,
         Stage::Denoise,
         Stage::Decode,
+        Stage::Finish,
     ];
 
     /// The name on the wire and in the metrics.
@@ -37,6 +40,7 @@ impl Stage {
             Stage::Encode => "encode",
             Stage::Denoise => "denoise",
             Stage::Decode => "decode",
+            Stage::Finish => "finish",
         }
     }
 }

@@ -13,8 +13,7 @@ use super::{PlaceMode, RenderWish, SettingsPatch, StrokeChunk, Tool};
 pub struct Hello {
     /// Must be [`super::PROTOCOL_VERSION`].
     pub protocol: u32,
-    /// The client's secret, kept over reconnects and shown to nobody: what others see, and
-    /// `welcome` says, is an id that the server derives from it.
+    /// The client's secret, kept over reconnects; members know an id that is derived from it.
     #[ts(type = "string")]
     #[schemars(with = "String")]
     pub client: Uuid,

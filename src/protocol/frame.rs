@@ -42,6 +42,8 @@ pub enum PictureLayer {
     Noise,
     /// What DDIM makes of that noise again; grey where nothing is inverted.
     Reconstruction,
+    /// The mask, white where strokes let the model repaint, before the spread.
+    Mask,
 }
 
 /// The header of a binary frame; `type` is always `frame`.

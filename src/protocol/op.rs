@@ -95,6 +95,63 @@ pub enum EditMethod {
     InfEdit,
 }
 
+/// What a picture looks as if it was made with: a stage of pure pixels after decoding.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Finish {
+    /// As it was decoded.
+    #[default]
+    None,
+    /// Brush strokes with a relief of paint.
+    Oil,
+    /// Dark edges, granulation and paper.
+    Watercolour,
+    /// Lines over flat colours.
+    Ink,
+}
+
+/// A name that no finish has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no finish {name:?}: choose none, oil, watercolour or ink")]
+pub struct UnknownFinish {
+    /// The name that was given.
+    pub name: String,
+}
+
+impl Finish {
+    /// All of them.
+    pub const ALL: [Finish; 4] = [Finish::None, Finish::Oil, Finish::Watercolour, Finish::Ink];
+
+    /// The name on the wire and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Finish::None => "none",
+            Finish::Oil => "oil",
+            Finish::Watercolour => "watercolour",
+            Finish::Ink => "ink",
+        }
+    }
+}
+
+impl std::fmt::Display for Finish {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Finish {
+    type Err = UnknownFinish;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|finish| finish.name() == name);
+        found.ok_or_else(|| UnknownFinish {
+            name: name.to_owned(),
+        })
+    }
+}
+
 /// Settings that a client wants changed; what is left out stays.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +182,9 @@ pub struct SettingsPatch {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(type = "number")]
     pub seed: Option<u64>,
+    /// 0 … 1: how much of the noise is used that the seed makes. At 0 the seed makes no difference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variation: Option<f64>,
     /// One of the names in the model's `samplers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampler: Option<String>,
@@ -137,6 +197,12 @@ pub struct SettingsPatch {
     /// How windows over an inverted photo are edited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<EditMethod>,
+    /// What the picture looks as if it was made with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Finish>,
+    /// 0 … 1: how much of the finish is seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_strength: Option<f64>,
 }
 
 /// The room's settings in full.
@@ -163,6 +229,9 @@ pub struct Settings {
     /// Seed of the room's noise; below 2^53, so that every client can hold it.
     #[ts(type = "number")]
     pub seed: u64,
+    /// 0 … 1: how much of the noise is used that the seed makes.
+    #[serde(default = "all_of_it")]
+    pub variation: f64,
     /// Sampler name.
     pub sampler: String,
     /// Canvas pixels beyond the strokes that the model may repaint.
@@ -172,6 +241,16 @@ pub struct Settings {
     /// How windows over an inverted photo are edited.
     #[serde(default)]
     pub method: EditMethod,
+    /// What the picture looks as if it was made with.
+    #[serde(default)]
+    pub finish: Finish,
+    /// 0 … 1: how much of the finish is seen.
+    #[serde(default = "all_of_it")]
+    pub finish_strength: f64,
+}
+
+fn all_of_it() -> f64 {
+    1.0
 }
 
 impl Settings {
@@ -194,9 +273,12 @@ impl Settings {
         settings.steps = patch.steps.unwrap_or(settings.steps);
         settings.strength = patch.strength.unwrap_or(settings.strength);
         settings.seed = patch.seed.unwrap_or(settings.seed);
+        settings.variation = patch.variation.unwrap_or(settings.variation);
         settings.spread = patch.spread.unwrap_or(settings.spread);
         settings.live = patch.live.unwrap_or(settings.live);
         settings.method = patch.method.unwrap_or(settings.method);
+        settings.finish = patch.finish.unwrap_or(settings.finish);
+        settings.finish_strength = patch.finish_strength.unwrap_or(settings.finish_strength);
         settings
     }
 }
@@ -217,6 +299,11 @@ pub enum PlaceMode {
 pub enum Op {
     /// A chunk of a stroke.
     Stroke(StrokeChunk),
+    /// The model may repaint a rectangle: somebody asked for a render where there was no mask.
+    Mask {
+        /// Where, in canvas pixels.
+        rect: Rect,
+    },
     /// A change of settings.
     Settings(SettingsPatch),
     /// An uploaded image became the base.
@@ -232,7 +319,7 @@ pub enum Op {
     },
     /// The result was flattened into the sketch.
     Apply {},
-    /// A stroke, placement, apply or revert was taken back.
+    /// A stroke, mask, placement, apply or revert was taken back.
     Undo {
         /// `seq` of the first op of what was taken back.
         #[ts(type = "number")]
@@ -253,6 +340,16 @@ pub enum Op {
     },
 }
 
+/// An entry of the room's history went into the picture, or out of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Switch {
+    /// `seq` of the entry's first op.
+    #[ts(type = "number")]
+    pub entry: u64,
+    /// True where it is in the picture now.
+    pub active: bool,
+}
+
 /// An op with its place in the room's order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct SequencedOp {
@@ -265,6 +362,11 @@ pub struct SequencedOp {
     pub client: Uuid,
     /// What was done.
     pub op: Op,
+    /// The entries that an undo, redo or revert switched, itself included where it is an entry that
+    /// was there before. An op that adds an entry to the picture does not name it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(as = "Option<Vec<Switch>>", optional)]
+    pub switches: Vec<Switch>,
 }
 
 /// What a member asks to be rendered.

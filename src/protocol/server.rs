@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
-use super::{Presence, Rect, SequencedOp, Settings};
+use super::{Finish, Presence, Rect, SequencedOp, Settings};
 
 /// What a member may do.
 #[derive(
@@ -49,6 +49,40 @@ pub struct ModelInfo {
     pub max_guidance_scale: Option<f64>,
     /// Sampler names, the default first.
     pub samplers: Vec<String>,
+    /// What its pictures look best with: a room begins so.
+    pub defaults: ModelDefaults,
+}
+
+/// What a model's pictures look best with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct ModelDefaults {
+    /// Sampler name.
+    pub sampler: String,
+    /// Sampling steps.
+    pub steps: u32,
+    /// Classifier-free guidance scale.
+    pub guidance_scale: f64,
+    /// How far from a sketch, or an image to start from, the model may go, 0 … 1.
+    pub strength: f64,
+    /// How much of the seed's noise is used, 0 … 1.
+    pub variation: f64,
+    /// What pictures look as if they were made with.
+    pub finish: Finish,
+    /// How much of the finish is seen, 0 … 1.
+    pub finish_strength: f64,
+    /// What edits of an inverted photo look best with.
+    pub photo: PhotoDefaults,
+}
+
+/// What edits of an inverted photo look best with.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct PhotoDefaults {
+    /// Classifier-free guidance scale.
+    pub guidance_scale: f64,
+    /// How far from the photo an edit may go, 0 … 1.
+    pub strength: f64,
+    /// What edits look as if they were made with.
+    pub finish: Finish,
 }
 
 /// A member of a room.
@@ -154,7 +188,8 @@ pub enum RenderWork {
     Invert,
 }
 
-/// Milliseconds by stage: `queue`, `text`, `encode`, `denoise`, `decode`, `codec`, `total`.
+/// Milliseconds by stage: `queue`, `text`, `encode`, `denoise`, `decode`, `total`; of a command that
+/// writes a file, `codec` too.
 pub type TimingsMs = BTreeMap<String, f64>;
 
 /// News of a render.

@@ -116,6 +116,12 @@ fn validate_settings(patch: &SettingsPatch) -> Checked {
     if let Some(strength) = patch.strength {
         number("strength", strength, MIN_STRENGTH, 1.0)?;
     }
+    if let Some(variation) = patch.variation {
+        number("variation", variation, 0.0, 1.0)?;
+    }
+    if let Some(strength) = patch.finish_strength {
+        number("finish_strength", strength, 0.0, 1.0)?;
+    }
     if patch.steps == Some(0) {
         return refuse("`steps` is 1 or more.");
     }

@@ -1,7 +1,8 @@
-//! The task around a room's state machine: mailbox in, outboxes and engine out.
+//! The task around a room's state machine: messages in, outboxes and engine out.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    borrow::Cow,
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -15,27 +16,25 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    Farewell, Joined, MemberId, Renderer, RoomError,
-    core::{Effect, InversionWish, News, RoomCore, Submission},
-    frames::{FrameEncoder, MemberFrame, SharedImage},
-    inversion_flights::FLIGHTS_MOST,
-    lane::{LANE_MOST, LaneItem, run_lane},
-    mail::Mail,
-    members::Arrival,
-    outbox::{Inlet, outbox},
-    views::FramePlan,
+    core::{Effect, RoomCore},
+    error::RoomError,
+    frames::{FrameEncoder, SharedImages},
+    members::{
+        Arrival, CloseReason, Joined, MemberId, OutboxRequest, OutboxSender, Outgoing, outbox,
+    },
+    message::Message,
+    renderer::Renderer,
+    scheduler::INVERSIONS_MOST,
 };
 use crate::{
-    engine::{
-        EVENTS_PER_INVERSION, InversionEvent, InversionRequest, RenderEvent, RenderRequest, RoomKey,
-    },
+    engine::{Command, EVENTS_PER_JOB, Event, RoomKey},
     protocol::ServerMessage,
 };
 
-/// The most mails that wait for a room; senders wait past it.
+/// The most messages that wait for a room; senders wait past it.
 pub(super) const MAILBOX_MOST: usize = 256;
-/// Encoded images that are kept for members who want the same.
-const IMAGES_KEPT: usize = 32;
+/// The most events of the engine that wait, whatever the number of members.
+const EVENTS_MOST: usize = 65_536;
 
 /// A room's task.
 pub(super) struct RoomActor {
@@ -43,18 +42,18 @@ pub(super) struct RoomActor {
     key: RoomKey,
     renderer: Arc<dyn Renderer>,
     encoder: FrameEncoder,
-    mailbox: mpsc::Receiver<Mail>,
-    /// For the outboxes and the lane, which write back.
-    address: mpsc::Sender<Mail>,
-    events: mpsc::Receiver<RenderEvent>,
-    events_sender: mpsc::Sender<RenderEvent>,
-    inversions: mpsc::Receiver<InversionEvent>,
-    inversions_sender: mpsc::Sender<InversionEvent>,
-    connections: HashMap<Uuid, Inlet>,
+    messages: mpsc::Receiver<Message>,
+    outbox_requests: mpsc::Receiver<OutboxRequest>,
+    outbox_requests_sender: mpsc::Sender<OutboxRequest>,
+    events: mpsc::Receiver<Event>,
+    events_sender: mpsc::Sender<Event>,
+    connections: HashMap<Uuid, OutboxSender>,
     connections_made: u64,
-    images: VecDeque<Arc<SharedImage>>,
+    images: SharedImages,
     members: Arc<AtomicUsize>,
     empty_since: tokio::time::Instant,
+    /// Set when the room cannot go on.
+    ends: Option<CloseReason>,
     shutdown: CancellationToken,
 }
 
@@ -64,7 +63,7 @@ pub(super) struct ActorParts {
     pub(super) key: RoomKey,
     pub(super) renderer: Arc<dyn Renderer>,
     pub(super) encoder: FrameEncoder,
-    pub(super) mailbox: (mpsc::Sender<Mail>, mpsc::Receiver<Mail>),
+    pub(super) messages: mpsc::Receiver<Message>,
     pub(super) members: Arc<AtomicUsize>,
     pub(super) shutdown: CancellationToken,
 }
@@ -75,87 +74,95 @@ fn now() -> Instant {
 
 impl RoomActor {
     pub(super) fn new(parts: ActorParts) -> Self {
-        // The engine never waits: three events for each of two renders of every member.
-        let room_for_events = parts
-            .core
-            .options
-            .members_max
-            .saturating_mul(8)
-            .clamp(64, 8192);
-        let (events_sender, events) = mpsc::channel(room_for_events);
-        let (inversions_sender, inversions) = mpsc::channel(FLIGHTS_MOST * EVENTS_PER_INVERSION);
+        // The engine never waits: one render runs and one waits for every member.
+        let renders = parts.core.options.members_max.saturating_mul(2);
+        let jobs = renders.saturating_add(INVERSIONS_MOST);
+        let events_most = jobs.saturating_mul(EVENTS_PER_JOB).min(EVENTS_MOST);
+        let (events_sender, events) = mpsc::channel(events_most);
+        let (outbox_requests_sender, outbox_requests) = mpsc::channel(MAILBOX_MOST);
         Self {
             core: parts.core,
             key: parts.key,
             renderer: parts.renderer,
             encoder: parts.encoder,
-            address: parts.mailbox.0,
-            mailbox: parts.mailbox.1,
+            messages: parts.messages,
+            outbox_requests,
+            outbox_requests_sender,
             events,
             events_sender,
-            inversions,
-            inversions_sender,
             connections: HashMap::new(),
             connections_made: 0,
-            images: VecDeque::new(),
+            images: SharedImages::default(),
             members: parts.members,
             empty_since: tokio::time::Instant::now(),
+            ends: None,
             shutdown: parts.shutdown,
         }
     }
 
     /// Runs until the server shuts down or the room has been empty for long.
     pub(super) async fn run(mut self) {
-        let (lane, items) = mpsc::channel(LANE_MOST);
-        let telling = tokio::spawn(run_lane(items, self.address.clone(), self.encoder.clone()));
-        let farewell = self.serve(&lane).await;
-        for inlet in self.connections.values() {
-            inlet.close(farewell);
+        let reason = self.serve().await;
+        for connection in self.connections.values() {
+            connection.close(reason);
         }
         self.members.store(0, Ordering::Relaxed);
-        self.renderer.forget_room(self.key);
-        // The lane may wait for room in the mailbox: closing it lets go.
-        self.mailbox.close();
-        drop(lane);
-        if telling.await.is_err() {
-            tracing::error!("the task that tells of renders broke off");
-        }
+        self.send_command(Command::ForgetRoom);
     }
 
-    async fn serve(&mut self, lane: &mpsc::Sender<LaneItem>) -> Farewell {
+    async fn serve(&mut self) -> CloseReason {
         loop {
             let idle_at = self.empty_since + self.core.options.idle_after;
-            let settle_at = self
+            let refine_at = self
                 .core
                 .next_deadline()
                 .map(tokio::time::Instant::from_std);
             let is_empty = self.connections.is_empty();
             tokio::select! {
                 biased;
-                () = self.shutdown.cancelled() => return Farewell::ShuttingDown,
-                Some(event) = self.events.recv() => self.core.render_event(event, now()),
-                Some(event) = self.inversions.recv() => self.core.inversion_event(event, now()),
-                Some(mail) = self.mailbox.recv() => self.read(mail),
-                () = tokio::time::sleep_until(settle_at.unwrap_or(idle_at)), if settle_at.is_some() => {
+                () = self.shutdown.cancelled() => return CloseReason::ShuttingDown,
+                Some(event) = self.events.recv() => self.core.engine_event(event, now()),
+                Some(request) = self.outbox_requests.recv() => self.outbox_request(request),
+                Some(message) = self.messages.recv() => self.read(message),
+                () = tokio::time::sleep_until(refine_at.unwrap_or(idle_at)), if refine_at.is_some() => {
                     self.core.tick(now());
                 }
-                () = tokio::time::sleep_until(idle_at), if is_empty => return Farewell::RoomEnded,
+                () = tokio::time::sleep_until(idle_at), if is_empty => return CloseReason::RoomEnded,
             }
-            self.perform(lane);
+            self.perform();
             self.members
                 .store(self.connections.len(), Ordering::Relaxed);
+            if let Some(reason) = self.ends {
+                return reason;
+            }
         }
     }
 
-    fn read(&mut self, mail: Mail) {
-        match mail {
-            Mail::Join { arrival, reply } => self.join(arrival, reply),
-            Mail::Leave(member) => {
+    fn outbox_request(&mut self, OutboxRequest { member, frame }: OutboxRequest) {
+        let is_current = self.is_current(member);
+        let Some(reply) = frame else {
+            if is_current {
+                self.remove(member.client);
+            }
+            return;
+        };
+        let plan = is_current.then(|| self.core.next_frame(&member.client));
+        let frame = plan.flatten().map(|plan| {
+            let layer = self.core.layer(plan.layer);
+            self.images.frame(plan, || layer.crop(&plan.rect))
+        });
+        answer(reply, frame);
+    }
+
+    fn read(&mut self, message: Message) {
+        match message {
+            Message::Join { arrival, reply } => self.join(arrival, reply),
+            Message::Leave(member) => {
                 if self.is_current(member) {
                     self.remove(member.client);
                 }
             }
-            Mail::Command {
+            Message::Command {
                 member,
                 command,
                 arrived,
@@ -164,28 +171,19 @@ impl RoomActor {
                     self.core.handle(member.client, command, arrived);
                 }
             }
-            Mail::Pull { member, reply } => {
-                let frame = if self.is_current(member) {
-                    self.core
-                        .next_frame(&member.client)
-                        .map(|plan| self.frame(plan))
-                } else {
-                    None
-                };
-                answer(reply, frame);
+            Message::Image { layer, reply } => {
+                answer(reply, self.core.picture(layer).map(Cow::into_owned));
             }
-            Mail::Image { layer, reply } => answer(reply, self.core.picture(layer).cloned()),
-            Mail::StoreImage { id, image, reply } => {
+            Message::StoreImage { id, image, reply } => {
                 answer(reply, self.core.images.insert(id, image));
             }
-            Mail::Tell(message) => self.broadcast(None, &message),
         }
     }
 
     fn join(&mut self, arrival: Arrival, reply: oneshot::Sender<Result<Joined, RoomError>>) {
         let client = arrival.client;
         if let Some(older) = self.connections.remove(&client) {
-            older.close(Farewell::Replaced);
+            older.close(CloseReason::Replaced);
         }
         let welcome = match self.core.join(arrival, now()) {
             Ok(welcome) => welcome,
@@ -196,8 +194,9 @@ impl RoomActor {
             client,
             connection: self.connections_made,
         };
-        let (inlet, outbox) = outbox(member, self.address.clone(), self.encoder.clone());
-        self.connections.insert(client, inlet);
+        let requests = self.outbox_requests_sender.clone();
+        let (sender, outbox) = outbox(member, requests, self.encoder.clone());
+        self.connections.insert(client, sender);
         // Where the connection is gone already, its outbox is dropped here and leaves.
         answer(
             reply,
@@ -212,7 +211,7 @@ impl RoomActor {
     fn is_current(&self, member: MemberId) -> bool {
         self.connections
             .get(&member.client)
-            .is_some_and(|inlet| inlet.member == member)
+            .is_some_and(|connection| connection.member == member)
     }
 
     fn remove(&mut self, client: Uuid) {
@@ -223,19 +222,19 @@ impl RoomActor {
         }
     }
 
-    fn perform(&mut self, lane: &mpsc::Sender<LaneItem>) {
+    fn perform(&mut self) {
         loop {
             let effects = self.core.take_effects();
             if effects.is_empty() {
                 return;
             }
             for effect in effects {
-                self.perform_one(effect, lane);
+                self.perform_one(effect);
             }
         }
     }
 
-    fn perform_one(&mut self, effect: Effect, lane: &mpsc::Sender<LaneItem>) {
+    fn perform_one(&mut self, effect: Effect) {
         match effect {
             Effect::Send(client, message) => {
                 if let Some(text) = text_from_message(&message) {
@@ -243,35 +242,30 @@ impl RoomActor {
                 }
             }
             Effect::Broadcast { except, message } => self.broadcast(except, &message),
-            Effect::Whisper { except, message } => {
+            Effect::BroadcastLossy { except, message } => {
                 if let Some(text) = text_from_message(&message) {
-                    let others = self
-                        .connections
-                        .values()
-                        .filter(|to| to.member.client != except);
-                    others.for_each(|inlet| inlet.whisper(text.clone()));
+                    let connections = self.connections.values();
+                    connections
+                        .filter(|connection| connection.member.client != except)
+                        .for_each(|connection| connection.send_lossy(text.clone()));
                 }
             }
             Effect::FramesReady(client) => {
-                if let Some(inlet) = self.connections.get(&client) {
-                    inlet.frames_ready();
+                if let Some(connection) = self.connections.get(&client) {
+                    connection.frames_ready();
                 }
             }
-            Effect::Submit(submission) => self.submit(submission),
-            Effect::Invert(wish) => self.invert(*wish),
-            Effect::WantInversion(ticket) => self.renderer.want_inversion(self.key, ticket),
-            Effect::CancelInversion(ticket) => self.renderer.cancel_inversion(self.key, ticket),
-            Effect::ForgetPhoto(photo) => self.renderer.forget_photo(self.key, photo),
-            Effect::News(news) => self.tell(*news, lane),
+            Effect::Command(command) => self.send_command(command),
+            Effect::End => self.ends = Some(CloseReason::NotKept),
         }
     }
 
-    fn write(&mut self, client: Uuid, text: Bytes) {
-        let Some(inlet) = self.connections.get(&client) else {
+    fn write(&mut self, client: Uuid, text: Outgoing) {
+        let Some(connection) = self.connections.get(&client) else {
             return;
         };
-        if !inlet.send(text) {
-            inlet.close(Farewell::TooSlow);
+        if !connection.send(text) {
+            connection.close(CloseReason::TooSlow);
             self.remove(client);
         }
     }
@@ -286,93 +280,17 @@ impl RoomActor {
         }
     }
 
-    fn submit(&mut self, submission: Submission) {
-        let Submission {
-            member,
-            ticket,
-            edit,
-            supersede,
-        } = submission;
-        let request = RenderRequest {
-            room: self.key,
-            member,
-            ticket,
-            edit,
-            supersede,
-            events: self.events_sender.clone(),
+    fn send_command(&mut self, command: Command) {
+        let ticket = match &command {
+            Command::Start(request) => Some(request.ticket),
+            _ => None,
         };
-        if let Err(refused) = self.renderer.submit(request) {
+        let sent = self.renderer.send(self.key, command, &self.events_sender);
+        if let (Err(refused), Some(ticket)) = (sent, ticket) {
             let message = refused.to_string();
-            self.core
-                .render_event(RenderEvent::Failed { ticket, message }, now());
+            let failed = Event::Failed { ticket, message };
+            self.core.engine_event(failed, now());
         }
-    }
-
-    fn invert(&mut self, wish: InversionWish) {
-        let InversionWish {
-            ticket,
-            photo,
-            tile,
-            pixels,
-            prompt,
-            is_wanted,
-        } = wish;
-        let request = InversionRequest {
-            room: self.key,
-            photo,
-            ticket,
-            rect: tile.rect,
-            core: tile.core,
-            pixels,
-            prompt,
-            steps: self.core.options.inversion.steps,
-            refinements: self.core.options.inversion.refinements,
-            is_wanted,
-            events: self.inversions_sender.clone(),
-        };
-        if let Err(refused) = self.renderer.invert(request) {
-            let message = refused.to_string();
-            self.core
-                .inversion_event(InversionEvent::Failed { ticket, message }, now());
-        }
-    }
-
-    fn tell(&mut self, news: News, lane: &mpsc::Sender<LaneItem>) {
-        let frames = news
-            .frames
-            .into_iter()
-            .map(|plan| self.frame(plan))
-            .collect();
-        let item = LaneItem {
-            news: news.news,
-            frames,
-            arrived: news.arrived,
-        };
-        if let Err(refused) = lane.try_send(item) {
-            let (mpsc::error::TrySendError::Full(item) | mpsc::error::TrySendError::Closed(item)) =
-                refused;
-            self.broadcast(None, &ServerMessage::Render(item.news));
-        }
-    }
-
-    fn frame(&mut self, plan: FramePlan) -> MemberFrame {
-        let known = self
-            .images
-            .iter()
-            .find(|image| image.serves(&plan))
-            .cloned();
-        let image = known.unwrap_or_else(|| {
-            let image = Arc::new(SharedImage::new(
-                plan,
-                self.core.layer(plan.layer).crop(&plan.rect),
-            ));
-            if self.images.len() == IMAGES_KEPT {
-                self.images.pop_front();
-            }
-            self.images.push_back(image.clone());
-            image
-        });
-        MemberFrame { plan, image }
     }
 }
 
@@ -383,12 +301,16 @@ fn answer<T>(reply: oneshot::Sender<T>, value: T) {
     }
 }
 
-fn text_from_message(message: &ServerMessage) -> Option<Bytes> {
-    match serde_json::to_vec(message) {
-        Ok(text) => Some(text.into()),
+fn text_from_message(message: &ServerMessage) -> Option<Outgoing> {
+    let text: Bytes = match serde_json::to_vec(message) {
+        Ok(text) => text.into(),
         Err(error) => {
             tracing::error!(%error, "a message could not be written");
-            None
+            return None;
         }
-    }
+    };
+    Some(match message {
+        ServerMessage::Error(error) => Outgoing::Refusal(error.code, text),
+        _ => Outgoing::Text(text),
+    })
 }

@@ -15,7 +15,7 @@ pub enum RoomCommand {
     Apply,
     /// An uploaded image becomes the base.
     Place {
-        /// What [`super::RoomHandle::store_image`] answered.
+        /// What [`RoomHandle::store_image`](super::RoomHandle::store_image) answered.
         image: String,
         /// How it is placed.
         mode: PlaceMode,
@@ -24,7 +24,7 @@ pub enum RoomCommand {
     },
     /// Stop a running inversion.
     CancelInversion,
-    /// Take the member's own last stroke, placement, apply or revert back.
+    /// Undo the member's own last stroke, placement, apply or revert.
     Undo,
     /// Do it again.
     Redo,
@@ -45,7 +45,7 @@ impl RoomCommand {
             ClientMessage::Hello(_) | ClientMessage::Ping { .. } => return None,
             ClientMessage::Stroke(chunk) => Self::Stroke(chunk),
             ClientMessage::Settings(patch) => Self::Settings(patch),
-            ClientMessage::Render(wish) => Self::Render(wish),
+            ClientMessage::Render(request) => Self::Render(request),
             ClientMessage::Apply {} => Self::Apply,
             ClientMessage::Place {
                 image,

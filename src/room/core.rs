@@ -1,32 +1,35 @@
-//! The room without its clock, its sockets and its device: a state machine.
+//! The room without its clock, its sockets and its device: document, scheduler, frames and members,
+//! and what passes between them.
 //!
 //! Calls go in with the time at which they came, [`Effect`]s come out. The same calls give the
 //! same effects, so that a room can be simulated from a seed.
 
-use std::{collections::BTreeMap, sync::Arc, time::Instant};
+use std::{borrow::Cow, time::Instant};
 
 use uuid::Uuid;
 
 use super::{
-    RoomOptions,
-    history::History,
+    document::{Changed, Document},
+    error::RoomError,
+    frames::{FramePlan, Frames, ShownRender},
     images::ImageStore,
-    members::Member,
-    photos::Photos,
-    prompts::StrokePrompts,
-    render_plan::RenderPlan,
-    strokes::StrokeBook,
-    timeline::Timeline,
-    views::{FramePlan, Tiles},
+    members::{Arrival, Members},
+    op_log::OpLog,
+    options::RoomOptions,
+    scheduler::{FinishedRender, Output, Scheduler, SchedulerOptions},
 };
 use crate::{
-    canvas::{Canvas, PhotoTile, Pixels, WindowRules, zoom_for},
-    journal::Journal,
-    pipeline::Edit,
+    canvas::{Pixels, WindowRules, zoom_for},
+    engine::{Command, Event},
     protocol::{
-        ErrorMessage, Layer, ModelInfo, Op, Rect, RenderNews, SequencedOp, ServerMessage, Settings,
+        Layer, MemberNews, ModelInfo, Op, PROTOCOL_VERSION, PictureLayer, SequencedOp,
+        ServerMessage, Welcome,
     },
 };
+
+/// The most missed ops that are sent to a member who comes back; past that the picture alone
+/// tells what happened.
+const MISSED_MOST: u64 = 256;
 
 /// What the room wants done.
 #[derive(Debug)]
@@ -39,55 +42,16 @@ pub(super) enum Effect {
         message: ServerMessage,
     },
     /// A message to every member but one, that may be lost where a member is slow.
-    Whisper {
+    BroadcastLossy {
         except: Uuid,
         message: ServerMessage,
     },
     /// A member has frames to fetch.
     FramesReady(Uuid),
-    /// A render for the engine.
-    Submit(Submission),
-    /// An inversion for the engine.
-    Invert(Box<InversionWish>),
-    /// The inversion of this ticket is waited for now.
-    WantInversion(u64),
-    /// The inversion of this ticket is to stop.
-    CancelInversion(u64),
-    /// The engine may drop what is inverted of this photo.
-    ForgetPhoto(u64),
-    /// News of a render, to every member, in order.
-    News(Box<News>),
-}
-
-/// A render for the engine.
-#[derive(Debug)]
-pub(super) struct Submission {
-    pub(super) member: Uuid,
-    pub(super) ticket: u64,
-    pub(super) edit: Edit,
-    pub(super) supersede: bool,
-}
-
-/// An inversion for the engine.
-#[derive(Debug)]
-pub(super) struct InversionWish {
-    pub(super) ticket: u64,
-    pub(super) photo: u64,
-    pub(super) tile: PhotoTile,
-    /// The photo inside the tile.
-    pub(super) pixels: Arc<Pixels>,
-    pub(super) prompt: String,
-    /// A window waits for it.
-    pub(super) is_wanted: bool,
-}
-
-/// News of a render, and the frames that it gave rise to.
-#[derive(Debug)]
-pub(super) struct News {
-    pub(super) news: RenderNews,
-    pub(super) frames: Vec<FramePlan>,
-    /// When the oldest op came in that this render shows for the first time.
-    pub(super) arrived: Option<Instant>,
+    /// A command for the engine.
+    Command(Command),
+    /// An op could not be kept: the room ends, and what was kept of it comes back with a join.
+    End,
 }
 
 /// A room's state.
@@ -95,27 +59,13 @@ pub(super) struct RoomCore {
     pub(super) name: String,
     pub(super) options: RoomOptions,
     pub(super) model: ModelInfo,
-    pub(super) rules: WindowRules,
-    pub(super) canvas: Canvas,
-    pub(super) settings: Settings,
-    pub(super) journal: Box<dyn Journal>,
-    pub(super) seq: u64,
-    pub(super) members: BTreeMap<Uuid, Member>,
-    pub(super) plans: BTreeMap<Uuid, RenderPlan>,
-    pub(super) strokes: StrokeBook,
-    pub(super) timeline: Timeline,
-    pub(super) prompts: StrokePrompts,
-    pub(super) history: History,
+    pub(super) document: Document,
+    pub(super) scheduler: Scheduler,
+    pub(super) frames: Frames,
+    pub(super) members: Members,
     pub(super) images: ImageStore,
-    pub(super) photos: Photos,
-    pub(super) tiles: Tiles,
-    /// Result tiles that strokes painted over and no frame has shown yet.
-    pub(super) inked: super::cells::CellSet,
-    pub(super) tickets: u64,
-    /// How many applies are in the picture: each moves on to new noise.
-    pub(super) epoch: u64,
     pub(super) effects: Vec<Effect>,
-    was_resting: bool,
+    journal: OpLog,
 }
 
 impl RoomCore {
@@ -125,170 +75,240 @@ impl RoomCore {
         options: RoomOptions,
         model: ModelInfo,
         rules: WindowRules,
-        journal: Box<dyn Journal>,
+        journal: OpLog,
     ) -> Self {
         let size = options.size;
         let rules = WindowRules {
             zoom: zoom_for(size, model.native_size, model.largest_zoom),
             ..rules
         };
-        let mut canvas = Canvas::new(size);
-        canvas.set_spread(options.settings.spread);
+        let scheduler = Scheduler::new(SchedulerOptions {
+            size,
+            rules,
+            max_steps: model.max_steps,
+            rest: options.rest,
+            inversion: options.inversion,
+        });
         Self {
             name,
             model,
-            rules,
-            canvas,
-            settings: options.settings.clone(),
-            seq: journal.last_seq(),
-            timeline: Timeline::new(journal.last_seq()),
-            journal,
-            members: BTreeMap::new(),
-            plans: BTreeMap::new(),
-            strokes: StrokeBook::default(),
-            prompts: StrokePrompts::default(),
-            history: History::default(),
+            document: Document::new(size, options.settings.clone()),
+            scheduler,
+            frames: Frames::new(size),
+            members: Members::new(options.members_max),
             images: ImageStore::new(options.images_max, options.image_bytes_max),
-            photos: Photos::default(),
-            tiles: Tiles::new(size),
-            inked: super::cells::CellSet::new(size, super::views::TILE),
-            tickets: 0,
-            epoch: 0,
             effects: Vec::new(),
-            was_resting: true,
+            journal,
             options,
         }
     }
 
-    /// True while the client is a member.
-    pub(super) fn is_here(&self, client: &Uuid) -> bool {
-        self.members.contains_key(client)
+    /// Lets a member in. A client that is here already is replaced by its new connection.
+    ///
+    /// # Errors
+    /// [`RoomError::Full`].
+    pub(super) fn join(&mut self, arrival: Arrival, now: Instant) -> Result<Welcome, RoomError> {
+        let client = arrival.client;
+        if self.members.contains(&client) {
+            self.leave(client, now);
+        }
+        let resent = self.document.resendable(&client);
+        let info = self.members.enter(&arrival, resent)?.clone();
+        self.effects.push(Effect::Broadcast {
+            except: Some(client),
+            message: ServerMessage::Member(MemberNews::Joined(info)),
+        });
+        self.effects.push(Effect::FramesReady(client));
+        self.send_missed(client, arrival.last_seq);
+        self.frames.enter(client);
+        let welcome = Welcome {
+            protocol: PROTOCOL_VERSION,
+            room: self.name.clone(),
+            client,
+            role: arrival.role,
+            seq: self.document.seq(),
+            canvas: self.options.size,
+            settings: self.document.settings().clone(),
+            model: self.model.clone(),
+            members: self.members.infos(),
+            photo: self.scheduler.photo_info(&self.document),
+        };
+        self.scheduler.enter(client, &self.document, now);
+        self.finish();
+        Ok(welcome)
+    }
+
+    /// The ops that a client missed, where the journal has them and they are not too many.
+    fn send_missed(&mut self, client: Uuid, last_seq: Option<u64>) {
+        let seq = self.document.seq();
+        let Some(last_seq) = last_seq.filter(|last| *last < seq) else {
+            return;
+        };
+        if seq - last_seq > MISSED_MOST {
+            return;
+        }
+        match self.journal.read_since(last_seq) {
+            Ok(ops) => {
+                let messages = ops.into_iter().map(ServerMessage::Op);
+                self.effects
+                    .extend(messages.map(|message| Effect::Send(client, message)));
+            }
+            Err(error) => tracing::debug!(%error, "the missed ops are not sent"),
+        }
+    }
+
+    /// A member goes, or has gone.
+    pub(super) fn leave(&mut self, client: Uuid, now: Instant) {
+        if !self.members.leave(&client) {
+            return;
+        }
+        self.effects.push(Effect::Broadcast {
+            except: Some(client),
+            message: ServerMessage::Member(MemberNews::Left { client }),
+        });
+        self.frames.leave(&client);
+        self.scheduler.leave(client, &self.document, now);
+        self.finish();
+    }
+
+    /// Gives an op its place, applies it, keeps it, and tells everybody.
+    pub(super) fn accept(&mut self, client: Uuid, op: Op, now: Instant) {
+        let mut op = SequencedOp {
+            seq: self.document.seq() + 1,
+            client,
+            op,
+            switches: Vec::new(),
+        };
+        let images = &self.images;
+        let applied = self.document.apply(&op, |id| images.get(id).cloned());
+        let changed = match applied {
+            Ok(changed) => changed,
+            Err(error) => {
+                // Its request was checked: nothing has changed.
+                tracing::error!(%error, room = %self.name, "an op could not be applied");
+                return;
+            }
+        };
+        op.switches.clone_from(&changed.switches);
+        if let Err(error) = self.journal.append(&op) {
+            tracing::error!(%error, room = %self.name, "an op could not be kept");
+            self.effects.push(Effect::End);
+            return;
+        }
+        self.acknowledge(&op);
+        self.effects.push(Effect::Broadcast {
+            except: None,
+            message: ServerMessage::Op(op),
+        });
+        self.take_in(client, &changed, now);
+    }
+
+    fn acknowledge(&mut self, op: &SequencedOp) {
+        let id = match &op.op {
+            Op::Stroke(chunk) => Some(chunk.id.clone()),
+            // Nobody asked for it: it came with a request for a render.
+            Op::Mask { .. } => return,
+            _ => None,
+        };
+        let ack = ServerMessage::Ack { id, seq: op.seq };
+        self.effects.push(Effect::Send(op.client, ack));
+    }
+
+    fn take_in(&mut self, author: Uuid, changed: &Changed, now: Instant) {
+        let (seq, resting) = (self.document.seq(), self.is_resting());
+        self.frames.take_in(changed, seq, resting);
+        self.scheduler.take_in(author, changed, &self.document, now);
+    }
+
+    /// Takes in what the engine says of a job.
+    pub(super) fn engine_event(&mut self, event: Event, now: Instant) {
+        let finished = self.scheduler.event(event, &self.document, now);
+        if let Some(render) = finished {
+            self.show(render, now);
+        }
+        self.finish();
+    }
+
+    fn show(&mut self, render: FinishedRender, now: Instant) {
+        let FinishedRender { window, pixels, .. } = &render;
+        let changed = self.document.paste(window, pixels, &render.mask);
+        self.frames.render_shown(&ShownRender {
+            window: window.rect,
+            shown: &render.shown,
+            changed: &changed,
+            rev: render.rev,
+            steps: render.steps,
+            is_final: render.is_final,
+            arrived: render.arrived,
+        });
+        self.scheduler.tell(render.news);
+        self.scheduler.dispatch(render.author, &self.document, now);
     }
 
     /// When [`Self::tick`] should be called.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        let plans = self.plans.iter().filter(|(client, _)| self.is_here(client));
-        plans
-            .filter_map(|(_, plan)| plan.settles_at(self.settings.live, self.options.rest))
-            .min()
+        self.scheduler.next_deadline(self.document.settings().live)
     }
 
     /// Time has passed: hands may rest.
     pub(super) fn tick(&mut self, now: Instant) {
-        let clients: Vec<Uuid> = self.members.keys().copied().collect();
-        for client in clients {
-            self.pump(client, now, false);
-        }
-        self.settle_down();
+        self.scheduler.tick(&self.document, now);
+        self.finish();
     }
 
     /// The next frame of a member, and its pixels' place.
     pub(super) fn next_frame(&mut self, client: &Uuid) -> Option<FramePlan> {
-        let resting = self.is_resting();
-        let member = self.members.get_mut(client)?;
-        let plan = member.view.next_frame(&self.tiles, self.seq, resting);
-        if plan.is_none() {
-            member.told = false;
-        }
-        plan
+        let (seq, resting) = (self.document.seq(), self.is_resting());
+        self.frames.next_frame(client, seq, resting)
     }
 
-    /// A picture of the room.
+    /// A layer of the picture.
     pub(super) fn layer(&self, layer: Layer) -> &Pixels {
         match layer {
-            Layer::Result => self.canvas.result(),
-            Layer::Sketch => self.canvas.sketch(),
+            Layer::Result => self.document.canvas().result(),
+            Layer::Sketch => self.document.canvas().sketch(),
+        }
+    }
+
+    /// A picture of the room; none of what is inverted where nothing is.
+    pub(super) fn picture(&self, layer: PictureLayer) -> Option<Cow<'_, Pixels>> {
+        let canvas = self.document.canvas();
+        match layer {
+            PictureLayer::Result => Some(Cow::Borrowed(canvas.result())),
+            PictureLayer::Sketch => Some(Cow::Borrowed(canvas.sketch())),
+            PictureLayer::Mask => Some(Cow::Owned(canvas.footprint().to_pixels())),
+            PictureLayer::Noise | PictureLayer::Reconstruction => {
+                let picture = self.scheduler.photo_picture(&self.document, layer);
+                picture.map(Cow::Borrowed)
+            }
         }
     }
 
     /// What is to be done since the last time.
     pub(super) fn take_effects(&mut self) -> Vec<Effect> {
-        for (client, member) in &mut self.members {
-            if !member.told && member.view.is_dirty() {
-                member.told = true;
-                self.effects.push(Effect::FramesReady(*client));
-            }
-        }
+        let ready = self.frames.take_ready();
+        self.effects
+            .extend(ready.into_iter().map(Effect::FramesReady));
         std::mem::take(&mut self.effects)
     }
 
     /// True when no better picture comes without another op.
     pub(super) fn is_resting(&self) -> bool {
-        let live = self.settings.live;
-        self.plans.iter().all(|(client, plan)| {
-            plan.is_at_rest(live) || (!self.is_here(client) && plan.flight.is_none())
-        })
+        self.scheduler.is_resting(self.document.settings().live)
     }
 
-    /// When the room comes to rest, what was sent as a preview goes out as it is now.
-    pub(super) fn settle_down(&mut self) {
-        self.plans
-            .retain(|client, plan| self.members.contains_key(client) || !plan.is_idle());
-        let resting = self.is_resting();
-        if resting && !self.was_resting {
-            self.show_ink(&self.canvas.bounds());
-            let everywhere = self.canvas.bounds();
-            for member in self.members.values_mut() {
-                member.view.finish(&everywhere);
-            }
-        }
-        self.was_resting = resting;
-    }
-
-    /// Shows what strokes painted over the result inside `rect`, where no frame has yet.
-    pub(super) fn show_ink(&mut self, rect: &Rect) {
-        let resting = self.is_resting();
-        let inked: Vec<_> = self
-            .tiles
-            .touching(rect)
-            .filter(|tile| self.inked.contains(*tile))
-            .collect();
-        for tile in inked {
-            self.inked.remove(tile);
-            if resting {
-                self.tiles.result_mut(tile).rev = self.seq;
-            }
-            let pixels = self.tiles.rect(tile);
-            self.mark(Layer::Result, &pixels);
-        }
-    }
-
-    /// Pixels of a layer changed: every member has to see them.
-    pub(super) fn mark(&mut self, layer: Layer, rect: &Rect) {
-        if rect.is_empty() {
-            return;
-        }
-        self.tiles.touch(layer);
-        for member in self.members.values_mut() {
-            member.view.mark(layer, rect);
-        }
-    }
-
-    /// Gives an op its place, keeps it, and tells everybody.
-    ///
-    /// # Errors
-    /// `internal` when the journal cannot keep it; then nothing has happened.
-    pub(super) fn accept(&mut self, client: Uuid, op: Op) -> Result<u64, ErrorMessage> {
-        let seq = self.seq + 1;
-        let id = match &op {
-            Op::Stroke(chunk) => Some(chunk.id.clone()),
-            _ => None,
-        };
-        let op = SequencedOp { seq, client, op };
-        if let Err(error) = self.journal.append(&op) {
-            tracing::error!(%error, room = %self.name, "an op could not be kept");
-            return Err(ErrorMessage::new(
-                crate::protocol::ErrorCode::Internal,
-                "The server could not keep the op; try again.",
-            ));
-        }
-        self.seq = seq;
-        self.effects
-            .push(Effect::Send(client, ServerMessage::Ack { id, seq }));
-        self.effects.push(Effect::Broadcast {
-            except: None,
-            message: ServerMessage::Op(op),
-        });
-        Ok(seq)
+    /// Ends every call that may have changed something.
+    pub(super) fn finish(&mut self) {
+        self.scheduler.forget_idle();
+        let (seq, resting) = (self.document.seq(), self.is_resting());
+        self.frames.set_resting(resting, seq);
+        let outputs = self.scheduler.take_outputs().into_iter();
+        self.effects.extend(outputs.map(|output| match output {
+            Output::Command(command) => Effect::Command(command),
+            Output::News(news) => Effect::Broadcast {
+                except: None,
+                message: ServerMessage::Render(*news),
+            },
+        }));
     }
 }

@@ -8,21 +8,17 @@ use std::sync::{
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::{RoomCommand, RoomError, mail::Mail, members::Arrival, outbox::MemberOutbox};
+use super::{
+    command::RoomCommand,
+    error::RoomError,
+    members::{Arrival, Joined, MemberId},
+    message::Message,
+};
 use crate::{
     canvas::{Pixels, fit_to},
     engine::RoomKey,
-    protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Role, Welcome},
+    protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Role},
 };
-
-/// One connection of a client to a room.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct MemberId {
-    /// The client.
-    pub client: Uuid,
-    /// Which of its connections, counted by the room.
-    pub connection: u64,
-}
 
 /// Who wants in.
 #[derive(Clone, Debug)]
@@ -31,16 +27,6 @@ pub struct JoinRequest {
     pub hello: Hello,
     /// What the token allows.
     pub role: Role,
-}
-
-/// The answer to a join.
-pub struct Joined {
-    /// To be sent first.
-    pub welcome: Welcome,
-    /// Names the connection in [`RoomHandle::send`] and [`RoomHandle::leave`].
-    pub member: MemberId,
-    /// Everything else to be sent; dropping it leaves the room.
-    pub outbox: MemberOutbox,
 }
 
 /// A room, as seen from outside; cheap to clone.
@@ -55,7 +41,7 @@ struct Shared {
     key: RoomKey,
     size: CanvasSize,
     members: Arc<AtomicUsize>,
-    mailbox: mpsc::Sender<Mail>,
+    mailbox: mpsc::Sender<Message>,
 }
 
 impl RoomHandle {
@@ -64,7 +50,7 @@ impl RoomHandle {
         key: RoomKey,
         size: CanvasSize,
         members: Arc<AtomicUsize>,
-        mailbox: mpsc::Sender<Mail>,
+        mailbox: mpsc::Sender<Message>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -113,7 +99,7 @@ impl RoomHandle {
             last_seq: hello.last_seq,
         };
         let (reply, answer) = oneshot::channel();
-        self.post(Mail::Join { arrival, reply }).await?;
+        self.post(Message::Join { arrival, reply }).await?;
         answer.await.map_err(|_| RoomError::Closed)?
     }
 
@@ -124,7 +110,7 @@ impl RoomHandle {
     /// [`RoomError::Closed`].
     pub async fn send(&self, member: MemberId, command: RoomCommand) -> Result<(), RoomError> {
         let arrived = tokio::time::Instant::now().into_std();
-        self.post(Mail::Command {
+        self.post(Message::Command {
             member,
             command,
             arrived,
@@ -134,7 +120,7 @@ impl RoomHandle {
 
     /// Leaves, as dropping the outbox does. A room that has ended is left already.
     pub async fn leave(&self, member: MemberId) {
-        if self.post(Mail::Leave(member)).await.is_err() {
+        if self.post(Message::Leave(member)).await.is_err() {
             tracing::debug!("left a room that had ended");
         }
     }
@@ -145,7 +131,7 @@ impl RoomHandle {
     /// [`RoomError::Closed`].
     pub async fn image(&self, layer: PictureLayer) -> Result<Option<Pixels>, RoomError> {
         let (reply, answer) = oneshot::channel();
-        self.post(Mail::Image { layer, reply }).await?;
+        self.post(Message::Image { layer, reply }).await?;
         answer.await.map_err(|_| RoomError::Closed)
     }
 
@@ -160,7 +146,7 @@ impl RoomHandle {
             .map_err(|_| RoomError::Closed)?;
         let id = Uuid::new_v4().to_string();
         let (reply, answer) = oneshot::channel();
-        self.post(Mail::StoreImage {
+        self.post(Message::StoreImage {
             id: id.clone(),
             image: fitted,
             reply,
@@ -170,10 +156,10 @@ impl RoomHandle {
         Ok(id)
     }
 
-    async fn post(&self, mail: Mail) -> Result<(), RoomError> {
+    async fn post(&self, message: Message) -> Result<(), RoomError> {
         self.shared
             .mailbox
-            .send(mail)
+            .send(message)
             .await
             .map_err(|_| RoomError::Closed)
     }

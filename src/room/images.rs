@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::RoomError;
+use super::error::RoomError;
 use crate::canvas::Pixels;
 
 /// A bounded number of images, the newest kept.

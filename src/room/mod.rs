@@ -1,44 +1,33 @@
-//! The room: op order, members, undo, journal, what to render next.
+//! The room: one document, what is rendered next, what each member gets, and who is here.
 //!
-//! `core` and the files beside it are a state machine without clock, sockets or device; `actor`
-//! is the task around it. A server holds a [`RoomRegistry`], joins with [`RoomHandle::join`],
-//! sends [`RoomCommand`]s and writes what [`MemberOutbox::next`] gives to the socket.
+//! Four folders with one job each: [`document`], [`scheduler`], [`frames`], [`members`]. `core`
+//! passes between them what an op or an event changes, without clock, sockets or device; `actor` is
+//! the task around it. A server holds a [`RoomRegistry`], joins with [`RoomHandle::join`], sends
+//! [`RoomCommand`]s and writes what [`MemberOutbox::next`] gives to the socket.
 
 mod actor;
-mod cells;
 mod command;
+mod commands;
 mod core;
+mod document;
 mod error;
 mod frames;
 mod handle;
-mod history;
 mod images;
-mod inversion_flights;
-mod inversions;
-mod lane;
-mod mail;
 mod members;
-mod ops;
+mod message;
+mod op_log;
 mod options;
-mod outbox;
-mod photos;
-mod prompts;
 mod registry;
-mod render_plan;
 mod renderer;
-mod renders;
-mod settings;
-mod strokes;
-mod take_back;
+mod scheduler;
 #[cfg(test)]
 mod tests;
-mod timeline;
-mod views;
 
 pub use command::RoomCommand;
 pub use error::RoomError;
-pub use handle::{JoinRequest, Joined, MemberId, RoomHandle};
+pub use handle::{JoinRequest, RoomHandle};
+pub use members::{CloseReason, Joined, MemberId, MemberOutbox, Outgoing};
 pub use options::{InversionOptions, RegistryLimits, RoomOptions};
-pub use outbox::{Farewell, MemberOutbox, Outgoing};
 pub use registry::{RegistryCounts, RoomRegistry, is_room_name};
 pub use renderer::{RenderRefused, Renderer};

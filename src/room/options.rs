@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::RoomError;
+use super::error::RoomError;
 use crate::protocol::{CanvasSize, Settings};
 
 /// Canvas sides are multiples of this, in pixels.
@@ -25,7 +25,7 @@ pub struct RoomOptions {
     pub image_bytes_max: usize,
     /// The most ops that are kept for members who come back.
     pub history_max: usize,
-    /// How long a hand must rest before the picture is settled with more steps.
+    /// How long a hand must rest before the picture is refined with more steps.
     pub rest: Duration,
     /// How long a room without members lives on.
     pub idle_after: Duration,

@@ -10,12 +10,17 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    JoinRequest, Joined, RegistryLimits, Renderer, RoomError, RoomHandle, RoomOptions,
     actor::{ActorParts, MAILBOX_MOST, RoomActor},
     core::RoomCore,
+    error::RoomError,
     frames::FrameEncoder,
+    handle::{JoinRequest, RoomHandle},
+    members::Joined,
+    op_log::OpLog,
+    options::{RegistryLimits, RoomOptions},
+    renderer::Renderer,
 };
-use crate::{engine::RoomKey, journal::MemoryJournal};
+use crate::engine::{Command, RoomKey};
 
 /// The longest room name, in characters.
 const NAME_MOST: usize = 64;
@@ -183,16 +188,10 @@ impl RoomRegistry {
     fn start(&self, name: &str, options: RoomOptions) -> RoomHandle {
         let shared = self.shared.clone();
         let key = RoomKey(shared.keys.fetch_add(1, Ordering::Relaxed));
-        let mailbox = mpsc::channel(MAILBOX_MOST);
+        let (mailbox, messages) = mpsc::channel(MAILBOX_MOST);
         let members = Arc::new(AtomicUsize::new(0));
-        let handle = RoomHandle::new(
-            name.to_owned(),
-            key,
-            options.size,
-            members.clone(),
-            mailbox.0.clone(),
-        );
-        let journal = Box::new(MemoryJournal::new(options.history_max));
+        let handle = RoomHandle::new(name.to_owned(), key, options.size, members.clone(), mailbox);
+        let journal = OpLog::new(options.history_max);
         let core = RoomCore::new(
             name.to_owned(),
             options,
@@ -205,7 +204,7 @@ impl RoomRegistry {
             key,
             renderer: shared.renderer.clone(),
             encoder: shared.encoder.clone(),
-            mailbox,
+            messages,
             members,
             shutdown: shared.shutdown.clone(),
         });
@@ -237,8 +236,13 @@ impl Drop for Place {
                 room = self.name,
                 "a room ended in a panic: its members are told"
             );
+            // A room that ends otherwise has done that itself; nobody hears events of it any more.
+            let (events, _) = mpsc::channel(1);
+            let forget = Command::ForgetRoom;
+            if let Err(cause) = self.shared.renderer.send(self.key, forget, &events) {
+                tracing::debug!(%cause, "the engine keeps what it has of the room");
+            }
         }
-        self.shared.renderer.forget_room(self.key);
         self.shared.remove(&self.name, self.key);
     }
 }

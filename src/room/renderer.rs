@@ -1,12 +1,14 @@
 //! What a room needs of the engine: one trait, so that rooms are tested without a model.
 
+use tokio::sync::mpsc;
+
 use crate::{
     canvas::WindowRules,
-    engine::{EngineHandle, InversionRequest, RenderRequest, RoomKey},
+    engine::{Command, EngineHandle, Event, RoomKey},
     protocol::{ModelInfo, Settings},
 };
 
-/// The engine did not take a render or an inversion.
+/// The engine did not take a job.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct RenderRefused(
@@ -14,7 +16,7 @@ pub struct RenderRefused(
     pub String,
 );
 
-/// Renders windows for rooms. No call may block.
+/// Renders and inverts for rooms. No call may block.
 pub trait Renderer: Send + Sync + 'static {
     /// The model.
     fn model_info(&self) -> &ModelInfo;
@@ -25,29 +27,17 @@ pub trait Renderer: Send + Sync + 'static {
     /// How windows are cut for the model.
     fn window_rules(&self) -> WindowRules;
 
-    /// Takes a render; its news comes through `request.events`.
+    /// Takes a command of a room; events of a job that it starts come through `events`.
     ///
     /// # Errors
-    /// [`RenderRefused`] when the engine is full or gone; then no news comes.
-    fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused>;
-
-    /// Takes the inversion of a part of a photo; its news comes through `request.events`.
-    ///
-    /// # Errors
-    /// [`RenderRefused`] when the engine is full or gone; then no news comes.
-    fn invert(&self, request: InversionRequest) -> Result<(), RenderRefused>;
-
-    /// A window waits for an inversion that was taken already: it goes before those that none does.
-    fn want_inversion(&self, room: RoomKey, ticket: u64);
-
-    /// Stops an inversion, which is told as superseded unless it has ended already.
-    fn cancel_inversion(&self, room: RoomKey, ticket: u64);
-
-    /// What is inverted of a photo can go.
-    fn forget_photo(&self, room: RoomKey, photo: u64);
-
-    /// The room has ended: its waiting renders and its latents can go.
-    fn forget_room(&self, room: RoomKey);
+    /// [`RenderRefused`] when it would start a job, and the engine is full or gone; then no event
+    /// of it comes.
+    fn send(
+        &self,
+        room: RoomKey,
+        command: Command,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), RenderRefused>;
 }
 
 impl Renderer for EngineHandle {
@@ -63,27 +53,13 @@ impl Renderer for EngineHandle {
         EngineHandle::window_rules(self)
     }
 
-    fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
-        EngineHandle::submit(self, request).map_err(|error| RenderRefused(error.to_string()))
-    }
-
-    fn invert(&self, request: InversionRequest) -> Result<(), RenderRefused> {
-        EngineHandle::invert(self, request).map_err(|error| RenderRefused(error.to_string()))
-    }
-
-    fn want_inversion(&self, room: RoomKey, ticket: u64) {
-        EngineHandle::want_inversion(self, room, ticket);
-    }
-
-    fn cancel_inversion(&self, room: RoomKey, ticket: u64) {
-        EngineHandle::cancel_inversion(self, room, ticket);
-    }
-
-    fn forget_photo(&self, room: RoomKey, photo: u64) {
-        EngineHandle::forget_photo(self, room, photo);
-    }
-
-    fn forget_room(&self, room: RoomKey) {
-        EngineHandle::forget_room(self, room);
+    fn send(
+        &self,
+        room: RoomKey,
+        command: Command,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), RenderRefused> {
+        EngineHandle::send(self, room, command, events)
+            .map_err(|error| RenderRefused(error.to_string()))
     }
 }

@@ -47,45 +47,46 @@ pub enum SchedulerClass {
 
 use SchedulerClass as Class;
 
-/// Class, its name in `_class_name`, and the sampler here that comes closest.
-const CLASSES: [(Class, &str, &str); 17] = [
-    (Class::Ddpm, "DDPMScheduler", "ddpm"),
-    (Class::Ddim, "DDIMScheduler", "ddim"),
-    (Class::DdimInverse, "DDIMInverseScheduler", "ddim"),
-    (Class::Euler, "EulerDiscreteScheduler", "euler"),
+/// Class, its name in `_class_name`, and the sampler that does what it does, where there is one.
+const CLASSES: [(Class, &str, Option<&str>); 17] = [
+    (Class::Ddpm, "DDPMScheduler", Some("ddpm")),
+    (Class::Ddim, "DDIMScheduler", Some("ddim")),
+    // Makes noise of pictures.
+    (Class::DdimInverse, "DDIMInverseScheduler", None),
+    (Class::Euler, "EulerDiscreteScheduler", Some("euler")),
     (
         Class::EulerAncestral,
         "EulerAncestralDiscreteScheduler",
-        "euler-ancestral",
+        Some("euler-ancestral"),
     ),
     (
         Class::DpmSolverMultistep,
         "DPMSolverMultistepScheduler",
-        "dpm-solver++",
+        Some("dpm-solver++"),
     ),
-    (Class::Lcm, "LCMScheduler", "lcm"),
+    (Class::Lcm, "LCMScheduler", Some("lcm")),
     (
         Class::FlowMatchEuler,
         "FlowMatchEulerDiscreteScheduler",
-        "flow-euler",
+        Some("flow-euler"),
     ),
-    (Class::Pndm, "PNDMScheduler", "ddim"),
-    (Class::Lms, "LMSDiscreteScheduler", "euler"),
-    (Class::Heun, "HeunDiscreteScheduler", "euler"),
-    (Class::Kdpm2, "KDPM2DiscreteScheduler", "euler"),
+    (Class::Pndm, "PNDMScheduler", Some("pndm")),
+    (Class::Lms, "LMSDiscreteScheduler", None),
+    (Class::Heun, "HeunDiscreteScheduler", None),
+    (Class::Kdpm2, "KDPM2DiscreteScheduler", None),
     (
         Class::Kdpm2Ancestral,
         "KDPM2AncestralDiscreteScheduler",
-        "euler-ancestral",
+        None,
     ),
-    (Class::UniPc, "UniPCMultistepScheduler", "dpm-solver++"),
-    (Class::Deis, "DEISMultistepScheduler", "dpm-solver++"),
+    (Class::UniPc, "UniPCMultistepScheduler", Some("unipc")),
+    (Class::Deis, "DEISMultistepScheduler", Some("deis")),
     (
         Class::DpmSolverSinglestep,
         "DPMSolverSinglestepScheduler",
-        "dpm-solver++",
+        None,
     ),
-    (Class::Tcd, "TCDScheduler", "lcm"),
+    (Class::Tcd, "TCDScheduler", Some("tcd")),
 ];
 
 /// What the model's output means.
@@ -120,6 +121,14 @@ impl PredictionType {
     }
 }
 
+/// The sampler that does what a scheduler class of diffusers does.
+pub(super) fn sampler_of_class(name: &str) -> Option<&'static str> {
+    CLASSES
+        .iter()
+        .find(|(_, known, _)| *known == name)
+        .and_then(|(_, _, sampler)| *sampler)
+}
+
 /// A read `scheduler_config.json`. Only the class and the fields that the file sets are kept:
 /// each sampler fills in the defaults of its own diffusers class, as `from_config` does.
 #[derive(Clone, Debug)]
@@ -137,13 +146,25 @@ impl SchedulerConfig {
     /// When the text is not JSON, the class is unknown, or a field has a value that its own
     /// class does not allow.
     pub fn from_json(text: &str) -> Result<Self, SamplerError> {
+        Self::of_class(text, None)
+    }
+
+    /// The same for the class that `model_index.json` names, which diffusers takes whatever
+    /// `_class_name` says or whether it is there.
+    ///
+    /// # Errors
+    /// Those of [`SchedulerConfig::from_json`].
+    pub fn of_class(text: &str, class: Option<&str>) -> Result<Self, SamplerError> {
         let mut fields: Map<String, Value> = serde_json::from_str(&without_infinities(text))?;
         fields.retain(|_, value| !value.is_null());
         let names = || CLASSES.map(|(_, name, _)| name).join(", ");
-        let name = match fields.get("_class_name") {
-            Some(Value::String(name)) => name.as_str(),
-            Some(other) => return Err(SamplerError::config("_class_name", other, names())),
-            None => return Err(SamplerError::config("_class_name", "left out", names())),
+        let name = match (class, fields.get("_class_name")) {
+            (Some(name), _) => name,
+            (None, Some(Value::String(name))) => name.as_str(),
+            (None, Some(other)) => return Err(SamplerError::config("_class_name", other, names())),
+            (None, None) => {
+                return Err(SamplerError::config("_class_name", "left out", names()));
+            }
         };
         let Some((class, ..)) = CLASSES.into_iter().find(|(_, known, _)| *known == name) else {
             return Err(SamplerError::config("_class_name", name, names()));
@@ -172,12 +193,23 @@ impl SchedulerConfig {
         self.prediction_type
     }
 
-    /// The sampler to use when nobody chose one: this class's own, or the one that comes closest.
-    pub fn default_sampler(&self) -> &'static str {
+    /// The name of the class, as in `model_index.json`.
+    pub fn class_name(&self) -> &'static str {
         CLASSES
             .iter()
             .find(|(class, ..)| *class == self.class)
-            .map_or("ddim", |(_, _, sampler)| *sampler)
+            .map_or("", |(_, name, _)| *name)
+    }
+
+    /// The sampler of this scheduler, to use when nobody chose another.
+    ///
+    /// # Errors
+    /// [`SamplerError::NoSampler`] where there is none that does the same.
+    pub fn default_sampler(&self) -> Result<&'static str, SamplerError> {
+        sampler_of_class(self.class_name()).ok_or_else(|| SamplerError::NoSampler {
+            class: self.class_name(),
+            allowed: super::painting_names(),
+        })
     }
 
     /// The config as a pipeline class corrects it when it is built, whatever the file or the
@@ -265,6 +297,18 @@ impl SchedulerConfig {
                 let names: Vec<_> = choices.iter().map(|(known, _)| *known).collect();
                 SamplerError::config(field, shown, names.join(", "))
             })
+    }
+
+    /// A list of whole numbers; empty when the file has none.
+    pub(super) fn indices(&self, field: &'static str) -> Result<Vec<usize>, SamplerError> {
+        let Some(value) = self.fields.get(field) else {
+            return Ok(Vec::new());
+        };
+        let list = value.as_array().and_then(|list| {
+            let whole = |value: &Value| usize::try_from(value.as_u64()?).ok();
+            list.iter().map(whole).collect()
+        });
+        list.ok_or_else(|| SamplerError::config(field, value, "a list of whole numbers"))
     }
 
     /// A list of numbers in 0..=1, when the file has one.

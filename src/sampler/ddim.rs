@@ -2,7 +2,7 @@
 
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
-use super::timetable::{Denoised, Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
 use super::{PredictionType, Sampler, SamplerError, SchedulerConfig};
 
 /// `ddim`: diffusers' `DDIMScheduler`.
@@ -24,6 +24,7 @@ impl Sampler for Ddim {
         let skipped = request.skipped(count)?;
         let stride = (diffusion.num_train_timesteps / count) as i64;
         let prediction = diffusion.prediction_type;
+        let eta = request.eta.unwrap_or(0.0);
         let steps = diffusion
             .whole_timesteps(count)?
             .into_iter()
@@ -32,20 +33,13 @@ impl Sampler for Ddim {
                 let level = diffusion.level(timestep);
                 // One stride back, which is not always the next timestep of the run.
                 let next_level = diffusion.level(timestep - stride);
-                let fresh = request.eta * step_deviation(level, next_level);
+                let fresh = eta * step_deviation(level, next_level);
                 let next = if diffusion.clip_sample.is_some() {
                     with_predicted_noise(prediction, level, next_level, fresh)
                 } else {
                     Next::along(level, next_level, fresh)
                 };
-                Step {
-                    timestep: timestep as f64,
-                    input_scale: 1.0,
-                    denoised: Denoised::new(prediction, level),
-                    next,
-                    level,
-                    next_level,
-                }
+                Step::new(timestep as f64, prediction, [level, next_level], next)
             })
             .collect();
         Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)

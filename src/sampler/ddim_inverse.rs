@@ -3,7 +3,7 @@
 use super::config::SchedulerClass;
 use super::ddim::with_predicted_noise;
 use super::diffusion::Diffusion;
-use super::timetable::{Denoised, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::timetable::{NoiseLevel, Step, Timetable, TimetableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig};
 
 /// `ddim-inverse`: diffusers' `DDIMInverseScheduler`.
@@ -37,14 +37,8 @@ impl Sampler for DdimInverse {
             .map(|timestep| {
                 let level = diffusion.level(timestep - stride);
                 let next_level = diffusion.level(timestep);
-                Step {
-                    timestep: timestep as f64,
-                    input_scale: 1.0,
-                    denoised: Denoised::new(prediction, level),
-                    next: with_predicted_noise(prediction, level, next_level, 0.0),
-                    level,
-                    next_level,
-                }
+                let next = with_predicted_noise(prediction, level, next_level, 0.0);
+                Step::new(timestep as f64, prediction, [level, next_level], next)
             })
             .collect();
         let timetable = Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)?;

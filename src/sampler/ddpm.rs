@@ -2,7 +2,7 @@
 
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
-use super::timetable::{Denoised, Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig};
 
 /// `ddpm`: diffusers' `DDPMScheduler`.
@@ -49,14 +49,9 @@ impl Sampler for Ddpm {
                     .get(i + 1)
                     .map_or(1.0, |next| diffusion.alpha_cumprod(*next));
                 let level = NoiseLevel::from_alpha_cumprod(alpha);
-                Step {
-                    timestep: timestep as f64,
-                    input_scale: 1.0,
-                    denoised: Denoised::new(prediction, level),
-                    next: posterior(alpha, next_alpha, variance, timestep > 0),
-                    level,
-                    next_level: NoiseLevel::from_alpha_cumprod(next_alpha),
-                }
+                let next_level = NoiseLevel::from_alpha_cumprod(next_alpha);
+                let next = posterior(alpha, next_alpha, variance, timestep > 0);
+                Step::new(timestep as f64, prediction, [level, next_level], next)
             })
             .collect();
         Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)

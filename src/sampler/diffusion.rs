@@ -74,7 +74,6 @@ impl Diffusion {
         }
         let num_train_timesteps = config.whole("num_train_timesteps", 1000, 2..=100_000)?;
         config.refuse("thresholding")?;
-        config.refuse("use_beta_sigmas")?;
         let clips = config.flag(
             "clip_sample",
             matches!(class, Class::Ddpm | Class::Ddim | Class::DdimInverse),

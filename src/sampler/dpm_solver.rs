@@ -1,17 +1,37 @@
-//! DPM-Solver++ 2M (Lu et al., arXiv 2211.01095): second order, from the denoised images of this
-//! step and the one before.
+//! DPM-Solver and DPM-Solver++ (Lu et al., arXiv 2206.00927, 2211.01095): up to third order, from
+//! the predictions of this step and of those before, as an ODE or an SDE.
 
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::euler::reads_sigma_min;
-use super::sigmas::{self, SigmaSpacing};
-use super::timetable::{Denoised, Next, NoiseLevel, Step, Timetable, TimetableRequest};
-use super::{PredictionType, Sampler, SamplerError, SchedulerConfig, spacing};
+use super::multistep::{FinalSigma, Walk, lambda, order_of};
+use super::timetable::{Next, NoiseLevel, Prediction, Step, Timetable, TimetableRequest};
+use super::{Sampler, SamplerError, SchedulerConfig};
 
-/// `dpm-solver++`: diffusers' `DPMSolverMultistepScheduler`, orders 1 and 2, as an ODE or an SDE.
-pub(super) struct DpmSolver;
+/// diffusers' `DPMSolverMultistepScheduler`: as the config has it, or in one of the variants that
+/// people know by name.
+pub(super) struct DpmSolver {
+    pub name: &'static str,
+    /// `algorithm_type`, whatever the config says.
+    pub algorithm: Option<Algorithm>,
+    /// `solver_order`, whatever the config says.
+    pub order: Option<usize>,
+}
 
-/// How the slope between two denoised images enters.
+/// `algorithm_type`: what is integrated, and whether noise is added on the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    /// `dpmsolver++`: the denoised image.
+    Data,
+    /// `sde-dpmsolver++`: the denoised image, with fresh noise.
+    DataSde,
+    /// `dpmsolver`: the noise.
+    Noise,
+    /// `sde-dpmsolver`: the noise, with fresh noise.
+    NoiseSde,
+}
+
+/// How the slope between two predictions enters.
 #[derive(Clone, Copy, PartialEq)]
 enum Correction {
     Midpoint,
@@ -20,15 +40,13 @@ enum Correction {
 
 /// The solver's own fields of the config.
 struct Solver {
-    second_order: bool,
+    algorithm: Algorithm,
     correction: Correction,
-    /// Fresh noise at each step (`sde-dpmsolver++`).
-    stochastic: bool,
 }
 
 impl Sampler for DpmSolver {
     fn name(&self) -> &'static str {
-        "dpm-solver++"
+        self.name
     }
 
     fn timetable(
@@ -36,31 +54,43 @@ impl Sampler for DpmSolver {
         config: &SchedulerConfig,
         request: &TimetableRequest,
     ) -> Result<Timetable, SamplerError> {
-        let diffusion = Diffusion::read(config, SchedulerClass::DpmSolverMultistep)?;
-        let solver = Solver::read(config)?;
+        let class = SchedulerClass::DpmSolverMultistep;
+        let diffusion = Diffusion::read(config, class)?;
+        let solver = self.solver(config)?;
+        let most_orders = match solver.algorithm {
+            Algorithm::NoiseSde => 2,
+            _ => 3,
+        };
+        let configured = config.whole("solver_order", 2, 1..=most_orders)?;
+        let order = self.order.unwrap_or(configured);
         let to_sigma_min = reads_sigma_min(config)?;
+        if solver.algorithm.is_of_noise() && !to_sigma_min {
+            let allowed = "sigma_min with `algorithm_type` dpmsolver and sde-dpmsolver";
+            return Err(SamplerError::config("final_sigmas_type", "zero", allowed));
+        }
         let lower_order_final = config.flag("lower_order_final", true)?;
         let euler_at_final = config.flag("euler_at_final", false)?;
         let count = request.checked_steps(diffusion.num_train_timesteps)?;
         let skipped = request.skipped(count)?;
-        let (timesteps, levels) = walk(config, &diffusion, count, to_sigma_min)?;
-        let last = timesteps.len().saturating_sub(1);
-        let first_order_at_end =
-            euler_at_final || (lower_order_final && timesteps.len() < 15) || !to_sigma_min;
+        let last = match to_sigma_min {
+            true => FinalSigma::TableMin,
+            false => FinalSigma::Zero,
+        };
+        let Walk { timesteps, levels } = Walk::new(config, &diffusion, count, class, last)?;
+        let count = timesteps.len();
+        let lowers = lower_order_final && count < 15;
         let prediction = diffusion.prediction_type;
-        let steps = (skipped..timesteps.len())
+        let steps = (skipped..count)
             .map(|i| {
-                let (level, next_level) = (levels[i], levels[i + 1]);
-                let has_history = i > skipped && solver.second_order;
-                let before =
-                    (has_history && !(i == last && first_order_at_end)).then(|| levels[i - 1]);
+                let ends_low = euler_at_final || lowers || !to_sigma_min;
+                let order = order_of(order, i, [skipped, count], ends_low, lowers);
+                let before = &levels[i + 1 - order..i];
+                let pair = [levels[i], levels[i + 1]];
+                let kept = solver.algorithm.kept(pair[0]);
+                let next = solver.next(before, pair, kept);
                 Step {
-                    timestep: timesteps[i],
-                    input_scale: 1.0,
-                    denoised: Denoised::new(prediction, level),
-                    next: solver.next(before, level, next_level),
-                    level,
-                    next_level,
+                    kept: Some(kept),
+                    ..Step::new(timesteps[i], prediction, pair, next)
                 }
             })
             .collect();
@@ -68,10 +98,22 @@ impl Sampler for DpmSolver {
     }
 }
 
-impl Solver {
-    fn read(config: &SchedulerConfig) -> Result<Self, SamplerError> {
-        Ok(Self {
-            second_order: config.whole("solver_order", 2, 1..=2)? == 2,
+impl DpmSolver {
+    fn solver(&self, config: &SchedulerConfig) -> Result<Solver, SamplerError> {
+        let configured = config.choice(
+            "algorithm_type",
+            "dpmsolver++",
+            &[
+                ("dpmsolver++", Algorithm::Data),
+                ("sde-dpmsolver++", Algorithm::DataSde),
+                ("dpmsolver", Algorithm::Noise),
+                ("sde-dpmsolver", Algorithm::NoiseSde),
+                // Another solver's, which diffusers reads as its own default.
+                ("deis", Algorithm::Data),
+            ],
+        )?;
+        Ok(Solver {
+            algorithm: self.algorithm.unwrap_or(configured),
             correction: config.choice(
                 "solver_type",
                 "midpoint",
@@ -84,156 +126,100 @@ impl Solver {
                     ("bh2", Correction::Midpoint),
                 ],
             )?,
-            stochastic: config.choice(
-                "algorithm_type",
-                "dpmsolver++",
-                &[
-                    ("dpmsolver++", false),
-                    ("sde-dpmsolver++", true),
-                    ("deis", false),
-                ],
-            )?,
         })
     }
+}
 
-    /// From a level to the next; of first order unless the level before is given.
-    fn next(&self, before: Option<NoiseLevel>, level: NoiseLevel, next: NoiseLevel) -> Next {
-        let lambda = |level: NoiseLevel| (level.signal / level.noise).ln();
+impl Algorithm {
+    fn is_of_noise(self) -> bool {
+        matches!(self, Self::Noise | Self::NoiseSde)
+    }
+
+    fn kept(self, level: NoiseLevel) -> Prediction {
+        match self.is_of_noise() {
+            true => Prediction::noise(level),
+            false => Prediction::DATA,
+        }
+    }
+}
+
+impl Solver {
+    /// From a level to the next, of one order more than there are levels `before`, oldest first.
+    fn next(
+        &self,
+        before: &[NoiseLevel],
+        [level, next]: [NoiseLevel; 2],
+        kept: Prediction,
+    ) -> Next {
         let h = lambda(next) - lambda(level);
-        // e^(−h), and for the SDE e^(−2h), without a detour through infinity at the last step.
+        // e^(−h), without a detour through infinity at the last step.
         let decay = (next.noise * level.signal) / (next.signal * level.noise);
-        let decay = if self.stochastic {
-            decay * decay
-        } else {
-            decay
+        let is_third_order = before.len() == 2;
+        let halves = self.correction == Correction::Midpoint && !is_third_order;
+        // Of the sample, the prediction, its first and its second difference, and fresh noise.
+        let (sample, of_value, of_slope, of_curve, noise) = match self.algorithm {
+            Algorithm::Data => {
+                let rise = 1.0 - decay;
+                (
+                    next.noise / level.noise,
+                    next.signal * rise,
+                    next.signal * if halves { 0.5 * rise } else { 1.0 - rise / h },
+                    -next.signal * ((h - rise) / (h * h) - 0.5),
+                    0.0,
+                )
+            }
+            Algorithm::DataSde => {
+                let (rise, h) = (1.0 - decay * decay, 2.0 * h);
+                (
+                    next.noise / level.noise * decay,
+                    next.signal * rise,
+                    next.signal * if halves { 0.5 * rise } else { 1.0 - rise / h },
+                    // diffusers' sign of the half; k-diffusion's `sample_dpmpp_3m_sde` adds it.
+                    next.signal * ((rise - h) / (h * h) - 0.5),
+                    next.noise * rise.max(0.0).sqrt(),
+                )
+            }
+            Algorithm::Noise | Algorithm::NoiseSde => {
+                let twice = if self.algorithm == Algorithm::NoiseSde {
+                    2.0
+                } else {
+                    1.0
+                };
+                let rise = 1.0 / decay - 1.0;
+                (
+                    next.signal / level.signal,
+                    -twice * next.noise * rise,
+                    -twice * next.noise * if halves { 0.5 * rise } else { rise / h - 1.0 },
+                    -next.noise * ((rise - h) / (h * h) - 0.5),
+                    match self.algorithm {
+                        Algorithm::NoiseSde => {
+                            next.noise * (1.0 / (decay * decay) - 1.0).max(0.0).sqrt()
+                        }
+                        _ => 0.0,
+                    },
+                )
+            }
         };
-        let span = if self.stochastic { 2.0 * h } else { h };
-        let kept = next.noise / level.noise;
+        let mut own = of_value;
         let mut factors = Next {
-            denoised: next.signal * (1.0 - decay),
-            sample: if self.stochastic {
-                kept * decay.sqrt()
-            } else {
-                kept
-            },
-            noise: if self.stochastic {
-                next.noise * (1.0 - decay).max(0.0).sqrt()
-            } else {
-                0.0
-            },
+            sample,
+            noise,
             ..Next::default()
         };
-        if let Some(before) = before {
-            let slope = match self.correction {
-                Correction::Midpoint => 0.5 * (1.0 - decay),
-                Correction::Heun => (decay - 1.0) / span + 1.0,
-            };
-            let ratio = h / (lambda(level) - lambda(before));
-            let correction = next.signal * slope * ratio;
-            factors.denoised += correction;
-            factors.previous_denoised = -correction;
-        }
-        factors
-    }
-}
-
-/// The timesteps of a run and its levels, of which there is one more.
-fn walk(
-    config: &SchedulerConfig,
-    diffusion: &Diffusion,
-    count: usize,
-    to_sigma_min: bool,
-) -> Result<(Vec<f64>, Vec<NoiseLevel>), SamplerError> {
-    let train = diffusion.num_train_timesteps;
-    let table = diffusion.sigmas();
-    let last = if to_sigma_min { table[0] } else { 0.0 };
-    let flows = diffusion.prediction_type == PredictionType::FlowPrediction
-        || config.flag("use_flow_sigmas", false)?;
-    if flows {
-        let shift = config.number("shift", 1.0, 0.001..=1000.0)?;
-        let shift = config.number("flow_shift", shift, 0.001..=1000.0)?;
-        let sigmas: Vec<f64> = spacing::linspace(1.0, 1.0 / train as f64, count + 1)
-            .into_iter()
-            .skip(1)
-            .map(|alpha| 1.0 - alpha)
-            .map(|sigma| shift * sigma / (1.0 + (shift - 1.0) * sigma))
-            .rev()
-            .collect();
-        let timesteps = sigmas
-            .iter()
-            .map(|sigma| (sigma * train as f64).trunc())
-            .collect();
-        let levels = sigmas::rounded(sigmas.into_iter().chain([last]))
-            .into_iter()
-            .map(|sigma| NoiseLevel {
-                signal: 1.0 - sigma,
-                noise: sigma,
-            })
-            .collect();
-        return Ok((timesteps, levels));
-    }
-
-    let sigma_spacing = SigmaSpacing::read(config, true)?;
-    let (least, most) = (table[0], table[train - 1]);
-    let (timesteps, sigmas) = match sigma_spacing.between(most, least, count) {
-        Some(sigmas) => {
-            let timesteps = sigmas
-                .iter()
-                .map(|sigma| sigmas::timestep_of(&table, *sigma))
-                .map(|timestep| {
-                    let rounds = sigma_spacing != SigmaSpacing::Exponential && !diffusion.is_cosine;
-                    if rounds {
-                        timestep.round_ties_even()
-                    } else {
-                        timestep.trunc()
-                    }
-                })
-                .collect();
-            (timesteps, sigmas)
-        }
-        None => {
-            let end = last_timestep(config, diffusion)?;
-            let timesteps = spacing::solver_timesteps(
-                diffusion.timestep_spacing,
-                train,
-                end,
-                count,
-                diffusion.steps_offset,
-            );
-            spacing::check_trained(&timesteps, train)?;
-            let sigmas = timesteps
-                .iter()
-                .map(|timestep| sigmas::at(&table, *timestep))
-                .collect();
-            (timesteps, sigmas)
-        }
-    };
-    let levels = sigmas::rounded(sigmas.into_iter().chain([last]))
-        .into_iter()
-        .map(|sigma| {
-            let signal = 1.0 / sigma.hypot(1.0);
-            NoiseLevel {
-                signal,
-                noise: sigma * signal,
+        if let Some(&nearest) = before.last() {
+            let r0 = (lambda(level) - lambda(nearest)) / h;
+            // D1 = (m0 − m1)/r0, and with a third level what its slope adds.
+            let mut first = of_slope / r0;
+            if is_third_order {
+                let r1 = (lambda(nearest) - lambda(before[0])) / h;
+                let second = (of_slope * r0 + of_curve) / (r0 + r1);
+                first += second / r0;
+                factors.history[0] -= second / r1;
+                factors.history[1] += second / r1;
             }
-        })
-        .collect();
-    Ok((timesteps, levels))
-}
-
-/// One above the noisiest timestep whose log signal-to-noise is at least `lambda_min_clipped`:
-/// cosine schedules end in timesteps that are too noisy to solve.
-fn last_timestep(config: &SchedulerConfig, diffusion: &Diffusion) -> Result<usize, SamplerError> {
-    let least = config.number("lambda_min_clipped", f64::NEG_INFINITY, -1e6..=1e6)?;
-    let clipped = diffusion
-        .sigmas()
-        .into_iter()
-        .filter(|sigma| -sigma.ln() < least)
-        .count();
-    let left = diffusion.num_train_timesteps - clipped;
-    if left < 2 {
-        let allowed = "a lower number: it leaves no timestep to run";
-        return Err(SamplerError::config("lambda_min_clipped", least, allowed));
+            own += first;
+            factors.history[0] -= first;
+        }
+        factors.with_prediction(own, kept)
     }
-    Ok(left)
 }

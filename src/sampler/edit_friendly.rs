@@ -19,7 +19,7 @@
 
 use super::ddpm::posterior_mean;
 use super::diffusion::{Diffusion, TimestepSpacing};
-use super::timetable::{Denoised, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::timetable::{NoiseLevel, Step, Timetable, TimetableRequest};
 use super::{SamplerError, SchedulerConfig, spacing};
 
 /// How strongly the target prompt pulls away from the source prompt (`ws1`).
@@ -73,14 +73,9 @@ pub fn edit_friendly_steps(
             let next = timesteps.get(index + 1);
             let next_alpha = next.map_or(1.0, |next| diffusion.alpha_cumprod(*next));
             let level = NoiseLevel::from_alpha_cumprod(alpha);
-            Step {
-                timestep: timestep as f64,
-                input_scale: 1.0,
-                denoised: Denoised::new(prediction, level),
-                next: posterior_mean(alpha, next_alpha),
-                level,
-                next_level: NoiseLevel::from_alpha_cumprod(next_alpha),
-            }
+            let next_level = NoiseLevel::from_alpha_cumprod(next_alpha);
+            let next = posterior_mean(alpha, next_alpha);
+            Step::new(timestep as f64, prediction, [level, next_level], next)
         })
         .collect();
     let timetable = Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)?;

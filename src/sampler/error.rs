@@ -11,6 +11,17 @@ pub enum SamplerError {
         /// All names.
         allowed: String,
     },
+    /// The model's own scheduler has no sampler here, and none was chosen in its place.
+    #[error(
+        "the model's scheduler, {class}, is not supported, and no other is taken in its place: \
+         choose `sampler` from {allowed}"
+    )]
+    NoSampler {
+        /// The class of diffusers.
+        class: &'static str,
+        /// All names that paint.
+        allowed: String,
+    },
     /// A field of the request is out of range for this model and sampler.
     #[error("`{field}` cannot be {value}; use {allowed}")]
     Request {

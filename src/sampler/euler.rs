@@ -3,7 +3,7 @@
 use super::config::SchedulerClass;
 use super::diffusion::{Diffusion, TimestepSpacing};
 use super::sigmas::{self, SigmaSpacing};
-use super::timetable::{Denoised, Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig, spacing};
 
 /// `euler`: diffusers' `EulerDiscreteScheduler`.
@@ -112,13 +112,12 @@ impl SigmaWalk {
                     signal: 1.0,
                     noise: pair[1],
                 };
+                let levels = [level, next_level];
+                let next = Next::along(level, next_level, fresh(pair[0], pair[1]));
+                let timestep = f64::from(timestep as f32);
                 Step {
-                    timestep: f64::from(timestep as f32),
                     input_scale: level.to_unit_variance(),
-                    denoised: Denoised::new(diffusion.prediction_type, level),
-                    next: Next::along(level, next_level, fresh(pair[0], pair[1])),
-                    level,
-                    next_level,
+                    ..Step::new(timestep, diffusion.prediction_type, levels, next)
                 }
             })
             .collect();

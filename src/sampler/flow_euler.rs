@@ -2,7 +2,7 @@
 
 use super::diffusion::Diffusion;
 use super::sigmas::{self, SigmaSpacing};
-use super::timetable::{Denoised, Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
 use super::{PredictionType, Sampler, SamplerError, SchedulerConfig, spacing};
 
 /// `flow-euler`: diffusers' `FlowMatchEulerDiscreteScheduler` for flow models.
@@ -26,7 +26,7 @@ impl Sampler for FlowEuler {
         if prediction != PredictionType::FlowPrediction {
             return through_diffusion(config, request);
         }
-        for field in ["use_dynamic_shifting", "invert_sigmas", "use_beta_sigmas"] {
+        for field in ["use_dynamic_shifting", "invert_sigmas"] {
             config.refuse(field)?;
         }
         let train = config.whole("num_train_timesteps", 1000, 2..=100_000)?;
@@ -55,14 +55,9 @@ impl Sampler for FlowEuler {
             .map(|pair| {
                 let (level, next_level) = (flow_level(pair[0]), flow_level(pair[1]));
                 let fresh = if stochastic { next_level.noise } else { 0.0 };
-                Step {
-                    timestep: pair[0] * train as f64,
-                    input_scale: 1.0,
-                    denoised: Denoised::new(prediction, level),
-                    next: Next::along(level, next_level, fresh),
-                    level,
-                    next_level,
-                }
+                let next = Next::along(level, next_level, fresh);
+                let timestep = pair[0] * train as f64;
+                Step::new(timestep, prediction, [level, next_level], next)
             })
             .collect();
         Timetable::new(steps, 1.0, None, prediction)
@@ -89,13 +84,12 @@ fn through_diffusion(
         .skip(skipped(request, count))
         .map(|pair| {
             let (level, next_level) = (flow_level(pair[0]), flow_level(pair[1]));
+            let timestep = sigmas::timestep_of(&table, pair[0] / (1.0 - pair[0]));
+            let levels = [level, next_level];
+            let next = Next::along(level, next_level, 0.0);
             Step {
-                timestep: sigmas::timestep_of(&table, pair[0] / (1.0 - pair[0])),
                 input_scale: level.to_unit_variance(),
-                denoised: Denoised::new(diffusion.prediction_type, level),
-                next: Next::along(level, next_level, 0.0),
-                level,
-                next_level,
+                ..Step::new(timestep, diffusion.prediction_type, levels, next)
             }
         })
         .collect();

@@ -3,7 +3,7 @@
 
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
-use super::timetable::{Denoised, Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig};
 
 /// `lcm`: diffusers' `LCMScheduler`.
@@ -39,19 +39,13 @@ impl Sampler for Lcm {
                 let following = timesteps.get(i + 1).map(|next| diffusion.level(*next));
                 let next_level = following.unwrap_or(NoiseLevel::CLEAN);
                 let (skip, out) = boundary_scalings(timestep as f64 * timestep_scaling);
-                Step {
-                    timestep: timestep as f64,
-                    input_scale: 1.0,
-                    denoised: Denoised::new(prediction, level),
-                    next: Next {
-                        denoised: next_level.signal * out,
-                        sample: next_level.signal * skip,
-                        noise: next_level.noise,
-                        ..Next::default()
-                    },
-                    level,
-                    next_level,
-                }
+                let next = Next {
+                    denoised: next_level.signal * out,
+                    sample: next_level.signal * skip,
+                    noise: next_level.noise,
+                    ..Next::default()
+                };
+                Step::new(timestep as f64, prediction, [level, next_level], next)
             })
             .collect();
         Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)
@@ -60,7 +54,12 @@ impl Sampler for Lcm {
 
 /// Of the first `left` timesteps that the model was distilled on, `asked` evenly spaced ones
 /// (all, when there are no more), descending.
-fn distilled_timesteps(train: usize, original: usize, left: usize, asked: usize) -> Vec<i64> {
+pub(super) fn distilled_timesteps(
+    train: usize,
+    original: usize,
+    left: usize,
+    asked: usize,
+) -> Vec<i64> {
     let stride = train / original;
     let count = asked.min(left);
     let spacing = left as f64 / count as f64;

@@ -12,9 +12,15 @@
 //!     denoised = step.denoised.sample · sample + step.denoised.output · output
 //!     denoised = clamp(denoised, ±clip_denoised)                 (when it is set)
 //!     denoised = mask · denoised + (1 − mask) · known latents    (when there is a mask)
+//!     sample   = correction of it                                (when the step has one)
 //!     sample   = next.denoised · denoised + next.sample · sample + next.output · output
-//!              + next.previous_denoised · denoised of step i − 1 + next.noise · noise(draw 1 + i)
+//!              + next.previous_sample · sample of step i − 1 + next.noise · noise(draw 1 + i)
+//!              + Σ next.history[k] · kept of step i − 1 − k
+//!     kept     = step.kept.denoised · denoised + step.kept.sample · the sample that the model saw
 //! ```
+//!
+//! A correction is such a mix itself. Histories of up to [`HISTORY`] steps are what multistep
+//! solvers need: PNDM, DEIS, DPM-Solver of third order, UniPC's predictor and corrector.
 //!
 //! Nothing here knows a tensor: the numbers are f64 and are tested alone,
 //! against diffusers' schedulers (`tests/sampler_parity.rs`).
@@ -23,6 +29,7 @@ mod config;
 mod ddim;
 mod ddim_inverse;
 mod ddpm;
+mod deis;
 mod diffusion;
 mod dpm_solver;
 mod edit_friendly;
@@ -31,17 +38,23 @@ mod euler;
 mod euler_ancestral;
 mod flow_euler;
 mod lcm;
+mod multistep;
 pub mod noise;
+mod pndm;
 mod sigmas;
 mod spacing;
+mod tcd;
 mod timetable;
 mod turbo;
+mod unipc;
 
 pub use config::{PredictionType, SchedulerClass, SchedulerConfig};
 pub use edit_friendly::{CROSS_PROMPT, EditFriendlyStep, edit_friendly_steps};
 pub use error::SamplerError;
 pub use noise::{LatentRect, gaussian_noise};
-pub use timetable::{Denoised, Next, NoiseLevel, Step, StepValues, Timetable, TimetableRequest};
+pub use timetable::{
+    Denoised, Element, HISTORY, Next, NoiseLevel, Prediction, Step, Timetable, TimetableRequest,
+};
 
 /// Makes timetables of one kind.
 pub trait Sampler: Send + Sync {
@@ -62,16 +75,50 @@ pub trait Sampler: Send + Sync {
     ) -> Result<Timetable, SamplerError>;
 }
 
-static SAMPLERS: [&dyn Sampler; 9] = [
+static SAMPLERS: [&dyn Sampler; 15] = [
     &lcm::Lcm,
     &ddim::Ddim,
     &ddim_inverse::DdimInverse,
     &ddpm::Ddpm,
     &euler::Euler,
     &euler_ancestral::EulerAncestral,
-    &dpm_solver::DpmSolver,
+    &dpm_solver::DpmSolver {
+        name: "dpm-solver++",
+        algorithm: None,
+        order: None,
+    },
+    &dpm_solver::DpmSolver {
+        name: "dpm-solver++-sde",
+        algorithm: Some(dpm_solver::Algorithm::DataSde),
+        order: Some(2),
+    },
+    &dpm_solver::DpmSolver {
+        name: "dpm-solver++-3m",
+        algorithm: Some(dpm_solver::Algorithm::Data),
+        order: Some(3),
+    },
+    &unipc::UniPc,
+    &deis::Deis,
+    &pndm::Pndm,
+    &tcd::Tcd,
     &turbo::Turbo,
     &flow_euler::FlowEuler,
+];
+
+/// Names that people know from other programs, and the samplers' own.
+const ALIASES: [(&str, &str); 12] = [
+    ("euler_a", "euler-ancestral"),
+    ("euler_ancestral", "euler-ancestral"),
+    ("dpmpp_2m", "dpm-solver++"),
+    ("dpm++_2m", "dpm-solver++"),
+    ("dpmpp_2m_sde", "dpm-solver++-sde"),
+    ("dpm++_2m_sde", "dpm-solver++-sde"),
+    ("dpmpp_3m", "dpm-solver++-3m"),
+    ("uni_pc", "unipc"),
+    ("uni_pc_bh2", "unipc"),
+    ("uni-pc", "unipc"),
+    ("plms", "pndm"),
+    ("flow_euler", "flow-euler"),
 ];
 
 /// The names of all samplers.
@@ -79,15 +126,27 @@ pub fn sampler_names() -> impl Iterator<Item = &'static str> {
     SAMPLERS.iter().map(|sampler| sampler.name())
 }
 
-/// The sampler of that name.
+/// The names of the samplers that make pictures of noise, for messages.
+fn painting_names() -> String {
+    let names = sampler_names().filter(|name| *name != "ddim-inverse");
+    names.collect::<Vec<_>>().join(", ")
+}
+
+/// The sampler of that name: its own, one that people know from other programs (`dpmpp_2m`), or
+/// that of its class in diffusers (`UniPCMultistepScheduler`).
 ///
 /// # Errors
-/// [`SamplerError::UnknownSampler`], which lists the names.
+/// [`SamplerError::UnknownSampler`], which lists the samplers' own names.
 pub fn sampler_by_name(name: &str) -> Result<&'static dyn Sampler, SamplerError> {
+    let alias = ALIASES.iter().find(|(alias, _)| *alias == name);
+    let own = alias
+        .map(|(_, own)| *own)
+        .or_else(|| config::sampler_of_class(name))
+        .unwrap_or(name);
     SAMPLERS
         .iter()
         .copied()
-        .find(|sampler| sampler.name() == name)
+        .find(|sampler| sampler.name() == own)
         .ok_or_else(|| SamplerError::UnknownSampler {
             name: name.to_owned(),
             allowed: sampler_names().collect::<Vec<_>>().join(", "),

@@ -14,25 +14,34 @@ pub(super) enum SigmaSpacing {
     Lu,
     /// Even in log σ.
     Exponential,
+    /// At the quantiles of a beta distribution ("Beta Sampling is All You Need", arXiv 2407.12173).
+    Beta,
 }
 
 impl SigmaSpacing {
-    /// Reads `use_karras_sigmas`, `use_exponential_sigmas` and, where the class has it,
-    /// `use_lu_lambdas`; at most one may be set.
+    /// Reads `use_karras_sigmas`, `use_exponential_sigmas`, `use_beta_sigmas` and, where the class
+    /// has it, `use_lu_lambdas`, which gives way to Karras' sigmas; of the others one may be set.
     pub(super) fn read(config: &SchedulerConfig, has_lu: bool) -> Result<Self, SamplerError> {
-        let karras = config.flag("use_karras_sigmas", false)?;
-        let exponential = config.flag("use_exponential_sigmas", false)?;
+        let mut found = Self::Timesteps;
+        for (field, spacing) in [
+            ("use_karras_sigmas", Self::Karras),
+            ("use_exponential_sigmas", Self::Exponential),
+            ("use_beta_sigmas", Self::Beta),
+        ] {
+            if !config.flag(field, false)? {
+                continue;
+            }
+            if found != Self::Timesteps {
+                let value = "true while another spacing of sigmas is true";
+                return Err(SamplerError::config(field, value, "one of them"));
+            }
+            found = spacing;
+        }
         let lu = has_lu && config.flag("use_lu_lambdas", false)?;
-        match (karras, exponential, lu) {
-            (false, false, false) => Ok(Self::Timesteps),
-            (true, false, _) => Ok(Self::Karras),
-            (false, _, true) => Ok(Self::Lu),
-            (false, true, false) => Ok(Self::Exponential),
-            (true, true, _) => Err(SamplerError::config(
-                "use_exponential_sigmas",
-                "true while `use_karras_sigmas` is true",
-                "one of the two",
-            )),
+        match found {
+            Self::Karras => Ok(Self::Karras),
+            _ if lu => Ok(Self::Lu),
+            found => Ok(found),
         }
     }
 
@@ -50,6 +59,15 @@ impl SigmaSpacing {
                         .collect(),
                 )
             }
+            Self::Beta => {
+                let parts = linspace(0.0, 1.0, count).into_iter();
+                let quantiles = parts.map(|part| beta_quantile(1.0 - part));
+                Some(
+                    quantiles
+                        .map(|part| least + part * (most - least))
+                        .collect(),
+                )
+            }
             Self::Lu | Self::Exponential => Some(
                 linspace(most.ln(), least.ln(), count)
                     .into_iter()
@@ -58,6 +76,34 @@ impl SigmaSpacing {
             ),
         }
     }
+}
+
+/// The quantile of the symmetric beta distribution with α = β = 0.6, as `scipy.stats.beta.ppf`.
+fn beta_quantile(probability: f64) -> f64 {
+    if probability > 0.5 {
+        return 1.0 - beta_quantile(1.0 - probability);
+    }
+    let wanted = probability * 2.0 * lower_half(0.5);
+    let (mut low, mut high) = (0.0, 0.5);
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        match lower_half(middle) < wanted {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    0.5 * (low + high)
+}
+
+/// The integral of `t^−0.4 · (1 − t)^−0.4` from 0 to `x`, at most ½: by Simpson's rule over
+/// `u = t^0.6`, in which nothing is infinite.
+fn lower_half(x: f64) -> f64 {
+    const PIECES: usize = 64;
+    let end = x.powf(0.6);
+    let width = end / PIECES as f64;
+    let value = |index: usize| (1.0 - (index as f64 * width).powf(1.0 / 0.6)).powf(-0.4);
+    let inner = (1..PIECES).map(|index| value(index) * if index % 2 == 1 { 4.0 } else { 2.0 });
+    (value(0) + value(PIECES) + inner.sum::<f64>()) * width / 3.0 / 0.6
 }
 
 /// The value of `table` at a fractional index, between its neighbours.

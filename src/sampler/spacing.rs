@@ -20,7 +20,7 @@ pub(super) fn linspace(start: f64, stop: f64, count: usize) -> Vec<f64> {
 ///
 /// Where the division is inexact numpy goes one point too far and diffusers calls the model at
 /// timestep −1; that point is left out here.
-fn trailing(from: f64, step: f64) -> Vec<f64> {
+pub(super) fn trailing(from: f64, step: f64) -> Vec<f64> {
     // numpy takes the distance between the first two points, not the step itself, which decides
     // some roundings at exactly one half.
     let distance = (from - step) - from;
@@ -59,39 +59,11 @@ pub(super) fn timesteps(
     }
 }
 
-/// Descending timesteps of `DPMSolverMultistepScheduler`, which spaces one point more than there
-/// are steps; `last` is one above the noisiest timestep that may run.
-pub(super) fn solver_timesteps(
-    spacing: TimestepSpacing,
-    train: usize,
-    last: usize,
-    steps: usize,
-    offset: usize,
-) -> Vec<f64> {
-    match spacing {
-        TimestepSpacing::Linspace => linspace(0.0, (last - 1) as f64, steps + 1)
-            .into_iter()
-            .skip(1)
-            .rev()
-            .map(f64::round_ties_even)
-            .collect(),
-        TimestepSpacing::Leading => (1..=steps)
-            .rev()
-            .map(|i| (i * (last / (steps + 1)) + offset) as f64)
-            .collect(),
-        TimestepSpacing::Trailing => trailing(last as f64, train as f64 / steps as f64),
-    }
-}
-
 impl TimetableRequest {
     /// The number of steps, 1 to `most`.
     pub(super) fn checked_steps(&self, most: usize) -> Result<usize, SamplerError> {
-        if !(0.0..=1.0).contains(&self.eta) {
-            return Err(SamplerError::request(
-                "eta",
-                self.eta,
-                "a number from 0 to 1",
-            ));
+        if let Some(eta) = self.eta.filter(|eta| !(0.0..=1.0).contains(eta)) {
+            return Err(SamplerError::request("eta", eta, "a number from 0 to 1"));
         }
         if !(self.strength > 0.0 && self.strength <= 1.0) {
             let allowed = "a number above 0, up to 1";

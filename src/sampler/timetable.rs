@@ -10,20 +10,21 @@ pub struct TimetableRequest {
     pub steps: u32,
     /// How much of the image may change, above 0 to 1; 1 is from pure noise.
     pub strength: f64,
-    /// How much of each DDIM step is fresh noise, 0 to 1. Other samplers ignore it.
-    pub eta: f64,
+    /// How much of each DDIM or TCD step is fresh noise, 0 to 1; the scheduler's own default when
+    /// left out (DDIM 0, TCD 0.3). Other samplers ignore it.
+    pub eta: Option<f64>,
     /// Whether a strength that is too small for any step runs one all the same; otherwise it is
     /// refused.
     pub keeps_a_step: bool,
 }
 
 impl TimetableRequest {
-    /// All steps from pure noise, eta 0.
+    /// All steps from pure noise, the scheduler's own eta.
     pub fn new(steps: u32) -> Self {
         Self {
             steps,
             strength: 1.0,
-            eta: 0.0,
+            eta: None,
             keeps_a_step: false,
         }
     }
@@ -108,15 +109,20 @@ impl Denoised {
     }
 }
 
-/// The next sample: each field is the factor of what it names.
+/// How many predictions of earlier steps a step can use.
+pub const HISTORY: usize = 3;
+
+/// What a sample is mixed from: each field is the factor of what it names.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Next {
     /// The denoised image of this step, after clipping and after the mask's blend.
     pub denoised: f64,
-    /// The sample that this step began with.
+    /// The sample that this step begins with; in [`Step::next`] the corrected one.
     pub sample: f64,
-    /// The denoised image of the step before, after its blend; never used by a first step.
-    pub previous_denoised: f64,
+    /// The sample that the step before went on from.
+    pub previous_sample: f64,
+    /// The predictions that the steps before kept ([`Step::kept`]), the newest first.
+    pub history: [f64; HISTORY],
     /// The model's output. Only inverse DDIM, and DDIM with `clip_sample`, use it.
     pub output: f64,
     /// Fresh unit noise: `gaussian_noise(seed, draw = 1 + index of the step, …)`.
@@ -124,6 +130,14 @@ pub struct Next {
 }
 
 impl Next {
+    /// With a factor of this step's own prediction, which is `kept` of the denoised image and the
+    /// sample.
+    pub(super) fn with_prediction(mut self, factor: f64, kept: Prediction) -> Self {
+        self.denoised += factor * kept.denoised;
+        self.sample += factor * kept.sample;
+        self
+    }
+
     /// Moves from one level to the next along the noise that the sample and the denoised image
     /// imply, of which `fresh` (a standard deviation) is replaced by new noise: DDIM's formula
     /// (12) (arXiv 2010.02502), of which Euler's step is a change of variables.
@@ -139,6 +153,52 @@ impl Next {
     }
 }
 
+/// What a step keeps of the model's answer for the steps after it: an affine form of the denoised
+/// image, after its blend, and the sample that the model saw.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Prediction {
+    /// Factor of the denoised image.
+    pub denoised: f64,
+    /// Factor of the sample.
+    pub sample: f64,
+}
+
+impl Prediction {
+    /// The denoised image itself (`predict_x0`, DPM-Solver++).
+    pub const DATA: Self = Self {
+        denoised: 1.0,
+        sample: 0.0,
+    };
+
+    /// The noise that the sample holds beside the denoised image (PNDM, DEIS, DPM-Solver).
+    pub(super) fn noise(level: NoiseLevel) -> Self {
+        Self {
+            denoised: -level.signal / level.noise,
+            sample: 1.0 / level.noise,
+        }
+    }
+
+    /// The model's output of this prediction type, as the blended image implies it.
+    pub(super) fn output(prediction: PredictionType, level: NoiseLevel) -> Self {
+        let NoiseLevel { signal, noise } = level;
+        match prediction {
+            PredictionType::Epsilon => Self::noise(level),
+            PredictionType::Sample => Self::DATA,
+            PredictionType::VPrediction => {
+                let scale = level.to_unit_variance();
+                Self {
+                    denoised: -1.0 / (scale * noise),
+                    sample: scale * signal / noise,
+                }
+            }
+            PredictionType::FlowPrediction => Self {
+                denoised: -(signal + noise) / noise,
+                sample: 1.0 / noise,
+            },
+        }
+    }
+}
+
 /// One call of the model and what is made of its output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
@@ -148,6 +208,10 @@ pub struct Step {
     pub input_scale: f64,
     /// From the model's output to the denoised image.
     pub denoised: Denoised,
+    /// What later steps are given of this one; nothing where it only does a step over again.
+    pub kept: Option<Prediction>,
+    /// What takes the place of the sample once the model has answered (UniPC's corrector).
+    pub correction: Option<Next>,
     /// From the denoised image to the next sample.
     pub next: Next,
     /// The level of the sample that this step begins with.
@@ -156,49 +220,94 @@ pub struct Step {
     pub next_level: NoiseLevel,
 }
 
-/// One element of everything that [`Step::next_sample`] mixes.
+/// One element of a run, between two steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct StepValues {
-    /// The denoised image, clipped and blended.
-    pub denoised: f64,
-    /// The sample that the step began with.
+pub struct Element {
+    /// The sample.
     pub sample: f64,
-    /// The denoised image of the step before.
-    pub previous_denoised: f64,
-    /// The model's output.
-    pub output: f64,
-    /// Fresh unit noise.
-    pub noise: f64,
+    /// The sample that the step before went on from.
+    pub previous_sample: f64,
+    /// What the steps before kept, the newest first.
+    pub history: [f64; HISTORY],
 }
 
 impl Step {
+    /// A step that keeps its denoised image and corrects nothing.
+    pub(super) fn new(
+        timestep: f64,
+        prediction: PredictionType,
+        [level, next_level]: [NoiseLevel; 2],
+        next: Next,
+    ) -> Self {
+        Self {
+            timestep,
+            input_scale: 1.0,
+            denoised: Denoised::new(prediction, level),
+            kept: Some(Prediction::DATA),
+            correction: None,
+            next,
+            level,
+            next_level,
+        }
+    }
+
     /// One element of the denoised image, before clipping and blending.
     pub fn denoise(&self, sample: f64, output: f64) -> f64 {
         self.denoised.sample * sample + self.denoised.output * output
     }
 
-    /// One element of the next sample.
-    pub fn next_sample(&self, values: &StepValues) -> f64 {
-        self.next.denoised * values.denoised
-            + self.next.sample * values.sample
-            + self.next.previous_denoised * values.previous_denoised
-            + self.next.output * values.output
-            + self.next.noise * values.noise
+    /// Takes an element over this step, given its denoised image after clipping and blending, the
+    /// model's output and fresh unit noise.
+    pub fn advance(&self, element: &mut Element, denoised: f64, output: f64, noise: f64) {
+        let mix = |factors: &Next, sample: f64| {
+            let history = factors.history.iter().zip(&element.history);
+            factors.denoised * denoised
+                + factors.sample * sample
+                + factors.previous_sample * element.previous_sample
+                + history.map(|(factor, kept)| factor * kept).sum::<f64>()
+                + factors.output * output
+                + factors.noise * noise
+        };
+        let seen = element.sample;
+        let sample = match &self.correction {
+            Some(correction) => mix(correction, seen),
+            None => seen,
+        };
+        let next = mix(&self.next, sample);
+        if let Some(kept) = self.kept {
+            element.history.rotate_right(1);
+            element.history[0] = kept.denoised * denoised + kept.sample * seen;
+        }
+        element.previous_sample = sample;
+        element.sample = next;
     }
 
     fn is_finite(&self) -> bool {
+        let factors = |next: &Next| {
+            let Next {
+                denoised,
+                sample,
+                previous_sample,
+                history,
+                output,
+                noise,
+            } = *next;
+            [denoised, sample, previous_sample, output, noise]
+                .into_iter()
+                .chain(history)
+                .all(f64::is_finite)
+        };
         let Denoised { sample, output } = self.denoised;
-        let Next {
-            denoised,
-            sample: kept,
-            previous_denoised,
-            output: direct,
-            noise,
-        } = self.next;
         [self.timestep, self.input_scale, sample, output]
             .into_iter()
-            .chain([denoised, kept, previous_denoised, direct, noise])
+            .chain(
+                self.kept
+                    .into_iter()
+                    .flat_map(|kept| [kept.denoised, kept.sample]),
+            )
             .all(f64::is_finite)
+            && factors(&self.next)
+            && self.correction.as_ref().is_none_or(factors)
     }
 }
 
@@ -236,5 +345,18 @@ impl Timetable {
             initial,
             clip_denoised,
         })
+    }
+
+    /// How many predictions of earlier steps any step uses, 0 to [`HISTORY`].
+    pub fn predictions_kept(&self) -> usize {
+        let mixes = self
+            .steps
+            .iter()
+            .flat_map(|step| [Some(step.next), step.correction]);
+        let used = mixes.flatten().filter_map(|mix| {
+            let last = mix.history.iter().rposition(|factor| *factor != 0.0)?;
+            Some(last + 1)
+        });
+        used.max().unwrap_or(0)
     }
 }

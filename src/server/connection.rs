@@ -222,7 +222,7 @@ async fn serve_member(
             Heard::Abuse => break Some(abuse()),
             Heard::Command(command) => {
                 // The room's end reaches the client through its outbox.
-                if let Err(cause) = handle.send(member, command).await {
+                if let Err(cause) = handle.send(member, *command).await {
                     tracing::debug!(%cause, "a command found no room");
                 }
             }
@@ -251,7 +251,7 @@ struct Ears {
 /// What is to be done with something that arrived.
 enum Heard {
     Nothing,
-    Command(RoomCommand),
+    Command(Box<RoomCommand>),
     Abuse,
 }
 
@@ -283,7 +283,7 @@ impl Ears {
                 Heard::Nothing
             }
             Ok(message) => match RoomCommand::from_message(message) {
-                Some(command) => Heard::Command(command),
+                Some(command) => Heard::Command(Box::new(command)),
                 None => self.refuse(ErrorMessage::new(
                     ErrorCode::HelloExpected,
                     "Say hello once; open another socket to join as somebody else.",

@@ -16,7 +16,7 @@ use super::allowance::RefusalWindow;
 use super::metrics::{REFUSALS, code_name};
 use super::options::ServerLimits;
 use crate::protocol::{ErrorCode, ErrorMessage, ServerMessage};
-use crate::room::{Farewell, MemberOutbox, Outgoing};
+use crate::room::{CloseReason, MemberOutbox, Outgoing};
 
 /// Close codes of RFC 6455 and its registry.
 pub mod close {
@@ -140,15 +140,16 @@ impl Writer {
                 }
                 Some(reply) = replies.recv() => self.message(&reply).await,
                 outgoing = outbox.next() => match outgoing {
-                    Some(Outgoing::Text(json)) => {
-                        if refusal_code(&json).is_some_and(|code| refusals.count(code)) {
+                    Some(Outgoing::Text(json)) => self.text(json).await,
+                    Some(Outgoing::Refusal(code, json)) => {
+                        if refusals.count(code) {
                             return self.end(abuse()).await;
                         }
                         self.text(json).await
                     }
                     Some(Outgoing::Frame(frame)) => self.send(Message::Binary(frame)).await,
-                    Some(Outgoing::Goaway(farewell)) => return self.end(leaving(farewell)).await,
-                    None => return self.end(leaving(Farewell::RoomEnded)).await,
+                    Some(Outgoing::Goaway(reason)) => return self.end(leaving(reason)).await,
+                    None => return self.end(leaving(CloseReason::RoomEnded)).await,
                 },
                 _ = pings.tick() => self.send(Message::Ping(Bytes::new())).await,
             };
@@ -214,30 +215,19 @@ pub fn abuse() -> Ending {
     Ending::refused(error, close::POLICY, "too many refused messages")
 }
 
-fn leaving(farewell: Farewell) -> Ending {
-    let (code, reason) = match farewell {
-        Farewell::TooSlow => (close::POLICY, "reads too slowly"),
-        Farewell::Replaced => (close::NORMAL, "connected from elsewhere"),
-        Farewell::ShuttingDown => (close::AWAY, "server stops"),
-        Farewell::RoomEnded => (close::TRY_AGAIN, "room ended"),
-        Farewell::RoomFailed => (close::INTERNAL, "room failed"),
+fn leaving(closed: CloseReason) -> Ending {
+    let (code, reason) = match closed {
+        CloseReason::TooSlow => (close::POLICY, "reads too slowly"),
+        CloseReason::Replaced => (close::NORMAL, "connected from elsewhere"),
+        CloseReason::ShuttingDown => (close::AWAY, "server stops"),
+        CloseReason::RoomEnded => (close::TRY_AGAIN, "room ended"),
+        CloseReason::RoomFailed => (close::INTERNAL, "room failed"),
+        CloseReason::NotKept => (close::INTERNAL, "change not kept"),
     };
     Ending {
-        last: Some(farewell.to_message()),
+        last: Some(closed.to_message()),
         code,
         reason,
-    }
-}
-
-/// The code, when the JSON is an `error` message of a room.
-fn refusal_code(json: &[u8]) -> Option<ErrorCode> {
-    // The type stands first in every message; only errors are worth a look inside.
-    if !json.starts_with(br#"{"type":"error""#) {
-        return None;
-    }
-    match serde_json::from_slice(json) {
-        Ok(ServerMessage::Error(error)) => Some(error.code),
-        _ => None,
     }
 }
 
@@ -246,24 +236,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn refusals_of_the_room_are_recognised() {
-        let error = ServerMessage::Error(ErrorMessage::new(ErrorCode::UnknownStroke, "Gone."));
-        let json = serde_json::to_vec(&error).unwrap();
-        assert_eq!(refusal_code(&json), Some(ErrorCode::UnknownStroke));
-        let pong = serde_json::to_vec(&ServerMessage::Pong { t: 1.0 }).unwrap();
-        assert_eq!(refusal_code(&pong), None);
-    }
-
-    #[test]
     fn close_reasons_fit_into_a_control_frame() {
-        for farewell in [
-            Farewell::TooSlow,
-            Farewell::Replaced,
-            Farewell::ShuttingDown,
-            Farewell::RoomEnded,
-            Farewell::RoomFailed,
+        for reason in [
+            CloseReason::TooSlow,
+            CloseReason::Replaced,
+            CloseReason::ShuttingDown,
+            CloseReason::RoomEnded,
+            CloseReason::RoomFailed,
+            CloseReason::NotKept,
         ] {
-            assert!(leaving(farewell).reason.len() <= 123);
+            assert!(leaving(reason).reason.len() <= 123);
         }
         assert!(abuse().reason.len() <= 123);
     }

@@ -93,7 +93,7 @@ class Draws:
 
 def timesteps_of(scheduler, steps, strength):
     """The timesteps to run: `get_timesteps` of the image-to-image pipeline of that scheduler."""
-    if isinstance(scheduler, diffusers.LCMScheduler):
+    if isinstance(scheduler, (diffusers.LCMScheduler, diffusers.TCDScheduler)):
         scheduler.set_timesteps(steps, strength=strength)
         return scheduler.timesteps
     scheduler.set_timesteps(steps)
@@ -102,6 +102,11 @@ def timesteps_of(scheduler, steps, strength):
         start = int(max(steps - min(steps * strength, steps), 0))
     else:
         start = max(steps - min(int(steps * strength), steps), 0)
+    if isinstance(scheduler, diffusers.PNDMScheduler) and start > 0:
+        # The second timestep that runs is doubled, not the second of all: cut after it was
+        # doubled, the list leads the pipelines' samples one step away from their timesteps.
+        left = sorted(set(timesteps.tolist()), reverse=True)[start:]
+        return torch.tensor(left[:1] + left[1:2] + left[1:])
     if isinstance(scheduler, diffusers.DDIMInverseScheduler):
         return timesteps[: len(timesteps) - start]
     if hasattr(scheduler, "set_begin_index"):
@@ -132,7 +137,7 @@ def run(class_name, config, steps, strength, eta=0.0, overrides=None, every=1):
         sample = scheduler.add_noise(clean, first, timesteps[:1]) if strength < 1 else first * scale
 
     case = {"config": config, "steps": steps, "strength": strength}
-    if eta:
+    if eta or class_name == "TCDScheduler" and eta is not None:
         case["eta"] = eta
     if every > 1:
         case["every"] = every
@@ -143,7 +148,8 @@ def run(class_name, config, steps, strength, eta=0.0, overrides=None, every=1):
     for i, timestep in enumerate(timesteps):
         if hasattr(scheduler, "scale_model_input"):
             inputs.append(scheduler.scale_model_input(sample, timestep))
-        options = {"eta": eta} if class_name == "DDIMScheduler" else {}
+        has_eta = class_name == "DDIMScheduler" or (class_name == "TCDScheduler" and eta is not None)
+        options = {"eta": eta} if has_eta else {}
         draws.count = 1 + i
         output = torch.from_numpy(outputs[i % POOL]).reshape(SHAPE)
         sample = scheduler.step(output, timestep, sample, **options).prev_sample
@@ -234,6 +240,7 @@ def euler():
         cases.append(run(name, {**base, "use_karras_sigmas": True}, steps, strength))
     cases.append(run(name, {**base, "use_karras_sigmas": True, "sigma_min": 0.1, "sigma_max": 10.0}, 6, 1.0))
     cases.append(run(name, {**base, "use_exponential_sigmas": True}, 6, 1.0))
+    cases.append(run(name, {**base, "use_beta_sigmas": True}, 6, 1.0))
     cases.append(run(name, {**base, "final_sigmas_type": "sigma_min"}, 6, 1.0))
     cases.append(run(name, SDXL, 30, 0.7, every=5))
     cases.append(run(name, SD15, 30, 1.0, every=5))
@@ -273,7 +280,19 @@ def dpm_solver():
         {"euler_at_final": True, "final_sigmas_type": "sigma_min"},
         {"use_lu_lambdas": True},
         {"use_exponential_sigmas": True},
+        {"use_beta_sigmas": True},
         {"lambda_min_clipped": -5.1, "beta_schedule": "squaredcos_cap_v2"},
+        {"solver_order": 3},
+        {"solver_order": 3, "use_karras_sigmas": True},
+        {"solver_order": 3, "lower_order_final": False, "final_sigmas_type": "sigma_min"},
+        {"solver_order": 3, "algorithm_type": "sde-dpmsolver++"},
+        *(
+            {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min", "solver_order": order}
+            for order in [1, 2, 3]
+        ),
+        {"algorithm_type": "dpmsolver", "final_sigmas_type": "sigma_min", "solver_type": "heun"},
+        {"algorithm_type": "sde-dpmsolver", "final_sigmas_type": "sigma_min"},
+        {"algorithm_type": "sde-dpmsolver", "final_sigmas_type": "sigma_min", "solver_type": "heun"},
     ]
     for solver in solvers:
         cases.append(run(name, {**base, **solver}, 6, 1.0))
@@ -286,6 +305,94 @@ def dpm_solver():
         cases.append(run(name, {**base, **flow}, steps, strength))
     cases.append(run(name, SD15, 25, 1.0, every=5))
     cases.append(run(name, SDXL, 30, 0.7, every=5))
+    return cases
+
+
+def dpm_solver_variant(**variant):
+    """The solver as one of its variants, whatever the config says."""
+    name = "DPMSolverMultistepScheduler"
+    cases = []
+    for prediction, (steps, strength) in itertools.product(PREDICTIONS, RUNS):
+        config = {"_class_name": name, "prediction_type": prediction, **SCHEDULES[0]}
+        cases.append(run(name, config, steps, strength, overrides=variant))
+    for config in [SD15, SDXL]:
+        cases.append(run(name, config, 25, 0.8, overrides=variant, every=5))
+    return cases
+
+
+def multistep(name, solvers):
+    """A multistep solver: the grid, and these fields of its own."""
+    cases = list(grid(name))
+    base = {"_class_name": name, **SCHEDULES[0]}
+    spacings = ["use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"]
+    for solver in [*solvers, *({spacing: True} for spacing in spacings)]:
+        cases.append(run(name, {**base, **solver}, 6, 1.0))
+        cases.append(run(name, {**base, **solver}, 18, 0.5))
+    cosine = {"_class_name": name, "use_karras_sigmas": True, **SCHEDULES[2]}
+    cases.append(run(name, cosine, 8, 1.0))
+    for shift, (steps, strength) in itertools.product([1.0, 3.0], [(4, 1.0), (10, 0.6)]):
+        flow = {"prediction_type": "flow_prediction", "use_flow_sigmas": True, "flow_shift": shift}
+        cases.append(run(name, {**base, **flow}, steps, strength))
+    cases.append(run(name, SD15, 25, 1.0, every=5))
+    cases.append(run(name, SDXL, 30, 0.7, every=5))
+    return cases
+
+
+def deis():
+    return multistep(
+        "DEISMultistepScheduler",
+        [
+            {"solver_order": 1},
+            {"solver_order": 3},
+            {"solver_order": 3, "lower_order_final": False},
+            {"lower_order_final": False},
+        ],
+    )
+
+
+def unipc():
+    name = "UniPCMultistepScheduler"
+    solvers = [
+        {"solver_order": 1},
+        {"solver_order": 3},
+        {"solver_type": "bh1", "final_sigmas_type": "sigma_min"},
+        {"solver_type": "bh1", "solver_order": 3, "final_sigmas_type": "sigma_min"},
+        {"solver_order": 3, "lower_order_final": False, "final_sigmas_type": "sigma_min"},
+        {"disable_corrector": [0, 1]},
+        {"use_karras_sigmas": True, "final_sigmas_type": "sigma_min"},
+        {"use_karras_sigmas": True, "sigma_min": 0.05, "sigma_max": 11.0},
+    ]
+    cases = multistep(name, solvers)
+    cases += [run(name, config, 5, 1.0) for config in zero_snr(name)]
+    return cases
+
+
+def pndm():
+    name = "PNDMScheduler"
+    skip = {"skip_prk_steps": True}
+    cases = list(grid(name, predictions=["epsilon", "v_prediction"], **skip))
+    base = {"_class_name": name, **SCHEDULES[0], **skip}
+    cases.append(run(name, {**base, "set_alpha_to_one": True}, 10, 1.0))
+    cases.append(run(name, {**base, "num_train_timesteps": 500}, 9, 1.0))
+    cases.append(run(name, SD15, 50, 1.0, every=5))
+    cases.append(run(name, SD15, 25, 0.8, every=4))
+    cases.append(run(name, SDXL, 8, 1.0))
+    return cases
+
+
+def tcd():
+    name = "TCDScheduler"
+    cases = []
+    runs = itertools.cycle([(4, 1.0), (1, 1.0), (2, 0.5), (8, 1.0), (3, 0.77), (7, 0.6), (5, 0.34)])
+    etas = itertools.cycle([None, 0.0, 1.0, 0.3, 0.65])
+    for prediction, schedule in itertools.product(PREDICTIONS, [{}] + SCHEDULES):
+        config = {"_class_name": name, "prediction_type": prediction, **schedule}
+        for _ in range(2):
+            cases.append(run(name, config, *next(runs), eta=next(etas)))
+    base = {"_class_name": name}
+    cases.append(run(name, {**base, "original_inference_steps": 100}, 6, 1.0, eta=None))
+    cases.append(run(name, SD15, 4, 1.0, eta=None))
+    cases.append(run(name, SDXL, 6, 0.5, eta=None))
     return cases
 
 
@@ -318,6 +425,7 @@ def flow_euler():
         {"shift_terminal": 0.1},
         {"use_karras_sigmas": True},
         {"use_exponential_sigmas": True},
+        {"use_beta_sigmas": True},
         {"stochastic_sampling": True},
         {"num_train_timesteps": 500},
     ]:
@@ -356,5 +464,11 @@ if __name__ == "__main__":
     write("euler-ancestral", euler_ancestral())
     write("turbo", turbo())
     write("dpm-solver++", dpm_solver())
+    write("dpm-solver++-sde", dpm_solver_variant(algorithm_type="sde-dpmsolver++"))
+    write("dpm-solver++-3m", dpm_solver_variant(solver_order=3))
+    write("deis", deis())
+    write("unipc", unipc())
+    write("pndm", pndm())
+    write("tcd", tcd())
     write("lcm", lcm())
     write("flow-euler", flow_euler())

@@ -2,10 +2,12 @@
 
 use futures_util::future::BoxFuture;
 use impasto::canvas::{Pixels, WindowRules};
-use impasto::engine::{EngineError, InversionRequest, RenderEvent, RenderRequest, RoomKey};
-use impasto::protocol::{EditMethod, LoraWeight, ModelInfo, Settings, TimingsMs};
+use impasto::engine::{Command, EngineError, Event, Request, RoomKey, Work};
+use impasto::model::{Defaults, Family};
+use impasto::protocol::{EditMethod, Finish, LoraWeight, ModelInfo, Settings, TimingsMs};
 use impasto::room::{RenderRefused, Renderer};
 use impasto::server::LoraControl;
+use tokio::sync::mpsc;
 
 /// A deterministic renderer without a model.
 pub struct TestRenderer {
@@ -26,6 +28,7 @@ impl Default for TestRenderer {
                 max_steps: 8,
                 max_guidance_scale: None,
                 samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
+                defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
             },
             settings: Settings {
                 prompt: String::new(),
@@ -36,10 +39,13 @@ impl Default for TestRenderer {
                 steps: 2,
                 strength: 1.0,
                 seed: 0,
+                variation: 0.0,
                 sampler: "lcm".to_owned(),
                 spread: 16,
                 live: true,
                 method: EditMethod::Ddim,
+                finish: Finish::None,
+                finish_strength: 1.0,
             },
         }
     }
@@ -81,39 +87,37 @@ impl Renderer for TestRenderer {
         }
     }
 
-    fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
-        let prompt = &request.edit.settings.prompt;
+    fn send(
+        &self,
+        _room: RoomKey,
+        command: Command,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), RenderRefused> {
+        let Command::Start(Request { ticket, work }) = command else {
+            return Ok(());
+        };
+        let Work::Render(work) = work else {
+            return Err(RenderRefused("colours cannot be inverted".to_owned()));
+        };
+        let prompt = &work.edit.settings.prompt;
         assert_ne!(prompt, BREAKS_THE_ROOM, "as a fault in a room would");
+        let events = events.clone();
         tokio::spawn(async move {
-            let ticket = request.ticket;
-            let pixels = turned_picture(&request.edit.sketch);
+            let pixels = work.edit.output.apply(turned_picture(&work.edit.sketch));
             let timings = TimingsMs::from([("denoise".to_owned(), 1.0), ("total".to_owned(), 1.0)]);
-            let started = request.events.send(RenderEvent::Started { ticket }).await;
-            let done = request
-                .events
-                .send(RenderEvent::Done {
+            let started = events.send(Event::Started { ticket }).await;
+            let done = events
+                .send(Event::Rendered {
                     ticket,
                     pixels,
                     timings,
                 })
                 .await;
-            // A room that ended meanwhile hears nothing, as with the engine.
+            // A room that ended meanwhile gets nothing, as with the engine.
             drop((started, done));
         });
         Ok(())
     }
-
-    fn invert(&self, _request: InversionRequest) -> Result<(), RenderRefused> {
-        Err(RenderRefused("colours cannot be inverted".to_owned()))
-    }
-
-    fn want_inversion(&self, _room: RoomKey, _ticket: u64) {}
-
-    fn cancel_inversion(&self, _room: RoomKey, _ticket: u64) {}
-
-    fn forget_photo(&self, _room: RoomKey, _photo: u64) {}
-
-    fn forget_room(&self, _room: RoomKey) {}
 }
 
 /// It was started without LoRAs.

@@ -14,6 +14,49 @@ const FLAGS = [
   "--force-color-profile=srgb",
 ];
 
+const touchScreen = { hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
+
+/** Screens that the page is tried on. */
+export const DEVICES = {
+  desktop: { viewport: { width: 1440, height: 900 } },
+  laptop: { viewport: { width: 1024, height: 640 } },
+  tablet: { viewport: { width: 1180, height: 820 }, ...touchScreen },
+  upright: { viewport: { width: 820, height: 1180 }, ...touchScreen },
+  phone: { viewport: { width: 390, height: 844 }, ...touchScreen },
+  landscape: { viewport: { width: 844, height: 390 }, ...touchScreen },
+  small: { viewport: { width: 640, height: 400 } },
+};
+
+/** A hand on the page: `tap` and `drag` by mouse, pen or finger, in CSS pixels. */
+export async function hand(page, kind) {
+  const cdp = await page.context().newCDPSession(page);
+  const pause = () => page.waitForTimeout(16);
+  if (kind === "touch") {
+    const touch = (type, points) => cdp.send("Input.dispatchTouchEvent", { type, touchPoints: points.map((point) => ({ ...point, id: 1 })) });
+    const drag = async (points) => {
+      await touch("touchStart", [points[0]]);
+      for (const point of points) {
+        await pause();
+        await touch("touchMove", [point]);
+      }
+      await touch("touchEnd", []);
+    };
+    return { drag, tap: (point) => page.touchscreen.tap(point.x, point.y) };
+  }
+  const mouse = (type, { x, y }, buttons) =>
+    cdp.send("Input.dispatchMouseEvent", { type, x, y, buttons, button: buttons || type === "mouseReleased" ? "left" : "none", clickCount: 1, pointerType: kind });
+  const drag = async (points) => {
+    await mouse("mouseMoved", points[0], 0);
+    await mouse("mousePressed", points[0], 1);
+    for (const point of points) {
+      await pause();
+      await mouse("mouseMoved", point, 1);
+    }
+    await mouse("mouseReleased", points.at(-1), 0);
+  };
+  return { drag, tap: (point) => drag([point]) };
+}
+
 /** Where Chromium is: `CHROMIUM`, or where Linux distributions put it. */
 export function findChromium() {
   return [process.env.CHROMIUM, ...CANDIDATES].find((path) => path && existsSync(path));
@@ -26,7 +69,7 @@ export async function launch() {
 }
 
 /** Opens a room in a fresh profile and waits for its picture. */
-export async function openRoom(browser, url, room, options = {}) {
+export async function openRoom(browser, url, room, { token, ...options } = {}) {
   const context = await browser.newContext({
     viewport: { width: 1440, height: 900 },
     colorScheme: "dark",
@@ -36,7 +79,7 @@ export async function openRoom(browser, url, room, options = {}) {
   const troubles = [];
   page.on("pageerror", (error) => troubles.push(String(error)));
   page.on("console", (message) => message.type() === "error" && troubles.push(message.text()));
-  await page.goto(room === undefined ? url : `${url}/?room=${encodeURIComponent(room)}`);
+  await page.goto(room === undefined ? url : `${url}/?room=${encodeURIComponent(room)}${token ? `#token=${token}` : ""}`);
   await page.waitForFunction(() => window.impasto !== undefined);
   await page.evaluate(() => window.impasto.ready());
   return { page, context, troubles };

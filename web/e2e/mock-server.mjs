@@ -15,6 +15,8 @@ const TYPES = {
   ".js": "text/javascript",
   ".css": "text/css",
   ".svg": "image/svg+xml",
+  ".png": "image/png",
+  ".webmanifest": "application/manifest+json",
   ".woff2": "font/woff2",
 };
 const TILE = 64;
@@ -24,7 +26,7 @@ class MockRoom {
     Object.assign(this, { name, width, height, delay, seq: 0, members: new Map(), ops: [], undone: new Set(), images: new Map() });
     this.settings = {
       prompt: "", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8,
-      seed: 0, sampler: "lcm", spread: 16, live: true, method: "ddim",
+      seed: 0, variation: 0.5, sampler: "lcm", spread: 16, live: true, method: "ddim", finish: "oil", finish_strength: 0.6,
     };
     this.entries = [];
     this.pictures = { 0: new Map() };
@@ -36,19 +38,21 @@ class MockRoom {
 
   join(socket, hello) {
     const known = this.members.has(hello.client);
-    this.members.set(hello.client, { socket, name: hello.name ?? "Guest" });
+    const role = hello.token?.startsWith("viewer-") ? "viewer" : "owner";
+    this.members.set(hello.client, { socket, name: hello.name ?? "Guest", role });
     socket.send(JSON.stringify({
-      type: "welcome", protocol: 1, room: this.name, client: hello.client, role: "owner", seq: this.seq,
+      type: "welcome", protocol: 1, room: this.name, client: hello.client, role, seq: this.seq,
       canvas: { width: this.width, height: this.height }, settings: this.settings,
-      model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, samplers: ["lcm", "ddim"] },
-      members: [...this.members].map(([client, { name }]) => ({ client, name, role: "owner" })),
+      model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, samplers: ["lcm", "ddim"],
+        defaults: { sampler: "lcm", steps: 2, guidance_scale: 1, strength: 0.8, variation: 0.5, finish: "oil", finish_strength: 0.6, photo: { guidance_scale: 3, strength: 0.7, finish: "none" } } },
+      members: [...this.members].map(([client, { name, role: has }]) => ({ client, name, role: has })),
       ...(this.photo ? { photo: this.photo.info() } : {}),
     }));
     if (hello.last_seq !== undefined) {
       for (const op of this.ops.filter(({ seq }) => seq > hello.last_seq)) socket.send(JSON.stringify({ type: "op", ...op }));
     }
     for (const layer of ["sketch", "result"]) socket.send(this.frame(layer, [0, 0, this.width, this.height], this.seq, 0));
-    if (!known) this.broadcast({ type: "member", event: "joined", client: hello.client, name: hello.name ?? "Guest", role: "owner" });
+    if (!known) this.broadcast({ type: "member", event: "joined", client: hello.client, name: hello.name ?? "Guest", role });
   }
 
   leave(client, socket) {
@@ -84,7 +88,14 @@ class MockRoom {
         this.entries.push({ seq: this.seq, client, kind: "apply", image, active: true });
         return this.replay();
       }
-      case "render": return this.schedule(0);
+      case "render": {
+        if (!this.maskBounds()) {
+          const { width, height } = this;
+          const points = Array.from({ length: Math.ceil(height / 32) + 1 }, (_, row) => [[0, row * 32, 1], [width, row * 32, 1]]).flat();
+          this.stroke(client, { type: "stroke", id: `render-${this.seq + 1}`, tool: "mask", size: 128, hardness: 1, opacity: 1, color: "#000000", points, done: true }, socket);
+        }
+        return this.schedule(0);
+      }
       case "presence": {
         const { type: _type, ...presence } = message;
         for (const [other, { socket: to }] of this.members) {
@@ -97,9 +108,9 @@ class MockRoom {
     }
   }
 
-  accept(client, socket, op, id) {
+  accept(client, socket, op, id, switches = []) {
     this.seq += 1;
-    const sequenced = { seq: this.seq, client, op };
+    const sequenced = { seq: this.seq, client, op, ...(switches.length ? { switches } : {}) };
     this.ops.push(sequenced);
     socket.send(JSON.stringify({ type: "ack", ...(id ? { id } : {}), seq: this.seq }));
     this.broadcast({ type: "op", ...sequenced });
@@ -129,13 +140,14 @@ class MockRoom {
     if (!entry) {
       return socket.send(JSON.stringify({ type: "error", code: "nothing_to_undo", message: "There is nothing to undo." }));
     }
+    const before = this.states();
     entry.active = kind === "redo";
     if (entry.kind === "revert") {
       const now = this.entries.map(({ active }) => active);
       entry.before.forEach((active, at) => (this.entries[at].active = active));
       entry.before = now.slice(0, entry.before.length);
     }
-    this.accept(client, socket, { type: kind, target: entry.seq });
+    this.accept(client, socket, { type: kind, target: entry.seq }, undefined, this.switchesSince(before));
     entry.takenAt = this.seq;
     this.replay();
   }
@@ -144,11 +156,21 @@ class MockRoom {
   revert(client, seq, socket) {
     const then = this.pictures[Math.max(...Object.keys(this.pictures).map(Number).filter((at) => at <= seq))];
     const before = this.entries.map(({ active }) => active);
-    this.accept(client, socket, { type: "revert", seq });
-    const entry = { seq: this.seq, client, kind: "revert", before, active: true };
+    const states = this.states();
     for (const known of this.entries) known.active = then.get(known.seq) ?? false;
-    this.entries.push(entry);
+    this.accept(client, socket, { type: "revert", seq }, undefined, this.switchesSince(states));
+    this.entries.push({ seq: this.seq, client, kind: "revert", before, active: true });
     this.replay();
+  }
+
+  /** Which entries are in the picture. */
+  states() {
+    return new Map(this.entries.map(({ seq, active }) => [seq, active]));
+  }
+
+  /** The entries that went into the picture since, or out of it. */
+  switchesSince(states) {
+    return this.entries.filter(({ seq, active }) => states.get(seq) !== active).map(({ seq, active }) => ({ entry: seq, active }));
   }
 
   /** Draws an entry's new points into its own coverage. */
@@ -306,6 +328,11 @@ export async function startMock({ port = 0, width = 512, height = 512, delay = 1
     if (image) {
       const found = room(decodeURIComponent(image[1]));
       const layer = url.searchParams.get("layer");
+      if (layer === "mask") {
+        response.setHeader("content-type", "image/png");
+        const grey = new Uint8Array(found.mask.length * 3).map((_, at) => found.mask[Math.floor(at / 3)]);
+        return response.end(encodePng(grey, found.width, [0, 0, found.width, found.height]));
+      }
       const pixels = layer === "noise" || layer === "reconstruction" ? found.photo?.[layer] : found[layer === "sketch" ? "sketch" : "result"];
       if (!pixels) {
         response.statusCode = 404;
@@ -313,6 +340,17 @@ export async function startMock({ port = 0, width = 512, height = 512, delay = 1
       }
       response.setHeader("content-type", "image/png");
       return response.end(encodePng(pixels, found.width, [0, 0, found.width, found.height]));
+    }
+    if (url.pathname === "/v1/rooms" && request.method === "POST") {
+      let text = "";
+      request.on("data", (part) => (text += part));
+      return request.on("end", () => {
+        const wish = JSON.parse(text);
+        rooms.set(wish.name, new MockRoom(wish.name, wish.width ?? width, wish.height ?? height, delay));
+        response.writeHead(201, { "content-type": "application/json" });
+        const invites = Object.fromEntries(["owner", "editor", "viewer"].map((role) => [role, `${role}-${wish.name}`]));
+        response.end(JSON.stringify({ room: wish.name, url: `http://mock/?room=${wish.name}`, invites }));
+      });
     }
     if (images && request.method === "POST") {
       request.resume();

@@ -54,6 +54,11 @@ export const photoScenarios = {
       await context.close();
       return { skipped: "this server refuses to invert; seen: it is told, and the photo is placed as it is" };
     }
+    // What lies under the result is the photo, and is called that.
+    await page.getByRole("radio", { name: "Photo", exact: true }).waitFor();
+    await page.getByRole("radio", { name: "Photo and result" }).click();
+    await page.getByRole("slider", { name: "Photo and result" }).waitFor();
+    await page.getByRole("radio", { name: "Result", exact: true }).click();
     await page.screenshot({ path: `${shots}/photo-inverting.png` });
     await page.getByRole("group", { name: "Photo" }).getByText(/comes back at \d+\.\d\sdB/).waitFor({ timeout: LONGEST_MS });
     const likeness = await page.getByRole("group", { name: "Photo" }).innerText();

@@ -5,8 +5,12 @@
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { findChromium, launch } from "./browser.mjs";
+import { habitScenarios } from "./habits.mjs";
 import { historyScenarios } from "./history.mjs";
+import { canvasScenarios, layoutScenarios } from "./layout.mjs";
+import { peopleScenarios } from "./people.mjs";
 import { photoScenarios } from "./photo.mjs";
+import { settingsScenarios } from "./settings.mjs";
 import { scenarios } from "./scenarios.mjs";
 
 const { values } = parseArgs({
@@ -30,6 +34,7 @@ if (!values.url && !values.mock) {
 const mock = values.mock ? await (await import("./mock-server.mjs")).startMock() : undefined;
 const url = (values.url ?? mock?.url ?? "").replace(/\/$/, "");
 mkdirSync(values.shots, { recursive: true });
+const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios };
 const LONGEST_MS = 180_000;
 const browser = await launch();
 let failed = 0;
@@ -45,7 +50,7 @@ function inTime(promise) {
 }
 
 try {
-  for (const [name, scenario] of Object.entries({ ...scenarios, ...historyScenarios, ...photoScenarios })) {
+  for (const [name, scenario] of Object.entries(all)) {
     if (!name.includes(values.only)) continue;
     const began = Date.now();
     // Every scenario has rooms of its own, also on a server that was used before.

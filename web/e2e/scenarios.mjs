@@ -373,7 +373,7 @@ export const scenarios = {
     const { page, context } = await openRoom(browser, url, room);
     await page.getByRole("button", { name: /members? in/ }).click();
     await page.getByRole("button", { name: "History" }).click();
-    await page.getByRole("button", { name: "More words" }).click();
+    await page.getByRole("button", { name: "More", exact: true }).click();
     assert.deepEqual(await page.evaluate(unlabelled), []);
     const foreign = await page.evaluate(() =>
       performance.getEntriesByType("resource").map(({ name }) => name).filter((name) => !name.startsWith(location.origin)),

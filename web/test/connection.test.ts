@@ -240,3 +240,21 @@ test("rubbish does no harm", () => {
   expect(connection.phase.name).toBe("open");
   expect(messages.map(({ type }) => type)).toEqual(["welcome"]);
 });
+
+test("comes in again under another name, with what was not acknowledged", () => {
+  connection.connect();
+  socket().open();
+  socket().say(welcome(4));
+  connection.send({ type: "undo" });
+  const first = socket();
+  connection.comeAgain();
+  expect(first.closed).toBe(true);
+  expect(sockets).toHaveLength(2);
+  first.drop();
+  first.say(welcome(9));
+  expect(connection.phase.name).toBe("connecting");
+  socket().open();
+  expect(socket().sent[0]).toMatchObject({ type: "hello", client: ME, last_seq: 4 });
+  socket().say(welcome(4));
+  expect(kinds(socket())).toEqual(["hello", "undo"]);
+});

@@ -4,7 +4,7 @@ import { DRAG_GAP_MS, DRAG_PATIENCE_MS, RoomSettings, SETTLE_MS } from "../src/s
 import { FakeClock } from "./fakes";
 
 const ROOM: Settings = {
-  prompt: "sea", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8, seed: 7, sampler: "lcm", spread: 16, live: true, method: "ddim",
+  prompt: "sea", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8, seed: 7, variation: 1, sampler: "lcm", spread: 16, live: true, method: "ddim", finish: "none", finish_strength: 1,
 };
 let clock: FakeClock;
 let sent: SettingsPatch[];
@@ -105,22 +105,22 @@ test("where nothing is rendered a drag goes on after a while, and letting go sen
 });
 
 test("what was lent is given back, but for what was changed meanwhile", () => {
-  const photo = { guidance_scale: 3, strength: 0.7 };
+  const photo = { guidance_scale: 3, strength: 0.7, finish: "none" as const };
   settings.lend(photo);
   settings.accepted(photo, true);
   expect(sent).toEqual([photo]);
   settings.accepted({ strength: 0.5 }, false);
   settings.giveBack();
-  expect(sent.slice(1)).toEqual([{ guidance_scale: 1 }]);
+  expect(sent.slice(1)).toEqual([{ guidance_scale: 1, finish: "none" }]);
   expect(settings.local.strength).toBe(0.5);
-  settings.accepted({ guidance_scale: 1 }, true);
+  settings.accepted({ guidance_scale: 1, finish: "none" }, true);
   settings.giveBack();
   expect(sent, "once").toHaveLength(2);
 });
 
 test("of a second photo the first one's values are not taken for the room's own", () => {
-  settings.lend({ guidance_scale: 3, strength: 0.7 });
-  settings.lend({ guidance_scale: 4, strength: 0.6 });
+  settings.lend({ guidance_scale: 3, strength: 0.7, finish: "none" as const });
+  settings.lend({ guidance_scale: 4, strength: 0.6, finish: "none" as const });
   settings.giveBack();
-  expect(sent.at(-1)).toEqual({ guidance_scale: 1, strength: 0.8 });
+  expect(sent.at(-1)).toEqual({ guidance_scale: 1, strength: 0.8, finish: "none" });
 });

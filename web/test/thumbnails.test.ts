@@ -4,7 +4,7 @@ import { CALM_MS, Thumbnails, wayBack, type Thumbnail } from "../src/studio/thum
 import { FakeClock } from "./fakes";
 
 const SETTINGS: Settings = {
-  prompt: "sea", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8, seed: 7, sampler: "lcm", spread: 16, live: true, method: "ddim",
+  prompt: "sea", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8, seed: 7, variation: 1, sampler: "lcm", spread: 16, live: true, method: "ddim", finish: "none", finish_strength: 1,
 };
 const at = (seq: number, more: Partial<Thumbnail> = {}): Thumbnail => ({
   seq, picture: seq, label: `op ${seq}`, image: `data:${seq}`, settings: SETTINGS, ...more,

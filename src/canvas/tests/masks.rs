@@ -12,7 +12,7 @@ fn any_mask() -> impl Strategy<Value = Mask> {
 }
 
 /// The definition of growing, tried for every pair of pixels.
-fn grown_slowly(mask: &Mask, spread: u32) -> Vec<f64> {
+fn grown_slowly(mask: &Mask, dilation: u32) -> Vec<f64> {
     let (width, height) = (mask.width(), mask.height());
     let places = || (0..height).flat_map(move |y| (0..width).map(move |x| (x, y)));
     places()
@@ -20,7 +20,7 @@ fn grown_slowly(mask: &Mask, spread: u32) -> Vec<f64> {
             places()
                 .map(|(u, v)| {
                     let square = f64::from(x.abs_diff(u).pow(2) + y.abs_diff(v).pow(2));
-                    let fall = 255.0 * square / f64::from(spread * spread + 1);
+                    let fall = 255.0 * square / f64::from(dilation * dilation + 1);
                     f64::from(mask.value(u, v)) - fall
                 })
                 .fold(0.0, f64::max)
@@ -31,42 +31,42 @@ fn grown_slowly(mask: &Mask, spread: u32) -> Vec<f64> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(40))]
 
-    // Spreads on both sides of the one from which envelopes are used.
+    // Dilations on both sides of the one from which envelopes are used.
     #[test]
     fn growing_is_what_its_definition_says(
         mask in any_mask(),
-        spread in prop_oneof![1u32..12, 38u32..44],
+        dilation in prop_oneof![1u32..12, 38u32..44],
     ) {
-        let grown = mask.grow(spread);
-        for (value, exact) in grown.data().iter().zip(grown_slowly(&mask, spread)) {
+        let grown = mask.dilate(dilation);
+        for (value, exact) in grown.data().iter().zip(grown_slowly(&mask, dilation)) {
             prop_assert!((f64::from(*value) - exact).abs() <= 1.01, "{value} is not {exact}");
-            prop_assert!(exact > 0.0 || *value == 0, "not 0 beyond the spread");
+            prop_assert!(exact > 0.0 || *value == 0, "not 0 beyond the dilation");
         }
     }
 
     #[test]
-    fn growing_takes_nothing_away(mask in any_mask(), spread in 0u32..60) {
-        let grown = mask.grow(spread);
+    fn growing_takes_nothing_away(mask in any_mask(), dilation in 0u32..60) {
+        let grown = mask.dilate(dilation);
         for (before, after) in mask.data().iter().zip(grown.data()) {
             prop_assert!(after >= before);
         }
     }
 
     #[test]
-    fn a_larger_mask_and_a_larger_spread_grow_larger(mask in any_mask(), spread in 1u32..20) {
-        let grown = mask.grow(spread);
-        let wider = mask.grow(spread + 3);
+    fn a_larger_mask_and_a_larger_dilation_grow_larger(mask in any_mask(), dilation in 1u32..20) {
+        let grown = mask.dilate(dilation);
+        let wider = mask.dilate(dilation + 3);
         let mut larger = mask.clone();
         larger.data_mut().iter_mut().step_by(7).for_each(|value| *value = value.saturating_add(90));
-        let larger = larger.grow(spread);
+        let larger = larger.dilate(dilation);
         for ((value, wider), larger) in grown.data().iter().zip(wider.data()).zip(larger.data()) {
             prop_assert!(wider >= value && larger >= value);
         }
     }
 
     #[test]
-    fn spread_0_changes_nothing(mask in any_mask()) {
-        prop_assert_eq!(mask.grow(0), mask);
+    fn dilation_0_changes_nothing(mask in any_mask()) {
+        prop_assert_eq!(mask.dilate(0), mask);
     }
 
     #[test]
@@ -86,21 +86,21 @@ proptest! {
 
 #[test]
 fn one_pixel_grows_into_a_disc() {
-    for spread in [1u32, 5, 16, 40, 41, 90] {
-        let centre = spread + 3;
+    for dilation in [1u32, 5, 16, 40, 41, 90] {
+        let centre = dilation + 3;
         let mut mask = Mask::new(2 * centre + 1, 2 * centre + 1, 0);
         mask.span_mut(centre, centre, 1)[0] = 255;
-        let grown = mask.grow(spread);
+        let grown = mask.dilate(dilation);
         for y in 0..grown.height() {
             for x in 0..grown.width() {
                 let square = x.abs_diff(centre).pow(2) + y.abs_diff(centre).pow(2);
-                if square > spread * spread {
-                    assert_eq!(grown.value(x, y), 0, "spread {spread} at {x},{y}");
+                if square > dilation * dilation {
+                    assert_eq!(grown.value(x, y), 0, "dilation {dilation} at {x},{y}");
                 }
             }
         }
         assert_eq!(grown.value(centre, centre), 255);
-        assert!(grown.value(centre + spread / 2, centre) > 100);
+        assert!(grown.value(centre + dilation / 2, centre) > 100);
     }
 }
 

@@ -3,7 +3,7 @@
 mod codecs;
 mod masks;
 mod photos;
-mod shares;
+mod region_masks;
 mod strokes;
 mod undo;
 mod windows;

@@ -256,11 +256,11 @@ proptest! {
     #[test]
     fn nothing_changes_outside_the_dirty_rectangle(
         strokes in prop::collection::vec((any_brush(), any_points()), 1..5),
-        spread in 0u32..20,
+        dilation in 0u32..20,
     ) {
         let mut canvas = canvas();
         canvas.place(1, noise(canvas.size().width, canvas.size().height, 3));
-        canvas.set_spread(spread);
+        canvas.set_dilation(dilation);
         for (id, (brush, points)) in (2..).zip(&strokes) {
             let before = (canvas.sketch().clone(), canvas.result().clone());
             let dirty = paint(&mut canvas, id, brush, points);

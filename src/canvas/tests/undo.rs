@@ -13,7 +13,7 @@ enum Action {
     Place(u32),
     Apply,
     Render(u32),
-    Spread(u32),
+    Dilation(u32),
     /// Undoes or redoes the nth thing from the end.
     Toggle(usize),
 }
@@ -30,7 +30,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         1 => any::<u32>().prop_map(Action::Place),
         1 => Just(Action::Apply),
         2 => any::<u32>().prop_map(Action::Render),
-        1 => (0u32..24).prop_map(Action::Spread),
+        1 => (0u32..24).prop_map(Action::Dilation),
         6 => (0usize..6).prop_map(Action::Toggle),
     ]
 }
@@ -80,7 +80,7 @@ fn act(canvas: &mut Canvas, records: &mut Vec<(bool, Record)>, action: &Action) 
             canvas.apply(id)
         }
         Action::Render(seed) => render(canvas, *seed),
-        Action::Spread(spread) => canvas.set_spread(*spread),
+        Action::Dilation(dilation) => canvas.set_dilation(*dilation),
         Action::Toggle(back) => {
             let Some(index) = records.len().checked_sub(back + 1) else {
                 return Rect::default();
@@ -119,11 +119,11 @@ proptest! {
     #[test]
     fn a_render_changes_nothing_outside_its_mask(
         strokes in prop::collection::vec((any_brush(), any_points()), 1..4),
-        spread in 0u32..20,
+        dilation in 0u32..20,
         value in any::<u8>(),
     ) {
         let mut canvas = canvas();
-        canvas.set_spread(spread);
+        canvas.set_dilation(dilation);
         for (id, (brush, points)) in (1..).zip(&strokes) {
             canvas.begin_stroke(id, brush).unwrap();
             canvas.extend_stroke(id, points);
@@ -151,7 +151,7 @@ proptest! {
 #[test]
 fn undoing_an_apply_brings_the_render_back() {
     let mut canvas = canvas();
-    canvas.set_spread(8);
+    canvas.set_dilation(8);
     canvas.begin_stroke(1, &brush(Tool::Brush)).unwrap();
     canvas.extend_stroke(1, &[[80.0, 80.0, 1.0], [120.0, 80.0, 1.0]]);
     render(&mut canvas, 3);
@@ -234,7 +234,7 @@ fn an_image_of_another_size_is_fitted() {
 #[test]
 fn rendering_again_does_not_harden_a_soft_edge() {
     let mut canvas = canvas();
-    canvas.set_spread(16);
+    canvas.set_dilation(16);
     canvas.begin_stroke(1, &brush(Tool::Brush)).unwrap();
     canvas.extend_stroke(1, &[[96.0, 96.0, 1.0]]);
     let window = Rect::new(32, 32, 128, 128);

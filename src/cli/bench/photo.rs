@@ -179,6 +179,7 @@ mod tests {
     use super::findings::Moment;
     use super::untouched::Compared;
     use super::*;
+    use crate::model::{Defaults, Family};
     use crate::protocol::ModelInfo;
 
     fn report(findings: Findings) -> PhotoReport {
@@ -200,6 +201,7 @@ mod tests {
                 max_steps: 50,
                 max_guidance_scale: None,
                 samplers: Vec::new(),
+                defaults: Defaults::of_family(Family::Sd, false).with_sampler("ddim"),
             },
             machine: this_machine(),
             ready_seconds: None,

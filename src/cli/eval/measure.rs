@@ -10,7 +10,7 @@ use super::EvalArgs;
 use super::judge::{Judge, Seen};
 use super::out_folder::OutFolder;
 use super::painter::{Painted, Painter, Subject};
-use super::plan::{BACK, INVERSE, Plan, default_guidance_scale};
+use super::plan::{BACK, INVERSE, Plan};
 use super::prompts::Prompt;
 use super::report::{ClipFacts, DEFINITIONS, ModelFacts, Picture, PromptFacts, Scorecard};
 use super::rows::{Distances, rows};
@@ -47,9 +47,7 @@ pub fn measure(
     let judge = Judge::load(clip_folder, &device).map_err(Failure::usage)?;
     loading.set_message(format!("loading {}", model_folder.display()));
     let model = Model::load(model_folder, &LoadOptions::on(device)).map_err(Failure::usage)?;
-    let guidance_scale = args
-        .guidance_scale
-        .unwrap_or_else(|| default_guidance_scale(&model));
+    let guidance_scale = args.guidance_scale.unwrap_or(model.defaults.guidance_scale);
     let model_facts = ModelFacts {
         name: model.name.clone(),
         family: model.family,

@@ -77,7 +77,12 @@ impl Painter {
     /// When the sampler refuses, or the device fails.
     pub fn paint(&mut self, sampler: &str, subject: Subject) -> Result<Painted, PipelineError> {
         let request = GenerateRequest {
-            settings: settings(sampler, subject, self.guidance_scale),
+            settings: settings(
+                sampler,
+                subject,
+                self.guidance_scale,
+                self.pipeline.model().defaults.variation,
+            ),
             size: self.size,
             image: None,
             mask: None,
@@ -149,12 +154,18 @@ impl Painter {
     }
 }
 
-fn settings(sampler: &str, subject: Subject, guidance_scale: f64) -> RenderSettings {
+fn settings(
+    sampler: &str,
+    subject: Subject,
+    guidance_scale: f64,
+    variation: f64,
+) -> RenderSettings {
     RenderSettings {
         prompt: subject.prompt.to_owned(),
         guidance_scale,
         steps: subject.steps,
         seed: subject.seed,
+        variation,
         sampler: sampler.to_owned(),
         ..RenderSettings::default()
     }

@@ -2,7 +2,6 @@
 
 use super::EvalArgs;
 use super::report::Refusal;
-use crate::model::{Family, Model};
 use crate::sampler::{
     SamplerError, SchedulerConfig, TimetableRequest, sampler_by_name, sampler_names,
 };
@@ -91,19 +90,6 @@ impl Plan {
     }
 }
 
-/// The guidance scale that suits a model: the bundled model was taught without, the rest are the
-/// defaults of the families' pipelines in diffusers. Distilled models without an embedding of the
-/// scale run without guidance.
-pub fn default_guidance_scale(model: &Model) -> f64 {
-    let embeds = model.unet().config().time_cond_proj_dim.is_some();
-    match model.family {
-        Family::Sd | Family::Inpainting | Family::InstructPix2Pix => 7.5,
-        Family::Sdxl => 5.0,
-        Family::Lcm if embeds => 8.5,
-        Family::Sketch | Family::Lcm | Family::Turbo | Family::SdxlTurbo => 1.0,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -130,10 +116,10 @@ mod tests {
         let plan = plan(&[]).unwrap();
         let steps: Vec<u32> = plan.columns.iter().map(|(steps, _)| *steps).collect();
         assert_eq!(steps, [1, 2, 4, 8, 25, 50]);
-        assert!(plan.columns.iter().all(|(_, names)| names.len() == 9));
+        assert!(plan.columns.iter().all(|(_, names)| names.len() == 15));
         assert!(plan.refused.is_empty() && plan.inverts());
-        // Nine samplers, one of which goes there and back, and its source.
-        assert_eq!(plan.steps_for_each(), 90 * 10 + 50);
+        // Fifteen samplers, one of which goes there and back, and its source.
+        assert_eq!(plan.steps_for_each(), 90 * 16 + 50);
     }
 
     #[test]

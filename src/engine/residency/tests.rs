@@ -88,17 +88,17 @@ fn other_pixels_are_another_window() {
 fn the_room_used_longest_ago_makes_room_and_gets_its_photo_back_to_the_bit() {
     let (old, new) = (RoomKey(1), RoomKey(2));
     let mut residency = Residency::new(Device::Cpu, 300);
-    residency.keep_part(old, 7, part(0, 1.0));
-    residency.keep_part(old, 7, part(2, 2.0));
+    residency.keep_patch(old, 7, part(0, 1.0));
+    residency.keep_patch(old, 7, part(2, 2.0));
     assert_eq!(places(&residency), [256, 0, 0]);
     let photo = Pixels::new(32, 16, [0; 3]);
     let before = residency
         .window(old, 7, &rect(0, 4), photo.clone())
         .unwrap();
-    residency.keep_part(new, 1, part(0, 3.0));
+    residency.keep_patch(new, 1, part(0, 3.0));
     // Host memory is the device's: the part goes to disk at once.
     assert_eq!(places(&residency), [256, 0, 128]);
-    residency.keep_part(new, 1, part(2, 4.0));
+    residency.keep_patch(new, 1, part(2, 4.0));
     assert_eq!(places(&residency), [256, 0, 256]);
     assert_eq!(files(&residency).len(), 2);
 
@@ -119,9 +119,9 @@ fn windows_go_before_photos() {
     let mut residency = Residency::new(Device::Cpu, 200);
     let key = WindowKey::new(&Pixels::new(1, 1, [0; 3]));
     residency.keep(RoomKey(1), key, latents(0.0));
-    residency.keep_part(RoomKey(1), 1, part(0, 1.0));
+    residency.keep_patch(RoomKey(1), 1, part(0, 1.0));
     assert!(residency.get(RoomKey(1), &key).is_some());
-    residency.keep_part(RoomKey(2), 1, part(0, 1.0));
+    residency.keep_patch(RoomKey(2), 1, part(0, 1.0));
     assert!(residency.get(RoomKey(1), &key).is_none());
     assert_eq!(places(&residency), [128, 0, 128]);
 }
@@ -136,9 +136,9 @@ fn a_photo_is_not_there_before_all_of_the_window_is() {
             .is_ok()
     };
     assert!(!window(&mut residency, 1));
-    residency.keep_part(RoomKey(1), 1, part(0, 1.0));
+    residency.keep_patch(RoomKey(1), 1, part(0, 1.0));
     assert!(!window(&mut residency, 1));
-    residency.keep_part(RoomKey(1), 1, part(2, 1.0));
+    residency.keep_patch(RoomKey(1), 1, part(2, 1.0));
     assert!(window(&mut residency, 1));
     assert!(!window(&mut residency, 2), "another photo");
 }
@@ -146,7 +146,7 @@ fn a_photo_is_not_there_before_all_of_the_window_is() {
 #[test]
 fn a_lost_file_is_told_in_one_sentence() {
     let mut residency = Residency::new(Device::Cpu, 0);
-    residency.keep_part(RoomKey(1), 1, part(0, 1.0));
+    residency.keep_patch(RoomKey(1), 1, part(0, 1.0));
     for file in files(&residency) {
         std::fs::remove_file(file).unwrap();
     }

@@ -5,25 +5,39 @@
 //! zeros into a buffer ([`stage`]), and every step of the product reads that buffer from another
 //! offset ([`plan`]). Only images too narrow for whole vectors have their columns gathered first.
 //! The left operand, the weights, is packed once when the layer is made ([`weights`]).
+//!
+//! Where 3×3 kernels meet enough pixels there is a way with a quarter of the products
+//! ([`winograd`]), and networks that are nothing but such convolutions can keep an image in the
+//! layout that it likes ([`chain`]).
 
+mod blocks;
+mod chain;
+mod direct;
 mod finish;
+mod picture;
 mod pixels;
 mod plan;
+mod product;
 mod run;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod upsample;
 mod weights;
+mod winograd;
 
 use std::sync::{Arc, OnceLock};
 
 use candle_core::{Device, Result, Tensor};
 
+pub use self::chain::{ConvChain, Link};
+
+use self::blocks::Blocks;
 use self::plan::{Image, Kernel};
 use self::run::{Sums, run};
 use self::upsample::{Phases, run_upsampled};
 use self::weights::Packed;
+use self::winograd::{Sink, Source, Transformed};
 use super::storage::{Output, Parts, Values, is_cpu_f32};
 use super::tile::InstructionSet;
 use super::{elementwise, reshape, stock};
@@ -76,6 +90,10 @@ enum Weights {
         weights: Packed,
         /// Made when the first doubled image arrives.
         phases: OnceLock<Box<Phases>>,
+        /// Made when the first image arrives that they are for, as it is and doubled.
+        transformed: [OnceLock<Box<Transformed>>; 2],
+        /// Made when the first image arrives with channels last.
+        direct: OnceLock<Box<Blocks>>,
     },
     Stock {
         weight: Tensor,
@@ -128,6 +146,8 @@ impl Conv2d {
             Weights::Packed {
                 weights: Packed::new(set, &weight, bias.as_ref())?,
                 phases: OnceLock::new(),
+                transformed: [OnceLock::new(), OnceLock::new()],
+                direct: OnceLock::new(),
             }
         } else {
             Weights::Stock { weight, bias }
@@ -184,11 +204,24 @@ impl Conv2d {
     pub fn forward_fused(&self, input: &Tensor, fused: Fused) -> Result<Tensor> {
         let dims = self.output_dims(input, 1, &fused)?;
         match &*self.weights {
-            Weights::Packed { weights, .. } => {
-                with_values(input, fused, dims, |image, input, sums, output| {
+            Weights::Packed {
+                weights,
+                transformed,
+                ..
+            } => with_values(input, fused, dims, |image, input, sums, output| {
+                if self.kernel.has_fewer_products(image, false) {
+                    let transformed =
+                        transformed[0].get_or_init(|| Box::new(Transformed::new(weights, false)));
+                    let image = *image;
+                    let source = Source::Planes {
+                        image,
+                        values: input,
+                    };
+                    winograd::run(transformed, source, Sink::Planes { sums, output });
+                } else {
                     run(weights, &self.kernel, image, input, sums, output);
-                })
-            }
+                }
+            }),
             Weights::Stock { weight, bias } => {
                 let Kernel {
                     stride, padding, ..
@@ -213,11 +246,27 @@ impl Conv2d {
     /// in fewer products for a 3×3 kernel with stride 1 and one zero on each side.
     pub fn forward_upsampled(&self, input: &Tensor, fused: Fused) -> Result<Tensor> {
         match &*self.weights {
-            Weights::Packed { weights, phases } if self.kernel.is_three_by_three() => {
+            Weights::Packed {
+                weights,
+                phases,
+                transformed,
+                ..
+            } if self.kernel.is_three_by_three() => {
                 let dims = self.output_dims(input, 2, &fused)?;
-                let phases = phases.get_or_init(|| Box::new(Phases::new(weights)));
                 with_values(input, fused, dims, |image, input, sums, output| {
-                    run_upsampled(phases, &self.kernel, image, input, sums, output);
+                    if self.kernel.has_fewer_products(image, true) {
+                        let transformed = transformed[1]
+                            .get_or_init(|| Box::new(Transformed::new(weights, true)));
+                        let image = *image;
+                        let source = Source::Planes {
+                            image,
+                            values: input,
+                        };
+                        winograd::run(transformed, source, Sink::Planes { sums, output });
+                    } else {
+                        let phases = phases.get_or_init(|| Box::new(Phases::new(weights)));
+                        run_upsampled(phases, &self.kernel, image, input, sums, output);
+                    }
                 })
             }
             _ => self.forward_fused(&reshape::upsample_nearest_2x(input)?, fused),

@@ -41,7 +41,36 @@ impl Kernel {
 
     /// Whether it is the kind that [`super::upsample`] knows.
     pub fn is_three_by_three(&self) -> bool {
-        (self.height, self.width, self.stride) == (3, 3, 1) && self.padding == Padding::all(1)
+        self.is_three_by_three_with(1)
+    }
+
+    /// The same with another stride.
+    pub fn is_three_by_three_with(&self, stride: usize) -> bool {
+        (self.height, self.width, self.stride) == (3, 3, stride) && self.padding == Padding::all(1)
+    }
+
+    /// Whether [`super::winograd`] is the faster way for `image`, or for it `doubled`: there are
+    /// enough tiles to make up for reading four times the weights, which are also kept in memory,
+    /// and enough channels to make up for the transforms.
+    pub fn has_fewer_products(&self, image: &Image, doubled: bool) -> bool {
+        let tiles = |side: usize| {
+            if doubled {
+                side.div_ceil(2)
+            } else {
+                side.div_ceil(4)
+            }
+        };
+        let tiles = image.batch * tiles(image.height) * tiles(image.width);
+        let most_weights = match tiles {
+            0..16 => 0,
+            16..64 if !doubled => 1 << 15,
+            16..64 => 1 << 16,
+            _ => 1 << 17,
+        };
+        self.is_three_by_three()
+            && self.channels_in >= 8
+            && self.channels_out >= 3
+            && self.channels_in * self.channels_out <= most_weights
     }
 
     /// A kernel of one pixel sees no neighbours: rows may be joined and cut elsewhere.

@@ -146,7 +146,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::canvas::{WindowRules, photo_tiles};
+    use crate::canvas::{WindowRules, photo_patches};
     use crate::protocol::Rect;
     use crate::sampler::NoiseLevel;
 
@@ -205,8 +205,8 @@ mod tests {
             minimum: 64,
             maximum,
         };
-        let tiles = photo_tiles(canvas, &rules);
-        let part = |tile: crate::canvas::PhotoTile| {
+        let tiles = photo_patches(canvas, &rules);
+        let part = |tile: crate::canvas::PhotoPatch| {
             let (whole, core) = (latents_of(&tile.rect), latents_of(&tile.core));
             let local = LatentRect {
                 x: core.x - whole.x,

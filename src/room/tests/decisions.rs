@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::harness::*;
 use crate::{
     protocol::*,
-    room::{RoomCommand, settings::seed_in_epoch},
+    room::{RoomCommand, document::seed_in_epoch},
 };
 
 pub(super) fn dab(id: &str, x: f32, y: f32) -> RoomCommand {
@@ -138,7 +138,7 @@ fn a_wish_on_white_paper_covers_the_whole_canvas_and_can_be_undone() {
     let (mut world, me) = (world(), client(1));
     world.send(me, RoomCommand::Render(RenderWish::default()));
     world.come_to_rest();
-    let mask = world.core.canvas.repaint_mask(&world.core.canvas.bounds());
+    let mask = world.canvas().repaint_mask(&world.canvas().bounds());
     assert!(mask.data().iter().all(|value| *value == 255));
     let result = world.core.layer(Layer::Result);
     assert!(
@@ -329,7 +329,7 @@ fn refusals_have_their_codes_and_change_nothing() {
         world.errors(viewer),
         [ErrorCode::Forbidden, ErrorCode::Forbidden]
     );
-    assert_eq!((world.core.seq, world.ops.len()), (0, 0));
+    assert_eq!((world.core.document.seq(), world.ops.len()), (0, 0));
 }
 
 #[test]
@@ -344,9 +344,9 @@ fn guidance_beyond_what_the_model_takes_is_refused() {
     };
     world.send(me, patch(1.5));
     assert_eq!(world.errors(me), [ErrorCode::InvalidValue]);
-    assert_eq!(world.core.seq, 0);
+    assert_eq!(world.core.document.seq(), 0);
     world.send(me, patch(0.5));
-    assert_eq!((world.errors(me).len(), world.core.seq), (1, 1));
+    assert_eq!((world.errors(me).len(), world.core.document.seq()), (1, 1));
 }
 
 #[test]
@@ -360,13 +360,17 @@ fn a_member_who_comes_back_gets_what_it_missed_and_doubles_nothing() {
     let seqs: Vec<u64> = world.eyes[&me].ops.iter().map(|op| op.seq).collect();
     assert_eq!(seqs, [2]);
     world.send(me, chunk("a", true, &[[20.0, 20.0, 1.0]], false));
-    assert_eq!(world.core.seq, 2, "resent: acknowledged, not painted again");
+    assert_eq!(
+        world.core.document.seq(),
+        2,
+        "resent: acknowledged, not painted again"
+    );
     assert!(world.eyes[&me].texts.contains(&ServerMessage::Ack {
         id: Some("a".to_owned()),
         seq: 1
     }));
     world.send(me, chunk("a", false, &[[40.0, 20.0, 1.0]], true));
-    assert_eq!(world.core.seq, 3, "the stroke goes on");
+    assert_eq!(world.core.document.seq(), 3, "the stroke goes on");
 }
 
 #[test]

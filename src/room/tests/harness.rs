@@ -1,7 +1,7 @@
 //! A room core with simulated members and a simulated engine.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     time::{Duration, Instant},
 };
 
@@ -9,17 +9,17 @@ use uuid::Uuid;
 
 use super::inverter::Inverter;
 use crate::{
-    canvas::{Mask, Pixels, WindowRules},
-    engine::RenderEvent,
-    journal::MemoryJournal,
+    canvas::{Canvas, Mask, Pixels, TILE, WindowRules},
+    engine::{Command, Event, RenderWork, Work},
+    model::{Defaults, Family},
     pipeline::PromptRegion,
     protocol::*,
     room::{
         InversionOptions, RoomCommand, RoomOptions,
-        core::{Effect, RoomCore, Submission},
-        inversion_flights::FLIGHTS_MOST,
+        core::{Effect, RoomCore},
         members::Arrival,
-        views::TILE,
+        op_log::OpLog,
+        scheduler::INVERSIONS_MOST,
     },
 };
 
@@ -38,10 +38,13 @@ pub(super) fn settings() -> Settings {
         steps: 2,
         strength: 1.0,
         seed: 7,
+        variation: 0.0,
         sampler: "lcm".to_owned(),
         spread: 8,
         live: true,
         method: EditMethod::Ddim,
+        finish: Finish::None,
+        finish_strength: 1.0,
     }
 }
 
@@ -56,6 +59,7 @@ pub(super) fn model() -> ModelInfo {
         max_steps: 8,
         max_guidance_scale: None,
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
+        defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
     }
 }
 
@@ -120,9 +124,10 @@ pub(super) struct Eyes {
 }
 
 struct Job {
-    submission: Submission,
+    ticket: u64,
+    work: RenderWork,
     running: bool,
-    superseded: bool,
+    cancelled: bool,
 }
 
 /// The room, its members, its engine and its clock.
@@ -133,13 +138,15 @@ pub(super) struct World {
     pub(super) ops: Vec<SequencedOp>,
     pub(super) news: Vec<RenderNews>,
     pub(super) submitted: Vec<(Uuid, RenderSettingsSeen)>,
-    /// Cores of the tiles that were to be inverted, and of which photo.
+    /// Cores of the patches that were to be inverted, and of which photo.
     pub(super) asked: Vec<(u64, Rect)>,
     pub(super) inverter: Inverter,
     jobs: Vec<Job>,
+    /// Authors whose running render was cancelled since they asked for the last one.
+    cancelled: BTreeSet<Uuid>,
 }
 
-/// What a render is told whose photo is not inverted where its window lies.
+/// What a render says whose photo is not inverted where its window lies.
 const NOT_INVERTED: &str = "not inverted";
 
 /// What a test asks about a submitted render.
@@ -152,6 +159,7 @@ pub(super) struct RenderSettingsSeen {
     pub(super) prompt: String,
     /// The prompts of parts of the window, and how much of it they hold, 0 … 255.
     pub(super) regions: Vec<(String, u8)>,
+    /// The author's running render is stopped for it.
     pub(super) supersede: bool,
     pub(super) photo: Option<(u64, EditMethod)>,
 }
@@ -175,7 +183,7 @@ impl World {
     }
 
     fn with_model(options: RoomOptions, model: ModelInfo) -> Self {
-        let journal = Box::new(MemoryJournal::new(options.history_max));
+        let journal = OpLog::new(options.history_max);
         let core = RoomCore::new("studio".to_owned(), options, model, RULES, journal);
         Self {
             core,
@@ -187,7 +195,12 @@ impl World {
             asked: Vec::new(),
             inverter: Inverter::default(),
             jobs: Vec::new(),
+            cancelled: BTreeSet::new(),
         }
+    }
+
+    pub(super) fn canvas(&self) -> &Canvas {
+        self.core.document.canvas()
     }
 
     pub(super) fn join(&mut self, client: Uuid, last_seq: Option<u64>) -> Welcome {
@@ -268,71 +281,83 @@ impl World {
                 }
             }
             Effect::Broadcast { except, message } => {
-                if let ServerMessage::Op(op) = &message {
-                    self.ops.push(op.clone());
+                match &message {
+                    ServerMessage::Op(op) => self.ops.push(op.clone()),
+                    ServerMessage::Render(news) => self.news.push(news.clone()),
+                    _ => {}
                 }
                 let others = self.eyes.iter_mut().filter(|(id, _)| Some(**id) != except);
                 others.for_each(|(_, eyes)| eyes.see(&message));
             }
-            Effect::News(news) => self.news.push(news.news),
-            Effect::Submit(submission) => self.admit(submission),
-            Effect::Invert(wish) => {
-                self.asked.push((wish.photo, wish.tile.core));
-                self.inverter.take(*wish);
-                assert!(self.core.photos.flights.iter().count() <= FLIGHTS_MOST);
-            }
-            Effect::WantInversion(ticket) => self.inverter.want(ticket),
-            Effect::CancelInversion(ticket) => self.inverter.cancel(ticket),
-            Effect::ForgetPhoto(photo) => self.inverter.forget_photo(photo),
-            Effect::Whisper { .. } | Effect::FramesReady(_) => {}
+            Effect::Command(command) => self.command(command),
+            Effect::BroadcastLossy { .. } | Effect::FramesReady(_) => {}
+            Effect::End => panic!("an op was not kept"),
         }
     }
 
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Start(request) => match request.work {
+                Work::Render(work) => self.admit(request.ticket, *work),
+                Work::Inversion(work) => {
+                    self.asked.push((work.photo, work.core));
+                    self.inverter.take(request.ticket, *work);
+                    assert!(self.core.scheduler.inversions() <= INVERSIONS_MOST);
+                }
+            },
+            Command::Prioritise(ticket) => self.inverter.prioritise(ticket),
+            Command::Cancel(ticket) => {
+                self.inverter.cancel(ticket);
+                self.cancel(ticket);
+            }
+            Command::ForgetPhoto(photo) => self.inverter.forget_photo(photo),
+            Command::ForgetRoom => {}
+        }
+    }
+
+    /// As the engine does: one that waits ends here, one that runs at its next step.
+    fn cancel(&mut self, ticket: u64) {
+        let Some(place) = self.jobs.iter().position(|job| job.ticket == ticket) else {
+            return;
+        };
+        self.cancelled.insert(self.jobs[place].work.author);
+        if self.jobs[place].running {
+            self.jobs[place].cancelled = true;
+            return;
+        }
+        self.jobs.remove(place);
+        let superseded = Event::Superseded { ticket };
+        self.core.engine_event(superseded, self.now);
+    }
+
     /// As the engine does: one runs, one waits, the newest of a member wins.
-    fn admit(&mut self, submission: Submission) {
+    fn admit(&mut self, ticket: u64, work: RenderWork) {
+        let (author, edit) = (work.author, &work.edit);
         self.submitted.push((
-            submission.member,
+            author,
             RenderSettingsSeen {
-                window: submission.edit.window,
-                mask: submission.edit.mask.as_ref().clone(),
-                steps: submission.edit.settings.steps,
-                seed: submission.edit.settings.seed,
-                prompt: submission.edit.settings.prompt.clone(),
-                regions: submission
-                    .edit
-                    .settings
-                    .regions
-                    .iter()
-                    .map(region_seen)
-                    .collect(),
-                supersede: submission.supersede,
-                photo: (submission.edit.photo.as_ref()).map(|photo| (photo.photo, photo.method)),
+                window: edit.window,
+                mask: edit.mask.as_ref().clone(),
+                steps: edit.settings.steps,
+                seed: edit.settings.seed,
+                prompt: edit.settings.prompt.clone(),
+                regions: edit.settings.regions.iter().map(region_seen).collect(),
+                supersede: self.cancelled.remove(&author),
+                photo: (edit.photo.as_ref()).map(|photo| (photo.photo, photo.method)),
             },
         ));
-        let member = submission.member;
-        if submission.supersede {
-            let of_member = self
-                .jobs
-                .iter_mut()
-                .filter(|job| job.submission.member == member);
-            of_member
-                .filter(|job| job.running)
-                .for_each(|job| job.superseded = true);
-        }
-        let waiting = self
-            .jobs
-            .iter()
-            .position(|job| job.submission.member == member && !job.running);
+        let is_waiting = |job: &Job| job.work.author == author && !job.running;
+        let waiting = self.jobs.iter().position(is_waiting);
         let replaced = waiting.map(|place| self.jobs.remove(place));
         self.jobs.push(Job {
-            submission,
+            ticket,
+            work,
             running: false,
-            superseded: false,
+            cancelled: false,
         });
-        if let Some(replaced) = replaced {
-            let ticket = replaced.submission.ticket;
-            self.core
-                .render_event(RenderEvent::Superseded { ticket }, self.now);
+        if let Some(Job { ticket, .. }) = replaced {
+            let superseded = Event::Superseded { ticket };
+            self.core.engine_event(superseded, self.now);
         }
     }
 
@@ -340,58 +365,57 @@ impl World {
         self.jobs.len()
     }
 
-    /// Moves one render on: a waiting one begins unless its member's other one runs, a running
+    /// Moves one render on: a waiting one begins unless its author's other one runs, a running
     /// one ends.
     pub(super) fn move_job(&mut self, place: usize, fails: bool) {
         if self.jobs.is_empty() {
             return;
         }
         let place = place % self.jobs.len();
-        let member = self.jobs[place].submission.member;
-        let ticket = self.jobs[place].submission.ticket;
+        let author = self.jobs[place].work.author;
+        let ticket = self.jobs[place].ticket;
         let busy = self
             .jobs
             .iter()
-            .any(|job| job.submission.member == member && job.running);
+            .any(|job| job.work.author == author && job.running);
         if !self.jobs[place].running {
             if !busy {
                 self.jobs[place].running = true;
-                self.core
-                    .render_event(RenderEvent::Started { ticket }, self.now);
+                self.core.engine_event(Event::Started { ticket }, self.now);
             }
             return self.drain();
         }
         let job = self.jobs.remove(place);
-        let event = if job.superseded {
-            RenderEvent::Superseded { ticket }
+        let event = if job.cancelled {
+            Event::Superseded { ticket }
         } else if fails {
-            RenderEvent::Failed {
+            Event::Failed {
                 ticket,
                 message: "out of memory".to_owned(),
             }
-        } else if !self.is_inverted(&job.submission) {
-            RenderEvent::Failed {
+        } else if !self.is_inverted(&job.work) {
+            Event::Failed {
                 ticket,
                 message: NOT_INVERTED.to_owned(),
             }
         } else {
-            let pixels = painted(&job.submission.edit.sketch);
-            RenderEvent::Done {
+            let pixels = job.work.edit.output.apply(painted(&job.work.edit.sketch));
+            Event::Rendered {
                 ticket,
                 pixels,
                 timings: TimingsMs::new(),
             }
         };
-        self.core.render_event(event, self.now);
+        self.core.engine_event(event, self.now);
         self.drain();
     }
 
     /// Whether the engine has what a render over a photo needs.
-    fn is_inverted(&self, submission: &Submission) -> bool {
-        let Some(photo) = &submission.edit.photo else {
+    fn is_inverted(&self, work: &RenderWork) -> bool {
+        let Some(photo) = &work.edit.photo else {
             return true;
         };
-        let (bounds, window) = (self.core.canvas.bounds(), &submission.edit.window);
+        let (bounds, window) = (self.canvas().bounds(), &work.edit.window);
         photo.method != EditMethod::Ddim
             || (self.inverter).covers(photo.photo, window, &bounds, &RULES)
     }
@@ -401,18 +425,18 @@ impl World {
         !self.inverter.is_idle()
     }
 
-    /// The engine takes the next step of an inversion, and the room hears of it.
+    /// The engine takes the next step of an inversion, and the room gets its events.
     pub(super) fn move_inversion(&mut self, fails: bool) {
         self.inverter.step(self.core.options.inversion.steps, fails);
-        while self.hear_inversion() {}
+        while self.receive_inversion() {}
     }
 
-    /// The room hears the oldest news of an inversion; false when there is none.
-    pub(super) fn hear_inversion(&mut self) -> bool {
+    /// The room gets the oldest event of an inversion; false when there is none.
+    pub(super) fn receive_inversion(&mut self) -> bool {
         let Some(event) = self.inverter.next_event() else {
             return false;
         };
-        self.core.inversion_event(event, self.now);
+        self.core.engine_event(event, self.now);
         self.drain();
         true
     }
@@ -451,7 +475,7 @@ impl World {
         let slot = usize::from(plan.layer == Layer::Sketch);
         let lossy = plan.format == FrameFormat::Jpeg;
         assert!(!(lossy && plan.is_final), "a final frame is lossless");
-        assert!(plan.rev <= self.core.seq);
+        assert!(plan.rev <= self.core.document.seq());
         for row in plan.rect.y / TILE..plan.rect.bottom().div_ceil(TILE) {
             for column in plan.rect.x / TILE..plan.rect.right().div_ceil(TILE) {
                 let columns = self.core.options.size.width.div_ceil(TILE);

@@ -1,16 +1,15 @@
-//! A simulated engine that inverts: the real line, but no model.
+//! A simulated engine that inverts: the real queue, but no model.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::{
-    canvas::{Pixels, WindowRules, photo_tiles},
-    engine::{Errand, InversionEvent, InversionKey, InversionLine, InvertedPart, RoomKey},
+    canvas::{Pixels, WindowRules, photo_patches},
+    engine::{Event, InversionWork, InvertedPatch, JobKey, Priority, PriorityQueue, RoomKey},
     protocol::{Rect, TimingsMs},
-    room::core::InversionWish,
 };
 
 struct Run {
-    wish: InversionWish,
+    work: InversionWork,
     /// None before it has begun.
     step: Option<u32>,
 }
@@ -18,45 +17,41 @@ struct Run {
 /// What the engine has of a room's inversions.
 #[derive(Default)]
 pub(super) struct Inverter {
-    line: InversionLine,
+    queue: PriorityQueue,
     runs: BTreeMap<u64, Run>,
     /// Cancelled while they were under way.
     stopped: Vec<u64>,
-    /// Told and not heard.
-    events: VecDeque<InversionEvent>,
+    /// Sent and not received.
+    events: VecDeque<Event>,
     /// What is inverted.
     kept: BTreeSet<(u64, [u32; 4])>,
-    /// Tickets whose end was told.
+    /// Tickets whose end was sent.
     pub(super) ended: Vec<u64>,
 }
 
-fn key(ticket: u64) -> InversionKey {
+fn key(ticket: u64) -> JobKey {
     let room = RoomKey(1);
-    InversionKey { room, ticket }
+    JobKey { room, ticket }
 }
 
 impl Inverter {
-    pub(super) fn take(&mut self, wish: InversionWish) {
-        assert_eq!(wish.pixels.bounds().area(), wish.tile.rect.area());
-        let errand = match wish.is_wanted {
-            true => Errand::Wanted,
-            false => Errand::Ahead,
-        };
-        self.line.push(key(wish.ticket), errand);
-        self.runs.insert(wish.ticket, Run { wish, step: None });
+    pub(super) fn take(&mut self, ticket: u64, work: InversionWork) {
+        assert_eq!(work.pixels.bounds().area(), work.rect.area());
+        self.queue.push(key(ticket), work.priority);
+        self.runs.insert(ticket, Run { work, step: None });
     }
 
-    pub(super) fn want(&mut self, ticket: u64) {
-        self.line.change(key(ticket), Errand::Wanted);
+    pub(super) fn prioritise(&mut self, ticket: u64) {
+        self.queue.change(key(ticket), Priority::Interactive);
     }
 
     pub(super) fn cancel(&mut self, ticket: u64) {
-        if !self.line.remove(key(ticket)) {
+        if !self.queue.remove(key(ticket)) {
             return;
         }
         match self.runs[&ticket].step {
             Some(_) => self.stopped.push(ticket),
-            None => self.end(ticket, InversionEvent::Superseded { ticket }),
+            None => self.end(ticket, Event::Superseded { ticket }),
         }
     }
 
@@ -64,22 +59,22 @@ impl Inverter {
         self.kept.retain(|(of, _)| *of != photo);
     }
 
-    /// The oldest event that nobody has heard.
-    pub(super) fn next_event(&mut self) -> Option<InversionEvent> {
+    /// The oldest event that nobody has received.
+    pub(super) fn next_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// True when nothing is under way and all was heard.
+    /// True when nothing is under way and all events were received.
     pub(super) fn is_idle(&self) -> bool {
         self.runs.is_empty() && self.events.is_empty()
     }
 
-    /// What the next step is good for; none while something is to be stopped first, or to be
-    /// heard.
-    pub(super) fn next_errand(&self) -> Option<Errand> {
+    /// What the next step is good for; none while something is to be stopped first, or to
+    /// be received.
+    pub(super) fn next_priority(&self) -> Option<Priority> {
         let is_clear = self.stopped.is_empty() && self.events.is_empty();
-        let (_, errand) = self.line.first()?;
-        is_clear.then_some(errand)
+        let (_, priority) = self.queue.first()?;
+        is_clear.then_some(priority)
     }
 
     /// Whether all of a photo that lies under a window is inverted.
@@ -90,9 +85,9 @@ impl Inverter {
         canvas: &Rect,
         rules: &WindowRules,
     ) -> bool {
-        photo_tiles(canvas, rules).into_iter().all(|tile| {
-            let apart = tile.core.intersect(window).is_empty();
-            apart || self.kept.contains(&(photo, tile.core.into()))
+        photo_patches(canvas, rules).into_iter().all(|patch| {
+            let apart = patch.core.intersect(window).is_empty();
+            apart || self.kept.contains(&(photo, patch.core.into()))
         })
     }
 
@@ -100,55 +95,54 @@ impl Inverter {
     pub(super) fn step(&mut self, steps: u32, fails: bool) {
         if !self.stopped.is_empty() {
             for ticket in std::mem::take(&mut self.stopped) {
-                self.end(ticket, InversionEvent::Superseded { ticket });
+                self.end(ticket, Event::Superseded { ticket });
             }
             return;
         }
-        let Some((InversionKey { ticket, .. }, _)) = self.line.first() else {
+        let Some((JobKey { ticket, .. }, _)) = self.queue.first() else {
             return;
         };
         let run = self.runs.get_mut(&ticket).unwrap();
         if fails {
             let message = "out of memory".to_owned();
-            return self.end(ticket, InversionEvent::Failed { ticket, message });
+            return self.end(ticket, Event::Failed { ticket, message });
         }
         match run.step {
             None => {
                 run.step = Some(0);
-                self.events.push_back(InversionEvent::Started { ticket });
+                self.events.push_back(Event::Started { ticket });
             }
             Some(step) if step < steps => {
                 let step = step + 1;
                 run.step = Some(step);
                 if step == steps {
-                    let (photo, core) = (run.wish.photo, run.wish.tile.core);
+                    let (photo, core) = (run.work.photo, run.work.core);
                     self.kept.insert((photo, core.into()));
-                    self.line.turn_back(key(ticket));
+                    self.queue.verify_later(key(ticket));
                 }
-                self.events
-                    .push_back(InversionEvent::Progress { ticket, step });
+                self.events.push_back(Event::Progress { ticket, step });
             }
             Some(_) => {
-                let part = part_of(&run.wish);
-                self.end(ticket, InversionEvent::Done { ticket, part });
+                let patch = patch_of(&run.work);
+                self.end(ticket, Event::Inverted { ticket, patch });
             }
         }
     }
 
-    fn end(&mut self, ticket: u64, event: InversionEvent) {
-        self.line.remove(key(ticket));
+    fn end(&mut self, ticket: u64, event: Event) {
+        self.queue.remove(key(ticket));
         self.runs.remove(&ticket);
         self.ended.push(ticket);
         self.events.push_back(event);
     }
 }
 
-fn part_of(wish: &InversionWish) -> InvertedPart {
-    let (core, rect) = (wish.tile.core, wish.tile.rect);
+fn patch_of(work: &InversionWork) -> InvertedPatch {
+    let (core, rect) = (work.core, work.rect);
     let local = Rect::new(core.x - rect.x, core.y - rect.y, core.width, core.height);
-    InvertedPart {
+    InvertedPatch {
         noise: Pixels::new(core.width, core.height, [1; 3]),
-        reconstruction: wish.pixels.crop(&local),
+        reconstruction: work.pixels.crop(&local),
         timings: TimingsMs::new(),
     }
 }

@@ -3,9 +3,9 @@
 mod decisions;
 mod harness;
 mod inverter;
+mod patch_order;
 mod photos;
 mod reverts;
 mod simulation;
 mod tasks;
-mod tile_order;
 mod zoom;

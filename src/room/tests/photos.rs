@@ -4,9 +4,9 @@ use super::{
     decisions::{dab, patch},
     harness::*,
 };
-use crate::{canvas::Pixels, engine::Errand, protocol::*, room::RoomCommand};
+use crate::{canvas::Pixels, engine::Priority, protocol::*, room::RoomCommand};
 
-/// The tiles of a photo of the harness's size, by their cores.
+/// The patches of a photo of the harness's size, by their cores.
 const LEFT: Rect = Rect::new(0, 0, 96, 128);
 const RIGHT: Rect = Rect::new(96, 0, 96, 128);
 
@@ -26,7 +26,7 @@ pub(super) fn place(mode: PlaceMode) -> RoomCommand {
     }
 }
 
-/// Inverts tiles until one is done.
+/// Inverts patches until one is done.
 fn invert_one(world: &mut World) {
     let asked = world.asked.len();
     while world.is_inverting() && world.asked.len() == asked {
@@ -42,7 +42,7 @@ fn told(world: &World) -> Vec<(RenderState, Rect, Option<u32>, Option<f64>)> {
 }
 
 #[test]
-fn a_placed_photo_is_inverted_tile_by_tile_and_told() {
+fn a_placed_photo_is_inverted_patch_by_patch_and_told() {
     let (mut world, me) = (world(), client(1));
     world.send(me, dab("a", 150.0, 60.0));
     world.send(me, place(PlaceMode::Invert));
@@ -53,7 +53,7 @@ fn a_placed_photo_is_inverted_tile_by_tile_and_told() {
         "the brush's side first"
     );
     use RenderState::{Done, Progress, Started};
-    let of_tile = |rect| {
+    let of_patch = |rect| {
         [
             (Started, rect, None, None),
             (Progress, rect, Some(1), None),
@@ -61,7 +61,7 @@ fn a_placed_photo_is_inverted_tile_by_tile_and_told() {
             (Done, rect, Some(2), Some(99.0)),
         ]
     };
-    assert_eq!(told(&world), [of_tile(RIGHT), of_tile(LEFT)].concat());
+    assert_eq!(told(&world), [of_patch(RIGHT), of_patch(LEFT)].concat());
     let op = &world.ops.last().unwrap().op;
     let Op::Place { mode, prompt, .. } = op else {
         panic!("{op:?}")
@@ -76,7 +76,7 @@ fn a_placed_photo_is_inverted_tile_by_tile_and_told() {
 }
 
 #[test]
-fn a_window_waits_for_its_tile_which_goes_first_and_then_out_with_the_photo() {
+fn a_window_waits_for_its_patch_which_goes_first_and_then_out_with_the_photo() {
     let (mut world, me) = (world(), client(1));
     world.send(me, place(PlaceMode::Invert));
     world.move_inversion(false);
@@ -116,17 +116,17 @@ fn a_window_waits_for_its_tile_which_goes_first_and_then_out_with_the_photo() {
 }
 
 #[test]
-fn a_tile_that_was_begun_ahead_goes_first_when_a_window_needs_it() {
+fn a_patch_that_was_begun_ahead_goes_first_when_a_window_needs_it() {
     let (mut world, me) = (world(), client(1));
     world.send(me, place(PlaceMode::Invert));
     world.move_inversion(false);
-    assert_eq!(world.inverter.next_errand(), Some(Errand::Ahead));
+    assert_eq!(world.inverter.next_priority(), Some(Priority::Prefetch));
     world.send(me, dab("a", 20.0, 60.0));
     assert_eq!(world.asked, [(1, LEFT)]);
-    assert_eq!(world.inverter.next_errand(), Some(Errand::Wanted));
+    assert_eq!(world.inverter.next_priority(), Some(Priority::Interactive));
     world.move_inversion(false);
     world.move_inversion(false);
-    assert_eq!(world.inverter.next_errand(), Some(Errand::Back));
+    assert_eq!(world.inverter.next_priority(), Some(Priority::Verify));
     assert_eq!(world.submitted[0].1.photo, Some((1, EditMethod::Ddim)));
 }
 
@@ -167,7 +167,7 @@ fn a_cancelled_inversion_comes_back_when_the_brush_needs_it() {
     assert_eq!(told(&world).last().unwrap().0, RenderState::Superseded);
     assert!(world.submitted.is_empty() && world.core.is_resting());
     assert_eq!(
-        world.core.canvas.base().pixel(0, 0),
+        world.canvas().base().pixel(0, 0),
         [40, 90, 160],
         "it stays placed"
     );
@@ -203,8 +203,12 @@ fn undo_of_the_placement_stops_it_and_redo_goes_on_with_what_is_there() {
     world.come_to_rest();
     world.send(me, RoomCommand::Redo);
     world.come_to_rest();
-    let tiles: Vec<Rect> = world.asked.iter().map(|(_, core)| *core).collect();
-    assert_eq!(tiles, [LEFT, RIGHT, RIGHT], "the left one was there still");
+    let patches: Vec<Rect> = world.asked.iter().map(|(_, core)| *core).collect();
+    assert_eq!(
+        patches,
+        [LEFT, RIGHT, RIGHT],
+        "the left one was there still"
+    );
 }
 
 #[test]

@@ -137,7 +137,7 @@ fn what_cannot_be_gone_back_to_is_refused_and_changes_nothing() {
         world.errors(me),
         [ErrorCode::InvalidValue, ErrorCode::NothingToUndo]
     );
-    assert_eq!((world.core.seq, world.ops.len()), (2, 2));
+    assert_eq!((world.core.document.seq(), world.ops.len()), (2, 2));
 }
 
 #[test]

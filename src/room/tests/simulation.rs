@@ -131,7 +131,7 @@ fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, habits: H
             world.send(who, RoomCommand::Render(RenderWish { rect, steps: None }));
         }
         18 => {
-            let seq = dice.roll(world.core.seq + 2);
+            let seq = dice.roll(world.core.document.seq() + 2);
             world.send(who, RoomCommand::Revert { seq });
         }
         _ => world.pass(Duration::from_millis(dice.roll(500))),
@@ -153,10 +153,16 @@ fn photo_habit(dice: &mut Dice) -> RoomCommand {
 /// written down after every op.
 fn replayed(ops: &[SequencedOp]) -> Canvas {
     let mut canvas = Canvas::new(SIZE);
-    canvas.set_spread(settings().spread);
+    canvas.set_dilation(settings().spread);
     let mut entries = HashMap::new();
     let mut pictures: Vec<BTreeMap<u64, bool>> = vec![BTreeMap::new()];
-    for SequencedOp { seq, client, op } in ops {
+    for SequencedOp {
+        seq,
+        client,
+        op,
+        switches,
+    } in ops
+    {
         let mut picture = pictures[pictures.len() - 1].clone();
         match op {
             Op::Stroke(chunk) => {
@@ -167,9 +173,13 @@ fn replayed(ops: &[SequencedOp]) -> Canvas {
                 }
                 canvas.extend_stroke(entry, &chunk.points);
             }
+            Op::Mask { rect } => {
+                canvas.mask_rect(*seq, rect).unwrap();
+                picture.insert(*seq, true);
+            }
             Op::Settings(patch) => {
                 if let Some(spread) = patch.spread {
-                    canvas.set_spread(spread);
+                    canvas.set_dilation(spread);
                 }
             }
             Op::Undo { target } | Op::Redo { target } => {
@@ -197,6 +207,18 @@ fn replayed(ops: &[SequencedOp]) -> Canvas {
         for (entry, is_in) in &picture {
             canvas.switch(&[(*entry, *is_in)]);
         }
+        // What members are sent says the same.
+        let before = &pictures[pictures.len() - 1];
+        let switched = switches.iter().filter(|it| picture.contains_key(&it.entry));
+        let switched: BTreeMap<u64, bool> = switched.map(|it| (it.entry, it.active)).collect();
+        let differs = |(entry, is_in): &(&u64, &bool)| {
+            before.get(entry).is_some_and(|was_in| was_in != *is_in)
+        };
+        let expected = picture.iter().filter(differs);
+        assert_eq!(
+            switched,
+            expected.map(|(entry, is_in)| (*entry, *is_in)).collect()
+        );
         pictures.push(picture);
     }
     canvas
@@ -285,11 +307,11 @@ fn simulate(seed: u64, habits: Habits) {
         );
     }
     world.assert_photos_were_ready();
-    let mask = world.core.canvas.repaint_mask(&world.core.canvas.bounds());
+    let mask = world.canvas().repaint_mask(&world.canvas().bounds());
     for y in 0..SIZE.height {
         for x in 0..SIZE.width {
             if mask.value(x, y) == 0 {
-                let (result, sketch) = (world.core.canvas.result(), world.core.canvas.sketch());
+                let (result, sketch) = (world.canvas().result(), world.canvas().sketch());
                 assert_eq!(
                     result.pixel(x, y),
                     sketch.pixel(x, y),

@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::harness::*;
 use crate::{
     canvas::{ImageLimits, Pixels, WindowRules, decode_image},
-    engine::{InversionRequest, RenderEvent, RenderRequest, RoomKey},
+    engine::{Command, Event, RoomKey, Work},
     protocol::*,
     room::*,
 };
@@ -31,34 +32,32 @@ impl Renderer for Quick {
         RULES
     }
 
-    fn submit(&self, request: RenderRequest) -> Result<(), RenderRefused> {
+    fn send(
+        &self,
+        _room: RoomKey,
+        command: Command,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), RenderRefused> {
+        let Command::Start(request) = command else {
+            return Ok(());
+        };
+        let Work::Render(work) = request.work else {
+            return Err(RenderRefused("colours cannot be inverted".to_owned()));
+        };
         let ticket = request.ticket;
-        let pixels = painted(&request.edit.sketch);
-        let done = RenderEvent::Done {
+        let pixels = work.edit.output.apply(painted(&work.edit.sketch));
+        let done = Event::Rendered {
             ticket,
             pixels,
             timings: TimingsMs::new(),
         };
-        for event in [RenderEvent::Started { ticket }, done] {
-            request
-                .events
+        for event in [Event::Started { ticket }, done] {
+            events
                 .try_send(event)
                 .map_err(|error| RenderRefused(error.to_string()))?;
         }
         Ok(())
     }
-
-    fn invert(&self, _request: InversionRequest) -> Result<(), RenderRefused> {
-        Err(RenderRefused("colours cannot be inverted".to_owned()))
-    }
-
-    fn want_inversion(&self, _room: RoomKey, _ticket: u64) {}
-
-    fn cancel_inversion(&self, _room: RoomKey, _ticket: u64) {}
-
-    fn forget_photo(&self, _room: RoomKey, _photo: u64) {}
-
-    fn forget_room(&self, _room: RoomKey) {}
 }
 
 fn registry_with(change: impl FnOnce(&mut RoomOptions, &mut RegistryLimits)) -> RoomRegistry {
@@ -98,14 +97,16 @@ async fn watch(
     let mut last = ServerMessage::Pong { t: 0.0 };
     loop {
         match outbox.next().await.unwrap() {
-            Outgoing::Text(text) => last = serde_json::from_slice(&text).unwrap(),
+            Outgoing::Text(text) | Outgoing::Refusal(_, text) => {
+                last = serde_json::from_slice(&text).unwrap()
+            }
             Outgoing::Frame(frame) => {
                 let (header, image) = decode_frame(&frame).unwrap();
                 let pixels = decode_image(&image, &ImageLimits::default()).unwrap();
                 let slot = usize::from(header.layer == Layer::Sketch);
                 layers[slot].paste(&pixels, header.rect.x, header.rect.y);
             }
-            Outgoing::Goaway(farewell) => panic!("sent away: {farewell:?}"),
+            Outgoing::Goaway(reason) => panic!("sent away: {reason:?}"),
         }
         if enough(&last, layers) {
             return;
@@ -174,7 +175,7 @@ async fn a_member_who_does_not_read_is_sent_away_and_the_room_goes_on() {
     }
     assert_eq!(
         stuck.outbox.next().await,
-        Some(Outgoing::Goaway(Farewell::TooSlow))
+        Some(Outgoing::Goaway(CloseReason::TooSlow))
     );
     assert_eq!(stuck.outbox.next().await, None);
     assert_eq!(room.members(), 1);
@@ -187,7 +188,7 @@ async fn a_client_that_comes_in_again_replaces_itself() {
     let (_, newer) = registry.join("studio", hello(1)).await.unwrap();
     assert_eq!(
         older.outbox.next().await,
-        Some(Outgoing::Goaway(Farewell::Replaced))
+        Some(Outgoing::Goaway(CloseReason::Replaced))
     );
     room.leave(older.member).await;
     room.image(PictureLayer::Result).await.unwrap();
@@ -312,7 +313,7 @@ async fn shutdown_sends_everybody_away() {
     while let Some(outgoing) = joined.outbox.next().await {
         last = Some(outgoing);
     }
-    assert_eq!(last, Some(Outgoing::Goaway(Farewell::ShuttingDown)));
+    assert_eq!(last, Some(Outgoing::Goaway(CloseReason::ShuttingDown)));
     assert!(matches!(
         room.image(PictureLayer::Result).await,
         Err(RoomError::Closed)

@@ -32,7 +32,7 @@ fn a_window_is_seen_smaller_and_its_picture_enlarged() {
         Rect::from(<[u32; 4]>::from(seen).map(|edge| 2 * edge))
     );
     assert!(shown.contains(&Rect::new(90, 50, 20, 20)), "{shown:?}");
-    let (sketch, result) = (&world.core.canvas.sketch(), world.core.canvas.result());
+    let (sketch, result) = (&world.canvas().sketch(), world.canvas().result());
     // The simulated model inverts colours.
     let inverted = sketch.pixel(100, 60).map(|value| 255 - value);
     assert_eq!(result.pixel(100, 60), inverted);
@@ -47,7 +47,7 @@ fn no_byte_changes_where_the_mask_is_zero() {
         world.send(me, dab(id, x, y));
     }
     world.come_to_rest();
-    let canvas = &world.core.canvas;
+    let canvas = &world.canvas();
     let mask = canvas.repaint_mask(&canvas.bounds());
     let mut kept = 0;
     for y in 0..SIZE.height {

@@ -27,7 +27,8 @@ interface InkStroke {
 
 const NOTHING: Rect = [0, 0, 0, 0];
 const UNDONE_KEPT = 64;
-const MASK_TINT = [88, 132, 255] as const;
+/** The colour that stands for the mask. */
+export const MASK_TINT = [88, 132, 255] as const;
 const MASK_ALPHA = 0.36;
 const PAPER_ALPHA = 0.82;
 

@@ -4,6 +4,9 @@ import { Revisions } from "../paint/revisions";
 import type { CanvasSize, Layer, Rect } from "../protocol";
 import type { DecodedFrame } from "./decode";
 
+/** Pictures of at most this side are read pixel by pixel. */
+const FOLDED = 64;
+
 /** A canvas that is not in the page, with its context. */
 export interface Surface {
   canvas: HTMLCanvasElement;
@@ -126,11 +129,9 @@ export class Picture {
     return `#${channel(0)}${channel(1)}${channel(2)}`;
   }
 
-  /** True when the sketch is white paper all over. */
+  /** True when sketch and result are white paper all over, to the last pixel. */
   isBlank(): boolean {
-    const small = surface(32, 32);
-    small.context.drawImage(this.sketch.canvas, 0, 0, 32, 32);
-    return small.context.getImageData(0, 0, 32, 32).data.every((byte) => byte >= 254);
+    return isWhite(this.sketch) && isWhite(this.result);
   }
 
   #freshRevisions(): Record<Layer, Revisions> {
@@ -139,4 +140,21 @@ export class Picture {
       sketch: new Revisions(this.width, this.height),
     };
   }
+}
+
+/** Halves are laid over each other, and the darker pixel wins: no thin line is averaged away. */
+function isWhite(whole: Surface): boolean {
+  while (whole.canvas.width > FOLDED || whole.canvas.height > FOLDED) {
+    const width = Math.ceil(whole.canvas.width / 2);
+    const height = Math.ceil(whole.canvas.height / 2);
+    const half = surface(width, height);
+    half.context.drawImage(whole.canvas, 0, 0);
+    half.context.globalCompositeOperation = "darken";
+    half.context.drawImage(whole.canvas, -(whole.canvas.width - width), 0);
+    half.context.drawImage(whole.canvas, 0, -(whole.canvas.height - height));
+    half.context.drawImage(whole.canvas, -(whole.canvas.width - width), -(whole.canvas.height - height));
+    whole = half;
+  }
+  const { width, height } = whole.canvas;
+  return whole.context.getImageData(0, 0, width, height).data.every((byte) => byte === 255);
 }

@@ -1,23 +1,40 @@
 import { newId } from "../wire/identity";
 import { recall, remember } from "./storage";
 
+/** How long another tab may take to say that an id is its own, in milliseconds. */
+const ANSWER_MS = 120;
+
 /**
- * This tab's member id: kept over reloads, and never shared with another tab,
- * also not with a duplicate of this one, which inherits what the tab keeps.
+ * This tab's member id. One is kept for this server, so that whoever closes the
+ * tab and comes back is the same member and can undo what they did; further
+ * tabs have ids of their own, kept over reloads. No two tabs share one.
  */
 export async function claimClientId(): Promise<string> {
-  const kept = recall<string>("client", () => sessionStorage);
-  if (kept !== undefined && (await claimed(kept))) return kept;
+  const candidates = [recall<string>("client", () => sessionStorage), recall<string>("client")];
+  for (const kept of candidates) {
+    if (kept === undefined || !(await claimed(kept))) continue;
+    keep(kept);
+    return kept;
+  }
   const fresh = newId();
-  remember("client", fresh, () => sessionStorage);
   await claimed(fresh);
+  keep(fresh);
   return fresh;
 }
 
-/** Holds a lock with the id's name as long as the page lives; false when another tab has it. */
+/** The first id of this server's stays the one that closed tabs come back with. */
+function keep(id: string): void {
+  remember("client", id, () => sessionStorage);
+  if (recall<string>("client") === undefined) remember("client", id);
+}
+
+/** Holds an id as long as the page lives; false when another tab has it. */
 function claimed(id: string): Promise<boolean> {
   // Locks are offered on https and on localhost only.
-  if (!("locks" in navigator)) return Promise.resolve(true);
+  return "locks" in navigator ? claimedByLock(id) : claimedByAsking(id);
+}
+
+function claimedByLock(id: string): Promise<boolean> {
   return new Promise((resolve) => {
     navigator.locks
       .request(`impasto.client.${id}`, { ifAvailable: true }, (lock) => {
@@ -25,5 +42,24 @@ function claimed(id: string): Promise<boolean> {
         return lock === null ? undefined : new Promise<never>(() => {});
       })
       .catch(() => resolve(true));
+  });
+}
+
+/** Asks the other tabs of this server; whoever has the id answers, now and later. */
+function claimedByAsking(id: string): Promise<boolean> {
+  if (!("BroadcastChannel" in globalThis)) return Promise.resolve(true);
+  const channel = new BroadcastChannel(`impasto.client.${id}`);
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => {
+      channel.onmessage = ({ data }) => data === "whose?" && channel.postMessage("mine");
+      resolve(true);
+    }, ANSWER_MS);
+    channel.onmessage = ({ data }) => {
+      if (data !== "mine") return;
+      clearTimeout(timer);
+      channel.close();
+      resolve(false);
+    };
+    channel.postMessage("whose?");
   });
 }

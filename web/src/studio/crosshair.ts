@@ -15,6 +15,8 @@ const ARROWS: Record<string, readonly [number, number]> = {
 export class Crosshair {
   readonly #studio: Studio;
   #hand: StrokeInHand | undefined;
+  /** The stroke in hand went somewhere: it is one for sure. */
+  #moved = false;
 
   constructor(studio: Studio) {
     this.#studio = studio;
@@ -53,6 +55,20 @@ export class Crosshair {
     this.#studio.crosshair = undefined;
   }
 
+  /** The pointer is used over the canvas, `pressed` or only moved: Space means the hand again. */
+  giveWay(pressed: boolean): void {
+    if (!this.#studio.crosshair || (this.#hand && this.#moved && !pressed)) return;
+    if (this.#hand) {
+      if (!this.#moved) {
+        this.#hand.cancel();
+        this.#studio.room.judgeBlankSoon();
+      }
+      this.#lift();
+      this.#studio.toolbox.momentary = "hand";
+    }
+    this.#studio.crosshair = undefined;
+  }
+
   #move([dx, dy]: readonly [number, number], step: number): void {
     const { room } = this.#studio;
     if (!room.picture) return;
@@ -63,14 +79,18 @@ export class Crosshair {
       y: Math.min(height, Math.max(0, at.y + dy * step)),
     };
     this.#studio.crosshair = next;
+    this.#hand?.commit();
     this.#hand?.add([[next.x, next.y, 1]]);
+    this.#moved = true;
     this.#studio.notices.speak(`${Math.round(next.x)}, ${Math.round(next.y)}`);
   }
 
+  /** Nothing is sent before the crosshair moves or Space is let go: a pointer may still come and pan. */
   #press(at: { x: number; y: number }): void {
     if (this.#hand || !this.#studio.room.mayPaint) return;
-    this.#hand = this.#studio.room.painter.begin(this.#studio.toolbox.brush);
+    this.#hand = this.#studio.room.painter.begin(this.#studio.toolbox.brush, true);
     this.#hand.add([[at.x, at.y, 1]]);
+    this.#moved = false;
     this.#studio.room.blank = false;
   }
 

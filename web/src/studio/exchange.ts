@@ -1,7 +1,6 @@
 import type { Layer } from "../protocol";
-import { callPath } from "../wire/identity";
 import { addressToShare } from "./invite";
-import { recall } from "./storage";
+import { pictureOf } from "./pictures";
 import type { Studio } from "./studio.svelte";
 
 /** Saves a layer as PNG: the server's pixels, or this page's where it cannot be reached. */
@@ -19,7 +18,7 @@ export async function exportPng(studio: Studio, layer: Layer): Promise<void> {
   studio.notices.say(`Exported ${link.download}.`);
 }
 
-/** Copies the room's address. */
+/** Copies the link to the room. */
 export async function copyLink(studio: Studio): Promise<void> {
   const address = await addressToShare(new URL(location.href), studio.room);
   if (address === undefined) {
@@ -35,43 +34,10 @@ export async function copyLink(studio: Studio): Promise<void> {
   }
 }
 
-/** A picture of the room; undefined where the server has none or cannot be reached. */
-export async function pictureOf(
-  room: string,
-  layer: Layer | "noise" | "reconstruction",
-): Promise<Blob | undefined> {
-  try {
-    const answer = await fetch(callPath(room, `image?layer=${layer}`), {
-      headers: authorization(),
-    });
-    return answer.ok ? await answer.blob() : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function fromHere(studio: Studio, layer: Layer): Promise<Blob | undefined> {
   const { picture } = studio.room;
   if (!picture) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     picture[layer].canvas.toBlob((blob) => resolve(blob ?? undefined), "image/png");
   });
-}
-
-/** The headers that show this page's invite, where its address has one, and who was let in by it. */
-export function authorization(): Record<string, string> {
-  const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!token) return {};
-  const client = recall<string>("client", () => sessionStorage);
-  return { authorization: `Bearer ${token}`, ...(client === undefined ? {} : { "impasto-client": client }) };
-}
-
-/** The sentence with which the server refused. */
-export async function reasonOf(answer: Response): Promise<string> {
-  try {
-    const body = (await answer.json()) as { error?: { message?: string } };
-    return body.error?.message ?? answer.statusText;
-  } catch {
-    return `${answer.status} ${answer.statusText}`;
-  }
 }

@@ -1,4 +1,4 @@
-import type { SequencedOp, SettingsPatch, Tool } from "../protocol";
+import type { SequencedOp, SettingsPatch, Switch, Tool } from "../protocol";
 
 /** One line of the room's history. */
 export interface HistoryEntry {
@@ -12,15 +12,7 @@ export interface HistoryEntry {
   base: "photo" | "picture" | undefined;
 }
 
-/** The op `seq` took an entry out of the picture, or brought it back. */
-interface Change {
-  seq: number;
-  entry: number;
-  taken: boolean;
-}
-
 const KEPT = 120;
-const CHANGES_KEPT = 2000;
 const TOOL_NAMES: Record<Tool, string> = {
   brush: "Brush stroke",
   erase: "Erased",
@@ -36,10 +28,9 @@ export class History {
   readonly #strokes = new Set<string>();
   /** The photo that lay under the strokes when this page joined. */
   #came = $state<HistoryEntry | undefined>(undefined);
-  #changes: Change[] = [];
 
   /** Takes an op in. */
-  add({ seq, client, op }: SequencedOp): void {
+  add({ seq, client, op, switches = [] }: SequencedOp): void {
     switch (op.type) {
       case "stroke": {
         const key = `${client}/${op.id}`;
@@ -48,6 +39,9 @@ export class History {
         this.#pushEntry(seq, client, TOOL_NAMES[op.tool], { color: op.tool === "brush" ? op.color : undefined });
         return;
       }
+      case "mask":
+        this.#pushEntry(seq, client, TOOL_NAMES.mask);
+        return;
       // Settings are not taken back.
       case "settings":
         this.#push(seq, client, settingsLabel(op));
@@ -63,14 +57,12 @@ export class History {
       case "undo":
       case "redo":
         this.latest = op.type === "undo" ? "Undo" : "Redo";
-        this.#switch(seq, this.#switchesOf(op.target, op.type === "undo"));
+        this.#switch(switches);
         return;
-      case "revert": {
-        const switches = this.#switchesBackTo(op.seq);
+      case "revert":
         this.#pushEntry(seq, client, "Went back");
-        this.#switch(seq, switches);
+        this.#switch(switches);
         return;
-      }
       default:
     }
   }
@@ -79,7 +71,6 @@ export class History {
   welcome(photo: number): void {
     if (this.entries.some((entry) => entry.seq === photo)) return;
     this.#came = { seq: photo, client: "", label: "", color: undefined, taken: false, base: "photo" };
-    this.#remember({ seq: photo, entry: photo, taken: false });
   }
 
   /** What lies under the strokes; undefined where that is a picture from before this page joined. */
@@ -93,44 +84,23 @@ export class History {
     this.entries = [];
     this.#came = undefined;
     this.#strokes.clear();
-    this.#changes = [];
   }
 
-  /** What one entry takes with it: a revert, everything that it switched. */
-  #switchesOf(target: number, taken: boolean): Map<number, boolean> {
-    const switches = new Map([[target, taken]]);
-    for (const change of this.#changes) {
-      if (change.seq === target && change.entry !== target) switches.set(change.entry, change.taken !== taken);
-    }
-    return switches;
-  }
-
-  /** How entries stood after the op `seq`, where they stand otherwise now. */
-  #switchesBackTo(seq: number): Map<number, boolean> {
-    const since = this.#changes.filter((change) => change.seq > seq).reverse();
-    return new Map(since.map(({ entry, taken }) => [entry, !taken]));
-  }
-
-  #switch(seq: number, switches: Map<number, boolean>): void {
+  /** The room says which entries went out of the picture, and which came back. */
+  #switch(switches: Switch[]): void {
+    const active = new Map(switches.map((switched) => [switched.entry, switched.active]));
     const switched = (entry: HistoryEntry): HistoryEntry => {
-      const taken = switches.get(entry.seq);
-      if (taken === undefined || taken === entry.taken) return entry;
-      this.#remember({ seq, entry: entry.seq, taken });
-      return { ...entry, taken };
+      const isActive = active.get(entry.seq);
+      return isActive === undefined ? entry : { ...entry, taken: !isActive };
     };
     this.#came = this.#came && switched(this.#came);
     this.entries = this.entries.map(switched);
-  }
-
-  #remember(change: Change): void {
-    this.#changes = [...this.#changes.slice(1 - CHANGES_KEPT), change];
   }
 
   /** A line for something that can be taken back. */
   #pushEntry(seq: number, client: string, label: string, more: Partial<Pick<HistoryEntry, "color" | "base">> = {}): void {
     if (this.#came?.seq === seq) this.#came = undefined;
     this.#push(seq, client, label, more);
-    this.#remember({ seq, entry: seq, taken: false });
   }
 
   #push(seq: number, client: string, label: string, more: Partial<Pick<HistoryEntry, "color" | "base">> = {}): void {
@@ -151,10 +121,13 @@ const FIELD_NAMES: Record<keyof SettingsPatch, string> = {
   steps: "Steps",
   strength: "Strength",
   seed: "Seed",
+  variation: "Variation",
   sampler: "Sampler",
   spread: "Spread",
   live: "Live",
   method: "Edit method",
+  finish: "Finish",
+  finish_strength: "Finish strength",
 };
 
 function settingsLabel(patch: SettingsPatch): string {

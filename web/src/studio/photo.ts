@@ -1,5 +1,5 @@
 import type { CanvasSize } from "../protocol";
-import { authorization, reasonOf } from "./exchange";
+import { authorization, reasonOf } from "./pictures";
 import { callPath } from "../wire/identity";
 import type { Studio } from "./studio.svelte";
 

@@ -26,7 +26,9 @@ import { newId } from "../wire/identity";
 import type { OpMessage } from "../wire/outbox";
 import { History } from "./history.svelte";
 import type { InvertedPhoto } from "./inversion";
+import { maskOf } from "./pictures";
 import type { Notices } from "./notices.svelte";
+import { everywhere, isWhole, MaskView } from "./mask.svelte";
 import { InvertedPhotos } from "./photos.svelte";
 import { RoomSettings } from "./settings.svelte";
 import { Thumbnails, type Thumbnail } from "./thumbnails.svelte";
@@ -59,6 +61,10 @@ export interface RoomOptions {
 const RENDER_FORGOTTEN_MS = 30_000;
 /** How long ink may wait for pixels of a finished render that changed nothing under it. */
 const UNCHANGED_MS = 600;
+/** How long somebody may be away without having left. */
+const LEAVING_MS = 1500;
+/** Whether the paper is white is judged so long after an undo. */
+const JUDGE_MS = 600;
 /** When nothing is rendered any more, ink outside the rendered regions goes too. */
 const RESTING_MS = 2500;
 
@@ -70,6 +76,7 @@ export class Room {
   readonly settings: RoomSettings;
   readonly history = new History();
   readonly thumbnails: Thumbnails;
+  readonly mask: MaskView;
   readonly painter: Painter;
   phase = $state<Phase>({ name: "closed" });
   role = $state<Role>("viewer");
@@ -92,6 +99,11 @@ export class Room {
   /** The server said that it inverts no photos. */
   invertsPhotos = $state(true);
   renderer: Renderer | undefined;
+  /** Since something was taken back nobody has painted: the paper may be white again. */
+  #takenBack = false;
+  /** Members who went a moment ago. */
+  readonly #gone = new Map<string, { name: string; stop: () => void }>();
+  #stopJudging: (() => void) | undefined;
   readonly #photos: InvertedPhotos;
   readonly #connection: Connection;
   readonly #frames: FrameQueue;
@@ -126,6 +138,7 @@ export class Room {
     });
     this.#photos = new InvertedPhotos(options.clock);
     this.thumbnails = new Thumbnails(options.clock, () => this.#thumbnail());
+    this.mask = new MaskView(() => maskOf(options.name), options.clock);
     this.settings = new RoomSettings((patch) => this.send({ type: "settings", ...patch }), options.clock);
     this.painter = new Painter({
       client: () => this.client,
@@ -143,6 +156,11 @@ export class Room {
     return this.role !== "viewer" && this.picture !== undefined;
   }
 
+  /** True for a guest who sees, and may not paint. */
+  get watching(): boolean {
+    return this.role === "viewer" && this.model !== undefined;
+  }
+
   /** The inverted photo that lies under the strokes, if one does. */
   get photo(): InvertedPhoto | undefined {
     return this.#photos.under(this.history.base);
@@ -156,8 +174,18 @@ export class Room {
     this.#connection.close();
   }
 
+  /** Joins anew, with the name that this member has now. */
+  comeAgain(): void {
+    this.#connection.comeAgain();
+  }
+
   send(message: Parameters<Connection["send"]>[0]): void {
     this.#connection.send(message);
+  }
+
+  /** Puts the whole canvas under the mask, or takes all of it out; the paint stays. */
+  maskEverything(tool: "mask" | "restore"): void {
+    if (this.picture) this.send({ type: "stroke", ...everywhere(tool, this.picture, newId()) });
   }
 
   /** Draws ink anew and shows it with the next frame. */
@@ -205,6 +233,7 @@ export class Room {
     this.settings.welcome(welcome.settings);
     this.members = welcome.members.map((member) => ({ ...member, pointer: undefined }));
     this.busy = [];
+    this.mask.forget();
     this.#latency.clear();
     const { width, height } = welcome.canvas;
     if (!this.picture || this.picture.width !== width || this.picture.height !== height) {
@@ -222,7 +251,7 @@ export class Room {
       this.history.welcome(welcome.photo.seq);
       this.#photos.welcome(welcome.photo, welcome.canvas);
     }
-    this.#options.clock.after(600, () => this.#judgeBlank());
+    this.judgeBlankSoon();
   }
 
   #op(message: SequencedOp): void {
@@ -231,6 +260,7 @@ export class Room {
     if (op.type !== "settings") this.pictureSeq = this.seq;
     this.thumbnails.heard();
     this.history.add(message);
+    this.mask.heard(op);
     const ink = this.picture?.ink;
     if (!ink || !this.picture) return;
     switch (op.type) {
@@ -240,8 +270,8 @@ export class Room {
         return;
       }
       case "stroke": {
-        this.blank = false;
-        if (this.painter.isOwn(client, op.id)) return;
+        this.#painted();
+        if (this.painter.isOwn(client, op.id) || isWhole(op.id)) return;
         const key = inkKey(client, op.id);
         const brush = brushOf(op);
         if (brush) ink.begin(key, brush);
@@ -253,18 +283,17 @@ export class Room {
         return;
       }
       case "undo":
-        this.refreshInk(ink.undo(op.target));
-        this.#options.clock.after(600, () => this.#judgeBlank());
-        return;
       case "redo":
-        this.refreshInk(ink.redo(op.target, seq));
-        return;
       case "revert":
-        this.#options.clock.after(600, () => this.#judgeBlank());
+        for (const { entry, active } of message.switches ?? []) {
+          this.refreshInk(active ? ink.redo(entry, seq) : ink.undo(entry));
+        }
+        if (op.type !== "undo") this.blank = false;
+        this.judgeBlankSoon();
         return;
       case "apply":
       case "place":
-        this.blank = false;
+        this.#painted();
         if (op.type === "place" && op.mode === "invert") {
           this.#photos.place(seq);
           if (client === this.client) this.#options.photoPlaced();
@@ -322,23 +351,40 @@ export class Room {
   #member(news: MemberNews): void {
     switch (news.event) {
       case "joined":
-        this.members = [
-          ...this.members.filter((member) => member.client !== news.client),
-          { client: news.client, name: news.name, role: news.role, pointer: undefined },
-        ];
-        if (news.client !== this.client) this.#options.notices.say(`${news.name} joined.`);
+        this.#joined(news);
         return;
-      case "left": {
-        const gone = this.members.find((member) => member.client === news.client);
-        this.members = this.members.filter((member) => member.client !== news.client);
-        if (gone && gone.client !== this.client) this.#options.notices.say(`${gone.name} left.`);
+      case "left":
+        this.#left(news.client);
         return;
-      }
       default: {
         const found = this.members.find((member) => member.client === news.client);
         if (found) found.pointer = { x: news.x, y: news.y, at: this.#options.clock.now() };
       }
     }
+  }
+
+  #joined({ client, name, role }: MemberInfo): void {
+    const before = this.#gone.get(client)?.name ?? this.members.find((member) => member.client === client)?.name;
+    this.#gone.get(client)?.stop();
+    this.#gone.delete(client);
+    this.members = [
+      ...this.members.filter((member) => member.client !== client),
+      { client, name, role, pointer: undefined },
+    ];
+    if (client === this.client || before === name) return;
+    this.#options.notices.say(before === undefined ? `${name} joined.` : `${before} is ${name} now.`);
+  }
+
+  /** Whoever is back in a moment, after a lost line or with another name, has not left. */
+  #left(client: string): void {
+    const member = this.members.find((known) => known.client === client);
+    this.members = this.members.filter((known) => known.client !== client);
+    if (!member || client === this.client) return;
+    const stop = this.#options.clock.after(LEAVING_MS, () => {
+      this.#gone.delete(client);
+      this.#options.notices.say(`${member.name} left.`);
+    });
+    this.#gone.set(client, { name: member.name, stop });
   }
 
   #show(frame: DecodedFrame): void {
@@ -361,6 +407,8 @@ export class Room {
       const elapsed = this.#latency.shown(rev, this.#options.clock.now());
       if (elapsed !== undefined) this.strokeToPixel = elapsed;
     }
+    if (this.blank) this.#judgeBlank();
+    else if (this.#takenBack) this.judgeBlankSoon();
     if (!this.complete && picture.revisions.result.complete && picture.revisions.sketch.complete) {
       this.complete = true;
       this.#judgeBlank();
@@ -378,6 +426,18 @@ export class Room {
       image: miniature(picture.result, picture),
       settings: { ...this.settings.local },
     };
+  }
+
+  /** Whether the paper is white is looked at once the pixels of what was taken back have come. */
+  judgeBlankSoon(): void {
+    this.#takenBack = true;
+    this.#stopJudging?.();
+    this.#stopJudging = this.#options.clock.after(JUDGE_MS, () => this.#judgeBlank());
+  }
+
+  #painted(): void {
+    this.#takenBack = false;
+    this.blank = false;
   }
 
   #judgeBlank(): void {

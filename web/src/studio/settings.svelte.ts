@@ -1,5 +1,5 @@
 import type { Clock } from "../paint/chunker";
-import type { Settings, SettingsPatch } from "../protocol";
+import type { PhotoDefaults, Settings, SettingsPatch } from "../protocol";
 
 /** How long the hand may rest before an edit is sent, in milliseconds. */
 export const SETTLE_MS = 250;
@@ -10,7 +10,8 @@ export const DRAG_PATIENCE_MS = 1500;
 
 type Field = keyof Settings;
 /** What a photo wants other values of than paint does. */
-type Lent = Pick<Settings, "guidance_scale" | "strength">;
+type Lent = PhotoDefaults;
+const LENT = ["guidance_scale", "strength", "finish"] as const satisfies readonly (keyof Lent)[];
 
 const EMPTY: Settings = {
   prompt: "",
@@ -19,10 +20,13 @@ const EMPTY: Settings = {
   steps: 2,
   strength: 0.8,
   seed: 0,
+  variation: 1,
   sampler: "",
   spread: 16,
   live: true,
   method: "ddim",
+  finish: "none",
+  finish_strength: 1,
 };
 
 /**
@@ -92,8 +96,8 @@ export class RoomSettings {
 
   /** Puts other values in the place of these, until `giveBack`. */
   lend(values: Lent): void {
-    const { guidance_scale, strength } = this.local;
-    this.#lent = { values, before: this.#lent?.before ?? { guidance_scale, strength } };
+    const { guidance_scale, strength, finish } = this.local;
+    this.#lent = { values, before: this.#lent?.before ?? { guidance_scale, strength, finish } };
     this.edit(values);
     this.flush();
   }
@@ -103,7 +107,7 @@ export class RoomSettings {
     const lent = this.#lent;
     if (!lent) return;
     this.#lent = undefined;
-    const untouched = (["guidance_scale", "strength"] as const).filter((field) => this.local[field] === lent.values[field]);
+    const untouched = LENT.filter((field) => this.local[field] === lent.values[field]);
     this.edit(Object.fromEntries(untouched.map((field) => [field, lent.before[field]])));
     this.flush();
   }

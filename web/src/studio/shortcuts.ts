@@ -3,6 +3,7 @@ export type Action =
   | "brush" | "erase" | "mask" | "restore" | "eyedropper" | "hand"
   | "smaller" | "larger" | "softer" | "harder" | "swap" | "default-colours"
   | "undo" | "redo" | "fit" | "actual-size" | "zoom-in" | "zoom-out"
+  | "show-mask" | "mask-all" | "mask-none"
   | "apply" | "render" | "cancel" | "before" | "help" | "prompt";
 
 /** One key of the table; `single` keys can be switched off (WCAG 2.1.4). */
@@ -37,11 +38,14 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { action: "undo", key: "z", mod: true, single: false, label: "Undo", group: "Picture" },
   { action: "redo", key: "z", mod: true, shift: true, single: false, label: "Redo", group: "Picture" },
   { action: "redo", key: "y", mod: true, single: false, label: "Redo", group: "Picture" },
-  { action: "apply", key: "enter", single: true, label: "Apply the result", group: "Picture", shown: "Enter" },
+  { action: "apply", key: "enter", single: true, label: "Apply the result to the sketch", group: "Picture", shown: "Enter" },
   { action: "render", key: "enter", mod: true, single: false, label: "Render now", group: "Picture", shown: "Enter" },
+  { action: "mask-all", key: "a", mod: true, single: false, label: "Mask everything", group: "Picture" },
+  { action: "mask-none", key: "a", mod: true, shift: true, single: false, label: "Mask nothing", group: "Picture" },
   { action: "cancel", key: "escape", single: true, label: "Cancel", group: "Picture", shown: "Esc" },
   { action: "prompt", key: "p", single: true, label: "Go to the prompt", group: "Picture" },
   { action: "before", key: "c", single: true, label: "Before, while held", group: "View" },
+  { action: "show-mask", key: "q", single: true, label: "Show the mask", group: "View" },
   { action: "fit", key: "0", mod: true, single: false, label: "Fit", group: "View" },
   { action: "actual-size", key: "1", mod: true, single: false, label: "100 %", group: "View" },
   { action: "zoom-in", key: "+", mod: true, single: false, label: "Zoom in", group: "View" },

@@ -3,6 +3,7 @@ import { browserClock } from "../paint/chunker";
 import type { StrokeInHand } from "../paint/painter";
 import { dividerEdge, partLeftOf } from "../stage/divider";
 import type { Sample } from "../stage/gestures";
+import { layoutOf, type Layout } from "../stage/layout";
 import { paneAt, panesOf, Renderer, stageOfOne, type Pane, type ViewMode } from "../stage/renderer";
 import {
   centred,
@@ -25,13 +26,6 @@ import { recall, remember } from "./storage";
 import { wayBack, type Thumbnail } from "./thumbnails.svelte";
 import { Toolbox } from "./toolbox.svelte";
 
-/**
- * Over an inverted photo words are hardly followed without guidance, and at full strength things come out as white
- * patches: of what was tried with the bundled model, these follow best (`tests/two_prompts.rs` holds them to it).
- */
-const PHOTO_GUIDANCE = 3;
-const PHOTO_STRENGTH = 0.7;
-
 /** The tool palette, the view and the room: everything that the page shows. */
 export class Studio {
   readonly notices = new Notices();
@@ -44,12 +38,20 @@ export class Studio {
   divider = $state(0.5);
   /** C is held: the sketch is shown in place of the result. */
   before = $state(false);
+  /** Fingers point, and no mouse. */
+  readonly coarse = matchMedia("(pointer: coarse)").matches;
   stage = $state.raw<Point>({ x: 1, y: 1 });
   insets = $state.raw<Insets>({ top: 16, right: 16, bottom: 16, left: 16 });
   /** A stroke is down: panels get out of the way. */
   painting = $state(false);
   panning = $state(false);
   helpOpen = $state(false);
+  /** The dialog for a new canvas is open. */
+  newOpen = $state(false);
+  /** The prompt was written or sent, and nothing has been painted since: it may have nothing to work on. */
+  wordsGiven = $state(false);
+  /** The last thing that was done is Enter in the prompt. */
+  wordsSent = false;
   /** A picture that was dropped, pasted or chosen, and of which it is not yet said what becomes of it. */
   offered = $state.raw<Blob | undefined>(undefined);
   /** Where the pointer is over the stage. */
@@ -84,10 +86,8 @@ export class Studio {
       notices: this.notices,
       photoPlaced: () => {
         if (this.toolbox.lend("mask")) this.notices.say("The mask is in hand: brush over a part, and say what it should become.");
-        const { guidance_scale, strength } = this.room.settings.local;
-        if (guidance_scale <= 1 && (this.room.model?.max_guidance_scale ?? Infinity) >= PHOTO_GUIDANCE) {
-          this.room.settings.lend({ guidance_scale: PHOTO_GUIDANCE, strength: Math.min(strength, PHOTO_STRENGTH) });
-        }
+        const wanted = this.room.model?.defaults?.photo;
+        if (wanted) this.room.settings.lend(wanted);
       },
     });
   }
@@ -113,9 +113,19 @@ export class Studio {
     return this.room.mayPaint && this.room.photo !== undefined && this.toolbox.inHand === "brush";
   }
 
+  /** How the panels are arranged; the style sheets' media queries say the same. */
+  get layout(): Layout {
+    return layoutOf(this.stage, this.coarse);
+  }
+
   /** A phone, or a window as narrow as one. */
   get narrow(): boolean {
-    return this.stage.x <= 720;
+    return this.layout === "narrow";
+  }
+
+  /** A phone, however it is held: what is unfolded covers the picture, and the brush is set from left to right. */
+  get tight(): boolean {
+    return this.layout === "narrow" || this.layout === "short";
   }
 
   /** The visible canvas is there. */
@@ -246,6 +256,7 @@ export class Studio {
     this.#stroke?.hand.cancel();
     this.#stroke = undefined;
     this.painting = false;
+    this.room.judgeBlankSoon();
   }
 
   /** Takes the colour under a point of the stage. */
@@ -297,21 +308,74 @@ export class Studio {
     this.notices.say("Back to an earlier picture. Undo takes you forward again.");
   }
 
+  /** Renders what is masked, or everything where nothing is. */
   render(): void {
     this.room.settings.flush();
     if (this.room.mayPaint) this.room.send({ type: "render" });
   }
 
-  apply(): void {
-    this.room.settings.flush();
-    if (!this.room.mayPaint) return;
-    this.room.send({ type: "apply" });
-    this.notices.say("Applied: the result is the new sketch.");
+  /**
+   * What Enter in the prompt does: renders what is painted or masked, and on an
+   * empty canvas everything. Over a picture of which nothing is masked the words
+   * have nothing to work on; then it is said, and nothing is repainted unasked.
+   */
+  async paintWords(): Promise<void> {
+    const { room } = this;
+    room.settings.flush();
+    if (!room.mayPaint) return;
+    if ((await room.mask.isEmpty()) !== true) {
+      this.render();
+    } else if (!room.blank) {
+      this.wordsGiven = true;
+    } else if (room.settings.local.prompt.trim() === "") {
+      this.notices.say("Say what to paint first, or paint something.");
+    } else {
+      this.render();
+    }
   }
 
+  /** The prompt is being written: whether it has anything to work on will be said. */
+  giveWords(prompt: string): void {
+    this.room.settings.edit({ prompt });
+    this.wordsGiven = true;
+    void this.room.mask.isEmpty();
+  }
+
+  /** The result becomes the sketch. */
+  apply(): void {
+    this.room.settings.flush();
+    if (this.room.mayPaint) this.room.send({ type: "apply" });
+  }
+
+  /** The same, and says what that meant. */
+  async applyAndTell(): Promise<void> {
+    if (!this.room.mayPaint) return;
+    if ((await this.room.mask.isEmpty()) === true) {
+      this.notices.say("There is nothing to apply: no part is masked, so the picture is the sketch already.");
+      return;
+    }
+    this.apply();
+    this.notices.say("Applied: you paint on this picture now, and no part of it is masked. Undo takes that back.");
+  }
+
+  /** Masks all of the canvas, or nothing of it. */
+  maskEverything(tool: "mask" | "restore"): void {
+    if (!this.room.mayPaint) return;
+    this.room.maskEverything(tool);
+    this.notices.say(
+      tool === "mask"
+        ? "Everything is masked: the model may repaint all of it."
+        : "Nothing is masked: the sketch is back as it was painted.",
+    );
+  }
+
+  /** Takes another name, and comes in with it again: the others see it at once. */
   rename(name: string): void {
-    this.name = name.trim().slice(0, 64) || this.name;
-    remember("name", this.name);
+    const next = name.trim().slice(0, 64);
+    if (next === "" || next === this.name) return;
+    this.name = next;
+    remember("name", next);
+    this.room.comeAgain();
   }
 
   /** Does what a key says; the held ones (Space, C) are the page's. */
@@ -336,8 +400,12 @@ export class Studio {
       "actual-size": () => this.actualSize(),
       "zoom-in": () => this.zoom(1.25),
       "zoom-out": () => this.zoom(0.8),
-      apply: () => this.apply(),
-      render: () => this.render(),
+      // Enter twice in the prompt asks twice.
+      apply: () => void (this.wordsSent ? this.paintWords() : this.applyAndTell()),
+      render: () => void this.paintWords(),
+      "show-mask": () => this.room.mask.show(!this.room.mask.shown),
+      "mask-all": () => this.maskEverything("mask"),
+      "mask-none": () => this.maskEverything("restore"),
       prompt: () => this.focusPrompt(),
       help: () => (this.helpOpen = !this.helpOpen),
     };

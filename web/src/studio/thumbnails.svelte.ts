@@ -36,8 +36,11 @@ const LOOK = [
   "steps",
   "strength",
   "seed",
+  "variation",
   "sampler",
   "spread",
+  "finish",
+  "finish_strength",
 ] as const satisfies readonly (keyof Settings)[];
 
 /** The newest states of the picture, newest first. */

@@ -112,11 +112,27 @@ export class Connection {
     const socket = this.#options.open(this.#options.url, SUBPROTOCOL);
     socket.binaryType = "arraybuffer";
     this.#socket = socket;
-    socket.onopen = () => this.#hello();
-    socket.onmessage = (event) => this.#receive(event.data);
+    socket.onopen = () => {
+      if (this.#socket === socket) this.#hello();
+    };
+    socket.onmessage = (event) => {
+      if (this.#socket === socket) this.#receive(event.data);
+    };
     socket.onclose = () => {
       if (this.#socket === socket) this.#lost();
     };
+  }
+
+  /** Says hello again on a new socket, as whoever the identity names now. */
+  comeAgain(): void {
+    if (this.#phase.name !== "open") return;
+    this.#stopTimers();
+    const socket = this.#socket;
+    this.#socket = undefined;
+    this.#replayUntil = undefined;
+    socket?.close(1000, "comes again");
+    this.#enter({ name: "waiting", until: this.#options.clock.now(), attempt: 0 });
+    this.connect();
   }
 
   /** Closes for good. */

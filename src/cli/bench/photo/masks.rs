@@ -70,7 +70,7 @@ impl MaskPlan {
         let mut random = Random::new(self.seed, index);
         let settings = self.settings(&mut random);
         let mut canvas = Canvas::new(self.canvas);
-        canvas.set_spread(settings.spread.unwrap_or(self.spread));
+        canvas.set_dilation(settings.spread.unwrap_or(self.spread));
         let count: u32 = random.one_of([1, 1, 1, 2, 3, 4]);
         let mut strokes = Vec::new();
         for number in 1..=count {

@@ -1,0 +1,89 @@
+//! Oil: patches drawn out along the flow, under a relief of bristles.
+
+use std::ops::Range;
+
+use super::avx2::with_avx2;
+
+use super::band::{Band, Colors};
+use super::noise::grain;
+use super::{flow, kuwahara, smear};
+
+/// The radius of a patch of colour, in pixels.
+const PATCH: f32 = 5.0;
+/// Standard deviations of the noise that bristles leave, fine and broad, in pixels.
+const BRISTLES: [f32; 2] = [0.7, 1.6];
+/// Pixels between what is smeared.
+const STRIDE: f32 = 1.3;
+/// How much light and shade the relief throws, as a part of full colour.
+const RELIEF: f32 = 0.035;
+/// How much the paint's thickness shows in its colour.
+const BODY: f32 = 0.012;
+/// Paint that differs from paper by less has less relief: none where it is paper.
+const THIN: f32 = 0.12;
+
+/// How far a pixel depends on others, in pixels.
+pub(super) fn reach(scale: f32) -> usize {
+    let patches = kuwahara::reach(PATCH * scale);
+    let relief = smear::reach(STRIDE * scale) + 1;
+    Band::softening(scale)
+        + patches
+            .max(relief + flow::reach(scale))
+            .max(flow::reach(scale))
+}
+
+/// The painted colours of `rows`.
+pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
+    let scale = band.scale;
+    let flow = band.flow();
+    let mut colors = kuwahara::kuwahara(&band.samples(), &flow, rows.clone(), PATCH * scale);
+    let mut noise = grain(&band.area, BRISTLES[0] * scale, 0x5EED_0011);
+    let broad = grain(&band.area, BRISTLES[1] * scale, 0x5EED_0012);
+    for (noise, broad) in noise.data_mut().iter_mut().zip(broad.data()) {
+        *noise = 0.6 * *noise + 0.7 * broad;
+    }
+    let around = rows.start.saturating_sub(1)..(rows.end + 1).min(band.area.height);
+    let relief = smear::smear(&noise, &flow, around.clone(), STRIDE * scale);
+    for (target, y) in rows.enumerate() {
+        let y = y - around.start;
+        let above = relief.row(y.saturating_sub(1));
+        let below = relief.row((y + 1).min(relief.height() - 1));
+        let [red, green, blue] = &mut colors;
+        light_row(
+            (
+                red.row_mut(target),
+                green.row_mut(target),
+                blue.row_mut(target),
+            ),
+            above,
+            relief.row(y),
+            below,
+            scale,
+        );
+    }
+    colors
+}
+
+/// Light from the upper left over the relief.
+fn light_row(
+    (red, green, blue): (&mut [f32], &mut [f32], &mut [f32]),
+    above: &[f32],
+    row: &[f32],
+    below: &[f32],
+    scale: f32,
+) {
+    with_avx2(|| {
+        let width = row.len();
+        for x in 0..width {
+            let left = x.saturating_sub(1);
+            let right = (x + 1).min(width - 1);
+            let slope = 0.7 * (row[right] - row[left]) + (below[x] - above[x]);
+            let paper = red[x].min(green[x]).min(blue[x]);
+            let paint = ((1.0 - paper) * (1.0 / THIN)).clamp(0.0, 1.0);
+            let light = paint * (RELIEF * scale * slope + BODY * row[x]);
+            // On a dark colour less light falls back, but wet paint glints all the same.
+            red[x] += light * (0.35 + 0.65 * red[x]);
+            green[x] += light * (0.35 + 0.65 * green[x]);
+            blue[x] += light * (0.35 + 0.65 * blue[x]);
+        }
+    });
+}

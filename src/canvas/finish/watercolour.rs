@@ -1,0 +1,178 @@
+//! Watercolour: washes that pool at their edges, and settle in the paper's valleys.
+
+use std::ops::Range;
+
+use super::avx2::with_avx2;
+
+use super::band::{Band, Colors, widened};
+use super::noise::{Area, clouds, grain};
+use super::planes::{Kernel, Plane, rounded};
+use super::tone::{flatten, lightness};
+use super::{flow, kuwahara};
+
+/// The radius of a patch of colour, in pixels.
+const PATCH: f32 = 5.0;
+/// How far edges wander, in pixels.
+const WANDER: f32 = 1.6;
+/// How many pixels a turn of it takes.
+const WANDER_PERIOD: f32 = 9.0;
+/// The standard deviation of the blur that pigment gathers by, in pixels.
+const POOLING: f32 = 2.5;
+/// How dark an edge gets: the part of light that a full step of colour takes away.
+const EDGES: f32 = 2.0;
+/// The most of it.
+const DARKEST_EDGE: f32 = 0.26;
+/// Washes that lie over each other from white to black, and how much their steps show.
+const LEVELS: f32 = 8.0;
+const LAYERING: f32 = 0.7;
+/// How unevenly a wash dries: the part of the pigment.
+const BACKRUNS: f32 = 0.14;
+/// How many pixels it takes to change.
+const BACKRUN_PERIOD: f32 = 30.0;
+/// How unevenly pigment settles in the paper: the part of it.
+const GRANULATION: f32 = 0.04;
+/// The standard deviations of the paper's grain, in pixels.
+const TOOTH: [f32; 2] = [0.8, 2.2];
+
+/// How far a pixel depends on others, in pixels.
+pub(super) fn reach(scale: f32) -> usize {
+    let patches = kuwahara::reach(PATCH * scale).max(flow::reach(scale));
+    Band::softening(scale) + patches + around(scale)
+}
+
+/// What is needed around a pixel of the washes.
+fn around(scale: f32) -> usize {
+    Kernel::gaussian(POOLING * scale).radius() + (WANDER * scale).ceil() as usize + 1
+}
+
+/// The painted colours of `rows`.
+pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
+    let scale = band.scale;
+    let margin = widened(&rows, around(scale), band.area.height);
+    let area = Area {
+        y: band.area.y.wrapping_add(margin.start as i32),
+        height: margin.len(),
+        ..band.area
+    };
+    let flow = band.flow();
+    let patches = kuwahara::kuwahara(&band.samples(), &flow, margin.clone(), PATCH * scale);
+    let mut washes = wander(&patches, &area, scale);
+    flatten(&mut washes, LEVELS, LAYERING);
+    let light = lightness(&washes);
+    let pooled = light.blurred(&Kernel::gaussian(POOLING * scale));
+    let rows = rows.start - margin.start..rows.end - margin.start;
+    let mut colors = washes.map(|wash| wash.crop(0..area.width, rows.clone()));
+    let here = Area {
+        y: area.y.wrapping_add(rows.start as i32),
+        height: rows.len(),
+        ..area
+    };
+    let tooth = grain(&here, TOOTH[0] * scale, 0x5EED_0023);
+    let weave = grain(&here, TOOTH[1] * scale, 0x5EED_0024);
+    let backruns = clouds(&here, BACKRUN_PERIOD * scale, 0x5EED_0025);
+    let eddies = clouds(&here, 0.4 * BACKRUN_PERIOD * scale, 0x5EED_0026);
+    for (target, y) in rows.enumerate() {
+        let [red, green, blue] = &mut colors;
+        dry_row(
+            (
+                red.row_mut(target),
+                green.row_mut(target),
+                blue.row_mut(target),
+            ),
+            [light.row(y), pooled.row(y)],
+            [tooth.row(target), weave.row(target)],
+            [backruns.row(target), eddies.row(target)],
+        );
+    }
+    colors
+}
+
+/// Colours from a little aside, so that edges are drawn by a hand.
+fn wander(colors: &Colors, area: &Area, scale: f32) -> Colors {
+    let period = WANDER_PERIOD * scale;
+    let across = clouds(area, period, 0x5EED_0021);
+    let down = clouds(area, period, 0x5EED_0022);
+    let mut moved = [(); 3].map(|()| Plane::new(area.width, area.height));
+    let [red, green, blue] = &mut moved;
+    let [r, g, b] = colors;
+    for y in 0..area.height {
+        wander_row(
+            (red.row_mut(y), green.row_mut(y), blue.row_mut(y)),
+            [r.data(), g.data(), b.data()],
+            [across.row(y), down.row(y)],
+            y,
+            WANDER * scale,
+        );
+    }
+    moved
+}
+
+fn wander_row(
+    (red, green, blue): (&mut [f32], &mut [f32], &mut [f32]),
+    colors: [&[f32]; 3],
+    [across, down]: [&[f32]; 2],
+    y: usize,
+    by: f32,
+) {
+    with_avx2(|| {
+        let width = red.len() as i32;
+        let last_row = colors[0].len() as i32 / width.max(1) - 1;
+        for x in 0..red.len() {
+            let (aside, off) = (by * across[x], by * down[x]);
+            let (column, row) = (rounded(aside - 0.5), rounded(off - 0.5));
+            let (right, lower) = (aside - column as f32, off - row as f32);
+            let (column, row) = (x as i32 + column, y as i32 + row);
+            let left = column.max(0).min(width - 1);
+            let next = (column + 1).max(0).min(width - 1);
+            let top = row.max(0).min(last_row) * width;
+            let under = (row + 1).max(0).min(last_row) * width;
+            let corners =
+                [top + left, top + next, under + left, under + next].map(|at| at as usize);
+            let weights = [
+                (1.0 - right) * (1.0 - lower),
+                right * (1.0 - lower),
+                (1.0 - right) * lower,
+                right * lower,
+            ];
+            let sum = |plane: &[f32]| {
+                weights[0] * plane[corners[0]]
+                    + weights[1] * plane[corners[1]]
+                    + weights[2] * plane[corners[2]]
+                    + weights[3] * plane[corners[3]]
+            };
+            red[x] = sum(colors[0]);
+            green[x] = sum(colors[1]);
+            blue[x] = sum(colors[2]);
+        }
+    });
+}
+
+/// Pigment after Bousseau, Kaplan, Thollot and Sillion (Interactive watercolor rendering with
+/// temporal coherence and abstraction, 2006): more or less of it, by edges, wash and paper. Where
+/// there is none there is nothing to vary.
+fn dry_row(
+    (red, green, blue): (&mut [f32], &mut [f32], &mut [f32]),
+    [light, pooled]: [&[f32]; 2],
+    [tooth, weave]: [&[f32]; 2],
+    [backruns, eddies]: [&[f32]; 2],
+) {
+    with_avx2(|| {
+        for x in 0..red.len() {
+            let edge = (EDGES * (pooled[x] - light[x])).clamp(0.0, DARKEST_EDGE);
+            let settled = GRANULATION * (0.7 * tooth[x] + 0.5 * weave[x]);
+            let dried = BACKRUNS * (0.7 * backruns[x] + 0.3 * eddies[x]);
+            let density = 1.0 + settled + dried;
+            let paper = red[x].min(green[x]).min(blue[x]);
+            let shade = 1.0 - edge * ((1.0 - paper) * 8.0).min(1.0);
+            let pigment = |color: f32| {
+                // A second layer of the same pigment multiplies; less of it lets the paper through.
+                let thinner = 1.0 - (1.0 - color) * density.min(1.0);
+                let thicker = thinner - (color - color * color) * (density - 1.0).max(0.0);
+                thicker * shade
+            };
+            red[x] = pigment(red[x]);
+            green[x] = pigment(green[x]);
+            blue[x] = pigment(blue[x]);
+        }
+    });
+}

@@ -1,0 +1,111 @@
+//! What each command of a member does to the room.
+
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::{
+    command::RoomCommand,
+    core::{Effect, RoomCore},
+    document::{Document, Refusal, Request, Verdict},
+};
+use crate::protocol::{MemberNews, Op, Presence, RenderWish, ServerMessage, StrokeChunk};
+
+impl RoomCore {
+    /// Does what a member asks, or tells it why not. `now` is when the command came in.
+    pub(super) fn handle(&mut self, client: Uuid, command: RoomCommand, now: Instant) {
+        if !self.members.contains(&client) {
+            return;
+        }
+        let stroke = match &command {
+            RoomCommand::Stroke(chunk) => Some(chunk.id.clone()),
+            _ => None,
+        };
+        let handled = match command {
+            RoomCommand::Presence(presence) => return self.move_pointer(client, presence),
+            command => self.change(client, command, now),
+        };
+        match handled {
+            Ok(()) => self.scheduler.dispatch_all(client, &self.document, now),
+            Err(refusal) => {
+                let error = ServerMessage::Error(refusal.to_message(stroke));
+                self.effects.push(Effect::Send(client, error));
+            }
+        }
+        self.finish();
+    }
+
+    fn move_pointer(&mut self, client: Uuid, presence: Presence) {
+        let news = MemberNews::Presence { client, presence };
+        self.effects.push(Effect::BroadcastLossy {
+            except: client,
+            message: ServerMessage::Member(news),
+        });
+    }
+
+    fn change(&mut self, client: Uuid, command: RoomCommand, now: Instant) -> Result<(), Refusal> {
+        let resent = self.members.painter(&client)?;
+        let op = match command {
+            RoomCommand::Stroke(chunk) => {
+                match self.document.judge(client, &chunk, resent)? {
+                    Verdict::Repeated(seq) => {
+                        self.acknowledge_again(client, chunk, seq);
+                        return Ok(());
+                    }
+                    Verdict::New => resent.goes_on(&chunk.id),
+                }
+                Op::Stroke(chunk)
+            }
+            RoomCommand::Settings(patch) => {
+                Document::check_settings(&patch, &self.model)?;
+                Op::Settings(patch)
+            }
+            RoomCommand::Apply => Op::Apply {},
+            RoomCommand::Place {
+                image,
+                mode,
+                prompt,
+            } => {
+                self.images.get(&image).ok_or(Refusal::UnknownImage)?;
+                Op::Place {
+                    image,
+                    mode,
+                    prompt,
+                }
+            }
+            RoomCommand::Undo => self.document.op_of(&client, Request::Undo)?,
+            RoomCommand::Redo => self.document.op_of(&client, Request::Redo)?,
+            RoomCommand::Revert { seq } => self.document.op_of(&client, Request::Revert(seq))?,
+            RoomCommand::Render(request) => return self.render(client, &request, now),
+            RoomCommand::CancelInversion => {
+                self.scheduler.cancel_inversions(&self.document);
+                return Ok(());
+            }
+            // It changes nothing.
+            RoomCommand::Presence(_) => return Ok(()),
+        };
+        self.accept(client, op, now);
+        Ok(())
+    }
+
+    fn acknowledge_again(&mut self, client: Uuid, chunk: StrokeChunk, seq: u64) {
+        let ack = ServerMessage::Ack {
+            id: Some(chunk.id),
+            seq,
+        };
+        self.effects.push(Effect::Send(client, ack));
+    }
+
+    fn render(&mut self, client: Uuid, request: &RenderWish, now: Instant) -> Result<(), Refusal> {
+        let (rect, mask) = self.document.check_render(request, &self.model)?;
+        if let Some(mask) = mask {
+            self.accept(client, mask, now);
+        }
+        let masked = self.document.canvas().masked_rects(&rect);
+        masked
+            .iter()
+            .for_each(|rect| self.frames.await_better(rect));
+        self.scheduler.request(client, &masked, request.steps, now);
+        Ok(())
+    }
+}

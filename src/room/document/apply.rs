@@ -1,0 +1,242 @@
+//! Ops change the document.
+
+use uuid::Uuid;
+
+use super::{
+    changed::{Changed, Obsolete, StrokeChange},
+    history::EntryKind,
+    settings::changes_the_picture,
+    state::Document,
+};
+use crate::{
+    canvas::{MAX_UNDO_ENTRIES, Pixels},
+    protocol::{
+        Op, PlaceMode, Rect, SequencedOp, Settings, SettingsPatch, StrokeChunk, Switch, Tool,
+    },
+};
+
+/// Why an op cannot be applied: it is not one that this document's requests have made.
+#[derive(Debug, PartialEq, thiserror::Error)]
+pub(in crate::room) enum ApplyError {
+    /// Its place in the order is another.
+    #[error("op {found} does not follow op {last}")]
+    OutOfOrder {
+        /// `seq` of the last op.
+        last: u64,
+        /// `seq` of the op.
+        found: u64,
+    },
+    /// The picture that it places is not there.
+    #[error("the image {0:?} of an op is missing")]
+    MissingImage(String),
+}
+
+impl Document {
+    /// Applies the next op and says what it changed. `image` is asked for the picture of a `place`,
+    /// by the id that the upload answered.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; then nothing has changed.
+    pub(in crate::room) fn apply(
+        &mut self,
+        op: &SequencedOp,
+        image: impl FnOnce(&str) -> Option<Pixels>,
+    ) -> Result<Changed, ApplyError> {
+        let (seq, author) = (op.seq, op.client);
+        if seq != self.seq + 1 {
+            return Err(ApplyError::OutOfOrder {
+                last: self.seq,
+                found: seq,
+            });
+        }
+        let placed = match &op.op {
+            Op::Place { image: id, .. } => {
+                Some(image(id).ok_or_else(|| ApplyError::MissingImage(id.clone()))?)
+            }
+            _ => None,
+        };
+        self.seq = seq;
+        let changed = match &op.op {
+            Op::Stroke(chunk) => self.stroke(seq, author, chunk),
+            Op::Mask { rect } => self.mask(seq, author, rect),
+            Op::Settings(patch) => self.change_settings(patch),
+            Op::Apply {} => self.flatten(seq, author),
+            Op::Place { mode, prompt, .. } => {
+                let photo =
+                    (*mode == PlaceMode::Invert).then(|| prompt.clone().unwrap_or_default());
+                placed.map_or_else(Changed::default, |pixels| {
+                    self.place(seq, author, pixels, photo)
+                })
+            }
+            Op::Undo { target } => {
+                let switches = self.history.undo(seq, &author, *target);
+                self.switch(switches)
+            }
+            Op::Redo { target } => {
+                let switches = self.history.redo(seq, &author, *target);
+                self.switch(switches)
+            }
+            Op::Revert { seq: to } => {
+                let switches = self.history.revert(seq, author, *to);
+                self.switch(switches)
+            }
+        };
+        self.forget_folded();
+        Ok(changed)
+    }
+
+    fn stroke(&mut self, seq: u64, author: Uuid, chunk: &StrokeChunk) -> Changed {
+        let Some(entry) = self.strokes.accept(author, chunk, seq) else {
+            return Changed::default();
+        };
+        if entry == seq
+            && let Some(brush) = &chunk.brush
+        {
+            self.history.push(entry, author, EntryKind::Stroke);
+            self.prompts.push(entry, brush.prompt.clone());
+            if let Err(error) = self.canvas.begin_stroke(entry, brush) {
+                // The brush was validated, and a seq is new.
+                tracing::error!(%error, "the canvas refused a stroke");
+            }
+        }
+        let painted = self.canvas.extend_stroke(entry, &chunk.points);
+        if chunk.done {
+            self.canvas.end_stroke(entry);
+        }
+        let mut changed = Changed {
+            sketch: painted,
+            mask: vec![self.dilated(&painted)],
+            stroke: Some(StrokeChange {
+                entry,
+                done: chunk.done,
+                at: chunk.points.last().map(|[x, y, _]| (*x, *y)),
+            }),
+            ..Changed::default()
+        };
+        match self.strokes.tool(&author, &chunk.id) {
+            Some(Tool::Brush) => changed.ink = painted,
+            Some(Tool::Mask) => {}
+            Some(Tool::Erase | Tool::Restore) | None => changed.result = painted,
+        }
+        changed
+    }
+
+    fn mask(&mut self, seq: u64, author: Uuid, rect: &Rect) -> Changed {
+        self.history.push(seq, author, EntryKind::Stroke);
+        let masked = self.canvas.mask_rect(seq, rect).unwrap_or_else(|error| {
+            tracing::error!(%error, "the canvas refused a mask");
+            Rect::default()
+        });
+        Changed {
+            mask: vec![self.dilated(&masked)],
+            ..Changed::default()
+        }
+    }
+
+    fn change_settings(&mut self, patch: &SettingsPatch) -> Changed {
+        let settings = self.settings.patched(patch);
+        let old = std::mem::replace(&mut self.settings, settings);
+        let mut changed = Changed::default();
+        self.change_dilation(&old, &mut changed);
+        if changes_the_picture(&old, &self.settings) {
+            let everywhere = self.canvas.bounds();
+            changed.stale = everywhere;
+            changed.obsolete = Obsolete::Running;
+            changed.mask.extend(self.canvas.masked_rects(&everywhere));
+        }
+        changed
+    }
+
+    fn change_dilation(&mut self, old: &Settings, changed: &mut Changed) {
+        if self.settings.spread != old.spread {
+            let rect = self.canvas.set_dilation(self.settings.spread);
+            changed.result = rect;
+            changed.mask.push(rect);
+        }
+    }
+
+    fn flatten(&mut self, seq: u64, author: Uuid) -> Changed {
+        self.history.push(seq, author, EntryKind::Apply);
+        self.epoch += 1;
+        Changed {
+            sketch: self.canvas.apply(seq),
+            ..self.other_base()
+        }
+    }
+
+    fn place(&mut self, seq: u64, author: Uuid, image: Pixels, photo: Option<String>) -> Changed {
+        self.history.push(seq, author, EntryKind::Place);
+        self.photos.extend(photo.map(|prompt| (seq, prompt)));
+        let changed = self.canvas.place(seq, image);
+        Changed {
+            sketch: changed,
+            result: changed,
+            ..self.other_base()
+        }
+    }
+
+    /// The base is another and the mask is empty: no render that is under way matters.
+    fn other_base(&self) -> Changed {
+        Changed {
+            stale: self.canvas.bounds(),
+            base: true,
+            obsolete: Obsolete::RunningAndWaiting,
+            ..Changed::default()
+        }
+    }
+
+    fn switch(&mut self, switches: Vec<Switch>) -> Changed {
+        let base_before = self.canvas.base_id();
+        for Switch { entry, active } in &switches {
+            if !active {
+                self.strokes.end(*entry);
+            }
+            if self.history.kind(*entry) == Some(EntryKind::Apply) {
+                self.epoch = match active {
+                    true => self.epoch + 1,
+                    false => self.epoch.saturating_sub(1),
+                };
+            }
+        }
+        let pairs: Vec<(u64, bool)> = switches.iter().map(|it| (it.entry, it.active)).collect();
+        let switched = self.canvas.switch(&pairs);
+        let around = self.dilated(&switched.rect);
+        let is_other_base = self.canvas.base_id() != base_before;
+        let changed = match is_other_base {
+            true => self.other_base(),
+            false => Changed {
+                stale: around,
+                obsolete: Obsolete::OfAuthor,
+                ..Changed::default()
+            },
+        };
+        Changed {
+            sketch: switched.rect,
+            result: around,
+            // An apply that is undone brings its result back; other changes want new pixels.
+            mask: match switched.is_result_back {
+                true => Vec::new(),
+                false => self.canvas.masked_rects(&around),
+            },
+            switches,
+            ..changed
+        }
+    }
+
+    /// Where the mask may have changed with a change of the footprint.
+    fn dilated(&self, rect: &Rect) -> Rect {
+        rect.inflate_within(self.settings.spread, &self.canvas.bounds())
+    }
+
+    /// What the canvas folded away can be undone no more.
+    fn forget_folded(&mut self) {
+        let folded = self.canvas.take_folded();
+        for entry in self.history.forget(&folded) {
+            self.prompts.forget(entry);
+        }
+        // The base itself may be one more than can be undone.
+        while self.photos.len() > MAX_UNDO_ENTRIES + 1 {
+            self.photos.pop_first();
+        }
+    }
+}

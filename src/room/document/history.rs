@@ -1,0 +1,460 @@
+//! The history of a room: which entries are in the picture, and which were after each op that is
+//! remembered; what each client may undo and redo; going back.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use uuid::Uuid;
+
+use crate::protocol::Switch;
+
+/// The most changes that are remembered. A revert makes as many as it switches entries, and
+/// the canvas keeps a hundred: the newest 80 reverts and more can be looked behind.
+const CHANGES_MOST: usize = 8192;
+
+/// What can be undone and redone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EntryKind {
+    /// A stroke, or a mask.
+    Stroke,
+    /// A placed image.
+    Place,
+    /// A flattened result.
+    Apply,
+    /// Going back to an earlier picture. The canvas knows nothing of it: it is the changes
+    /// that it made to other entries.
+    Revert,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Entry {
+    author: Uuid,
+    kind: EntryKind,
+    is_active: bool,
+}
+
+/// The op `seq` took an entry into the picture, or out of it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Change {
+    seq: u64,
+    switch: Switch,
+}
+
+/// The entries that can be switched, named by the `seq` of their first op.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct History {
+    entries: BTreeMap<u64, Entry>,
+    /// What each client undid itself, the latest last.
+    undone: BTreeMap<Uuid, Vec<u64>>,
+    /// In the order of their `seq`, all after `oldest`.
+    changes: VecDeque<Change>,
+    /// `seq` of the oldest op whose picture is remembered.
+    oldest: u64,
+}
+
+impl History {
+    /// A picture without entries, as it stands after the op `seq`.
+    pub(super) fn new(seq: u64) -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            undone: BTreeMap::new(),
+            changes: VecDeque::new(),
+            oldest: seq,
+        }
+    }
+
+    /// The op `id` of `author` brought a new entry into the picture. What the author had undone
+    /// cannot be redone after it.
+    pub(super) fn push(&mut self, id: u64, author: Uuid, kind: EntryKind) {
+        let entry = Entry {
+            author,
+            kind,
+            is_active: false,
+        };
+        self.entries.insert(id, entry);
+        self.undone.remove(&author);
+        self.switch(id, &[on(id)]);
+    }
+
+    /// True while the entry is in the picture.
+    fn is_active(&self, id: u64) -> bool {
+        self.entries.get(&id).is_some_and(|entry| entry.is_active)
+    }
+
+    /// What the entry is; none when it is too old to be switched.
+    pub(super) fn kind(&self, id: u64) -> Option<EntryKind> {
+        self.entries.get(&id).map(|entry| entry.kind)
+    }
+
+    /// What `undo` of an author takes out of the picture: its newest entry that is in it. Somebody
+    /// else's revert may have switched others.
+    pub(super) fn undo_target(&self, author: &Uuid) -> Option<u64> {
+        let mut own = self.entries.iter().rev();
+        own.find(|(_, entry)| entry.author == *author && entry.is_active)
+            .map(|(id, _)| *id)
+    }
+
+    /// What `redo` of an author brings back: what it undid last and is still out.
+    pub(super) fn redo_target(&self, author: &Uuid) -> Option<u64> {
+        let mut undone = self.undone.get(author)?.iter().rev().copied();
+        undone.find(|entry| !self.is_active(*entry))
+    }
+
+    /// The op `seq`, an undo of an entry by its author. Answers what it switched.
+    pub(super) fn undo(&mut self, seq: u64, author: &Uuid, target: u64) -> Vec<Switch> {
+        self.forget_undone(author, target);
+        if self.entries.contains_key(&target) {
+            self.undone.entry(*author).or_default().push(target);
+        }
+        self.switch(seq, &self.switches_of(target, false))
+    }
+
+    /// The op `seq`, a redo of an entry by its author. Answers what it switched.
+    pub(super) fn redo(&mut self, seq: u64, author: &Uuid, target: u64) -> Vec<Switch> {
+        self.forget_undone(author, target);
+        self.switch(seq, &self.switches_of(target, true))
+    }
+
+    /// The op `at` of an author goes back to the picture after the op `to`. Answers what it
+    /// switched: nothing when that is too long ago.
+    pub(super) fn revert(&mut self, at: u64, author: Uuid, to: u64) -> Vec<Switch> {
+        let switches = self.switches_back_to(to).unwrap_or_default();
+        self.push(at, author, EntryKind::Revert);
+        self.switch(at, &switches)
+    }
+
+    fn forget_undone(&mut self, author: &Uuid, target: u64) {
+        if let Some(undone) = self.undone.get_mut(author) {
+            undone.retain(|entry| *entry != target);
+            if undone.is_empty() {
+                self.undone.remove(author);
+            }
+        }
+    }
+
+    /// The op `seq` switches entries. Answers those that it changed.
+    fn switch(&mut self, seq: u64, switches: &[Switch]) -> Vec<Switch> {
+        let mut changed = Vec::new();
+        for switch in switches.iter().copied() {
+            let Some(entry) = self.entries.get_mut(&switch.entry) else {
+                continue;
+            };
+            if std::mem::replace(&mut entry.is_active, switch.active) != switch.active {
+                changed.push(switch);
+                self.changes.push_back(Change { seq, switch });
+            }
+        }
+        changed
+    }
+
+    /// What is to be switched so that an entry is in the picture, or out of it. For a revert
+    /// that is also everything that it switched itself.
+    fn switches_of(&self, id: u64, active: bool) -> Vec<Switch> {
+        let with_it = self
+            .changes
+            .iter()
+            .filter(|change| change.seq == id && change.switch.entry != id)
+            .map(|change| Switch {
+                entry: change.switch.entry,
+                active: change.switch.active == active,
+            });
+        std::iter::once(Switch { entry: id, active })
+            .chain(with_it)
+            .collect()
+    }
+
+    /// What is to be switched so that the picture is as it was after the op `seq`: nothing when
+    /// it is. A stroke that had begun by then counts whole. None when that is too long ago.
+    pub(super) fn switches_back_to(&self, seq: u64) -> Option<Vec<Switch>> {
+        if seq < self.oldest {
+            return None;
+        }
+        let since = self
+            .changes
+            .iter()
+            .rev()
+            .take_while(|change| change.seq > seq);
+        let then: BTreeMap<u64, bool> = since
+            .map(|change| (change.switch.entry, !change.switch.active))
+            .collect();
+        let differs = |id: u64, was_active: bool| {
+            let entry = self.entries.get(&id);
+            entry.is_some_and(|entry| entry.is_active != was_active)
+        };
+        let switches: Vec<Switch> = then
+            .into_iter()
+            .filter(|(id, was_active)| differs(*id, *was_active))
+            .map(|(entry, active)| Switch { entry, active })
+            .collect();
+        let shows = switches
+            .iter()
+            .any(|switch| self.kind(switch.entry) != Some(EntryKind::Revert));
+        Some(if shows { switches } else { Vec::new() })
+    }
+
+    /// Entries became part of the picture for good, or were left out of it for good. Answers
+    /// them and the reverts that cannot be undone without them.
+    pub(super) fn forget(&mut self, folded: &[u64]) -> Vec<u64> {
+        if folded.is_empty() && self.changes.len() <= CHANGES_MOST {
+            return Vec::new();
+        }
+        for id in folded {
+            let mut changes = self.changes.iter().rev();
+            let last = changes.find(|change| change.switch.entry == *id);
+            self.oldest = self.oldest.max(last.map_or(0, |change| change.seq));
+        }
+        if let Some(excess) = self.changes.len().checked_sub(CHANGES_MOST + 1)
+            && let Some(change) = self.changes.get(excess)
+        {
+            self.oldest = self.oldest.max(change.seq);
+        }
+        self.changes.retain(|change| change.seq > self.oldest);
+        let is_past = |id: u64, kind| kind == EntryKind::Revert && id <= self.oldest;
+        let gone: Vec<u64> = self
+            .entries
+            .iter()
+            .filter(|(id, entry)| folded.contains(id) || is_past(**id, entry.kind))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in &gone {
+            self.entries.remove(id);
+        }
+        for undone in self.undone.values_mut() {
+            undone.retain(|id| !gone.contains(id));
+        }
+        self.undone.retain(|_, undone| !undone.is_empty());
+        gone
+    }
+}
+
+const fn on(entry: u64) -> Switch {
+    Switch {
+        entry,
+        active: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ME: Uuid = Uuid::from_u128(1);
+    const OTHER: Uuid = Uuid::from_u128(2);
+
+    const fn off(entry: u64) -> Switch {
+        Switch {
+            entry,
+            active: false,
+        }
+    }
+
+    /// Strokes at 1, 2 and 3; the second is undone by the op 4.
+    fn painted() -> History {
+        let mut history = History::new(0);
+        (1..=3).for_each(|id| history.push(id, ME, EntryKind::Stroke));
+        assert_eq!(history.undo(4, &ME, 2), [off(2)]);
+        history
+    }
+
+    fn shown(history: &History) -> Vec<u64> {
+        let strokes = history
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.is_active && entry.kind != EntryKind::Revert);
+        strokes.map(|(id, _)| *id).collect()
+    }
+
+    #[test]
+    fn a_new_entry_ends_redo() {
+        let mut history = History::new(0);
+        history.push(1, ME, EntryKind::Stroke);
+        history.push(2, OTHER, EntryKind::Stroke);
+        history.undo(3, &ME, 1);
+        assert_eq!(history.undo_target(&ME), None);
+        assert_eq!(history.undo_target(&OTHER), Some(2));
+        assert_eq!(history.redo_target(&ME), Some(1));
+        history.push(4, ME, EntryKind::Stroke);
+        assert_eq!(history.redo_target(&ME), None);
+        assert_eq!(history.undo_target(&ME), Some(4));
+    }
+
+    #[test]
+    fn what_somebody_else_switched_is_passed_over() {
+        let mut history = History::new(0);
+        (1..=2).for_each(|id| history.push(id, ME, EntryKind::Stroke));
+        history.push(3, OTHER, EntryKind::Stroke);
+        history.push(4, ME, EntryKind::Stroke);
+        history.undo(5, &ME, 4);
+        // Somebody else goes back to before the second stroke and, from there, to after the fourth.
+        assert_eq!(history.revert(6, OTHER, 1), [off(2), off(3)]);
+        assert_eq!(history.redo_target(&ME), Some(4));
+        assert_eq!(history.undo_target(&ME), Some(1));
+        assert_eq!(history.revert(7, OTHER, 4), [on(2), on(3), on(4), off(6)]);
+        assert_eq!(history.redo_target(&ME), None, "it is in the picture");
+        assert_eq!(history.undo_target(&ME), Some(4));
+        history.undo(8, &ME, 4);
+        history.undo(9, &ME, 2);
+        assert_eq!(history.undo_target(&ME), Some(1));
+        assert_eq!(history.redo_target(&ME), Some(2));
+        history.redo(10, &ME, 2);
+        assert_eq!(history.redo_target(&ME), Some(4));
+    }
+
+    #[test]
+    fn a_revert_is_undone_and_redone_like_any_entry() {
+        let mut history = painted();
+        assert_eq!(shown(&history), [1, 3]);
+        history.revert(5, ME, 2);
+        assert_eq!(shown(&history), [1, 2]);
+        assert_eq!(history.undo(6, &ME, 5), [off(5), off(2), on(3)]);
+        assert_eq!(shown(&history), [1, 3]);
+        history.redo(7, &ME, 5);
+        assert_eq!(shown(&history), [1, 2]);
+        history.revert(8, ME, 6);
+        assert_eq!(shown(&history), [1, 3]);
+        assert!(!history.is_active(5), "it is not in the picture after op 6");
+    }
+
+    #[test]
+    fn a_picture_that_is_there_already_needs_no_switch() {
+        let mut history = painted();
+        assert_eq!(history.switches_back_to(4), Some(Vec::new()));
+        history.revert(5, ME, 2);
+        assert_eq!(
+            history.switches_back_to(2),
+            Some(Vec::new()),
+            "only the revert differs"
+        );
+    }
+
+    #[test]
+    fn what_was_folded_cannot_be_gone_back_before() {
+        let mut history = painted();
+        history.revert(5, ME, 2);
+        assert_eq!(history.forget(&[1]), [1]);
+        assert_eq!(history.switches_back_to(0), None);
+        assert_eq!(history.switches_back_to(1), Some(vec![off(2), off(5)]));
+        // The revert switched the second stroke last: for good, like the stroke.
+        assert_eq!(history.forget(&[2]), [2, 5]);
+        assert_eq!(history.redo_target(&ME), None);
+        assert_eq!(history.switches_back_to(4), None);
+        assert_eq!(history.switches_back_to(5), Some(Vec::new()));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let mut history = History::new(0);
+        history.push(1, ME, EntryKind::Stroke);
+        let ops = 2..4 * CHANGES_MOST as u64;
+        for seq in ops.clone() {
+            let switched = match seq % 2 {
+                1 => history.redo(seq, &ME, 1),
+                _ => history.undo(seq, &ME, 1),
+            };
+            assert_eq!(switched.len(), 1);
+            history.forget(&[]);
+        }
+        assert_eq!(history.changes.len(), CHANGES_MOST);
+        assert_eq!(history.oldest, ops.end - 1 - CHANGES_MOST as u64);
+    }
+
+    proptest! {
+        #[test]
+        fn redo_brings_back_exactly_what_undo_took(
+            pushes in 1u64..150,
+            folded in 0u64..150,
+            undos in 0usize..200,
+        ) {
+            let folded = folded.min(pushes - 1);
+            let mut history = History::new(0);
+            (1..=pushes).for_each(|id| history.push(id, ME, EntryKind::Stroke));
+            (1..=folded).for_each(|id| {
+                history.forget(&[id]);
+            });
+            let mut seq = pushes;
+            let mut taken = Vec::new();
+            for _ in 0..undos {
+                let Some(entry) = history.undo_target(&ME) else {
+                    break;
+                };
+                seq += 1;
+                history.undo(seq, &ME, entry);
+                taken.push(entry);
+            }
+            let newest_first: Vec<u64> = (folded + 1..=pushes).rev().collect();
+            prop_assert_eq!(&taken[..], &newest_first[..undos.min(newest_first.len())]);
+            while let Some(entry) = taken.pop() {
+                prop_assert_eq!(history.redo_target(&ME), Some(entry));
+                seq += 1;
+                history.redo(seq, &ME, entry);
+            }
+            prop_assert_eq!(history.redo_target(&ME), None);
+            prop_assert_eq!(history.undo_target(&ME), Some(pushes));
+        }
+
+        #[test]
+        fn every_remembered_picture_comes_back(
+            ops in prop::collection::vec((0u8..4, any::<prop::sample::Index>()), 1..60),
+            folds in 0usize..4,
+        ) {
+            let mut history = History::new(0);
+            let mut pictures: Vec<BTreeSet<u64>> = vec![BTreeSet::new()];
+            let mut folded = BTreeMap::new();
+            for (at, (kind, pick)) in ops.iter().enumerate() {
+                let seq = at as u64 + 1;
+                let known: Vec<u64> = history.entries.keys().copied().collect();
+                match kind {
+                    1 if !known.is_empty() => {
+                        let id = known[pick.index(known.len())];
+                        if history.is_active(id) {
+                            history.undo(seq, &ME, id);
+                        } else {
+                            history.redo(seq, &ME, id);
+                        }
+                    }
+                    2 => {
+                        let to = pick.index(pictures.len()) as u64;
+                        if history.switches_back_to(to).is_some() {
+                            history.revert(seq, ME, to);
+                        }
+                    }
+                    _ => history.push(seq, ME, EntryKind::Stroke),
+                }
+                let for_good = folded.iter().filter(|(_, is_active)| **is_active);
+                pictures.push(for_good.map(|(id, _)| *id).chain(shown(&history)).collect());
+                if folded.len() < folds && at % 7 == 6 {
+                    let oldest = history
+                        .entries
+                        .iter()
+                        .find(|(_, entry)| entry.kind == EntryKind::Stroke)
+                        .map(|(id, entry)| (*id, entry.is_active));
+                    folded.extend(oldest);
+                    history.forget(oldest.map(|(id, _)| id).as_slice());
+                }
+            }
+            for (seq, picture) in pictures.iter().enumerate() {
+                let Some(switches) = history.switches_back_to(seq as u64) else {
+                    prop_assert!(!folded.is_empty(), "without folds every picture is remembered");
+                    continue;
+                };
+                let for_good = folded.iter().filter(|(_, is_active)| **is_active);
+                let mut now: BTreeSet<u64> = for_good.map(|(id, _)| *id).collect();
+                now.extend(shown(&history));
+                for Switch { entry, active } in switches {
+                    if history.kind(entry) == Some(EntryKind::Revert) {
+                        continue;
+                    }
+                    if active {
+                        now.insert(entry);
+                    } else {
+                        now.remove(&entry);
+                    }
+                }
+                prop_assert_eq!(&now, picture, "after op {}", seq);
+            }
+        }
+    }
+}

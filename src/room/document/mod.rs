@@ -1,0 +1,27 @@
+//! What a room's ops add up to: canvas, settings and one history.
+//!
+//! Pure: no clock, no tensors, nothing asynchronous. The same ops and the same rendered results, in
+//! the same order, make the same [`Document`], to the byte.
+
+mod apply;
+mod changed;
+mod history;
+mod prompts;
+mod refusal;
+mod request;
+mod settings;
+mod state;
+mod strokes;
+#[cfg(test)]
+mod tests;
+
+pub(super) use changed::{Changed, Obsolete, StrokeChange};
+pub(super) use prompts::WindowPrompts;
+pub(super) use refusal::Refusal;
+pub(super) use request::Request;
+pub(super) use settings::refine_steps;
+pub(super) use state::Document;
+pub(super) use strokes::{Resent, Verdict};
+
+#[cfg(test)]
+pub(super) use settings::seed_in_epoch;

@@ -1,0 +1,69 @@
+//! Why a document takes a request for an op not.
+
+use crate::protocol::{ErrorCode, ErrorMessage, MAX_STROKE_POINTS};
+
+/// Why a request makes no op. The sentences are for a person.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub(in crate::room) enum Refusal {
+    #[error("No stroke of that id is open; send its brush in the first message.")]
+    UnknownStroke,
+    #[error("That stroke has ended; begin a new one with its brush.")]
+    StrokeEnded,
+    #[error("A stroke of that id has been painted; give the next one a new id.")]
+    StrokeIdUsed,
+    #[error("The stroke has more than {MAX_STROKE_POINTS} points; end it and begin a new one.")]
+    StrokeTooLong,
+    #[error("Nothing of yours is left to undo.")]
+    NothingToUndo,
+    #[error("Nothing of yours is left to redo.")]
+    NothingToRedo,
+    #[error("The picture is already as it was then.")]
+    SamePicture,
+    #[error("`seq` is that of an op of this room, or 0.")]
+    UnknownSeq,
+    #[error("That picture is too old to go back to; choose a later one.")]
+    TooOld,
+    #[error("`steps` is 1 to {0} with this model.")]
+    Steps(u32),
+    #[error("`guidance_scale` is 0 to {0} with this model.")]
+    GuidanceScale(f64),
+    #[error("No sampler has that name; choose one of {0}.")]
+    UnknownSampler(String),
+    #[error("No uploaded image has that id; upload it again.")]
+    UnknownImage,
+    #[error("`rect` lies outside the canvas.")]
+    OutsideCanvas,
+    #[error("A viewer cannot change the picture; ask for an invite.")]
+    Viewer,
+}
+
+impl Refusal {
+    /// The stable code on the wire.
+    pub(in crate::room) fn code(&self) -> ErrorCode {
+        match self {
+            Self::UnknownStroke | Self::StrokeEnded => ErrorCode::UnknownStroke,
+            Self::StrokeTooLong => ErrorCode::TooLarge,
+            Self::NothingToUndo | Self::NothingToRedo | Self::SamePicture => {
+                ErrorCode::NothingToUndo
+            }
+            Self::StrokeIdUsed
+            | Self::UnknownSeq
+            | Self::TooOld
+            | Self::Steps(_)
+            | Self::GuidanceScale(_)
+            | Self::OutsideCanvas => ErrorCode::InvalidValue,
+            Self::UnknownSampler(_) => ErrorCode::UnknownSampler,
+            Self::UnknownImage => ErrorCode::UnknownImage,
+            Self::Viewer => ErrorCode::Forbidden,
+        }
+    }
+
+    /// The refusal as the wire says it; `stroke` is the id of the stroke that it is about.
+    pub(in crate::room) fn to_message(&self, stroke: Option<String>) -> ErrorMessage {
+        let message = ErrorMessage::new(self.code(), self.to_string());
+        ErrorMessage {
+            id: stroke,
+            ..message
+        }
+    }
+}

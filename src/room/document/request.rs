@@ -1,0 +1,100 @@
+//! Requests become ops, or are refused. Nothing changes here.
+
+use uuid::Uuid;
+
+use super::{
+    refusal::Refusal,
+    settings::{check_against_model, check_steps},
+    state::Document,
+    strokes::{Resent, Verdict},
+};
+use crate::protocol::{ModelInfo, Op, Rect, RenderWish, SettingsPatch, StrokeChunk};
+
+/// What a client asks of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::room) enum Request {
+    /// Undo the client's newest entry.
+    Undo,
+    /// Redo what the client undid last.
+    Redo,
+    /// The picture as it was after an earlier op.
+    Revert(u64),
+}
+
+impl Document {
+    /// The op that a request about the history makes now.
+    ///
+    /// # Errors
+    /// Nothing is left to undo or redo, the picture is as it was, or it is too old.
+    pub(in crate::room) fn op_of(&self, author: &Uuid, request: Request) -> Result<Op, Refusal> {
+        match request {
+            Request::Undo => {
+                let target = self.history.undo_target(author);
+                let target = target.ok_or(Refusal::NothingToUndo)?;
+                Ok(Op::Undo { target })
+            }
+            Request::Redo => {
+                let target = self.history.redo_target(author);
+                let target = target.ok_or(Refusal::NothingToRedo)?;
+                Ok(Op::Redo { target })
+            }
+            Request::Revert(seq) if seq > self.seq => Err(Refusal::UnknownSeq),
+            Request::Revert(seq) => match self.history.switches_back_to(seq) {
+                None => Err(Refusal::TooOld),
+                Some(switches) if switches.is_empty() => Err(Refusal::SamePicture),
+                Some(_) => Ok(Op::Revert { seq }),
+            },
+        }
+    }
+
+    /// Says whether a chunk of a stroke is new.
+    ///
+    /// # Errors
+    /// See [`Refusal`]: its stroke is not known, has ended, or is too long.
+    pub(in crate::room) fn judge(
+        &self,
+        author: Uuid,
+        chunk: &StrokeChunk,
+        resent: &mut Resent,
+    ) -> Result<Verdict, Refusal> {
+        self.strokes.judge(author, chunk, resent)
+    }
+
+    /// What a client that comes back may send again.
+    pub(in crate::room) fn resendable(&self, author: &Uuid) -> Resent {
+        self.strokes.resendable(author)
+    }
+
+    /// Checks settings against what the model can do.
+    ///
+    /// # Errors
+    /// Too many steps, too much guidance, an unknown sampler.
+    pub(in crate::room) fn check_settings(
+        patch: &SettingsPatch,
+        model: &ModelInfo,
+    ) -> Result<(), Refusal> {
+        check_against_model(patch, model)
+    }
+
+    /// Checks a request for a render. Answers where it is, and the op that has to come first where
+    /// there is no mask yet.
+    ///
+    /// # Errors
+    /// Too many steps, or a rectangle outside the canvas.
+    pub(in crate::room) fn check_render(
+        &self,
+        request: &RenderWish,
+        model: &ModelInfo,
+    ) -> Result<(Rect, Option<Op>), Refusal> {
+        if let Some(steps) = request.steps {
+            check_steps(steps, model)?;
+        }
+        let bounds = self.canvas.bounds();
+        let rect = request.rect.unwrap_or(bounds).intersect(&bounds);
+        if rect.is_empty() {
+            return Err(Refusal::OutsideCanvas);
+        }
+        let is_masked = !self.canvas.masked_rects(&rect).is_empty();
+        Ok((rect, (!is_masked).then_some(Op::Mask { rect })))
+    }
+}

@@ -1,0 +1,63 @@
+//! Settings against what the model can do, and which changes need new renders.
+
+use super::refusal::Refusal;
+use crate::protocol::{ModelInfo, Settings, SettingsPatch};
+
+/// Checks what only the model knows: steps, guidance and the sampler's name.
+///
+/// # Errors
+/// Too many steps, too much guidance, a sampler that the model does not list.
+pub(super) fn check_against_model(patch: &SettingsPatch, model: &ModelInfo) -> Result<(), Refusal> {
+    if let Some(steps) = patch.steps {
+        check_steps(steps, model)?;
+    }
+    if let (Some(scale), Some(most)) = (patch.guidance_scale, model.max_guidance_scale)
+        && scale > most
+    {
+        return Err(Refusal::GuidanceScale(most));
+    }
+    match &patch.sampler {
+        Some(name) if !model.samplers.contains(name) => {
+            Err(Refusal::UnknownSampler(model.samplers.join(", ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks a number of steps against the model's most.
+///
+/// # Errors
+/// Outside 1 … `max_steps`.
+pub(super) fn check_steps(steps: u32, model: &ModelInfo) -> Result<(), Refusal> {
+    match (1..=model.max_steps).contains(&steps) {
+        true => Ok(()),
+        false => Err(Refusal::Steps(model.max_steps)),
+    }
+}
+
+/// True when everything under the mask looks different with the new settings.
+pub(super) fn changes_the_picture(old: &Settings, new: &Settings) -> bool {
+    let without_room = |settings: &Settings| Settings {
+        spread: 0,
+        live: false,
+        ..settings.clone()
+    };
+    without_room(old) != without_room(new)
+}
+
+/// Steps of the render that refines a picture: twice as many, at least four, as the model allows.
+pub(in crate::room) fn refine_steps(steps: u32, max_steps: u32) -> u32 {
+    steps.saturating_mul(2).max(4).min(max_steps).max(steps)
+}
+
+/// The seed of an epoch: each apply moves the room on to new noise, and its undo moves it back.
+/// Epoch 0 is the seed itself; the others are mixed in with splitmix64's finaliser.
+pub(in crate::room) fn seed_in_epoch(seed: u64, epoch: u64) -> u64 {
+    if epoch == 0 {
+        return seed;
+    }
+    let mut mixed = seed ^ epoch.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}

@@ -1,0 +1,318 @@
+//! Replaying the same ops gives the same document, to the byte.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::{
+    canvas::{Mask, Pixels, Window, WindowRules, windows_for},
+    protocol::*,
+};
+
+const SIZE: CanvasSize = CanvasSize {
+    width: 128,
+    height: 64,
+};
+
+fn settings() -> Settings {
+    Settings {
+        prompt: "red apple".to_owned(),
+        negative_prompt: String::new(),
+        guidance_scale: 1.0,
+        guidance_rescale: None,
+        image_guidance_scale: None,
+        steps: 2,
+        strength: 1.0,
+        seed: 7,
+        variation: 0.0,
+        sampler: "lcm".to_owned(),
+        spread: 6,
+        live: true,
+        method: EditMethod::Ddim,
+        finish: Finish::None,
+        finish_strength: 1.0,
+    }
+}
+
+fn image(id: &str) -> Option<Pixels> {
+    let seed = id.bytes().fold(0u8, u8::wrapping_add);
+    let data = (0..SIZE.width * SIZE.height * 3).map(|at| (at as u8).wrapping_mul(seed));
+    Pixels::from_raw(SIZE.width, SIZE.height, data.collect()).ok()
+}
+
+/// What a document is made of, in order.
+#[derive(Clone, Debug)]
+enum Event {
+    Op(SequencedOp),
+    /// What the model made of a window.
+    Result(Window, Arc<Pixels>, Mask),
+}
+
+/// What a random member does.
+#[derive(Clone, Debug)]
+enum Action {
+    Stroke {
+        tool: u8,
+        from: (f32, f32),
+        to: (f32, f32),
+        is_new: bool,
+        done: bool,
+    },
+    Mask(Rect),
+    Spread(u32),
+    Seed(u64),
+    Apply,
+    Place(u8, bool),
+    Undo,
+    Redo,
+    Revert(prop::sample::Index),
+    Render(Rect, u8),
+}
+
+fn action() -> impl Strategy<Value = Action> {
+    let point = (-10f32..140.0, -10f32..70.0);
+    let rect = (0u32..120, 0u32..60, 1u32..128, 1u32..64)
+        .prop_map(|(x, y, width, height)| Rect::new(x, y, width, height));
+    prop_oneof![
+        8 => (0u8..4, point.clone(), point, any::<bool>(), any::<bool>()).prop_map(
+            |(tool, from, to, is_new, done)| Action::Stroke { tool, from, to, is_new, done }
+        ),
+        1 => rect.clone().prop_map(Action::Mask),
+        1 => (0u32..20).prop_map(Action::Spread),
+        1 => (0u64..9).prop_map(Action::Seed),
+        1 => Just(Action::Apply),
+        1 => (0u8..9, any::<bool>()).prop_map(|(image, invert)| Action::Place(image, invert)),
+        4 => Just(Action::Undo),
+        3 => Just(Action::Redo),
+        2 => any::<prop::sample::Index>().prop_map(Action::Revert),
+        4 => (rect, any::<u8>()).prop_map(|(rect, value)| Action::Render(rect, value)),
+    ]
+}
+
+/// The document that members make, and everything that made it.
+struct Studio {
+    document: Document,
+    events: Vec<Event>,
+    strokes: u32,
+}
+
+impl Studio {
+    fn new() -> Self {
+        Self {
+            document: Document::new(SIZE, settings()),
+            events: Vec::new(),
+            strokes: 0,
+        }
+    }
+
+    fn accept(&mut self, client: Uuid, op: Op) -> Changed {
+        let mut op = SequencedOp {
+            seq: self.document.seq() + 1,
+            client,
+            op,
+            switches: Vec::new(),
+        };
+        let changed = self.document.apply(&op, image).unwrap();
+        op.switches.clone_from(&changed.switches);
+        self.events.push(Event::Op(op));
+        changed
+    }
+
+    fn act(&mut self, client: Uuid, action: &Action) {
+        let op = match action {
+            Action::Stroke {
+                tool,
+                from,
+                to,
+                is_new,
+                done,
+            } => {
+                self.strokes += u32::from(*is_new);
+                let tools = [Tool::Brush, Tool::Mask, Tool::Erase, Tool::Restore];
+                let brush = Brush {
+                    tool: tools[usize::from(*tool)],
+                    size: 14.0,
+                    hardness: 0.5,
+                    opacity: 0.9,
+                    color: format!("#{:06x}", self.strokes * 77_777),
+                    prompt: self.strokes.is_multiple_of(3).then(|| "a boat".to_owned()),
+                };
+                let chunk = StrokeChunk {
+                    id: format!("{}", self.strokes),
+                    brush: is_new.then_some(brush),
+                    points: [from, to].map(|(x, y)| [*x, *y, 1.0]).to_vec(),
+                    done: *done,
+                };
+                let verdict = self.document.judge(client, &chunk, &mut Resent::default());
+                verdict.ok().map(|_| Op::Stroke(chunk))
+            }
+            Action::Mask(rect) => Some(Op::Mask { rect: *rect }),
+            Action::Spread(spread) => Some(Op::Settings(SettingsPatch {
+                spread: Some(*spread),
+                ..SettingsPatch::default()
+            })),
+            Action::Seed(seed) => Some(Op::Settings(SettingsPatch {
+                seed: Some(*seed),
+                ..SettingsPatch::default()
+            })),
+            Action::Apply => Some(Op::Apply {}),
+            Action::Place(image, invert) => Some(Op::Place {
+                image: format!("image {image}"),
+                mode: match invert {
+                    true => PlaceMode::Invert,
+                    false => PlaceMode::Plain,
+                },
+                prompt: Some("a house".to_owned()),
+            }),
+            Action::Undo => self.document.op_of(&client, Request::Undo).ok(),
+            Action::Redo => self.document.op_of(&client, Request::Redo).ok(),
+            Action::Revert(index) => {
+                let seq = index.index(self.document.seq() as usize + 1) as u64;
+                self.document.op_of(&client, Request::Revert(seq)).ok()
+            }
+            Action::Render(rect, value) => return self.render(rect, *value),
+        };
+        if let Some(op) = op {
+            self.accept(client, op);
+        }
+    }
+
+    fn render(&mut self, rect: &Rect, value: u8) {
+        let rules = WindowRules {
+            zoom: 1,
+            grid: 32,
+            context: 16,
+            minimum: 64,
+            maximum: 128,
+        };
+        let canvas = Rect::new(0, 0, SIZE.width, SIZE.height);
+        for window in windows_for(rect, &canvas, &rules) {
+            let Rect { width, height, .. } = window.rect;
+            let pixels = Arc::new(Pixels::new(width, height, [value; 3]));
+            let mask = self.document.canvas().repaint_mask(&window.rect);
+            self.document.paste(&window, &pixels, &mask);
+            self.events.push(Event::Result(window, pixels, mask));
+        }
+    }
+}
+
+fn replayed(events: &[Event]) -> Document {
+    let mut document = Document::new(SIZE, settings());
+    for event in events {
+        match event {
+            Event::Op(op) => {
+                let changed = document.apply(op, image).unwrap();
+                assert_eq!(changed.switches, op.switches);
+            }
+            Event::Result(window, pixels, mask) => {
+                document.paste(window, pixels, mask);
+            }
+        }
+    }
+    document
+}
+
+fn assert_same(found: &Document, expected: &Document) {
+    let everywhere = expected.canvas.bounds();
+    assert!(found.canvas.sketch() == expected.canvas.sketch(), "sketch");
+    assert!(found.canvas.result() == expected.canvas.result(), "result");
+    assert!(found.canvas.base() == expected.canvas.base(), "base");
+    assert!(
+        found.canvas.repaint_mask(&everywhere) == expected.canvas.repaint_mask(&everywhere),
+        "mask"
+    );
+    assert_eq!(found.history, expected.history);
+    assert_eq!(found.settings, expected.settings);
+    assert_eq!(found.strokes, expected.strokes);
+    assert_eq!(found.prompts, expected.prompts);
+    assert_eq!(found.photo(), expected.photo());
+    assert_eq!(found.noise_seed(), expected.noise_seed());
+    assert_eq!(found.seq, expected.seq);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn a_replay_is_the_document_to_the_byte(
+        actions in prop::collection::vec((0u128..3, action()), 1..160),
+    ) {
+        let mut studio = Studio::new();
+        for (client, action) in &actions {
+            studio.act(Uuid::from_u128(*client), action);
+        }
+        assert_same(&replayed(&studio.events), &studio.document);
+    }
+}
+
+#[test]
+fn what_is_folded_away_is_replayed_too() {
+    let mut studio = Studio::new();
+    let me = Uuid::from_u128(1);
+    for stroke in 0..150u8 {
+        let x = f32::from(stroke) % 120.0;
+        let action = Action::Stroke {
+            tool: stroke % 4,
+            from: (x, 10.0),
+            to: (x + 9.0, 50.0),
+            is_new: true,
+            done: stroke % 5 > 0,
+        };
+        studio.act(me, &action);
+        if stroke % 7 == 0 {
+            studio.act(me, &Action::Undo);
+            studio.render(&Rect::new(0, 0, 128, 64), stroke);
+        }
+    }
+    assert_same(&replayed(&studio.events), &studio.document);
+}
+
+#[test]
+fn an_op_out_of_order_or_without_its_image_changes_nothing() {
+    let mut studio = Studio::new();
+    let me = Uuid::from_u128(1);
+    studio.act(me, &Action::Mask(Rect::new(8, 8, 20, 20)));
+    let op = |seq, op| SequencedOp {
+        seq,
+        client: me,
+        op,
+        switches: Vec::new(),
+    };
+    let twice = studio.document.apply(&op(1, Op::Apply {}), image);
+    assert!(twice.is_err());
+    let place = Op::Place {
+        image: "lost".to_owned(),
+        mode: PlaceMode::Plain,
+        prompt: None,
+    };
+    let without = studio.document.apply(&op(2, place), |_| None);
+    assert!(without.is_err());
+    assert_same(&replayed(&studio.events), &studio.document);
+}
+
+#[test]
+fn a_mask_covers_exactly_its_rectangle_and_can_be_undone() {
+    let mut studio = Studio::new();
+    let me = Uuid::from_u128(1);
+    studio.act(me, &Action::Spread(0));
+    let rect = Rect::new(30, 7, 61, 40);
+    let changed = studio.accept(me, Op::Mask { rect });
+    assert_eq!(changed.mask, [rect]);
+    let everywhere = studio.document.canvas().bounds();
+    let mask = studio.document.canvas().repaint_mask(&everywhere);
+    for y in 0..SIZE.height {
+        for x in 0..SIZE.width {
+            let is_inside = rect.contains(&Rect::new(x, y, 1, 1));
+            assert_eq!(
+                mask.value(x, y),
+                if is_inside { 255 } else { 0 },
+                "{x}, {y}"
+            );
+        }
+    }
+    studio.act(me, &Action::Undo);
+    let mask = studio.document.canvas().repaint_mask(&everywhere);
+    assert!(mask.data().iter().all(|value| *value == 0));
+}

@@ -1,0 +1,148 @@
+//! Encoding of frames: off the actor, bounded, and once for all members who want the same. The
+//! encoder says itself how long it took, and how long the ops waited that a frame is the first to
+//! show.
+
+use std::{collections::VecDeque, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use tokio::sync::{OnceCell, Semaphore};
+
+use super::view::FramePlan;
+use crate::{
+    canvas::{Pixels, encode_image},
+    protocol::{FrameFormat, FrameHeader, encode_frame},
+};
+
+/// Quality of lossy frames, 1 … 100.
+const JPEG_QUALITY: u8 = 90;
+
+/// Encodes frames for all rooms of a process, a bounded number at once.
+#[derive(Clone, Debug)]
+pub(in crate::room) struct FrameEncoder {
+    at_once: Arc<Semaphore>,
+}
+
+impl FrameEncoder {
+    pub(in crate::room) fn new(at_once: usize) -> Self {
+        Self {
+            at_once: Arc::new(Semaphore::new(at_once.max(1))),
+        }
+    }
+
+    async fn encode(&self, pixels: Arc<Pixels>, format: FrameFormat) -> Option<Bytes> {
+        let permit = self.at_once.clone().acquire_owned().await.ok()?;
+        let encoded = tokio::task::spawn_blocking(move || {
+            let begun = Instant::now();
+            let encoded = encode_image(&pixels, format, JPEG_QUALITY);
+            metrics::histogram!("impasto_stage_seconds", "stage" => "codec")
+                .record(begun.elapsed());
+            drop(permit);
+            encoded
+        });
+        match encoded.await {
+            Ok(Ok(image)) => Some(image.into()),
+            Ok(Err(error)) => {
+                tracing::error!(%error, "a frame could not be encoded");
+                None
+            }
+            Err(error) => {
+                tracing::error!(%error, "the encoding of a frame broke off");
+                None
+            }
+        }
+    }
+}
+
+/// The pixels of a frame and, once somebody has asked, their encoded form.
+#[derive(Debug)]
+struct SharedImage {
+    plan: FramePlan,
+    pixels: Arc<Pixels>,
+    encoded: OnceCell<Option<Bytes>>,
+}
+
+impl SharedImage {
+    fn new(plan: FramePlan, pixels: Pixels) -> Self {
+        Self {
+            plan,
+            pixels: Arc::new(pixels),
+            encoded: OnceCell::new(),
+        }
+    }
+
+    /// True when a plan wants the same bytes.
+    fn serves(&self, plan: &FramePlan) -> bool {
+        let key = |plan: &FramePlan| (plan.layer, plan.rect, plan.format, plan.version);
+        key(&self.plan) == key(plan)
+    }
+
+    /// The encoded image; the first caller's work is shared.
+    async fn encoded(&self, encoder: &FrameEncoder) -> Option<Bytes> {
+        self.encoded
+            .get_or_init(|| encoder.encode(self.pixels.clone(), self.plan.format))
+            .await
+            .clone()
+    }
+}
+
+/// Encoded images that are kept for members who want the same.
+const IMAGES_KEPT: usize = 32;
+
+/// The images that were cut last, the oldest first.
+#[derive(Debug, Default)]
+pub(in crate::room) struct SharedImages(VecDeque<Arc<SharedImage>>);
+
+impl SharedImages {
+    /// The image of a plan: one that is kept, or a new one of what `pixels` cuts out.
+    pub(in crate::room) fn frame(
+        &mut self,
+        plan: FramePlan,
+        pixels: impl FnOnce() -> Pixels,
+    ) -> MemberFrame {
+        let known = self.0.iter().find(|image| image.serves(&plan)).cloned();
+        let image = known.unwrap_or_else(|| {
+            let image = Arc::new(SharedImage::new(plan, pixels()));
+            if self.0.len() == IMAGES_KEPT {
+                self.0.pop_front();
+            }
+            self.0.push_back(image.clone());
+            image
+        });
+        MemberFrame { plan, image }
+    }
+}
+
+/// A frame that a member is to get.
+#[derive(Clone, Debug)]
+pub(in crate::room) struct MemberFrame {
+    plan: FramePlan,
+    image: Arc<SharedImage>,
+}
+
+impl MemberFrame {
+    /// The binary frame; none when it could not be encoded, which is logged.
+    pub(in crate::room) async fn into_bytes(self, encoder: &FrameEncoder) -> Option<Bytes> {
+        let image = self.image.encoded(encoder).await?;
+        if let Some(arrived) = self.plan.arrived {
+            let now = tokio::time::Instant::now().into_std();
+            metrics::histogram!("impasto_stroke_to_pixel_seconds")
+                .record(now.saturating_duration_since(arrived));
+        }
+        let header = FrameHeader {
+            rev: self.plan.rev,
+            rect: self.plan.rect,
+            step: self.plan.step,
+            steps: self.plan.steps,
+            is_final: self.plan.is_final,
+            format: self.plan.format,
+            layer: self.plan.layer,
+        };
+        match encode_frame(&header, &image) {
+            Ok(frame) => Some(frame),
+            Err(error) => {
+                tracing::error!(%error, "a frame header could not be written");
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Renders: what goes out to the engine, and what comes back.
+
+use std::time::Instant;
+
+use uuid::Uuid;
+
+use super::{
+    edit::edit_of_window,
+    floors::Admissible,
+    jobs::{Job, JobWork, Reason, RenderJob},
+    state::Scheduler,
+};
+use crate::{
+    canvas::{Mask, Pixels, Window, WindowRules, feather},
+    engine::{Command, Event, RenderWork, Request, Work},
+    protocol::{Rect, RenderNews, RenderState, TimingsMs},
+    room::document::{Document, refine_steps},
+};
+
+/// A render whose pixels are to be shown.
+#[derive(Debug)]
+pub(in crate::room) struct FinishedRender {
+    /// Whose it is.
+    pub(in crate::room) author: Uuid,
+    /// Where it lies.
+    pub(in crate::room) window: Window,
+    /// As large as the window.
+    pub(in crate::room) pixels: Pixels,
+    /// As large as the window; 0 where something newer stands.
+    pub(in crate::room) mask: Mask,
+    /// The parts of the window that show it, one for each tile of the canvas.
+    pub(in crate::room) shown: Vec<Rect>,
+    /// `seq` of the last op that it knows.
+    pub(in crate::room) rev: u64,
+    /// Its steps.
+    pub(in crate::room) steps: u32,
+    /// True when no better one is planned.
+    pub(in crate::room) is_final: bool,
+    /// When the oldest op came in that this render shows for the first time.
+    pub(in crate::room) arrived: Option<Instant>,
+    /// News of it.
+    pub(in crate::room) news: RenderNews,
+}
+
+impl Scheduler {
+    /// How windows are cut now. The noise of a photo is that of the photo as large as it is.
+    fn window_rules(&self, document: &Document) -> WindowRules {
+        let zoom = match self.photo(document) {
+            Some(_) => 1,
+            None => self.options.rules.zoom,
+        };
+        WindowRules {
+            zoom,
+            ..self.options.rules
+        }
+    }
+
+    /// Sends an author's next render out, unless one is under way.
+    pub(in crate::room) fn dispatch(&mut self, author: Uuid, document: &Document, now: Instant) {
+        let live = document.settings().live;
+        let rules = self.window_rules(document);
+        let (size, rest) = (self.options.size, self.options.rest);
+        while let Some(queue) = self.queues.get_mut(&author)
+            && let Some((reason, window)) = queue.next_window(size, &rules, live, now, rest)
+        {
+            // The model repaints up to the window's edges what is to be repainted there too, so that
+            // neighbours agree; each shows its own part of it.
+            let repainted = document.canvas().repaint_mask(&window.rect);
+            let mask = feather(&window, &repainted);
+            if mask.bounds().is_empty() {
+                continue;
+            }
+            if self.has_to_wait(document, &window) {
+                if let Some(queue) = self.queues.get_mut(&author) {
+                    queue.wait_for_photo(reason, &window.core);
+                }
+                self.dispatch_inversions(document);
+                return;
+            }
+            let usual = document.settings().steps;
+            let better = refine_steps(usual, self.options.max_steps);
+            let (steps, is_final) = match reason {
+                Reason::Request(steps) => (steps.unwrap_or(usual), true),
+                Reason::Live => (usual, better == usual),
+                Reason::Refine => (better, true),
+            };
+            let photo = self.photo(document).and(document.photo());
+            let edit = edit_of_window(document, &window, repainted, steps, photo);
+            let Some(queue) = self.queues.get_mut(&author) else {
+                return;
+            };
+            if !is_final {
+                queue.refine_later(&window.core);
+            }
+            let work = JobWork::Render(RenderJob {
+                author,
+                reason,
+                window,
+                mask,
+                is_final,
+                arrived: match reason {
+                    Reason::Refine => None,
+                    Reason::Live | Reason::Request(_) => queue.take_arrival(),
+                },
+                submitted: now,
+            });
+            let ticket = self.jobs.push(document.seq(), window.rect, steps, work);
+            queue.started(ticket);
+            let work = Work::Render(Box::new(RenderWork { author, edit }));
+            self.command(Command::Start(Request { ticket, work }));
+            return;
+        }
+    }
+
+    /// Takes in what the engine says of a job. Answers the render that is to be shown.
+    pub(in crate::room) fn event(
+        &mut self,
+        event: Event,
+        document: &Document,
+        now: Instant,
+    ) -> Option<FinishedRender> {
+        let job = self.jobs.get(event.ticket())?;
+        match &job.work {
+            JobWork::Inversion(_) => {
+                self.inversion_event(event, document, now);
+                None
+            }
+            JobWork::Render(_) => self.render_event(event),
+        }
+    }
+
+    fn render_event(&mut self, event: Event) -> Option<FinishedRender> {
+        let ticket = event.ticket();
+        if let Event::Started { .. } = event {
+            let news = self.jobs.get(ticket)?.news(RenderState::Started);
+            self.tell(news);
+            return None;
+        }
+        if let Event::Progress { .. } = event {
+            return None;
+        }
+        let job = self.jobs.remove(ticket)?;
+        let JobWork::Render(render) = &job.work else {
+            return None;
+        };
+        if !job.is_live {
+            self.tell(job.news(RenderState::Superseded));
+            return None;
+        }
+        match event {
+            Event::Rendered {
+                pixels, timings, ..
+            } if is_of_window(&pixels, &render.window) => {
+                if let Some(queue) = self.queues.get_mut(&render.author) {
+                    queue.finished();
+                }
+                Some(self.admit(&job, render, pixels, timings))
+            }
+            Event::Failed { message, .. } => self.fail(&job, render, message),
+            // Nobody here cancelled it: the engine did. Ask again after the next op.
+            Event::Superseded { .. } => {
+                self.stall(render);
+                self.tell(job.news(RenderState::Superseded));
+                None
+            }
+            _ => {
+                let message = "The model made a picture of the wrong size.".to_owned();
+                self.fail(&job, render, message)
+            }
+        }
+    }
+
+    fn stall(&mut self, render: &RenderJob) {
+        if let Some(queue) = self.queues.get_mut(&render.author) {
+            queue.stall(render);
+        }
+    }
+
+    fn fail(&mut self, job: &Job, render: &RenderJob, message: String) -> Option<FinishedRender> {
+        self.stall(render);
+        let mut news = job.news(RenderState::Failed);
+        news.message = Some(message);
+        self.tell(news);
+        None
+    }
+
+    /// What can be shown of a render; where a newer render or an undo was faster it is rendered
+    /// again.
+    fn admit(
+        &mut self,
+        job: &Job,
+        render: &RenderJob,
+        pixels: Pixels,
+        timings: TimingsMs,
+    ) -> FinishedRender {
+        let window = render.window;
+        let Admissible { mask, shown, stale } =
+            self.floors.admit(&window.rect, &render.mask, job.rev);
+        if let Some(queue) = self.queues.get_mut(&render.author) {
+            for part in stale {
+                queue.put_back(render.reason, &part.intersect(&window.core));
+            }
+        }
+        let mut news = job.news(RenderState::Done);
+        news.timings_ms = Some(timings);
+        FinishedRender {
+            author: render.author,
+            window,
+            pixels,
+            mask,
+            shown,
+            rev: job.rev,
+            steps: job.steps,
+            is_final: render.is_final,
+            arrived: render.arrived,
+            news,
+        }
+    }
+}
+
+fn is_of_window(made: &Pixels, window: &Window) -> bool {
+    let shown = window.rect;
+    (made.width(), made.height()) == (shown.width, shown.height)
+}

@@ -1,0 +1,56 @@
+// The settings of the room, as a hand sets them.
+import assert from "node:assert/strict";
+import { hash, openRoom, settle } from "./browser.mjs";
+
+const local = (page) => page.evaluate(() => window.impasto.state().settings);
+
+export const settingsScenarios = {
+  async "variation, seed and finish are set, and an unused seed says so"({ browser, url, room, shots }) {
+    const ada = await openRoom(browser, url, room);
+    const bea = await openRoom(browser, url, room, { colorScheme: "light" });
+    const { page } = ada;
+    const variation = page.getByRole("slider", { name: "Variation" });
+    if ((await variation.count()) === 0) {
+      for (const { context } of [ada, bea]) await context.close();
+      return { skipped: "this server knows neither variation nor finishes" };
+    }
+    const { width, height } = await page.evaluate(() => window.impasto.canvas());
+    await page.evaluate(([w, h]) => window.impasto.paint([[w * 0.3, h * 0.5, 1], [w * 0.7, h * 0.5, 1]], { size: 80, color: "#cf2f26" }), [width, height]);
+    await settle(page, 120_000);
+    const die = page.getByRole("button", { name: "Roll another seed" });
+    await variation.focus();
+    await page.keyboard.press("ArrowRight");
+    await variation.evaluate((input) => {
+      input.value = "0";
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    await page.getByText("Seed, unused").waitFor();
+    assert.ok(await die.isDisabled(), "there is nothing to roll");
+    await page.screenshot({ path: `${shots}/variation-0.png` });
+    await bea.page.waitForFunction(() => window.impasto.state().settings.variation === 0);
+    await page.evaluate(() => window.impasto.settings({ variation: 1 }));
+    await bea.page.waitForFunction(() => window.impasto.state().settings.variation === 1);
+    assert.ok(await die.isEnabled());
+    await settle(page, 120_000);
+    const before = await hash(page, "result");
+    const { seed } = await local(page);
+    await die.click();
+    await page.waitForFunction((old) => window.impasto.state().settings.seed !== old && window.impasto.state().pending === 0, seed);
+    await settle(page, 120_000);
+    assert.notEqual(await hash(page, "result"), before, "another seed makes another picture");
+
+    await page.getByLabel("Finish", { exact: true }).selectOption("none");
+    const strength = page.getByRole("slider", { name: "Finish strength" });
+    assert.ok(await strength.isDisabled(), "no finish has no strength");
+    await page.waitForFunction(() => window.impasto.state().pending === 0);
+    await settle(page, 120_000);
+    await page.getByLabel("Finish", { exact: true }).selectOption("ink");
+    assert.ok(await strength.isEnabled());
+    await bea.page.waitForFunction(() => window.impasto.state().settings.finish === "ink");
+    await settle(page, 120_000);
+    await page.screenshot({ path: `${shots}/finish-ink.png` });
+    await bea.page.screenshot({ path: `${shots}/finish-ink-light.png` });
+    assert.deepEqual([...ada.troubles, ...bea.troubles], []);
+    for (const { context } of [ada, bea]) await context.close();
+  },
+};

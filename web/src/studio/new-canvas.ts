@@ -1,0 +1,43 @@
+import type { CanvasSize } from "../protocol";
+import { newRoomName } from "../wire/identity";
+import { authorization, reasonOf } from "./pictures";
+
+/** The sides that the server makes, in pixels. */
+export const SIDES = { least: 64, most: 4096, step: 64 } as const;
+
+/** Sizes that are offered by name. */
+export const SIZES: readonly (CanvasSize & { name: string })[] = [
+  { name: "Small square", width: 512, height: 512 },
+  { name: "Square", width: 768, height: 768 },
+  { name: "Large square", width: 1024, height: 1024 },
+  { name: "Landscape", width: 1536, height: 1024 },
+  { name: "Portrait", width: 1024, height: 1536 },
+  { name: "Huge square", width: 2048, height: 2048 },
+];
+
+/** A side as the server makes it: a multiple of 64 within its limits; undefined where it is no number. */
+export function sideOf(typed: string): number | undefined {
+  const side = Number(typed);
+  if (typed.trim() === "" || !Number.isFinite(side) || side < SIDES.least || side > SIDES.most) return undefined;
+  return Math.ceil(side / SIDES.step) * SIDES.step;
+}
+
+/** Makes a room with a canvas of this size, and answers the address of its page. */
+export async function makeCanvas(page: URL, size: CanvasSize, random: () => number): Promise<string> {
+  let answer: Response;
+  try {
+    answer = await fetch("v1/rooms", {
+      method: "POST",
+      headers: { "content-type": "application/json", ...authorization() },
+      body: JSON.stringify({ name: newRoomName(random), width: size.width, height: size.height }),
+    });
+  } catch {
+    throw new Error("The server cannot be reached; try again when the connection is back.");
+  }
+  if (!answer.ok) throw new Error(await reasonOf(answer));
+  const { room, invites } = (await answer.json()) as { room: string; invites: { owner: string } };
+  const address = new URL(page.pathname, page);
+  address.searchParams.set("room", room);
+  address.hash = `token=${invites.owner}`;
+  return address.href;
+}
