@@ -351,7 +351,7 @@ async fn an_address_makes_so_many_rooms_and_then_waits() {
     let mut third = server.connect("three").await;
     third.hello(json!({})).await;
     let (messages, code) = third.until_closed().await;
-    assert_eq!((&messages[0]["code"], code), (&json!("rate_limited"), 1008));
+    assert_eq!((&messages[0]["code"], code), (&json!("rate_limited"), 1013));
     // Rooms that there are stay open.
     server.join("one").await;
     server.join(made["room"].as_str().unwrap()).await;

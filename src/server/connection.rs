@@ -113,7 +113,9 @@ async fn enter(
     let refuse = |refused: ApiError| {
         let error = refused.to_message();
         let code = match error.code {
-            ErrorCode::RoomFull | ErrorCode::Unavailable => close::TRY_AGAIN,
+            ErrorCode::RoomFull | ErrorCode::Unavailable | ErrorCode::RateLimited => {
+                close::TRY_AGAIN
+            }
             ErrorCode::Internal => close::INTERNAL,
             _ => close::POLICY,
         };
