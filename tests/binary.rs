@@ -475,6 +475,8 @@ fn generate_repeats_itself_and_takes_its_own_latents_back() {
                 "2",
                 "--seed",
                 "5",
+                "--variation",
+                "1",
                 "--json",
                 "--out",
             ])

@@ -117,6 +117,7 @@ fn a_photo_is_inverted_and_edited_inside_its_mask_only() {
     let edit = [
         &edit[..],
         &["--prompt", "a red apple", "--json", "--seed", "3"],
+        &["--steps", "4", "--strength", "1", "--guidance-scale", "1"],
     ]
     .concat();
     let mut made = Vec::new();

@@ -414,6 +414,7 @@ fn the_command_line_gives_the_same_latents() {
         if let Some(image) = fixture.image(asked) {
             write_png(&path("image.png"), &image);
             command.arg("--image").arg(path("image.png"));
+            command.args(["--strength", "1"]);
         }
         if let Some((width, height, bytes)) = fixture.bytes(asked, "mask") {
             let grey = bytes.into_iter().flat_map(|value| [value; 3]).collect();

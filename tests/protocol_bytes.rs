@@ -130,6 +130,14 @@ fn server_messages_are_written_exactly_so() {
         steps: 25,
         psnr_db: Some(31.5),
     });
+    let mask = SequencedOp {
+        seq: 6,
+        client,
+        op: Op::Mask {
+            rect: Rect::new(0, 0, 64, 64),
+        },
+        switches: Vec::new(),
+    };
     let undo = SequencedOp {
         seq: 7,
         client,
@@ -172,10 +180,13 @@ fn server_messages_are_written_exactly_so() {
             json!({"type":"welcome","protocol":1,"room":"studio","client":CLIENT,"role":"editor",
                 "seq":4,"canvas":{"width":512,"height":256},
                 "settings":{"prompt":"p","negative_prompt":"","guidance_scale":1.0,"steps":2,
-                    "strength":0.5,"seed":3,"sampler":"lcm","spread":16,"live":true,
-                    "method":"edit-friendly"},
+                    "strength":0.5,"seed":3,"variation":0.0,"sampler":"lcm","spread":16,"live":true,
+                    "method":"edit-friendly","finish":"none","finish_strength":1.0},
                 "model":{"id":"storybook","family":"sketch","native_size":256,"largest_zoom":1,"device":"cpu",
-                    "dtype":"f32","max_steps":50,"samplers":["lcm"]},
+                    "dtype":"f32","max_steps":50,"samplers":["lcm"],
+                    "defaults":{"sampler":"lcm","steps":2,"guidance_scale":1.0,"strength":1.0,
+                        "variation":0.0,"finish":"none","finish_strength":1.0,
+                        "photo":{"guidance_scale":3.0,"strength":0.7,"finish":"none"}}},
                 "members":[{"client":CLIENT,"name":"Ada","role":"owner"}]}),
         ),
         (
@@ -183,10 +194,13 @@ fn server_messages_are_written_exactly_so() {
             json!({"type":"welcome","protocol":1,"room":"studio","client":CLIENT,"role":"editor",
                 "seq":4,"canvas":{"width":512,"height":256},
                 "settings":{"prompt":"p","negative_prompt":"","guidance_scale":1.0,"steps":2,
-                    "strength":0.5,"seed":3,"sampler":"lcm","spread":16,"live":true,
-                    "method":"edit-friendly"},
+                    "strength":0.5,"seed":3,"variation":0.0,"sampler":"lcm","spread":16,"live":true,
+                    "method":"edit-friendly","finish":"none","finish_strength":1.0},
                 "model":{"id":"storybook","family":"sketch","native_size":256,"largest_zoom":1,"device":"cpu",
-                    "dtype":"f32","max_steps":50,"samplers":["lcm"]},
+                    "dtype":"f32","max_steps":50,"samplers":["lcm"],
+                    "defaults":{"sampler":"lcm","steps":2,"guidance_scale":1.0,"strength":1.0,
+                        "variation":0.0,"finish":"none","finish_strength":1.0,
+                        "photo":{"guidance_scale":3.0,"strength":0.7,"finish":"none"}}},
                 "members":[{"client":CLIENT,"name":"Ada","role":"owner"}],
                 "photo":{"seq":4,"done":[[0,0,256,256]],"running":[{"rect":[256,0,256,256],"step":7}],
                     "steps":25,"psnr_db":31.5}}),
@@ -203,8 +217,13 @@ fn server_messages_are_written_exactly_so() {
             json!({"type":"ack","seq":7}),
         ),
         (
+            ServerMessage::Op(mask),
+            json!({"type":"op","seq":6,"client":CLIENT,"op":{"type":"mask","rect":[0,0,64,64]}}),
+        ),
+        (
             ServerMessage::Op(undo),
-            json!({"type":"op","seq":7,"client":CLIENT,"op":{"type":"undo","target":5}}),
+            json!({"type":"op","seq":7,"client":CLIENT,"op":{"type":"undo","target":5},
+                "switches":[{"entry":5,"active":false}]}),
         ),
         (
             ServerMessage::Render(news),

@@ -45,6 +45,8 @@ fn a_scorecard_of_the_bundled_model() {
         "lcm,ddim-inverse,ddim",
         "--steps",
         "2,1",
+        "--variation",
+        "1",
         "--json",
     ];
     let output = eval(folder.path(), &flags);

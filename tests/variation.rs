@@ -90,7 +90,7 @@ fn what_is_out_of_range_is_named_with_what_it_may_be() {
         (
             ["--finish", "pastel"],
             "--finish",
-            "none, oil, watercolour, ink",
+            "none, oil, watercolour or ink",
         ),
         (["--finish-strength", "2"], "--finish-strength", "0 to 1"),
     ] {

@@ -18,21 +18,21 @@ from sheets import labelled, save, sheet
 BEGIN, END = "<!-- figures: made by train/card.py -->", "<!-- end of figures -->"
 
 
-def sheet_of_words(painter, side=88):
+def sheet_of_words(painter, variation, side=88):
     """64 prompts at 1, 2 and 4 steps, from words alone."""
     columns = []
     for title, prompts in groups().items():
-        made = [painter.paint(None, list(prompts), steps) for steps in (1, 2, 4)]
+        made = [painter.paint(None, list(prompts), steps, variation=variation) for steps in (1, 2, 4)]
         columns.append((title, [labelled(prompt, pictures, side) for prompt, *pictures in zip(prompts, *made)]))
     return sheet(columns)
 
 
-def sheet_of_sketches(painter, side=128, tall=8):
+def sheet_of_sketches(painter, variation, side=128, tall=8):
     """32 sketches painted by hand, each beside what two steps make of it, in columns of `tall`."""
     columns = []
     for title, examples in (("Landscapes", landscapes()), ("Objects", objects()), ("Objects in landscapes", objects_in_landscapes())):
         prompts, sketches = zip(*examples)
-        made = painter.paint(np.stack(sketches), list(prompts), 2)
+        made = painter.paint(np.stack(sketches), list(prompts), 2, variation=variation)
         rows = [labelled(prompt, pictures, side) for prompt, *pictures in zip(prompts, sketches, made)]
         columns += [(title, rows[start : start + tall]) for start in range(0, len(rows), tall)]
     return sheet(columns)
@@ -53,6 +53,8 @@ if __name__ == "__main__":
     parser.add_argument("--only", choices=("sheets", "figures"))
     parser.add_argument("--count", type=int, help="held-out pictures to take, for a quick look; README.md stays as it is")
     parser.add_argument("--guidance", type=float, default=BASE_GUIDANCE, help="of the base model")
+    parser.add_argument("--variation", type=float, default=0.0, help="of the few-step pictures, 0 to 1")
+    parser.add_argument("--few", action="store_true", help="leave out the base model, whose 50 steps take most of the time; README.md stays as it is")
     options = parser.parse_args()
     if DEVICE.type == "cpu":
         torch.set_num_threads(1)
@@ -61,11 +63,11 @@ if __name__ == "__main__":
     if options.only != "figures":
         if seen := seen_after_all():
             raise SystemExit(f"Captions have these words after all, choose others in prompts.py: {', '.join(seen)}")
-        save(sheet_of_words(painter), options.out / "contact-sheet-words.png")
-        save(sheet_of_sketches(painter), options.out / "contact-sheet-sketches.png")
+        save(sheet_of_words(painter, options.variation), options.out / "contact-sheet-words.png")
+        save(sheet_of_sketches(painter, options.variation), options.out / "contact-sheet-sketches.png")
     if options.only != "sheets":
-        figures = all_figures(painter, Clip(options.clip), options.count, options.guidance)
+        figures = all_figures(painter, Clip(options.clip), options.count, options.guidance, options.variation, not options.few)
         print(table(figures))
         replace_file(options.out / "figures.json", lambda path: path.write_text(json.dumps(figures, indent=2) + "\n"))
-        if options.count is None and (options.out / "README.md").exists():
+        if options.count is None and not options.few and (options.out / "README.md").exists():
             rewrite_tables(options.out / "README.md", table(figures))

@@ -9,8 +9,8 @@ from settings import DEVICE
 #: Where sampling starts, from noise alone. The schedule would leave a trace of the picture there, enough to read its
 #: colours from, so that the network would trust it more than the sketch and the words (Lin et al., 2023).
 FIRST_STEP = 999
-#: The few-step sampler's timesteps after it: those of two to four steps.
-LATER_STEPS = (759, 499, 499, 259)
+#: The few-step sampler's timesteps after it, those of two to four steps: two are what the product takes.
+LATER_STEPS = (759, 499, 499, 499, 499, 259)
 
 
 class Denoiser:

@@ -1,7 +1,7 @@
 """Sharpens what one and two steps make, after unet.py.
 
-Regression to the mean leaves few-step pictures soft. Here the network's own one- and two-step pictures, made from
-pure noise as the product makes them, are also judged by a critic (adversarial diffusion distillation, Sauer et al.,
+Regression to the mean leaves few-step pictures soft. Here the network's own one- and two-step pictures, made as the
+product makes them, are also judged by a critic (adversarial diffusion distillation, Sauer et al.,
 2023). Some samples stay ordinary diffusion, so that many steps and inversion still work.
 """
 
@@ -13,7 +13,7 @@ from denoiser import FIRST_STEP, LATER_STEPS, Denoiser
 from pairs import Pairs
 from settings import DEVICE, REFINE_MINUTES, WORK, TimeBox, claim_pid, like, load_checkpoint, save_checkpoint
 from team import WORKERS, run_team
-from unet import AVERAGE_EVERY, CHECKPOINT as START
+from unet import AVERAGE_EVERY, CHECKPOINT as START, pick_variation
 
 CHECKPOINT = WORK / "refined.pt"
 BATCH = 256 if DEVICE.type == "cuda" else 32
@@ -60,16 +60,18 @@ def refine(team, minutes):
         for group in optimizer.param_groups:
             group["lr"] = rate
         pictures, sketches, words = pairs.batch(4 * quarter)
-        # A quarter is a first step from noise, one half a second step after it (which learns more slowly, since it must not
-        # take the noise for something that is there), a quarter ordinary diffusion.
+        # A quarter is a first step, one half a second step after it, both with as much noise as the painter's variation asks
+        # for, a quarter ordinary diffusion.
         times = torch.full((4 * quarter,), FIRST_STEP, device=DEVICE)
         times[quarter : 3 * quarter] = SECOND
         times[3 * quarter :] = later_timesteps(pairs, quarter)
-        sample = torch.randn_like(pictures)
+        variation = pick_variation(pairs, 4 * quarter)
+        sample = variation * torch.randn_like(pictures)
         with torch.no_grad():
             middle, plain = slice(quarter, 3 * quarter), slice(3 * quarter, 4 * quarter)
             before = denoiser.denoised(sample[middle], sketches[middle], torch.full_like(times[middle], FIRST_STEP), words[middle])
-            sample[middle] = denoiser.noised(before, times[middle])
+            root, rest = denoiser.roots(times[middle])
+            sample[middle] = root * before + rest * variation[middle] * torch.randn_like(before)
             sample[plain] = denoiser.noised(pictures[plain], times[plain])
         made = denoiser.denoised(sample, sketches, times, words)
         few_made, few_rows = made[: 3 * quarter], (pictures[: 3 * quarter], sketches[: 3 * quarter], words[: 3 * quarter])

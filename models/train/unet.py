@@ -1,8 +1,8 @@
 """Trains the UNet: noise latents and sketch latents in, v out, told by the caption's words.
 
-High noise comes often, as the product starts from pure noise and takes one to four steps. The later of those steps do not
-see a finished picture under their noise but what the first step made: some samples are made as sampling makes them.
-refine.py goes on from here.
+Most samples are what the product's one to four steps see: a first step from zeros, and a later step from what the network's
+own first step made, without noise. In some of them the noise is there in part, as the painter's variation asks for it; the
+rest is ordinary diffusion, which many steps and inversion need. refine.py goes on from here.
 """
 
 import torch
@@ -17,24 +17,45 @@ from team import WORKERS, run_team
 CHECKPOINT = WORK / "unet.pt"
 #: Muon's learning rate at the start and at the end; Adam, for the rest, takes a tenth. What words mean in a small part of
 #: a picture is learned when the rate is low: at 0.02 it drowns in the noise of the batches.
-RATES = 0.006, 0.0005
+RATES = 0.003, 0.0003
+#: Steps until the rate is reached: Muon's momentum must have gathered.
+WARM_UP = 20
 #: A GPU is idle most of the time with fewer.
 BATCH = 512 if DEVICE.type == "cuda" else 32
 AVERAGE_EVERY = 5
-#: The timesteps of the few-step sampler, which get a share of the samples of their own. The later ones as often as the
-#: first: the third version, which saw them less, came out of its second step further from the picture than of its first.
-FEW_STEPS = torch.tensor((FIRST_STEP,) * 4 + LATER_STEPS, device=DEVICE)
-FEW_SHARE = 0.85
-#: How many of the sampler's later steps go on from the network's own first step, not from the finished picture.
-OWN_SHARE = 0.5
+#: How many of a batch's samples are ordinary diffusion; the others are first steps, and LATER_SHARE of those go on to a
+#: later one.
+PLAIN_SHARE, LATER_SHARE = 0.2, 0.6
+#: How often there is no noise in the first and later steps, which is the product's default; else its scale is anything
+#: up to 1.
+STILL_SHARE = 0.7
 
 
 def pick_timesteps(pairs, count):
-    """Mostly the few-step sampler's; of the rest half uniform, half leaning towards noise."""
+    """Of ordinary diffusion: half uniform, half leaning towards noise."""
     uniform = pairs.uniform(count)
-    steps = torch.where(pairs.uniform(count) < 0.5, uniform, 1 - (1 - uniform) ** 2)
-    few = FEW_STEPS[pairs.whole(0, len(FEW_STEPS), count)]
-    return torch.where(pairs.uniform(count) < FEW_SHARE, few, (1000 * steps).long().clamp(0, 999))
+    return (1000 * torch.where(pairs.uniform(count) < 0.5, uniform, 1 - (1 - uniform) ** 2)).long().clamp(0, 999)
+
+
+def pick_variation(pairs, count):
+    """How much noise each sample's steps have, as (N, 1, 1, 1)."""
+    return torch.where(pairs.uniform(count) < STILL_SHARE, torch.zeros(count, device=DEVICE), pairs.uniform(count))[:, None, None, None]
+
+
+def learn_ordinary(denoiser, pairs, pictures, sketches, words):
+    """The squared errors of v, (N,), at any timestep of ordinary diffusion."""
+    times, noise = pick_timesteps(pairs, len(pictures)), torch.randn_like(pictures)
+    root, rest = denoiser.roots(times)
+    # At the last timestep the schedule would leave a trace of the picture, which sampling does not have.
+    sample = torch.where((times == FIRST_STEP)[:, None, None, None], noise, root * pictures + rest * noise)
+    made = denoiser.v(sample, sketches, times, words)
+    return (made - (root * noise - rest * pictures)).square().flatten(1).mean(1)
+
+
+def learn_step(denoiser, sample, pictures, sketches, times, words):
+    """A step of few: what it makes, and its squared errors (N,), of the picture itself."""
+    made = denoiser.denoised(sample, sketches, times, words)
+    return made, (made - pictures).square().flatten(1).mean(1)
 
 
 def ends_and_inner(network):
@@ -62,37 +83,37 @@ def train(team, minutes):
     torch.manual_seed(step * 100 + team.rank)
     pairs = Pairs(step, team.rank)
     denoiser = Denoiser(network)
-    loss_mean, done, later = 0.0, box.done, torch.tensor(LATER_STEPS, device=DEVICE)
+    means, done, steps = [0.0, 0.0, 0.0], box.done, torch.tensor(LATER_STEPS, device=DEVICE)
+    count = BATCH // WORKERS
+    plain = round(PLAIN_SHARE * count)
+    later = round(LATER_SHARE * (count - plain))
+    seen = count + later
     while not done:
         share = team.agree_on_share(box.share)
-        first, final = RATES
-        rate = (first + (final - first) * share) * min(1, (step + 1) / 100)
+        rate = (RATES[0] + (RATES[1] - RATES[0]) * share) * min(1, (step + 1) / WARM_UP)
         for optimizer, base in zip(optimizers, (1.0, 0.1)):
             for group in optimizer.param_groups:
                 group["lr"] = rate * base
-        pictures, sketches, words = pairs.batch(BATCH // WORKERS)
-        times = pick_timesteps(pairs, len(pictures))
-        noise = torch.randn_like(pictures)
-        root, rest = denoiser.roots(times)
-        sample = torch.where((times == FIRST_STEP)[:, None, None, None], noise, root * pictures + rest * noise)
-        own = torch.isin(times, later) & (torch.rand(len(times), device=DEVICE) < OWN_SHARE)
-        if own.any():
-            with torch.no_grad():
-                first_made = denoiser.denoised(noise[own], sketches[own], torch.full_like(times[own], FIRST_STEP), words[own])
-                sample[own] = denoiser.noised(first_made, times[own])
-        made = denoiser.v(sample, sketches, times, words)
-        error = (made - (root * noise - rest * pictures)).square().flatten(1).mean(1)
-        # There the noise of the sample is not the only thing between it and the picture: the picture is what counts.
-        error[own] = (root * sample - rest * made - pictures)[own].square().flatten(1).mean(1)
-        loss = error.mean()
+        rows = pairs.batch(count)
+        few = [part[plain:] for part in rows]
+        variation = pick_variation(pairs, count - plain)
         network.zero_grad()
-        loss.backward()
+        ordinary = learn_ordinary(denoiser, pairs, *(part[:plain] for part in rows))
+        first_times = torch.full((count - plain,), FIRST_STEP, device=DEVICE)
+        made, first = learn_step(denoiser, variation * torch.randn_like(few[0]), few[0], few[1], first_times, few[2])
+        ((ordinary.sum() + first.sum()) / seen).backward()
+        times = steps[pairs.whole(0, len(steps), later)]
+        root, rest = denoiser.roots(times)
+        sample = root * made[:later].detach() + rest * variation[:later] * torch.randn_like(few[0][:later])
+        _, second = learn_step(denoiser, sample, few[0][:later], few[1][:later], times, few[2][:later])
+        (second.sum() / seen).backward()
         team.average_gradients(parameters)
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         for optimizer in optimizers:
             optimizer.step()
         step += 1
-        loss_mean += max(0.02, 1 / (step - started)) * (loss.item() - loss_mean)
+        for index, errors in enumerate((ordinary, first, second)):
+            means[index] += max(0.02, 1 / (step - started)) * (errors.mean().item() - means[index])
         if step % 50 == 0:
             pairs.look()
         box.tick()
@@ -102,8 +123,8 @@ def train(team, minutes):
         if step % AVERAGE_EVERY == 0:
             for name, value in network.state_dict().items():
                 average[name].lerp_(value, max(0.01, 1 / (1 + step / 8)) * AVERAGE_EVERY if step > 8 * AVERAGE_EVERY else 1.0)
-        if step % 25 == 0:
-            print(f"step {step} {box.minutes:.1f} min loss {loss_mean:.4f} rate {rate:.1e} scenes {len(pairs)}")
+        if step % 10 == 0:
+            print(f"step {step} {box.minutes:.1f} min ordinary {means[0]:.4f} first {means[1]:.4f} later {means[2]:.4f} rate {rate:.1e} scenes {len(pairs)}")
         if box.save_due() or done:
             save_checkpoint(CHECKPOINT, network=network.state_dict(), optimizer=optimizers[1].state_dict(), average=average, step=step, seconds=box.seconds)
     box.leave()

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::Pixels;
 use super::blend::{mix_pixel, scale};
 use super::mask::Mask;
-use super::stroke::{MAX_BRUSH_SIZE, Rasteriser};
-use super::tile::{Coverage, TILE, TileIndex, tile_rect, tiles_of};
-use crate::protocol::{Brush, Rect, Tool};
+use super::stroke::Pen;
+use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, tiles_of};
+use crate::protocol::{Brush, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, Rect, Tool};
 
 /// Why a stroke cannot begin.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -63,7 +63,7 @@ pub(super) enum EntryKind {
 #[derive(Clone, Debug)]
 pub(super) struct Stroke {
     pub(super) ink: Ink,
-    pub(super) rasteriser: Rasteriser,
+    pub(super) pen: Pen,
     pub(super) coverage: Coverage,
     /// What lies under the stroke, kept while it is drawn.
     pub(super) under: Option<HashMap<TileIndex, UnderTile>>,
@@ -109,7 +109,7 @@ impl Stroke {
                 })
             }
         };
-        let size = check("size", brush.size, 0.1, MAX_BRUSH_SIZE)?;
+        let size = check("size", brush.size, MIN_BRUSH_SIZE, MAX_BRUSH_SIZE)?;
         let hardness = check("hardness", brush.hardness, 0.0, 1.0)?;
         let opacity = check("opacity", brush.opacity, 0.0, 1.0)?;
         let ink = Ink {
@@ -119,7 +119,7 @@ impl Stroke {
         };
         Ok(Self {
             ink,
-            rasteriser: Rasteriser::new(size, hardness),
+            pen: Pen::new(size, hardness),
             coverage: Coverage::default(),
             under: Some(HashMap::new()),
         })
@@ -127,16 +127,24 @@ impl Stroke {
 
     /// A mask that covers a rectangle whole.
     pub(super) fn from_mask_rect(rect: &Rect) -> Self {
-        let row = vec![u8::MAX; rect.width as usize];
         let mut coverage = Coverage::default();
-        coverage.raise(rect, |_| &row, |_, _, _| ());
+        for index in tiles_of(rect) {
+            let tile = tile_rect(index);
+            let part = tile.intersect(rect);
+            let mut values = vec![0; TILE_AREA].into_boxed_slice();
+            for y in part.y..part.bottom() {
+                let at = ((y - tile.y) * TILE + part.x - tile.x) as usize;
+                values[at..at + part.width as usize].fill(u8::MAX);
+            }
+            coverage.put(index, values, &part);
+        }
         Self {
             ink: Ink {
                 tool: Tool::Mask,
                 color: [0; 3],
                 opacity: u8::MAX,
             },
-            rasteriser: Rasteriser::new(1.0, 1.0),
+            pen: Pen::new(1.0, 1.0),
             coverage,
             under: None,
         }
@@ -146,7 +154,7 @@ impl Stroke {
     pub(super) fn continued(&self) -> Self {
         Self {
             ink: self.ink.clone(),
-            rasteriser: self.rasteriser.clone(),
+            pen: self.pen.clone(),
             coverage: Coverage::default(),
             under: Some(HashMap::new()),
         }
@@ -188,7 +196,7 @@ impl Ink {
     }
 
     /// How much of a pixel takes on the colour (or the base, for the eraser)
-    /// where the dabs cover `covered` of it; 0 for tools that do not paint.
+    /// where the brush covers `covered` of it; 0 for tools that do not paint.
     pub(super) fn paint_weight(&self, covered: u8) -> u8 {
         match self.tool {
             Tool::Brush | Tool::Erase => scale(covered, self.opacity),

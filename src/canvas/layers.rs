@@ -1,17 +1,13 @@
 //! The canvas: base, sketch, footprint and result, and what can be undone.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::blend::{further_weight, mix_pixel};
-use super::entry::{CanvasError, Entry, EntryKind, Stroke, UnderTile};
+use super::entry::{CanvasError, Entry, EntryKind, Stroke};
 use super::mask::Mask;
-use super::tile::{TILE_AREA, TileIndex, tile_rect};
 use super::{Pixels, fit_to};
-use crate::protocol::{Brush, CanvasSize, Rect, StrokePoint};
+use crate::protocol::{Brush, CanvasSize, MAX_SPREAD, Rect};
 
-/// The largest dilation, in canvas pixels.
-pub const MAX_DILATION: u32 = 256;
 /// The most strokes, images and applied results that can be undone.
 pub const MAX_UNDO_ENTRIES: usize = 100;
 /// The most bytes that undoing may hold, on top of the canvas itself.
@@ -19,8 +15,6 @@ pub const MAX_UNDO_BYTES: usize = 128 << 20;
 
 /// Strokes that are drawn at the same time without being replayed.
 const OPEN_STROKES: usize = 8;
-/// Tiles that an open stroke remembers of what lies under it.
-const OPEN_TILES: usize = 1024;
 
 /// Everything that a room's picture is made of.
 ///
@@ -50,14 +44,6 @@ pub(super) struct Floor {
     pub(super) base_id: Option<u64>,
     pub(super) sketch: Arc<Pixels>,
     pub(super) footprint: Mask,
-}
-
-/// A tile that a chunk drew on.
-struct Touched {
-    /// The coverage before; `None` when the stroke was not there yet.
-    before: Option<Box<[u8]>>,
-    /// The part that may have changed.
-    part: Rect,
 }
 
 impl Canvas {
@@ -131,11 +117,11 @@ impl Canvas {
         self.dilation
     }
 
-    /// Changes the dilation (at most [`MAX_DILATION`]; larger ones count as that)
+    /// Changes the dilation (at most [`MAX_SPREAD`]; larger ones count as that)
     /// and returns where the mask may have changed. Where it became 0 the
     /// result falls back to the sketch.
     pub fn set_dilation(&mut self, dilation: u32) -> Rect {
-        let dilation = dilation.min(MAX_DILATION);
+        let dilation = dilation.min(MAX_SPREAD);
         let before = std::mem::replace(&mut self.dilation, dilation);
         if before == dilation {
             return Rect::default();
@@ -183,55 +169,6 @@ impl Canvas {
         let end = self.entries.len();
         self.compose(&rect, end - 1, end);
         Ok(rect)
-    }
-
-    /// Draws the next points of a stroke and returns where pixels may have
-    /// changed: for brush and mask strokes the footprint of these points; the
-    /// eraser and the restore brush add what they took from the mask around it.
-    ///
-    /// Where the stroke adds paint, the result is painted over too, until the
-    /// model has seen it. An unknown id, one that is too old to be undone, or
-    /// a stroke that is undone at the moment changes no pixel.
-    pub fn extend_stroke(&mut self, id: u64, points: &[StrokePoint]) -> Rect {
-        let Some(index) = self.part_to_extend(id) else {
-            return Rect::default();
-        };
-        let mut touched: BTreeMap<TileIndex, Touched> = BTreeMap::new();
-        let entry = &mut self.entries[index];
-        let is_active = entry.active;
-        let Some(stroke) = entry.stroke_mut() else {
-            return Rect::default();
-        };
-        let adds_mask = stroke.ink.adds_mask();
-        stroke.rasteriser.draw(
-            points,
-            &self.bounds,
-            &mut stroke.coverage,
-            |index, before, part| {
-                touched
-                    .entry(index)
-                    .and_modify(|touched| touched.part = touched.part.union(part))
-                    .or_insert_with(|| Touched {
-                        before: before.map(Into::into),
-                        part: *part,
-                    });
-            },
-        );
-        if !is_active {
-            return Rect::default();
-        }
-        let is_top = self.entries.range(index + 1..).all(|entry| !entry.active);
-        let mut dirty = Rect::default();
-        for (tile, touched) in &touched {
-            self.redraw_tile(index, *tile, touched, is_top);
-            self.paint_result(index, *tile, touched);
-            dirty = dirty.union(&touched.part);
-        }
-        self.forget_under(index + 1, |tile| touched.contains_key(&tile));
-        if !adds_mask || !is_top {
-            dirty = dirty.union(&self.reset_result(&dirty, None));
-        }
-        dirty
     }
 
     /// Says that a stroke gets no more points, which frees what was kept to
@@ -308,7 +245,7 @@ impl Canvas {
 
     /// The entry that new points of a stroke go to. Where an image was laid
     /// over the stroke since it began, the rest of it goes on top of the image.
-    fn part_to_extend(&mut self, id: u64) -> Option<usize> {
+    pub(super) fn part_to_extend(&mut self, id: u64) -> Option<usize> {
         let is_part = |entry: &Entry| entry.id == id && matches!(entry.kind, EntryKind::Stroke(_));
         let index = self.entries.iter().rposition(is_part)?;
         let is_covered = self.last_image().is_some_and(|image| image > index);
@@ -318,80 +255,5 @@ impl Canvas {
         let rest = self.entries[index].stroke_mut()?.continued();
         self.push(id, EntryKind::Stroke(Box::new(rest)));
         Some(self.entries.len() - 1)
-    }
-
-    /// Brings sketch and footprint up to date where a chunk drew on a tile.
-    fn redraw_tile(&mut self, index: usize, tile: TileIndex, touched: &Touched, is_top: bool) {
-        let whole = tile_rect(tile).intersect(&self.bounds);
-        let Some(under) = self.entries[index]
-            .stroke_mut()
-            .and_then(|s| s.under.as_mut())
-        else {
-            self.replay(&touched.part, self.entries.len());
-            return;
-        };
-        if let Some(under) = under.get(&tile) {
-            let (x, y) = (touched.part.x - whole.x, touched.part.y - whole.y);
-            let width = touched.part.width;
-            for row in 0..touched.part.height {
-                self.sketch
-                    .span_mut(touched.part.x, touched.part.y + row, width)
-                    .copy_from_slice(under.sketch.span(x, y + row, width));
-                self.footprint
-                    .span_mut(touched.part.x, touched.part.y + row, width)
-                    .copy_from_slice(under.footprint.span(x, y + row, width));
-            }
-            self.compose(&touched.part, index, self.entries.len());
-            return;
-        }
-        if under.len() >= OPEN_TILES {
-            under.clear();
-        }
-        // Under a fresh tile of the topmost stroke lies what is shown now.
-        if touched.before.is_some() || !is_top {
-            self.replay(&whole, index);
-        }
-        let kept = UnderTile {
-            sketch: self.sketch.crop(&whole),
-            footprint: self.footprint.crop(&whole),
-        };
-        if let Some(under) = self.entries[index]
-            .stroke_mut()
-            .and_then(|s| s.under.as_mut())
-        {
-            under.insert(tile, kept);
-        }
-        self.compose(&whole, index, self.entries.len());
-    }
-
-    /// Paints what a chunk added over the result.
-    fn paint_result(&mut self, index: usize, tile: TileIndex, touched: &Touched) {
-        let EntryKind::Stroke(stroke) = &self.entries[index].kind else {
-            return;
-        };
-        let Some(after) = stroke.coverage.tile(tile) else {
-            return;
-        };
-        let nothing = [0; TILE_AREA];
-        let before = touched.before.as_deref().unwrap_or(&nothing);
-        let part = touched.part;
-        let whole = tile_rect(tile);
-        for y in part.y..part.bottom() {
-            let at = ((y - whole.y) * whole.width + part.x - whole.x) as usize;
-            let base = self.base.span(part.x, y, part.width);
-            let row = self.result.span_mut(part.x, y, part.width);
-            let covered = before[at..].iter().zip(&after[at..]);
-            let pixels = row.chunks_exact_mut(3).zip(base.chunks_exact(3));
-            for ((before, after), (pixel, base)) in covered.zip(pixels) {
-                if before != after {
-                    let (before, after) = (
-                        stroke.ink.paint_weight(*before),
-                        stroke.ink.paint_weight(*after),
-                    );
-                    let weight = further_weight(before, after);
-                    mix_pixel(pixel, stroke.ink.paint_color(base), weight);
-                }
-            }
-        }
     }
 }

@@ -6,6 +6,7 @@
 //! Everything here is synchronous, and no work grows with the canvas where
 //! only a part of it changed.
 
+mod avx2;
 mod blend;
 mod cells;
 mod changes;
@@ -21,6 +22,7 @@ mod headers;
 mod layers;
 mod mask;
 mod masked;
+mod painting;
 mod paste;
 mod photo_patches;
 mod pixels;
@@ -28,6 +30,7 @@ mod region_masks;
 mod replay;
 mod resize;
 mod stroke;
+mod sweep;
 mod switch;
 mod tile;
 mod window;
@@ -41,12 +44,13 @@ pub use codec::{CodecError, ImageLimits, encode_image};
 pub use decode::decode_image;
 pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
-pub use layers::{Canvas, MAX_DILATION, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
+pub use layers::{Canvas, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
 pub use mask::Mask;
+pub use painting::Painting;
 pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
 pub use resize::{fit_to, resize_bicubic};
-pub use stroke::MAX_BRUSH_SIZE;
+pub use stroke::stroke_cost;
 pub use switch::Switched;
 pub use tile::TILE;
 pub use window::{Window, WindowRules, feather, windows_for, zoom_for};

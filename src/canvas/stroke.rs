@@ -1,38 +1,25 @@
-//! Points of a stroke become coverage: overlapping dabs along the path.
+//! Points of a stroke become coverage, tile by tile.
 
-use tiny_skia::{
-    BlendMode, Color, FillRule, GradientStop, Paint, PathBuilder, Pixmap, Point, RadialGradient,
-    SpreadMode, Transform,
-};
+use std::ops::Range;
 
-use super::tile::{Coverage, TileIndex};
-use crate::protocol::{Rect, StrokePoint};
+use super::sweep::Sweep;
+use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect};
+use crate::protocol::{CanvasSize, MAX_BRUSH_SIZE, Rect, StrokePoint};
 
-/// The largest diameter of a brush, in canvas pixels.
-pub const MAX_BRUSH_SIZE: f32 = 1024.0;
-
-/// Distance between dabs as a part of their diameter: the scallops that a
-/// hard edge gets from it stay below a hundredth of the radius.
-const SPACING: f32 = 1.0 / 12.0;
-/// The least distance between dabs, in pixels.
-const LEAST_SPACING: f32 = 0.5;
-/// A thinner dab is not drawn, in pixels.
-const LEAST_DIAMETER: f32 = 0.25;
 /// How far outside the canvas a point may be; further ones are moved here, so
 /// that no segment has a length without end.
 const MARGIN: f32 = 2.0 * MAX_BRUSH_SIZE;
 
-/// Draws one stroke, chunk after chunk. The state between chunks is all that a
-/// later point depends on, so the cut into chunks changes nothing.
+/// Follows one stroke, chunk after chunk. All that a later point depends on is the last one, so the
+/// cut into chunks changes nothing.
 #[derive(Clone, Debug)]
-pub(super) struct Rasteriser {
+pub(super) struct Pen {
     size: f32,
     hardness: f32,
     last: Option<StrokePoint>,
-    until_next_dab: f32,
 }
 
-impl Rasteriser {
+impl Pen {
     /// A stroke that has no point yet. `size` is the diameter at pressure 1,
     /// above 0 and at most [`MAX_BRUSH_SIZE`]; `hardness` 0 … 1.
     pub(super) const fn new(size: f32, hardness: f32) -> Self {
@@ -40,145 +27,210 @@ impl Rasteriser {
             size,
             hardness,
             last: None,
-            until_next_dab: 0.0,
         }
     }
 
-    /// Draws the dabs that `points` add. Points that are not finite are
-    /// skipped. `touched` is told of each tile before it changes, as in
-    /// [`Coverage::raise`].
-    pub(super) fn draw(
-        &mut self,
-        points: &[StrokePoint],
-        canvas: &Rect,
-        coverage: &mut Coverage,
-        mut touched: impl FnMut(TileIndex, Option<&[u8]>, &Rect),
-    ) {
-        for point in points
+    /// The sweeps that `points` add. Points that are not finite are skipped.
+    pub(super) fn follow(&mut self, points: &[StrokePoint], canvas: CanvasSize) -> Vec<Sweep> {
+        let mut sweeps = Vec::with_capacity(points.len());
+        for point in points.iter().filter_map(|point| placed(point, canvas)) {
+            let from = self.last.replace(point).unwrap_or(point);
+            sweeps.extend(Sweep::new(from, point, self.size, self.hardness));
+        }
+        sweeps
+    }
+
+    /// What painting `points` costs next, as [`stroke_cost`] counts.
+    pub(super) fn cost(&self, points: &[StrokePoint], canvas: CanvasSize) -> u64 {
+        let sweeps = self.clone().follow(points, canvas);
+        let bounds = Rect::new(0, 0, canvas.width, canvas.height);
+        let costs = sweeps.iter().map(|sweep| {
+            let bounds = sweep.bounds(&bounds);
+            let inside = if bounds.is_empty() {
+                0
+            } else {
+                whole_tiles(&bounds).area()
+            };
+            let pixels = inside.min(sweep.area());
+            // A sweep costs a look, even where it leaves nothing, and one for each tile of a row
+            // that it comes near.
+            1 + pixels + pixels.div_ceil(u64::from(TILE))
+        });
+        costs.sum()
+    }
+}
+
+/// What the next points of a stroke cost to paint, before they are accepted: an upper bound of the
+/// pixels that are looked at, each once for every segment of the path that comes near it. So a dab
+/// of a wide brush costs about its area, a long segment about its length times the brush's width,
+/// and the part outside the canvas nothing; [`TILE`]s are counted whole.
+///
+/// `size` is the brush's diameter in canvas pixels, `last` the point that the stroke has come to,
+/// if it has begun. [`Painting::spent`](super::Painting::spent) counts in the same unit.
+pub fn stroke_cost(
+    canvas: CanvasSize,
+    size: f32,
+    last: Option<StrokePoint>,
+    points: &[StrokePoint],
+) -> u64 {
+    let mut pen = Pen::new(size, 1.0);
+    pen.last = last.and_then(|point| placed(&point, canvas));
+    pen.cost(points, canvas)
+}
+
+fn placed(point: &StrokePoint, canvas: CanvasSize) -> Option<StrokePoint> {
+    let [x, y, pressure] = *point;
+    point.iter().all(|value| value.is_finite()).then(|| {
+        [
+            x.clamp(-MARGIN, canvas.width as f32 + MARGIN),
+            y.clamp(-MARGIN, canvas.height as f32 + MARGIN),
+            pressure.clamp(0.0, 1.0),
+        ]
+    })
+}
+
+/// The tiles around a rectangle, as one.
+fn whole_tiles(rect: &Rect) -> Rect {
+    let (left, top) = (rect.x / TILE * TILE, rect.y / TILE * TILE);
+    let right = rect.right().next_multiple_of(TILE);
+    let bottom = rect.bottom().next_multiple_of(TILE);
+    Rect::new(left, top, right - left, bottom - top)
+}
+
+/// The sweeps of a chunk on their way into a coverage, tile after tile, so that it can be done a
+/// little at a time.
+#[derive(Debug)]
+pub(super) struct TileWalk {
+    sweeps: Vec<(Sweep, Rect)>,
+    /// Those that come near the row of tiles that is being painted.
+    near: Vec<usize>,
+    columns: Range<u32>,
+    rows: Range<u32>,
+    column: u32,
+}
+
+/// A tile that a chunk drew on.
+#[derive(Debug)]
+pub(super) struct Touched {
+    pub(super) tile: TileIndex,
+    /// The coverage before; `None` when the stroke was not there yet.
+    pub(super) before: Option<Box<[u8]>>,
+    /// The part that may have changed.
+    pub(super) part: Rect,
+}
+
+impl TileWalk {
+    pub(super) fn new(sweeps: Vec<Sweep>, canvas: &Rect) -> Self {
+        let sweeps: Vec<_> = sweeps
+            .into_iter()
+            .map(|sweep| (sweep, sweep.bounds(canvas)))
+            .filter(|(_, bounds)| !bounds.is_empty())
+            .collect();
+        let all = sweeps
             .iter()
-            .filter(|point| point.iter().all(|value| value.is_finite()))
-        {
-            let point = [
-                point[0].clamp(-MARGIN, canvas.width as f32 + MARGIN),
-                point[1].clamp(-MARGIN, canvas.height as f32 + MARGIN),
-                point[2].clamp(0.0, 1.0),
-            ];
-            let from = self.last.replace(point);
-            self.segment(from.unwrap_or(point), point, |dab| {
-                draw_dab(&dab, canvas, coverage, &mut touched);
-            });
-        }
+            .fold(Rect::default(), |all, (_, bounds)| all.union(bounds));
+        let tiles = |from: u32, to: u32| from / TILE..to.div_ceil(TILE);
+        let mut walk = Self {
+            sweeps,
+            near: Vec::new(),
+            columns: tiles(all.x, all.right()),
+            rows: tiles(all.y, all.bottom()),
+            column: 0,
+        };
+        walk.enter_row();
+        walk
     }
 
-    /// Places dabs from `from` (where the last segment ended) to `to`.
-    fn segment(&mut self, from: StrokePoint, to: StrokePoint, mut draw: impl FnMut(Dab)) {
-        // A pen that presses harder in one place draws too: a change of the
-        // diameter counts as a way gone.
-        let length = (to[0] - from[0])
-            .hypot(to[1] - from[1])
-            .max(self.size * (to[2] - from[2]).abs());
-        let mut at = self.until_next_dab;
-        while at <= length {
-            let part = if length > 0.0 { at / length } else { 1.0 };
-            let between = |axis: usize| from[axis] + (to[axis] - from[axis]) * part;
-            let diameter = self.size * between(2);
-            if diameter >= LEAST_DIAMETER {
-                draw(Dab {
-                    x: between(0),
-                    y: between(1),
-                    radius: diameter / 2.0,
-                    hardness: self.hardness,
-                });
+    pub(super) fn is_done(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn enter_row(&mut self) {
+        self.column = self.columns.start;
+        let row = Rect::new(
+            self.columns.start * TILE,
+            self.rows.start * TILE,
+            u32::MAX / 2,
+            TILE,
+        );
+        self.near.clear();
+        let near = self.sweeps.iter().enumerate();
+        let near = near.filter(|(_, (_, bounds))| !bounds.intersect(&row).is_empty());
+        self.near.extend(near.map(|(index, _)| index));
+    }
+
+    /// Paints the next tile. Returns what it drew on, if anything, and what it cost, in the unit of
+    /// [`stroke_cost`].
+    ///
+    /// Of the sweeps that come near a tile the one that covers most is drawn first. One that cannot
+    /// raise any pixel any more is left out, so that what lies under others costs next to nothing.
+    pub(super) fn step(&mut self, coverage: &mut Coverage) -> (Option<Touched>, u64) {
+        if self.is_done() {
+            return (None, 0);
+        }
+        let index = (self.column, self.rows.start);
+        let tile = tile_rect(index);
+        let mut near: Vec<(u8, bool, usize)> = self
+            .near
+            .iter()
+            .filter(|at| !self.sweeps[**at].1.intersect(&tile).is_empty())
+            .map(|at| {
+                let (most, is_full) = self.sweeps[*at].0.reaches(&tile);
+                (most, is_full, *at)
+            })
+            .filter(|(most, ..)| *most > 0)
+            .collect();
+        near.sort_by_key(|(most, is_full, at)| (!is_full, u8::MAX - most, *at));
+        let mut spent = self.near.len() as u64;
+        self.column += 1;
+        if self.column == self.columns.end {
+            self.rows.start += 1;
+            if !self.is_done() {
+                self.enter_row();
             }
-            at += (diameter * SPACING).max(LEAST_SPACING);
         }
-        self.until_next_dab = at - length;
+        if near.is_empty() {
+            return (None, spent);
+        }
+        let before = coverage.tile(index).map(Box::<[u8]>::from);
+        let mut values = match &before {
+            Some(values) => values.clone(),
+            None => vec![0; TILE_AREA].into_boxed_slice(),
+        };
+        let mut part = Rect::default();
+        let mut least = least_of(&values);
+        for (most, is_full, at) in near {
+            if most <= least {
+                continue;
+            }
+            let (sweep, bounds) = &self.sweeps[at];
+            let bounds = bounds.intersect(&tile);
+            if is_full {
+                values.fill(u8::MAX);
+            } else {
+                sweep.raise(&mut values, &tile, &bounds);
+            }
+            spent += bounds.area();
+            part = part.union(&bounds);
+            least = least_of(&values);
+        }
+        let has_changed = match &before {
+            Some(before) => *before != values,
+            None => values.iter().any(|value| *value > 0),
+        };
+        if !has_changed {
+            return (None, spent);
+        }
+        coverage.put(index, values, &part);
+        let touched = Touched {
+            tile: index,
+            before,
+            part,
+        };
+        (Some(touched), spent)
     }
 }
 
-/// One round touch of the brush; canvas pixels.
-struct Dab {
-    x: f32,
-    y: f32,
-    radius: f32,
-    hardness: f32,
-}
-
-fn draw_dab(
-    dab: &Dab,
-    canvas: &Rect,
-    coverage: &mut Coverage,
-    touched: &mut impl FnMut(TileIndex, Option<&[u8]>, &Rect),
-) {
-    let reach = dab.radius + 1.0;
-    let left = (dab.x - reach).floor().max(0.0) as u32;
-    let top = (dab.y - reach).floor().max(0.0) as u32;
-    let right = (dab.x + reach).ceil().max(0.0) as u32;
-    let bottom = (dab.y + reach).ceil().max(0.0) as u32;
-    let rect = Rect::new(
-        left,
-        top,
-        right.saturating_sub(left),
-        bottom.saturating_sub(top),
-    )
-    .intersect(canvas);
-    if rect.is_empty() {
-        return;
-    }
-    let Some(values) = dab_values(dab, &rect) else {
-        return;
-    };
-    let width = rect.width as usize;
-    coverage.raise(
-        &rect,
-        |y| &values[(y - rect.y) as usize * width..][..width],
-        touched,
-    );
-}
-
-/// The coverage of a dab inside `rect`, row after row.
-fn dab_values(dab: &Dab, rect: &Rect) -> Option<Vec<u8>> {
-    let (x, y) = (dab.x - rect.x as f32, dab.y - rect.y as f32);
-    // An edge thinner than a pixel is the antialiasing of a hard one.
-    if (1.0 - dab.hardness) * dab.radius < 1.0 {
-        let mut mask = tiny_skia::Mask::new(rect.width, rect.height)?;
-        let circle = PathBuilder::from_circle(x, y, dab.radius)?;
-        mask.fill_path(&circle, FillRule::Winding, true, Transform::identity());
-        return Some(mask.take());
-    }
-    let mut pixmap = Pixmap::new(rect.width, rect.height)?;
-    let centre = Point::from_xy(x, y);
-    let shader = RadialGradient::new(
-        centre,
-        0.0,
-        centre,
-        dab.radius,
-        edge_stops(dab.hardness),
-        SpreadMode::Pad,
-        Transform::identity(),
-    )?;
-    let paint = Paint {
-        shader,
-        blend_mode: BlendMode::Source,
-        anti_alias: false,
-        ..Paint::default()
-    };
-    let all = tiny_skia::Rect::from_xywh(0.0, 0.0, rect.width as f32, rect.height as f32)?;
-    pixmap.fill_rect(all, &paint, Transform::identity(), None);
-    Some(pixmap.pixels().iter().map(|pixel| pixel.alpha()).collect())
-}
-
-/// Full inside `hardness`, then a smooth step down to 0 at the edge.
-fn edge_stops(hardness: f32) -> Vec<GradientStop> {
-    let stop = |position: f32, alpha: f32| {
-        let color = Color::from_rgba(0.0, 0.0, 0.0, alpha).unwrap_or(Color::TRANSPARENT);
-        GradientStop::new(position, color)
-    };
-    let mut stops = vec![stop(0.0, 1.0)];
-    stops.extend((0..=6).map(|step| {
-        let t = step as f32 / 6.0;
-        let alpha = (1.0 - t * t * (3.0 - 2.0 * t)).clamp(0.0, 1.0);
-        stop(hardness + (1.0 - hardness) * t, alpha)
-    }));
-    stops
+fn least_of(values: &[u8]) -> u8 {
+    values.iter().copied().min().unwrap_or_default()
 }

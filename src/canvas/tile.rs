@@ -58,31 +58,9 @@ impl Coverage {
         self.tiles.get(&index).map(|tile| &**tile)
     }
 
-    /// Raises the pixels of `rect` to the values that `row(y)` gives for each
-    /// canvas row, `rect.width` of them; larger values stay. Calls `touched`
-    /// with each tile before it changes, and the part of it that may change.
-    pub(super) fn raise<'a>(
-        &mut self,
-        rect: &Rect,
-        row: impl Fn(u32) -> &'a [u8],
-        mut touched: impl FnMut(TileIndex, Option<&[u8]>, &Rect),
-    ) {
-        self.bounds = self.bounds.union(rect);
-        for index in tiles_of(rect) {
-            let tile = tile_rect(index);
-            let part = tile.intersect(rect);
-            touched(index, self.tile(index), &part);
-            let values = self
-                .tiles
-                .entry(index)
-                .or_insert_with(|| vec![0; TILE_AREA].into_boxed_slice());
-            for y in part.y..part.bottom() {
-                let at = ((y - tile.y) * TILE + part.x - tile.x) as usize;
-                let source = &row(y)[(part.x - rect.x) as usize..][..part.width as usize];
-                for (value, new) in values[at..].iter_mut().zip(source) {
-                    *value = (*value).max(*new);
-                }
-            }
-        }
+    /// Puts a tile's values, of which those in `part` may have been raised.
+    pub(super) fn put(&mut self, index: TileIndex, values: Box<[u8]>, part: &Rect) {
+        self.bounds = self.bounds.union(part);
+        self.tiles.insert(index, values);
     }
 }

@@ -10,6 +10,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::load::{ModelFlags, chosen_sampler};
+use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
 use super::pictures::{format_of, mask_from_brightness, read_image, unwritable, write_image};
 use super::{Failure, LoraFlag, bar};
@@ -69,7 +70,7 @@ pub struct GenerateArgs {
     #[arg(long, value_name = "NAME")]
     pub finish: Option<Finish>,
     /// How much of the finish is seen, 0 to 1 [default: what the model wants]
-    #[arg(long, value_name = "S", value_parser = share)]
+    #[arg(long, value_name = "S", value_parser = zero_to_one)]
     pub finish_strength: Option<f64>,
     /// Width in pixels [default: the image's, or the model's native size]
     #[arg(long, value_name = "W")]
@@ -246,15 +247,6 @@ fn picture_size(
         (to_grid(image.width()), to_grid(image.height()))
     });
     (args.width.unwrap_or(width), args.height.unwrap_or(height))
-}
-
-/// A number from 0 to 1.
-pub(super) fn share(text: &str) -> Result<f64, String> {
-    let number = text
-        .parse()
-        .ok()
-        .filter(|number| (0.0..=1.0).contains(number));
-    number.ok_or_else(|| "give a number from 0 to 1".to_owned())
 }
 
 /// Two numbers with an x between them.

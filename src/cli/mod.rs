@@ -24,6 +24,7 @@ mod find_model;
 mod load;
 mod lora;
 mod machine;
+mod numbers;
 mod output;
 mod photo;
 mod pictures;

@@ -38,7 +38,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::canvas::WindowRules;
-use crate::model::{LoadOptions, LoraChoice, Model};
+use crate::model::{LoadOptions, LoraChoice, MAX_STEPS, Model};
 use crate::pipeline::Pipeline;
 use crate::protocol::{EditMethod, LoraWeight, ModelInfo, Settings};
 use crate::sampler::sampler_names;
@@ -372,7 +372,7 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         largest_zoom: model.defaults.largest_zoom,
         device: device.to_owned(),
         dtype: model.dtype.as_str().to_owned(),
-        max_steps: 50,
+        max_steps: MAX_STEPS,
         max_guidance_scale: model.family.is_guidance_free().then_some(1.0),
         samplers,
         defaults: wanted,

@@ -15,12 +15,14 @@
 //! 5. After a storage error it is unknown whether the batch was kept: [`Journal::open_room`] again
 //!    says where the log ends.
 
+mod backend;
 mod blobs;
 mod disk;
 mod error;
 mod folder_blobs;
 mod memory;
 mod records;
+mod storage;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -272,6 +272,13 @@ pub(super) fn check(
             _ => {}
         }
     }
+    // What a snapshot was taken of had been there whole: no tail that was torn.
+    let snapshots = transaction.open_table(SNAPSHOTS)?;
+    let newest = snapshots.range((key, 0)..=(key, u64::MAX))?.next_back();
+    let covered = newest.transpose()?.map_or(0, |(place, _)| place.value().1);
+    if let Some(seq) = bad.filter(|seq| *seq <= covered) {
+        return Err(JournalError::Hole { room, seq });
+    }
     let cut = bad.map(|first| Cut { first, last });
     Ok((summary(&transaction, room, (first, last, touched))?, cut))
 }

@@ -10,7 +10,7 @@ use redb::Database;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
-use super::{Change, JournalError, Pending, Ready, disk::Storage, tables};
+use super::{Change, JournalError, Pending, Ready, storage::Storage, tables};
 
 /// Changes that wait for the disk at most.
 const QUEUE_MAX: u32 = 4096;
@@ -119,7 +119,9 @@ fn run(storage: &Storage, commands: &mpsc::Receiver<Command>, gather: Duration, 
         };
         match result {
             Ok(answers) => {
-                failed = None;
+                if failed.take().is_some() {
+                    tracing::info!("the journal keeps changes again");
+                }
                 for (command, answer) in batch.into_iter().zip(answers) {
                     // Who does not wait for the answer does not want it.
                     let _ = command.answer.send(answer);
@@ -151,5 +153,5 @@ fn commit(
         });
     let changes = batch.iter().map(|command| (command.room, &command.change));
     let write = |database: &Database| tables::commit(database, changes, now_ms);
-    storage.with(write).inspect_err(|_| storage.reopen())
+    storage.write(write)
 }

@@ -25,8 +25,8 @@ const FIELDS: [&str; 9] = [
 ];
 const PHOTO_FIELDS: [&str; 3] = ["guidance_scale", "strength", "finish"];
 
-/// The most steps that a folder may ask for.
-const MAX_STEPS: u32 = 50;
+/// The most steps that a folder, or a client, may ask for.
+pub const MAX_STEPS: u32 = 50;
 
 /// What a model's pictures look best with.
 #[derive(Debug, Clone, PartialEq)]

@@ -50,7 +50,7 @@ pub use clip_image_processor::ClipImageProcessor;
 pub use clip_model::ClipModel;
 pub use clip_vision::{ClipVisionConfig, ClipVisionModel};
 pub use config_file::{ConfigFile, PerBlock, SampleSize};
-pub use defaults::{DEFAULTS_FILE, Defaults};
+pub use defaults::{DEFAULTS_FILE, Defaults, MAX_STEPS};
 pub use error::ModelError;
 pub use family::Family;
 pub use folder::{Component, ModelFolder, WEIGHT_STEMS};

@@ -65,6 +65,17 @@ pub struct Rendered {
     pub timings: Timings,
 }
 
+impl Rendered {
+    /// The picture as it is shown.
+    #[must_use]
+    pub fn shown(mut self, output: &Output) -> Self {
+        let stage = self.timings.start(Stage::Finish);
+        self.pixels = output.apply(self.pixels);
+        self.timings.finish(stage);
+        self
+    }
+}
+
 impl Pipeline {
     /// A pipeline around a loaded model, with room for `text_entries` prompts in its cache.
     ///

@@ -1,6 +1,5 @@
 //! From the decoded window to what is shown of it: in the canvas's own size, with a finish.
 
-use super::{Rendered, Stage};
 use crate::canvas::{Pixels, resize_bicubic};
 use crate::protocol::{CanvasSize, Finish, Rect};
 
@@ -40,16 +39,5 @@ impl Output {
         let origin = (self.rect.x, self.rect.y);
         let strength = self.finish_strength as f32;
         self.finish.apply(strength, pixels, origin, scale)
-    }
-}
-
-impl Rendered {
-    /// The picture as it is shown.
-    #[must_use]
-    pub fn shown(mut self, output: &Output) -> Self {
-        let stage = self.timings.start(Stage::Finish);
-        self.pixels = output.apply(self.pixels);
-        self.timings.finish(stage);
-        self
     }
 }

@@ -23,7 +23,7 @@ pub const MAX_COORDINATE: f32 = 100_000.0;
 /// The smallest brush diameter, in canvas pixels.
 pub const MIN_BRUSH_SIZE: f32 = 0.5;
 /// The largest brush diameter, in canvas pixels.
-pub const MAX_BRUSH_SIZE: f32 = 2048.0;
+pub const MAX_BRUSH_SIZE: f32 = 1024.0;
 /// The highest guidance scale.
 pub const MAX_GUIDANCE_SCALE: f64 = 30.0;
 /// The lowest strength.

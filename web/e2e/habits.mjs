@@ -35,6 +35,11 @@ function painted(page, layer) {
   }, layer);
 }
 
+/** The scenarios of every one of these together. */
+function each(all, scenariosOf) {
+  return Object.assign({}, ...all.map(scenariosOf));
+}
+
 export const habitScenarios = {
   async "Space pans after a tool, a slider, Undo or an arrow key was used"({ browser, url, room }) {
     const { page, context, troubles } = await openRoom(browser, url, room);
@@ -101,8 +106,8 @@ export const habitScenarios = {
     }
   },
 
-  async "the starters stay away after undo and redo, and a stroke that begins on them paints"({ browser, url, room, shots }) {
-    for (const [device, kind] of [["desktop", "mouse"], ["tablet", "pen"], ["phone", "touch"]]) {
+  ...each([["desktop", "mouse"], ["tablet", "pen"], ["phone", "touch"]], ([device, kind]) => ({
+    async [`the starters stay away after undo and redo, and a stroke that begins on them paints: ${device}, by ${kind}`]({ browser, url, room, shots }) {
       const { page, context, troubles } = await openRoom(browser, url, `${room}-${kind}`, DEVICES[device]);
       const use = await hand(page, kind);
       await starters(page).waitFor();
@@ -126,11 +131,11 @@ export const habitScenarios = {
       assert.equal(await starters(page).count(), 0, `${kind}: no starters over a picture`);
       assert.deepEqual(troubles, []);
       await context.close();
-    }
-  },
+    },
+  })),
 
-  async "words on an empty canvas paint all of it, and undo takes that back"({ browser, url, room, shots }) {
-    for (const device of ["desktop", "phone"]) {
+  ...each(["desktop", "phone"], (device) => ({
+    async [`words on an empty canvas paint all of it, and undo takes that back: ${device}`]({ browser, url, room, shots }) {
       const { page, context, troubles } = await openRoom(browser, url, `${room}-${device}`, DEVICES[device]);
       await field(page).fill("red apple");
       await page.getByText("Enter paints the whole canvas from these words.").waitFor();
@@ -152,8 +157,8 @@ export const habitScenarios = {
       assert.ok(!(await painted(page, "result")), "Mod+Z takes it back");
       assert.deepEqual(troubles, []);
       await context.close();
-    }
-  },
+    },
+  })),
 
   async "Enter twice asks twice and applies nothing"({ browser, url, room }) {
     const { page, context, troubles } = await openRoom(browser, url, room);
@@ -210,8 +215,8 @@ export const habitScenarios = {
     await context.close();
   },
 
-  async "the mask can be seen, filled and emptied"({ browser, url, room, shots }) {
-    for (const device of ["desktop", "phone", "landscape"]) {
+  ...each(["desktop", "phone", "landscape"], (device) => ({
+    async [`the mask can be seen, filled and emptied: ${device}`]({ browser, url, room, shots }) {
       const { page, context, troubles } = await openRoom(browser, url, `${room}-${device}`, DEVICES[device]);
       const { width, height } = await size(page);
       /** How many of the overlay's pixels are tinted, of 100. */
@@ -258,6 +263,6 @@ export const habitScenarios = {
       await until((part) => part === 100, "Mod+A masks everything");
       assert.deepEqual(troubles, []);
       await context.close();
-    }
-  },
+    },
+  })),
 };

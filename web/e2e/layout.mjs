@@ -104,7 +104,7 @@ export const canvasScenarios = {
     await page.evaluate(() => window.impasto.ready());
     assert.deepEqual(await page.evaluate(() => window.impasto.canvas()), { width: 704, height: 448 });
     await drag(page, [[200, 200], [500, 220]]);
-    await settle(page);
+    await settle(page, 150_000);
     assert.ok((await page.evaluate(() => window.impasto.state().seq)) > 0);
     assert.deepEqual(troubles, []);
     await context.close();

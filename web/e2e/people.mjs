@@ -20,7 +20,7 @@ export const peopleScenarios = {
     const { width, height } = await ada.page.evaluate(() => window.impasto.canvas());
     await ada.page.keyboard.press("Escape");
     await drag(ada.page, [[width * 0.3, height * 0.5], [width * 0.6, height * 0.5]]);
-    await settle(ada.page);
+    await settle(ada.page, 120_000);
     assert.ok((await state(ada.page)).seq > 0, "and painting goes on");
     assert.deepEqual([...ada.troubles, ...bea.troubles], []);
     for (const { context } of [ada, bea]) await context.close();
@@ -32,7 +32,7 @@ export const peopleScenarios = {
     const blank = await hash(page, "sketch");
     const { width, height } = await page.evaluate(() => window.impasto.canvas());
     await drag(page, [[width * 0.3, height * 0.5], [width * 0.6, height * 0.5]]);
-    await settle(page);
+    await settle(page, 120_000);
     const { client } = await state(page);
     // A second tab beside it is somebody else.
     const second = await context.newPage();
@@ -50,7 +50,7 @@ export const peopleScenarios = {
     assert.notEqual(await hash(again, "sketch"), blank);
     await again.getByRole("button", { name: "Undo", exact: true }).click();
     await again.waitForFunction(() => window.impasto.state().pending === 0 && window.impasto.state().seq > 0);
-    await settle(again);
+    await settle(again, 120_000);
     assert.equal(await hash(again, "sketch"), blank, "the stroke from before is undone");
     assert.deepEqual([...troubles, ...keeper.troubles], []);
     await context.close();

@@ -39,12 +39,12 @@ export const settingsScenarios = {
     await settle(page, 120_000);
     assert.notEqual(await hash(page, "result"), before, "another seed makes another picture");
 
-    await page.getByLabel("Finish", { exact: true }).selectOption("none");
+    await page.getByRole("combobox", { name: "Finish", exact: true }).selectOption("none");
     const strength = page.getByRole("slider", { name: "Finish strength" });
     assert.ok(await strength.isDisabled(), "no finish has no strength");
     await page.waitForFunction(() => window.impasto.state().pending === 0);
     await settle(page, 120_000);
-    await page.getByLabel("Finish", { exact: true }).selectOption("ink");
+    await page.getByRole("combobox", { name: "Finish", exact: true }).selectOption("ink");
     assert.ok(await strength.isEnabled());
     await bea.page.waitForFunction(() => window.impasto.state().settings.finish === "ink");
     await settle(page, 120_000);

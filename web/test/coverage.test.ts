@@ -69,3 +69,38 @@ test("a tile that is cleared to nothing is dropped, and a grazed one never made"
   coverage.sweep([84.6, 84.6, 1], [84.6, 84.6, 1], HARD);
   expect(coverage.tiles.has(0)).toBe(false);
 });
+
+test("pressing harder in one place draws, and no pressure leaves nothing", () => {
+  const coverage = new Coverage(128, 128);
+  coverage.sweep([64, 64, 0], [64, 64, 0], HARD);
+  expect(coverage.tiles.size).toBe(0);
+  coverage.sweep([64, 64, 0.1], [64, 64, 1], HARD);
+  expect(coverage.at(80, 64)).toBe(255);
+});
+
+test("a sweep covers what dabs along its way do", () => {
+  const random = seeded(11);
+  for (let round = 0; round < 20; round += 1) {
+    const from: StrokePoint = [random() * 120, random() * 120, random()];
+    const to: StrokePoint = [random() * 120, random() * 120, random()];
+    const brush = { size: 4 + random() * 60, hardness: random() };
+    const swept = new Coverage(128, 128);
+    swept.sweep(from, to, brush);
+    const dabs = new Coverage(128, 128);
+    for (let step = 0; step <= 400; step += 1) {
+      const between = (axis: 0 | 1 | 2) => from[axis] + ((to[axis] - from[axis]) * step) / 400;
+      const dab: StrokePoint = [between(0), between(1), between(2)];
+      dabs.sweep(dab, dab, brush);
+    }
+    // An outline may lie up to a pixel elsewhere: a sweep's antialiasing goes across it, that of dabs across each disc.
+    let worst = 0;
+    for (let row = 1; row < 127; row += 1) {
+      for (let column = 1; column < 127; column += 1) {
+        const near = [-1, 0, 1].flatMap((down) => [-1, 0, 1].map((across) => dabs.at(column + across, row + down)));
+        const value = swept.at(column, row);
+        worst = Math.max(worst, Math.min(...near) - value, value - Math.max(...near));
+      }
+    }
+    expect(worst).toBeLessThan(8);
+  }
+});

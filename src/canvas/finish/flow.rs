@@ -1,6 +1,6 @@
 //! Which way a picture runs: the direction of least change, from its structure tensor.
 
-use super::avx2::with_avx2;
+use crate::canvas::avx2::with_avx2;
 
 use super::noise::{Area, clouds};
 use super::planes::{Kernel, Plane};

@@ -5,7 +5,6 @@
 //! pixels, in the same picture or in two that follow each other, get the same bytes wherever they
 //! agree on everything within [`Finish::radius`].
 
-mod avx2;
 mod band;
 mod flow;
 mod ink;

@@ -1,6 +1,6 @@
 //! Noise that belongs to the canvas: a function of the absolute place and a fixed seed.
 
-use super::avx2::with_avx2;
+use crate::canvas::avx2::with_avx2;
 
 use super::planes::{Kernel, Plane};
 

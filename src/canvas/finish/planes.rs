@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::avx2::with_avx2;
+use crate::canvas::avx2::with_avx2;
 
 /// Values that one turn of an inner loop works on: they stay in vector registers.
 const LANES: usize = 32;

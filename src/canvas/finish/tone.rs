@@ -1,6 +1,6 @@
 //! How light colours are, and steps of it.
 
-use super::avx2::with_avx2;
+use crate::canvas::avx2::with_avx2;
 
 use super::band::Colors;
 use super::planes::Plane;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::avx2::with_avx2;
+use crate::canvas::avx2::with_avx2;
 
 use super::band::{Band, Colors, widened};
 use super::noise::{Area, clouds, grain};

@@ -5,6 +5,7 @@ mod masks;
 mod photos;
 mod region_masks;
 mod strokes;
+mod sweeps;
 mod undo;
 mod windows;
 

@@ -48,6 +48,7 @@ pub fn measure(
     loading.set_message(format!("loading {}", model_folder.display()));
     let model = Model::load(model_folder, &LoadOptions::on(device)).map_err(Failure::usage)?;
     let guidance_scale = args.guidance_scale.unwrap_or(model.defaults.guidance_scale);
+    let variation = args.variation.unwrap_or(model.defaults.variation);
     let model_facts = ModelFacts {
         name: model.name.clone(),
         family: model.family,
@@ -58,8 +59,9 @@ pub fn measure(
     let pipeline = Pipeline::new(model, prompts.len() + 1).map_err(Failure::usage)?;
     let plan = Plan::new(args, pipeline.scheduler()).map_err(Failure::usage)?;
     let warm_up = plan.columns.first().and_then(|(_, names)| names.first());
+    let warm_up = warm_up.unwrap_or(&BACK);
     let painter =
-        Painter::new(pipeline, warm_up.unwrap_or(&BACK), guidance_scale).map_err(Failure::usage)?;
+        Painter::new(pipeline, warm_up, guidance_scale, variation).map_err(Failure::usage)?;
     loading.finish_and_clear();
 
     let clip = ClipFacts {
@@ -102,6 +104,7 @@ pub fn measure(
         machine: this_machine(),
         size,
         guidance_scale,
+        variation,
         seeds: args.seeds,
         definitions: DEFINITIONS.to_vec(),
         rows: rows(&pictures, &distances, &counts),

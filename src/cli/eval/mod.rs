@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::numbers::zero_to_one;
 use super::{Failure, default_clip_folder, find_model};
 use crate::sampler::sampler_by_name;
 use measure::measure;
@@ -54,9 +55,13 @@ pub struct EvalArgs {
     /// Pictures of each prompt, sampler and number of steps: seeds 0 to N − 1
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub seeds: u32,
-    /// Classifier-free guidance scale [default: what suits the model's family]
+    /// Classifier-free guidance scale [default: what the model wants]
     #[arg(long, value_name = "W")]
     pub guidance_scale: Option<f64>,
+    /// How much of the seeds' noise is used, 0 to 1; at 0 seeds make no difference [default: what the
+    /// model wants]
+    #[arg(long, value_name = "V", value_parser = zero_to_one)]
+    pub variation: Option<f64>,
     /// cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: String,

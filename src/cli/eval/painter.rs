@@ -13,6 +13,7 @@ pub struct Painter {
     /// Width and height in pixels.
     size: (u32, u32),
     guidance_scale: f64,
+    variation: f64,
 }
 
 /// A picture, and how long it took.
@@ -50,12 +51,14 @@ impl Painter {
         pipeline: Pipeline,
         sampler: &str,
         guidance_scale: f64,
+        variation: f64,
     ) -> Result<Self, PipelineError> {
         let side = pipeline.model().native_side();
         let mut painter = Self {
             pipeline,
             size: (side, side),
             guidance_scale,
+            variation,
         };
         let subject = Subject {
             prompt: "",
@@ -77,12 +80,7 @@ impl Painter {
     /// When the sampler refuses, or the device fails.
     pub fn paint(&mut self, sampler: &str, subject: Subject) -> Result<Painted, PipelineError> {
         let request = GenerateRequest {
-            settings: settings(
-                sampler,
-                subject,
-                self.guidance_scale,
-                self.pipeline.model().defaults.variation,
-            ),
+            settings: settings(sampler, subject, self.guidance_scale, self.variation),
             size: self.size,
             image: None,
             mask: None,

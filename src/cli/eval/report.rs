@@ -25,6 +25,8 @@ pub struct Scorecard {
     pub size: (u32, u32),
     /// Classifier-free guidance scale.
     pub guidance_scale: f64,
+    /// How much of the seeds' noise was used, 0 to 1.
+    pub variation: f64,
     /// Pictures of each prompt, sampler and number of steps: seeds 0 to one less.
     pub seeds: u32,
     /// The prompts, with what their objects are compared with.

@@ -6,12 +6,13 @@ mod damage;
 mod faults;
 mod faulty_backend;
 mod kill;
+mod overlay;
 
 use std::time::Duration;
 
-use redb::{Database, StorageBackend};
+use redb::StorageBackend;
 
-use super::{DiskJournal, DiskOptions, JournalError, tables};
+use super::{DiskJournal, DiskOptions, JournalError};
 
 /// Tests wait for nothing that they need not.
 fn options() -> DiskOptions {
@@ -25,12 +26,6 @@ fn options() -> DiskOptions {
 fn journal_on<B: StorageBackend>(
     backend: impl Fn() -> B + Send + Sync + 'static,
 ) -> Result<DiskJournal, JournalError> {
-    let open = move || {
-        let database = Database::builder()
-            .set_cache_size(1024 * 1024)
-            .create_with_backend(backend())?;
-        tables::prepare(&database)?;
-        Ok(database)
-    };
-    DiskJournal::with_opener(Box::new(open), options())
+    let open = move || -> std::io::Result<Box<dyn StorageBackend>> { Ok(Box::new(backend())) };
+    DiskJournal::with_opener(Box::new(open), String::new(), options())
 }

@@ -10,19 +10,26 @@ export interface BrushShape {
   hardness: number;
 }
 
-/** The radius of a dab, in canvas pixels; a thin pen still leaves a hairline. */
+/** A thinner brush leaves nothing; the diameter, in canvas pixels. */
+const LEAST_DIAMETER = 0.25;
+
+/** The radius of a dab, in canvas pixels. */
 export function dabRadius(size: number, pressure: number): number {
-  return Math.max(0.5, (size * Math.min(1, Math.max(0, pressure))) / 2);
+  return (size * Math.min(1, Math.max(0, pressure))) / 2;
 }
 
-/** How much a dab covers at a distance from its centre, 0 … 1. */
+/**
+ * How much a dab covers at a distance from its centre, 0 … 1.
+ *
+ * What the server draws follows from the same formulas, in `src/canvas/sweep.rs`.
+ */
 export function dabCoverage(distance: number, radius: number, hardness: number): number {
+  if (2 * radius < LEAST_DIAMETER) return 0;
   const edge = radius * (1 - hardness);
-  // An edge thinner than a pixel is the antialiasing of a hard one.
-  const covered = edge < 1 ? radius + 0.5 - distance : (radius - distance) / edge;
-  if (covered >= 1) return 1;
-  if (covered <= 0) return 0;
-  return edge < 1 ? covered : covered * covered * (3 - 2 * covered);
+  // An edge thinner than a pixel is the antialiasing of a hard one; a brush thinner than a pixel covers a part of it.
+  if (edge < 1) return Math.min(1, 2 * radius, Math.max(0, radius + 0.5 - distance));
+  const inside = Math.min(1, Math.max(0, (radius - distance) / edge));
+  return inside * inside * (3 - 2 * inside);
 }
 
 /** The pixels that the sweep from one point to the next can touch. */
@@ -130,16 +137,12 @@ function capsuleBetween(from: StrokePoint, to: StrokePoint, size: number): Capsu
   const dx = to[0] - from[0];
   const dy = to[1] - from[1];
   const squared = dx * dx + dy * dy;
-  const radius = dabRadius(size, from[2]);
-  return {
-    x: from[0],
-    y: from[1],
-    dx,
-    dy,
-    inverse: squared > 1e-9 ? 1 / squared : 0,
-    radius,
-    radiusChange: dabRadius(size, to[2]) - radius,
-  };
+  const start = dabRadius(size, from[2]);
+  const end = dabRadius(size, to[2]);
+  return squared > 1e-9
+    ? { x: from[0], y: from[1], dx, dy, inverse: 1 / squared, radius: start, radiusChange: end - start }
+    : // Pressed harder or lifted in one place.
+      { x: from[0], y: from[1], dx, dy, inverse: 0, radius: Math.max(start, end), radiusChange: 0 };
 }
 
 function missesTile(capsule: Capsule, tile: Rect): boolean {
@@ -154,12 +157,19 @@ function missesTile(capsule: Capsule, tile: Rect): boolean {
 function sweepTile(bytes: Uint8Array, tile: Rect, part: Rect, capsule: Capsule, hardness: number): boolean {
   let any = false;
   const { dx, dy, inverse, radius, radiusChange } = capsule;
+  const taper = radiusChange * inverse;
   for (let y = part[1]; y < part[1] + part[3]; y += 1) {
     const py = y + 0.5 - capsule.y;
     let at = (y - tile[1]) * TILE + part[0] - tile[0];
     for (let x = part[0]; x < part[0] + part[2]; x += 1, at += 1) {
       const px = x + 0.5 - capsule.x;
       let along = (px * dx + py * dy) * inverse;
+      if (taper !== 0) {
+        // Of all the discs along the way the one counts in which the pixel lies deepest: the least distance / radius.
+        const across = (px - along * dx) ** 2 + (py - along * dy) ** 2;
+        const width = radius + along * radiusChange;
+        along = width > 0 ? along + (taper * across) / width : radiusChange > 0 ? 1 : 0;
+      }
       along = along < 0 ? 0 : along > 1 ? 1 : along;
       const ex = px - along * dx;
       const ey = py - along * dy;

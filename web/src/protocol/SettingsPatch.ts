@@ -39,7 +39,7 @@ strength?: number,
  */
 seed?: number, 
 /**
- * 0 … 1: how much of the noise is used that the seed makes.
+ * 0 … 1: how much of the noise is used that the seed makes. At 0 the seed makes no difference.
  */
 variation?: number, 
 /**
