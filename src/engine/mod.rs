@@ -6,6 +6,7 @@
 
 mod admission;
 mod device;
+mod device_guard;
 mod error;
 mod inversion_run;
 mod keys;
@@ -43,6 +44,7 @@ use crate::pipeline::Pipeline;
 use crate::protocol::{EditMethod, LoraWeight, ModelInfo, Settings};
 use crate::sampler::sampler_names;
 use admission::Admission;
+use device_guard::DeviceGuard;
 use loras::{KnownLoras, LoraChange};
 use request::Job;
 use worker::Worker;
@@ -95,22 +97,6 @@ pub struct Engine {
     alive: watch::Receiver<()>,
 }
 
-/// Held by the device thread: what waits for it hears of its end, in a panic too.
-struct DeviceGuard {
-    admission: Arc<Admission>,
-    /// Dropped with the guard, which ends the receivers.
-    _alive: watch::Sender<()>,
-}
-
-impl Drop for DeviceGuard {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!("the device thread panicked: nothing can be painted any more");
-        }
-        self.admission.close();
-    }
-}
-
 /// What rooms hold of an engine.
 #[derive(Clone)]
 pub struct EngineHandle {
@@ -133,11 +119,7 @@ impl Engine {
         let (ready, loaded) = std::sync::mpsc::sync_channel(1);
         let admission = Arc::new(Admission::new(options.waiting));
         let shared = admission.clone();
-        let (alive_sender, alive) = watch::channel(());
-        let guard = DeviceGuard {
-            admission: admission.clone(),
-            _alive: alive_sender,
-        };
+        let (guard, alive) = DeviceGuard::new(admission.clone());
         let thread = std::thread::Builder::new()
             .name("impasto-device".to_owned())
             .spawn(move || {
@@ -294,30 +276,6 @@ impl EngineHandle {
         let (done, result) = oneshot::channel();
         self.admission.change_loras(LoraChange { choices, done })?;
         result.await.map_err(|_| EngineError::Stopped)?
-    }
-}
-
-#[cfg(test)]
-mod guard_tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_device_thread_that_panics_is_noticed_and_takes_nothing_more() {
-        let admission = Arc::new(Admission::new(4));
-        let (sender, mut alive) = watch::channel(());
-        let guard = DeviceGuard {
-            admission: admission.clone(),
-            _alive: sender,
-        };
-        let thread = std::thread::spawn(move || {
-            let _guard = guard;
-            panic!("as a kernel would");
-        });
-        assert!(alive.changed().await.is_err());
-        assert!(thread.join().is_err());
-        let (choices, done) = (Vec::new(), oneshot::channel().0);
-        let refused = admission.change_loras(LoraChange { choices, done });
-        assert!(matches!(refused, Err(EngineError::Stopped)));
     }
 }
 

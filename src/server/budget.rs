@@ -49,11 +49,6 @@ impl ByteBudget {
         }
     }
 
-    /// Bytes that are held.
-    pub fn held(&self) -> u64 {
-        self.lock().all
-    }
-
     fn lock(&self) -> MutexGuard<'_, HeldBytes> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -116,10 +111,10 @@ mod tests {
         assert!(!two.grow(41), "all together have theirs");
         assert!(two.grow(40));
         one.shrink_to(10);
-        assert_eq!(budget.held(), 50);
+        assert_eq!(budget.lock().all, 50);
         assert!(two.grow(20));
         drop((one, two));
-        assert_eq!(budget.held(), 0);
+        assert_eq!(budget.lock().all, 0);
         assert!(budget.lock().by_room.is_empty());
     }
 }

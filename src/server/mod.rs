@@ -19,6 +19,7 @@ mod images;
 mod invite_calls;
 mod invites;
 mod links;
+mod lora_control;
 mod loras;
 pub mod metrics;
 mod options;
@@ -34,7 +35,7 @@ mod writer;
 
 pub use access::{AccessError, Invites};
 pub use error::{ApiError, HttpErrorCode, HttpOnlyCode, ServerError};
-pub use loras::LoraControl;
+pub use lora_control::LoraControl;
 pub use options::{DEFAULT_ROOM_MEMORY, ServerLimits, ServerOptions};
 pub use rates::Rate;
 pub use shutdown::{end_within, stop_signal};

@@ -65,7 +65,8 @@ impl Pictures {
 pub struct HeldPicture {
     /// The file.
     pub png: Vec<u8>,
-    /// There to be dropped.
+    /// Its place in the budget.
+    #[expect(dead_code, reason = "it is there to be dropped")]
     pub held: Held,
 }
 

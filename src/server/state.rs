@@ -15,7 +15,7 @@ use super::budget::ByteBudget;
 use super::connections::{ConnectionLimits, Connections};
 use super::error::ApiError;
 use super::links;
-use super::loras::LoraControl;
+use super::lora_control::LoraControl;
 use super::options::ServerOptions;
 use super::origin::OriginRules;
 use super::pictures::Pictures;
