@@ -19,6 +19,10 @@ use serde_json::{Value, json};
 use support::{BREAKS_THE_ROOM, Event, TestServer, stroke};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+/// Far longer than anything here takes: a test that hangs should say so.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn get(server: &TestServer, path: &str) -> Response {
     Client::new().get(server.url(path)).send().await.unwrap()
@@ -43,8 +47,9 @@ async fn connect(server: &TestServer) -> TcpStream {
 /// Everything up to the end of a connection.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut bytes = Vec::new();
+    let read = timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
     // A reset is an end too.
-    let _ = stream.read_to_end(&mut bytes).await;
+    let _ = read.expect("the connection stays open");
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
@@ -121,7 +126,10 @@ async fn a_server_without_a_place_is_still_seen_to_live() {
         member.is_served().await;
     }
     drop(members.pop());
-    while get(&server, "/v1/model").await.status() != StatusCode::OK {}
+    let is_served = async { while get(&server, "/v1/model").await.status() != StatusCode::OK {} };
+    timeout(PATIENCE, is_served)
+        .await
+        .expect("no place is free again");
 }
 
 #[tokio::test]
@@ -310,7 +318,8 @@ async fn rooms_that_nobody_is_in_are_limited_too() {
         server.join(room).await;
     }
     // Those who left are noticed a little later.
-    for attempt in 0.. {
+    let mut refusal = String::new();
+    for attempt in 0..20 {
         tokio::time::sleep(Duration::from_millis(50)).await;
         let mut client = server.connect(&format!("three-{attempt}")).await;
         client.hello(json!({})).await;
@@ -319,9 +328,11 @@ async fn rooms_that_nobody_is_in_are_limited_too() {
         };
         if message["type"] == "error" {
             assert_eq!(message["code"], "unavailable");
+            refusal = message["message"].to_string();
             break;
         }
     }
+    assert!(refusal.contains("nobody is in"), "{refusal}");
     member.is_served().await;
 }
 

@@ -190,8 +190,14 @@ async fn encode(state: AppState, room: RoomHandle, layer: PictureLayer) -> Resul
 
 /// Waits for the turn of a codec.
 async fn codec_turn(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
-    let turn = state.codec_jobs().acquire_owned().await;
-    turn.map_err(|cause| ApiError::internal(&cause))
+    let turn = state.codec_jobs().acquire_owned();
+    match timeout(state.options().limits.codec_wait, turn).await {
+        Ok(turn) => turn.map_err(|cause| ApiError::internal(&cause)),
+        Err(_) => {
+            let message = "many pictures wait for the server: try again soon";
+            Err(ApiError::unavailable(message, RETRY_SECONDS))
+        }
+    }
 }
 
 /// Runs a codec. The turn goes with the work, so that a client that goes away meanwhile does not
@@ -203,4 +209,31 @@ async fn in_turn<T: Send + 'static>(
     spawn_blocking(move || (work(), turn))
         .await
         .map_err(|cause| ApiError::internal(&cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::access::Access;
+    use crate::server::connections::ConnectionLimits;
+    use crate::server::options::ServerOptions;
+    use crate::server::origin::OriginRules;
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_codec_without_end() {
+        let mut options = ServerOptions::new(([127, 0, 0, 1], 0).into());
+        options.limits.codec_wait = Duration::from_millis(20);
+        let origins = OriginRules::new(true, &[]).unwrap();
+        let connections = ConnectionLimits {
+            most: 1,
+            per_address: 1,
+            waiting: 1,
+        };
+        let state = AppState::new(options, origins, Access::new(false), connections);
+        let turn = codec_turn(&state).await.unwrap();
+        let refused = codec_turn(&state).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(turn);
+        assert!(codec_turn(&state).await.is_ok());
+    }
 }

@@ -64,6 +64,8 @@ pub struct ServerLimits {
     pub upload_rate: u64,
     /// Bytes of uploads that are read or wait to be decoded, half of them for one room.
     pub upload_bytes: u64,
+    /// How long an image may wait to be decoded or encoded.
+    pub codec_wait: Duration,
     /// Bytes of encoded pictures that are on their way, half of them for one room.
     pub picture_bytes: u64,
     /// Bytes per second that a client takes of a picture at least, over `write_window`.
@@ -119,6 +121,7 @@ impl Default for ServerLimits {
             upload_stall: Duration::from_secs(10),
             upload_rate: 4 * 1024,
             upload_bytes: 256 << 20,
+            codec_wait: Duration::from_secs(30),
             picture_bytes: 512 << 20,
             picture_rate: 16 * 1024,
             write_window: Duration::from_secs(30),

@@ -66,6 +66,8 @@ pub fn router(state: AppState) -> Router {
         .route("/rooms/{room}/image", get(picture))
         .route("/rooms/{room}/images", post(upload))
         .route("/rooms/{room}/ws", get(upgrade))
+        // Before the layers: a preflight asks with a method that no call has.
+        .method_not_allowed_fallback(assets::method_not_allowed)
         .layer(from_fn_with_state(state.clone(), check_origin))
         .layer(state.origins().cors());
     let files = Router::new()
