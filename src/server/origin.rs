@@ -77,11 +77,7 @@ impl OriginRules {
     /// # Errors
     /// 403 `foreign_origin`.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let host = headers
-            .get(header::HOST)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.parse::<Authority>().ok())
-            .map(|authority| authority.host().to_ascii_lowercase());
+        let host = host_of_request(headers)?;
         if self.loopback {
             let known = host.as_deref().is_none_or(|host| {
                 is_loopback(host) || self.allowed.iter().any(|(_, allowed)| allowed == host)
@@ -115,6 +111,27 @@ impl OriginRules {
 fn foreign(what: &str) -> ApiError {
     let message = format!("{what}: start it with --allow-origin to let another page in");
     ApiError::http(StatusCode::FORBIDDEN, HttpOnlyCode::ForeignOrigin, message)
+}
+
+/// The one name in `Host`; `None` where there is no such header, as programs may do.
+fn host_of_request(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let Some(host) = hosts.next() else {
+        return Ok(None);
+    };
+    let one_name = host
+        .to_str()
+        .ok()
+        .filter(|host| hosts.next().is_none() && !host.contains('@'))
+        .and_then(|host| host.parse::<Authority>().ok());
+    match one_name {
+        Some(authority) => Ok(Some(authority.host().to_ascii_lowercase())),
+        None => {
+            let message = "`Host` is not one name: send the one that this server is reached by";
+            let status = StatusCode::FORBIDDEN;
+            Err(ApiError::http(status, HttpOnlyCode::ForeignOrigin, message))
+        }
+    }
 }
 
 fn host_of_origin(origin: &str) -> Option<String> {
@@ -182,6 +199,22 @@ mod tests {
             "rebound.evil.example",
             Some("http://rebound.evil.example")
         ));
+    }
+
+    #[test]
+    fn a_host_that_is_not_one_name_is_refused() {
+        for loopback in [true, false] {
+            let rules = OriginRules::new(loopback, &[]).unwrap();
+            for host in ["127.0.0.1, evil.example", "evil.example@127.0.0.1", ""] {
+                assert!(!passes(&rules, host, None), "{host}");
+            }
+            let mut headers = HeaderMap::new();
+            assert!(rules.check(&headers).is_ok());
+            for host in ["127.0.0.1", "evil.example"] {
+                headers.append(header::HOST, HeaderValue::from_static(host));
+            }
+            assert!(rules.check(&headers).is_err());
+        }
     }
 
     #[test]

@@ -30,6 +30,9 @@ const LORAS_BODY_BYTES: usize = 64 * 1024;
 /// Bytes of a websocket message before the connection itself judges its size:
 /// what is a little too large is read whole and answered properly.
 const OVERSIZE_FACTOR: usize = 4;
+/// Bytes that a websocket buffers between its messages, for each direction: most are smaller, and
+/// every open socket has both.
+const SOCKET_BUFFER_BYTES: usize = 8 * 1024;
 /// Bytes of the largest frame: a canvas of 4096 × 4096 that does not compress.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024 * 1024;
 
@@ -304,6 +307,8 @@ async fn upgrade(
         .protocols([SUBPROTOCOL])
         .max_message_size(limits.message_bytes * OVERSIZE_FACTOR)
         .max_frame_size(limits.message_bytes * OVERSIZE_FACTOR)
+        .read_buffer_size(SOCKET_BUFFER_BYTES)
+        .write_buffer_size(SOCKET_BUFFER_BYTES)
         .max_write_buffer_size(WRITE_BUFFER_BYTES)
         .on_failed_upgrade(|cause| tracing::debug!(%cause, "a websocket was not opened"))
         .on_upgrade(move |socket| async move {
