@@ -199,6 +199,7 @@ async fn uploads_that_send_nothing_hold_no_place() {
 async fn an_upload_that_rests_ends() {
     let server = TestServer::start_with(|options| {
         options.limits.upload_stall = Duration::from_millis(200);
+        options.limits.upload_timeout = Duration::from_secs(600);
     })
     .await;
     server.join("studio").await;
