@@ -43,15 +43,17 @@ ARG DEVICE
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates curl \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --create-home --home-dir /var/lib/impasto --uid 10001 impasto
+    && useradd --system --create-home --home-dir /var/lib/impasto --uid 10001 impasto \
+    && install -d -o impasto /var/lib/impasto/rooms
 COPY --from=build /impasto/target/release/impasto /usr/local/bin/impasto
 COPY models /usr/local/bin/models
 COPY LICENSE-MIT LICENSE-APACHE /usr/share/doc/impasto/
 USER 10001
 WORKDIR /var/lib/impasto
 # Listening on all addresses of the container, rooms need an invite (--auth auto).
-ENV IMPASTO_LISTEN=0.0.0.0:7860 IMPASTO_DEVICE=${DEVICE} IMPASTO_MODELS=/var/lib/impasto/models \
-    IMPASTO_DATA=/var/lib/impasto/data
+ENV IMPASTO_LISTEN=0.0.0.0:7860 IMPASTO_DEVICE=${DEVICE} IMPASTO_MODELS=/var/lib/impasto/models IMPASTO_DATA=/var/lib/impasto/rooms
+# Rooms outlive the container where a volume holds them.
+VOLUME /var/lib/impasto/rooms
 EXPOSE 7860
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s \
     CMD ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:7860/readyz"]

@@ -28,6 +28,8 @@ fn impasto() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_impasto"));
     command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
+        // A test keeps rooms only where it says so.
+        .env("IMPASTO_DATA", "none")
         .stdin(Stdio::null());
     command
 }
@@ -552,16 +554,82 @@ fn model_check_reads_the_scheduler_too() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("model");
     copy_folder(Path::new("tests/parity/fixtures/networks/sketch"), &folder);
-    let config = folder.join("scheduler/scheduler_config.json");
-    let text = std::fs::read_to_string(&config).unwrap();
-    std::fs::write(&config, text.replace("LCMScheduler", "MagicScheduler")).unwrap();
-    let output = impasto()
-        .args(["model", "check", "--json"])
-        .arg(&folder)
-        .output()
-        .unwrap();
+    let check = || {
+        let mut command = impasto();
+        command.args(["model", "check", "--json"]).arg(&folder);
+        let output = command.output().unwrap();
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output, report)
+    };
+    let rename = |file: &str, old: &str, new: &str| {
+        let path = folder.join(file);
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(old), "{file}");
+        std::fs::write(&path, text.replace(old, new)).unwrap();
+    };
+    // The index names the class, whatever the scheduler's own file says.
+    let own = "scheduler/scheduler_config.json";
+    rename(own, "LCMScheduler", "MagicScheduler");
+    let (output, report) = check();
+    assert!(output.status.success());
+    assert_eq!(report["sampler"], "lcm");
+    rename("model_index.json", "LCMScheduler", "MagicScheduler");
+    let (output, report) = check();
     assert_refused(&output, "MagicScheduler");
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_refused(&output, "DDIMScheduler");
     assert_eq!(report["usable"], false);
     assert_eq!(report["family"], "sketch");
+}
+
+/// `model check` and `serve` judge a folder alike.
+#[test]
+fn a_scheduler_without_a_sampler_is_refused_and_a_chosen_one_takes_its_place() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("model");
+    copy_folder(Path::new("tests/parity/fixtures/networks/sd15"), &folder);
+    let index = folder.join("model_index.json");
+    let text = std::fs::read_to_string(&index).unwrap();
+    std::fs::write(
+        &index,
+        text.replace("DDIMScheduler", "HeunDiscreteScheduler"),
+    )
+    .unwrap();
+    let check = || {
+        let mut command = impasto();
+        command.args(["model", "check"]).arg(&folder);
+        command.output().unwrap()
+    };
+    let mut serve = impasto();
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--model"]);
+    let served = serve.arg(&folder).output().unwrap();
+    for output in [check(), served] {
+        for part in ["HeunDiscreteScheduler", "dpm-solver++", "impasto.json"] {
+            assert_refused(&output, part);
+        }
+    }
+    let picture = scratch.path().join("picture.png");
+    let mut generate = impasto();
+    generate.args([
+        "generate",
+        "--prompt",
+        "x",
+        "--steps",
+        "1",
+        "--sampler",
+        "ddim",
+    ]);
+    generate
+        .arg("--model")
+        .arg(&folder)
+        .arg("--out")
+        .arg(&picture);
+    assert!(generate.output().unwrap().status.success());
+    std::fs::write(folder.join("impasto.json"), r#"{"sampler": "ddim"}"#).unwrap();
+    let told = check();
+    assert!(told.status.success());
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(
+        told.contains("HeunDiscreteScheduler") && told.contains("begin with ddim"),
+        "{told}"
+    );
 }

@@ -201,6 +201,15 @@ fn turbo() {
     Fixture::check_all("turbo");
 }
 
+/// What a folder's scheduler is, its pictures are made with, however the model was distilled.
+#[test]
+fn turbo_paints_with_its_own_scheduler() {
+    for family in ["turbo", "sdxl-turbo"] {
+        let pipeline = Fixture::of(family).pipeline();
+        assert_eq!(pipeline.defaults().unwrap().sampler, "euler-ancestral");
+    }
+}
+
 #[test]
 fn sdxl() {
     Fixture::check_all("sdxl");
@@ -324,19 +333,23 @@ fn large_pictures_go_through_the_autoencoder_in_tiles() {
 }
 
 #[test]
-fn guidance_that_a_model_cannot_have_is_refused() {
+fn guidance_that_is_none_is_refused() {
     for (family, kind) in [("turbo", Family::Turbo), ("sdxl-turbo", Family::SdxlTurbo)] {
         let fixture = Fixture::of(family);
         let mut pipeline = fixture.pipeline();
         assert_eq!(pipeline.model().family, kind);
         for (change, parts) in [
             (
-                (|settings| settings.guidance_scale = 7.5) as fn(&mut RenderSettings),
-                ["`guidance_scale`", "7.5", "0 to 1"],
+                (|settings| settings.guidance_scale = -0.5) as fn(&mut RenderSettings),
+                ["`guidance_scale`", "-0.5", "from 0 on"],
             ),
             (
                 |settings| settings.guidance_scale = f64::NAN,
                 ["`guidance_scale`", "NaN", "from 0 on"],
+            ),
+            (
+                |settings| settings.guidance_scale = f64::INFINITY,
+                ["`guidance_scale`", "inf", "from 0 on"],
             ),
             (
                 |settings| settings.guidance_rescale = 1.5,

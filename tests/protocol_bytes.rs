@@ -95,7 +95,8 @@ fn server_messages_are_written_exactly_so() {
         device: "cpu".to_owned(),
         dtype: "f32".to_owned(),
         max_steps: 50,
-        max_guidance_scale: None,
+        guidance_free: false,
+        scheduler: None,
         samplers: vec!["lcm".to_owned()],
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
     };
@@ -118,6 +119,7 @@ fn server_messages_are_written_exactly_so() {
         model,
         members: vec![ada.clone()],
         photo: None,
+        kept: true,
     };
     let mut over_photo = welcome.clone();
     over_photo.photo = Some(PhotoInfo {
@@ -183,7 +185,7 @@ fn server_messages_are_written_exactly_so() {
                     "strength":0.5,"seed":3,"variation":0.0,"sampler":"lcm","spread":16,"live":true,
                     "method":"edit-friendly","finish":"none","finish_strength":1.0},
                 "model":{"id":"storybook","family":"sketch","native_size":256,"largest_zoom":1,"device":"cpu",
-                    "dtype":"f32","max_steps":50,"samplers":["lcm"],
+                    "dtype":"f32","max_steps":50,"guidance_free":false,"samplers":["lcm"],
                     "defaults":{"sampler":"lcm","steps":2,"guidance_scale":1.0,"strength":1.0,
                         "variation":0.0,"finish":"none","finish_strength":1.0,
                         "photo":{"guidance_scale":3.0,"strength":0.7,"finish":"none"}}},
@@ -197,7 +199,7 @@ fn server_messages_are_written_exactly_so() {
                     "strength":0.5,"seed":3,"variation":0.0,"sampler":"lcm","spread":16,"live":true,
                     "method":"edit-friendly","finish":"none","finish_strength":1.0},
                 "model":{"id":"storybook","family":"sketch","native_size":256,"largest_zoom":1,"device":"cpu",
-                    "dtype":"f32","max_steps":50,"samplers":["lcm"],
+                    "dtype":"f32","max_steps":50,"guidance_free":false,"samplers":["lcm"],
                     "defaults":{"sampler":"lcm","steps":2,"guidance_scale":1.0,"strength":1.0,
                         "variation":0.0,"finish":"none","finish_strength":1.0,
                         "photo":{"guidance_scale":3.0,"strength":0.7,"finish":"none"}}},

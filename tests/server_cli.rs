@@ -11,6 +11,7 @@ use std::process::{Command, Output};
 fn impasto(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_impasto"))
         .args(arguments)
+        .env("IMPASTO_DATA", "none")
         .envs(environment.iter().copied())
         .output()
         .unwrap()

@@ -65,7 +65,8 @@ async fn the_model_is_described_as_the_protocol_says() {
         model,
         json!({
             "id": "turner", "family": "test", "native_size": 256, "largest_zoom": 1,
-            "device": "cpu", "dtype": "f32", "max_steps": 8, "samplers": ["lcm", "ddim"],
+            "device": "cpu", "dtype": "f32", "max_steps": 8, "guidance_free": false,
+            "samplers": ["lcm", "ddim"],
             "defaults": {
                 "sampler": "lcm", "steps": 2, "guidance_scale": 1.0, "strength": 1.0,
                 "variation": 0.0, "finish": "none", "finish_strength": 1.0,

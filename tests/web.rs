@@ -78,7 +78,7 @@ struct Server {
 impl Server {
     fn start() -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_impasto"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--data", "none"])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -124,7 +124,8 @@ fn a_person_can_paint_in_a_browser() {
         return;
     }
     let server = Server::start();
-    browse(&["--url", &server.url]);
+    let binary = env!("CARGO_BIN_EXE_impasto");
+    browse(&["--url", &server.url, "--binary", binary]);
     // Only the stand-in can cut a browser's line for real.
     browse(&["--mock", "--only", "line is cut"]);
 }

@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from architecture import make_autoencoder, make_scheduler, make_text_encoder, make_unet
 from image_encoder import clip_processor, load_clip
-from settings import CLIP_MODEL, MODEL, WORK, load_checkpoint
+from settings import CLIP_MODEL, MODEL, WORK
 from tokenizer import load_tokenizer
+from weights import newest_weights
 
 INDEX = {
     "_class_name": "StableDiffusionPipeline",
@@ -31,19 +32,17 @@ INDEX = {
     "unet": ["diffusers", "UNet2DConditionModel"],
     "vae": ["diffusers", "AutoencoderTiny"],
 }
-#: Where each part's weights are, the last stage's first.
-CHECKPOINTS = {"vae": ["autoencoder.pt"], "text_encoder": ["text_encoder.pt"], "unet": ["refined.pt", "unet.pt"]}
 
 
 def load_parts():
     """The three networks with the newest averaged weights; random ones where nothing was trained yet."""
     torch.manual_seed(0)
     parts = {"vae": make_autoencoder(), "text_encoder": make_text_encoder(), "unet": make_unet()}
-    for name, files in CHECKPOINTS.items():
-        state = next(filter(None, (load_checkpoint(WORK / file) for file in files)), None)
-        if state is not None:
-            parts[name].load_state_dict(state["average"])
-        print(name, "trained" if state is not None else "random", sum(p.numel() for p in parts[name].parameters()))
+    for name, part in parts.items():
+        weights = newest_weights(name)
+        if weights is not None:
+            part.load_state_dict(weights)
+        print(name, "random" if weights is None else "trained", sum(p.numel() for p in part.parameters()))
     return parts
 
 

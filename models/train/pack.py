@@ -2,7 +2,7 @@
 
     python3 pack.py FOLDER            # here, after icons.py, text_encoder.py and autoencoder.py
     export IMPASTO_TRAIN_DIR=FOLDER   # there
-    python3 data.py && python3 latents.py && python3 unet.py && python3 refine.py && python3 export.py
+    python3 data.py && python3 latents.py && python3 unet.py && python3 refine.py && python3 decoder.py && python3 export.py
 
 Half precision and few photos: some 40 MB, and twice as much with `--unet`, to go on from a UNet.
 """

@@ -24,6 +24,7 @@ AUTOENCODER_MINUTES = float(os.environ.get("IMPASTO_AUTOENCODER_MINUTES", 22))
 TEXT_MINUTES = float(os.environ.get("IMPASTO_TEXT_MINUTES", 5))
 UNET_MINUTES = float(os.environ.get("IMPASTO_UNET_MINUTES", 85))
 REFINE_MINUTES = float(os.environ.get("IMPASTO_REFINE_MINUTES", 60))
+DECODER_MINUTES = float(os.environ.get("IMPASTO_DECODER_MINUTES", 40))
 IMAGE_MINUTES = float(os.environ.get("IMPASTO_IMAGE_MINUTES", 40))
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")

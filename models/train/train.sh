@@ -34,6 +34,7 @@ fi
 "$PYTHON" latents.py         # scenes, sketches and captions as the UNet sees them
 "$PYTHON" unet.py            # the painter itself
 "$PYTHON" refine.py          # sharper one- and two-step pictures
+"$PYTHON" decoder.py         # what few steps make, decoded sharply
 "$PYTHON" export.py          # the diffusers folder
 "$PYTHON" export.py clip     # the scorecard's CLIPModel
 "$PYTHON" card.py --only sheets   # 64 prompts and 32 sketches, painted

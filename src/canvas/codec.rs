@@ -59,6 +59,12 @@ pub enum CodecError {
     /// Not PNG, JPEG or WebP.
     #[error("the file is no picture in a format that is read here; send a PNG, JPEG or WebP")]
     UnknownFormat,
+    /// A JPEG whose colours lie in scans of their own, which cannot be read right.
+    #[error(
+        "the JPEG keeps its colours in scans of their own, which are not read right here; save it \
+         as an ordinary or progressive JPEG, or as PNG"
+    )]
+    SeparateScans,
     /// The format is known, the contents are broken or cut off.
     #[error("the image is damaged ({0}); export it again")]
     Damaged(String),

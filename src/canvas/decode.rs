@@ -7,20 +7,35 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Li
 
 use super::blend::mix;
 use super::color_profile::SourceProfile;
-use super::headers::{jpeg_is_whole, webp_pictures_fit};
+use super::headers::{JpegLayout, jpeg_has_its_end, webp_pictures_fit};
+use super::second_jpeg::{last_scan_is_whole, read_colours};
 use super::{CodecError, ImageLimits, Pixels};
 
 /// Decodes a PNG, JPEG or WebP image (of an animation the first picture).
 ///
-/// Bytes, format and dimensions are checked before any pixel is decoded. The picture comes out
-/// upright, as EXIF says that it was held, and in sRGB, from what its ICC profile says, the four
-/// inks of a CMYK JPEG among it; a profile that cannot be used is passed over. 16 bits become 8,
-/// and transparent pixels are laid over white. At most 24 bytes a pixel are held at a time, beside what
-/// stands in the file.
+/// Transparent pixels are laid over white, and the rest is as [`decode_image_over`] says.
 ///
 /// # Errors
 /// [`CodecError`] when the image is over a limit, unknown, or damaged.
 pub fn decode_image(bytes: &[u8], limits: &ImageLimits) -> Result<Pixels, CodecError> {
+    decode_image_over(bytes, limits, 255)
+}
+
+/// Decodes an image over a background of grey, 0 (black) to 255 (white).
+///
+/// Bytes, format and dimensions are checked before any pixel is decoded. The picture comes out
+/// upright, as EXIF says that it was held, and in sRGB, from what its ICC profile says, the four
+/// inks of a CMYK JPEG among it; a profile that cannot be used is passed over. 16 bits become 8,
+/// and transparent pixels are laid over the background. At most 24 bytes a pixel are held at a time, beside what
+/// stands in the file.
+///
+/// # Errors
+/// [`CodecError`] when the image is over a limit, unknown, or damaged.
+pub fn decode_image_over(
+    bytes: &[u8],
+    limits: &ImageLimits,
+    background: u8,
+) -> Result<Pixels, CodecError> {
     if bytes.len() > limits.max_bytes {
         return Err(CodecError::TooManyBytes {
             bytes: bytes.len(),
@@ -39,8 +54,11 @@ pub fn decode_image(bytes: &[u8], limits: &ImageLimits) -> Result<Pixels, CodecE
     let mut decoder = open(bytes, format, limits)?;
     let (width, height) = decoder.dimensions();
     check_size(width, height, limits)?;
+    let jpeg = (format == ImageFormat::Jpeg).then(|| JpegLayout::read(bytes));
     let flaw = match format {
-        ImageFormat::Jpeg if !jpeg_is_whole(bytes) => Some("it ends before its last part"),
+        ImageFormat::Jpeg if jpeg.as_ref().is_some_and(|jpeg| !is_whole(bytes, jpeg)) => {
+            Some("it ends before its last part")
+        }
         ImageFormat::WebP if !webp_pictures_fit(bytes, width, height) => {
             Some("a part of it is larger than the whole")
         }
@@ -58,23 +76,33 @@ pub fn decode_image(bytes: &[u8], limits: &ImageLimits) -> Result<Pixels, CodecE
         .and_then(|icc| SourceProfile::read(&icc));
     let inks = profile
         .as_ref()
-        .filter(|_| format == ImageFormat::Jpeg)
+        .filter(|_| jpeg.as_ref().is_some_and(|jpeg| !jpeg.is_misread()))
         .and_then(|profile| profile.inks_to_srgb(bytes));
+    let is_misread = jpeg.is_some_and(|jpeg| jpeg.is_misread());
+    let decoded = || match is_misread {
+        true => read_colours(bytes)
+            .map(DynamicImage::ImageRgb8)
+            .ok_or(CodecError::SeparateScans),
+        false => DynamicImage::from_decoder(decoder).map_err(damaged),
+    };
     let mut picture = match (inks, profile) {
         (Some(picture), _) => DynamicImage::ImageRgb8(picture),
-        (None, Some(profile)) => {
-            profile.to_srgb(DynamicImage::from_decoder(decoder).map_err(damaged)?)?
-        }
-        (None, None) => DynamicImage::from_decoder(decoder).map_err(damaged)?,
+        (None, Some(profile)) => profile.to_srgb(decoded()?)?,
+        (None, None) => decoded()?,
     };
     picture.apply_orientation(orientation);
     let (width, height) = (picture.width(), picture.height());
     let data = if picture.color().has_alpha() {
-        over_white(picture.into_rgba8().as_raw())
+        over(picture.into_rgba8().as_raw(), background)
     } else {
         picture.into_rgb8().into_raw()
     };
     Pixels::from_raw(width, height, data).map_err(|error| CodecError::Damaged(error.to_string()))
+}
+
+/// Some cameras leave out the end marker, and put something of their own after the pixels.
+fn is_whole(bytes: &[u8], jpeg: &JpegLayout) -> bool {
+    jpeg_has_its_end(bytes) || (jpeg.has_all_scans() && last_scan_is_whole(bytes))
 }
 
 /// Reads up to the pixels.
@@ -111,11 +139,11 @@ fn damaged(error: ImageError) -> CodecError {
     CodecError::Damaged(error.to_string())
 }
 
-fn over_white(rgba: &[u8]) -> Vec<u8> {
+fn over(rgba: &[u8], background: u8) -> Vec<u8> {
     rgba.chunks_exact(4)
         .flat_map(|pixel| {
             let weight = pixel[3];
-            [0, 1, 2].map(|channel: usize| mix(255, pixel[channel], weight))
+            [0, 1, 2].map(|channel: usize| mix(background, pixel[channel], weight))
         })
         .collect()
 }

@@ -36,9 +36,9 @@ pub enum CanvasError {
 /// A brush as numbers that compose.
 #[derive(Clone, Debug)]
 pub(super) struct Ink {
-    tool: Tool,
-    color: [u8; 3],
-    opacity: u8,
+    pub(super) tool: Tool,
+    pub(super) color: [u8; 3],
+    pub(super) opacity: u8,
 }
 
 /// One thing that can be undone.

@@ -29,6 +29,8 @@ mod pixels;
 mod region_masks;
 mod replay;
 mod resize;
+mod second_jpeg;
+mod state;
 mod stroke;
 mod sweep;
 mod switch;
@@ -41,7 +43,7 @@ mod tests;
 pub use cells::{Cell, CellSet, squared_distance};
 pub use changes::changed_rects;
 pub use codec::{CodecError, ImageLimits, encode_image};
-pub use decode::decode_image;
+pub use decode::{decode_image, decode_image_over};
 pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
 pub use layers::{Canvas, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
@@ -50,6 +52,9 @@ pub use painting::Painting;
 pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
 pub use resize::{fit_to, resize_bicubic};
+pub use state::{
+    CanvasState, CanvasStateError, EntryState, EntryStateKind, FloorState, StrokeState,
+};
 pub use stroke::stroke_cost;
 pub use switch::Switched;
 pub use tile::TILE;

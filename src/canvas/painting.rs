@@ -62,6 +62,17 @@ impl Canvas {
         painting.dirty()
     }
 
+    /// What painting these points next would cost, at most: [`stroke_cost`](super::stroke_cost) from
+    /// where the stroke has come to. 0 for an unknown id.
+    pub fn next_cost(&self, id: u64, points: &[StrokePoint]) -> u64 {
+        let parts = self.entries.iter().rev().filter(|entry| entry.id == id);
+        let mut pens = parts.filter_map(|entry| match &entry.kind {
+            EntryKind::Stroke(stroke) => Some(&stroke.pen),
+            EntryKind::Image { .. } => None,
+        });
+        pens.next().map_or(0, |pen| pen.cost(points, self.size()))
+    }
+
     /// Begins what [`Canvas::extend_stroke`] does, for [`Canvas::paint_some`] to go on with. Nothing
     /// is drawn yet. Until it is done nothing else may change the canvas.
     pub fn begin_painting(&mut self, id: u64, points: &[StrokePoint]) -> Painting {

@@ -14,9 +14,9 @@ const MARGIN: f32 = 2.0 * MAX_BRUSH_SIZE;
 /// cut into chunks changes nothing.
 #[derive(Clone, Debug)]
 pub(super) struct Pen {
-    size: f32,
-    hardness: f32,
-    last: Option<StrokePoint>,
+    pub(super) size: f32,
+    pub(super) hardness: f32,
+    pub(super) last: Option<StrokePoint>,
 }
 
 impl Pen {

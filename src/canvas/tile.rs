@@ -58,6 +58,16 @@ impl Coverage {
         self.tiles.get(&index).map(|tile| &**tile)
     }
 
+    /// Every tile and its values, in no order that means anything.
+    pub(super) fn tiles(&self) -> impl Iterator<Item = (TileIndex, &[u8])> {
+        self.tiles.iter().map(|(index, values)| (*index, &**values))
+    }
+
+    /// Says that the stroke reaches so far.
+    pub(super) fn extend_bounds(&mut self, rect: &Rect) {
+        self.bounds = self.bounds.union(rect);
+    }
+
     /// Puts a tile's values, of which those in `part` may have been raised.
     pub(super) fn put(&mut self, index: TileIndex, values: Box<[u8]>, part: &Rect) {
         self.bounds = self.bounds.union(part);

@@ -7,10 +7,10 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::load::{ModelFlags, chosen_sampler};
+use super::load::{ModelFlags, chosen_sampler, warn_of_guidance};
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
-use super::pictures::{format_of, mask_from_brightness, read_image, write_image};
+use super::pictures::{format_of, mask_from_brightness, read_mask, write_image};
 use super::{Failure, LoraFlag};
 use crate::pipeline::{EditMethod, Inversion, RenderSettings, hundredths};
 use crate::protocol::TimingsMs;
@@ -97,7 +97,7 @@ struct EditPsnr {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: EditArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let mask = mask_from_brightness(&read_image(&args.mask)?);
+    let mask = mask_from_brightness(&read_mask(&args.mask)?);
     let (mut pipeline, load_ms) = args.model.load(&args.lora)?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
@@ -105,10 +105,12 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     let wanted = pipeline.model().defaults.clone();
     let steps = args.steps.unwrap_or(wanted.steps);
     let strength = args.strength.unwrap_or(wanted.photo.strength);
+    let guidance_scale = args.guidance_scale.unwrap_or(wanted.photo.guidance_scale);
+    warn_of_guidance(guidance_scale, pipeline.model());
     let settings = RenderSettings {
         prompt: args.prompt.clone(),
         negative_prompt: args.negative_prompt.clone(),
-        guidance_scale: args.guidance_scale.unwrap_or(wanted.photo.guidance_scale),
+        guidance_scale,
         steps,
         strength,
         seed: args.seed,

@@ -21,7 +21,8 @@ pub fn find_model(given: Option<&Path>) -> Result<PathBuf, Failure> {
             )
         });
     };
-    if given.is_dir() {
+    // What a file is, its reader tells.
+    if given.is_dir() || given.is_file() {
         return Ok(given.to_owned());
     }
     let place = given.display();

@@ -9,10 +9,12 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::load::{ModelFlags, chosen_sampler};
+use super::load::{ModelFlags, chosen_sampler, warn_of_guidance};
 use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
-use super::pictures::{format_of, mask_from_brightness, read_image, unwritable, write_image};
+use super::pictures::{
+    format_of, mask_from_brightness, read_image, read_mask, unwritable, write_image,
+};
 use super::{Failure, LoraFlag, bar};
 use crate::canvas::{Pixels, fit_to};
 use crate::pipeline::{
@@ -81,7 +83,8 @@ pub struct GenerateArgs {
     /// Image to start from: PNG, JPEG or WebP
     #[arg(long, value_name = "IN")]
     pub image: Option<PathBuf>,
-    /// How far from the image the model may go, 0 to 1 [default: what the model wants]
+    /// How far from the image the model may go, 0 to 1 [default: what the model wants; 1
+    /// under the mask of an inpainting model]
     #[arg(long, value_name = "S", requires = "image")]
     pub strength: Option<f64>,
     /// Where the image may change: white may, black stays
@@ -146,10 +149,16 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     );
     let (width, height) = size;
     let fit = |picture: Pixels| fit_to(&picture, CanvasSize { width, height });
-    let mask = args.mask.as_deref().map(read_image).transpose()?;
+    let mask = args.mask.as_deref().map(read_mask).transpose()?;
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
     let wanted = pipeline.model().defaults.clone();
+    let guidance_scale = args.guidance_scale.unwrap_or(wanted.guidance_scale);
+    warn_of_guidance(guidance_scale, model);
     let steps = args.steps.unwrap_or(wanted.steps);
+    let strength = args.strength.unwrap_or(match mask {
+        Some(_) => wanted.fill_strength,
+        None => wanted.strength,
+    });
     let output = Output {
         rect: Rect::new(0, 0, width, height),
         finish: args.finish.unwrap_or(wanted.finish),
@@ -160,11 +169,11 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
         settings: RenderSettings {
             prompt: args.prompt.clone(),
             negative_prompt: args.negative_prompt.clone(),
-            guidance_scale: args.guidance_scale.unwrap_or(wanted.guidance_scale),
+            guidance_scale,
             guidance_rescale: args.guidance_rescale,
             image_guidance_scale: args.image_guidance_scale,
             steps,
-            strength: args.strength.unwrap_or(wanted.strength),
+            strength,
             keeps_a_step: false,
             seed: args.seed,
             variation: args.variation.unwrap_or(wanted.variation),

@@ -35,6 +35,17 @@ pub fn chosen_sampler(asked: Option<&str>, pipeline: &Pipeline) -> Result<String
     Ok(wanted.sampler)
 }
 
+/// Says on standard error when a model gets more guidance than it seems to be made for.
+pub fn warn_of_guidance(guidance_scale: f64, model: &Model) {
+    if model.family.is_guidance_free() && guidance_scale > 1.0 {
+        eprintln!(
+            "impasto: {} looks as if it was distilled without guidance (Euler at trailing \
+             timesteps): above --guidance-scale 1 its pictures may look burnt",
+            model.name
+        );
+    }
+}
+
 impl ModelFlags {
     /// The pipeline, with these LoRAs, and how long it took to load, in milliseconds.
     ///

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::Failure;
-use crate::canvas::{ImageLimits, Mask, Pixels, decode_image, encode_image};
+use crate::canvas::{ImageLimits, Mask, Pixels, decode_image_over, encode_image};
 use crate::protocol::FrameFormat;
 
 /// Quality of a JPEG that is written.
@@ -15,11 +15,24 @@ const JPEG_QUALITY: u8 = 92;
 /// # Errors
 /// One line that names the file.
 pub fn read_image(file: &Path) -> Result<Pixels, Failure> {
+    read_over(file, 255)
+}
+
+/// Reads a mask from a PNG, JPEG or WebP file: its brightness counts, and what is transparent stays
+/// as it is.
+///
+/// # Errors
+/// One line that names the file.
+pub fn read_mask(file: &Path) -> Result<Pixels, Failure> {
+    read_over(file, 0)
+}
+
+fn read_over(file: &Path, background: u8) -> Result<Pixels, Failure> {
     let place = file.display();
     let bytes = std::fs::read(file).map_err(|cause| {
         Failure::usage(format!("cannot read {place} ({cause}): check its path"))
     })?;
-    decode_image(&bytes, &ImageLimits::default())
+    decode_image_over(&bytes, &ImageLimits::default(), background)
         .map_err(|cause| Failure::usage(format!("{place}: {cause}")))
 }
 

@@ -11,11 +11,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, ServeFlags, ServeSettings, find_model, spinner, telemetry};
 use crate::engine::{Engine, EngineOptions};
-use crate::room::{RegistryLimits, RoomOptions, RoomRegistry};
+use crate::pipeline::scheduler_notice;
+use crate::room::{RegistryLimits, RoomOptions, RoomRegistry, RoomStore};
 use crate::server::{Server, ServerOptions, Switch, end_within, stop_signal};
 
 /// Rooms that the operator may open when the server is full.
 const ROOMS_OF_THE_OPERATOR: usize = 8;
+/// How often pictures that no room needs are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long blocking work may hold up the end of the process.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
@@ -28,17 +31,25 @@ pub fn run(flags: ServeFlags) -> Result<(), Failure> {
     let settings = ServeSettings::resolve(&flags)?;
     telemetry::start(&settings.log, settings.log_format)?;
     let model = find_model(settings.model.as_deref())?;
-    let lock = settings.data.as_deref().map(lock_data_folder).transpose()?;
+    let data = settings.data_folder()?;
+    let lock = data.as_deref().map(lock_data_folder).transpose()?;
+    let store = data.as_deref().map(open_store).transpose()?;
     let runtime = Runtime::new()
         .map_err(|cause| Failure::broken(format!("cannot start the network threads: {cause}")))?;
-    let result = runtime.block_on(serve(settings, model));
+    // From here on the folder that there is, not the one that was asked for.
+    let settings = ServeSettings { data, ..settings };
+    let result = runtime.block_on(serve(settings, model, store));
     // A model that is still being loaded does not keep the process alive.
     runtime.shutdown_timeout(LAST_WAIT);
     drop(lock);
     result
 }
 
-async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
+async fn serve(
+    settings: ServeSettings,
+    model: PathBuf,
+    store: Option<RoomStore>,
+) -> Result<(), Failure> {
     let options = server_options(&settings);
     let server_limits = options.limits.clone();
     // The drain, then blocking work, then a moment for the rest.
@@ -89,11 +100,14 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
         rooms_max: server_limits.rooms + ROOMS_OF_THE_OPERATOR,
     };
     let renderer = Arc::new(engine.handle());
-    switch.open(
-        RoomRegistry::new(renderer.clone(), options, limits, CancellationToken::new()),
-        info.clone(),
-        renderer,
-    );
+    let shutdown = CancellationToken::new();
+    let rooms = match store {
+        None => RoomRegistry::new(renderer.clone(), options, limits, shutdown),
+        Some(store) => RoomRegistry::open(renderer.clone(), options, limits, shutdown, store)
+            .map_err(Failure::usage)?,
+    };
+    let sweeper = tokio::spawn(sweep_now_and_then(rooms.clone()));
+    switch.open(rooms, info.clone(), renderer);
     let door = switch
         .door(address)
         .map_err(|error| Failure::broken(error.message()))?;
@@ -102,6 +116,12 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
         "Impasto is at {door} (model {}, device {})",
         info.id, info.device
     );
+    if let Some(notice) = info.scheduler.as_deref().and_then(|class| {
+        let default = info.samplers.first()?;
+        scheduler_notice(class, default)
+    }) {
+        println!("{notice}");
+    }
 
     let result = tokio::select! {
         () = &mut stop => end(&switch, serving).await,
@@ -119,10 +139,22 @@ async fn serve(settings: ServeSettings, model: PathBuf) -> Result<(), Failure> {
             Err(cause) => Err(Failure::broken(cause)),
         },
     };
+    sweeper.abort();
     tokio::task::spawn_blocking(move || engine.shutdown())
         .await
         .map_err(Failure::broken)?;
     result
+}
+
+/// Deletes what no room needs any more, once a day.
+async fn sweep_now_and_then(rooms: RoomRegistry) {
+    loop {
+        let sweeping = rooms.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || sweeping.sweep()).await {
+            tracing::error!(%error, "the data folder could not be swept");
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
+    }
 }
 
 /// Lets everybody go, then waits for the server to end.
@@ -152,6 +184,17 @@ fn server_options(settings: &ServeSettings) -> ServerOptions {
     options.limits.connections_per_address = settings.connections_per_address;
     options.limits.room_bytes = settings.room_memory;
     options
+}
+
+/// The rooms in the data folder.
+///
+/// # Errors
+/// When it is of another version, damaged, or cannot be written.
+fn open_store(folder: &Path) -> Result<RoomStore, Failure> {
+    RoomStore::open(folder).map_err(|error| {
+        let place = folder.display();
+        Failure::usage(format!("the data folder {place} cannot be used: {error}"))
+    })
 }
 
 /// Makes the data folder and locks it for this process.

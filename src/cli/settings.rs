@@ -22,6 +22,8 @@ const CONFIG_FILE: &str = "impasto.toml";
 pub const MOST_INVERSION_STEPS: u32 = 1000;
 /// More than any system gives a process.
 const MOST_CONNECTIONS: usize = 1 << 20;
+/// The `--data` of a server that keeps nothing.
+const KEEP_NOTHING: &str = "none";
 /// What the names of environment variables begin with.
 const ENVIRONMENT_PREFIX: &str = "IMPASTO_";
 
@@ -44,7 +46,8 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FILE[:WEIGHT]")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lora: Vec<LoraFlag>,
-    /// Folder for what the server keeps on disk; one server at a time uses it [env: IMPASTO_DATA]
+    /// Folder in which rooms are kept, for one server at a time; none keeps nothing
+    /// [env: IMPASTO_DATA] [default: impasto/rooms where this platform keeps a user's data]
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
@@ -149,7 +152,8 @@ pub struct ServeSettings {
     /// LoRAs for the model.
     #[serde(deserialize_with = "one_or_many")]
     pub lora: Vec<LoraFlag>,
-    /// Folder for what the server keeps on disk.
+    /// Folder in which rooms are kept, `none`, or nothing for the user's own:
+    /// [`ServeSettings::data_folder`] says which.
     pub data: Option<PathBuf>,
     /// `cpu`, `cuda:N` or `metal`.
     pub device: String,
@@ -298,6 +302,23 @@ impl ServeSettings {
             )));
         }
         Ok(self)
+    }
+
+    /// Where rooms are kept; none where nothing is.
+    ///
+    /// # Errors
+    /// Nothing is given, and the user has no home.
+    pub fn data_folder(&self) -> Result<Option<PathBuf>, Failure> {
+        match &self.data {
+            Some(folder) if folder == Path::new(KEEP_NOTHING) => Ok(None),
+            Some(folder) => Ok(Some(folder.clone())),
+            None => match dirs::data_local_dir() {
+                Some(folder) => Ok(Some(folder.join("impasto").join("rooms"))),
+                None => Err(Failure::usage(
+                    "this user has no folder to keep rooms in: give one with --data, or --data none",
+                )),
+            },
+        }
     }
 
     /// Whether rooms need an invite on the address of these settings.

@@ -331,7 +331,8 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         device: device.to_owned(),
         dtype: model.dtype.as_str().to_owned(),
         max_steps: MAX_STEPS,
-        max_guidance_scale: model.family.is_guidance_free().then_some(1.0),
+        guidance_free: model.family.is_guidance_free(),
+        scheduler: Some(pipeline.scheduler().class_name().to_owned()),
         samplers,
         defaults: wanted,
     };

@@ -18,7 +18,7 @@ mod record;
 pub use checksum::Checksum;
 pub use client::Hub;
 pub use error::HubError;
-pub use models_folder::{ModelOnDisk, ModelsFolder};
+pub use models_folder::{Inspect, ModelOnDisk, ModelsFolder};
 pub use names::{ModelId, Revision};
 pub use plan::Variant;
 pub use pull::{PullEvent, PullRequest, Pulled, pull};

@@ -8,13 +8,16 @@ use serde::Serialize;
 use super::plan::INDEX;
 use super::record::{Record, was_pulled_into};
 use super::{HubError, ModelId};
-use crate::model::{Family, inspect};
+use crate::model::{Family, ModelError, ModelReport};
 
 /// A folder with a folder per model: `owner/name`, or `name` alone.
 #[derive(Debug, Clone)]
 pub struct ModelsFolder {
     path: PathBuf,
 }
+
+/// Says what a model folder is and what it lacks.
+pub type Inspect = fn(&Path) -> Result<ModelReport, ModelError>;
 
 /// A model in the models folder.
 #[derive(Debug, Clone, Serialize)]
@@ -73,20 +76,20 @@ impl ModelsFolder {
         }
     }
 
-    /// Every model in the folder by name. Looks into each, without loading its weights.
+    /// Every model in the folder by name. `inspect` looks into each, without loading its weights.
     ///
     /// # Errors
     /// `Unreadable` when a folder cannot be read; one that is not there holds no models.
-    pub fn list(&self) -> Result<Vec<ModelOnDisk>, HubError> {
+    pub fn list(&self, inspect: Inspect) -> Result<Vec<ModelOnDisk>, HubError> {
         let mut models = Vec::new();
         for (name, folder) in folders(&self.path)? {
             if is_model(&folder) {
-                models.push(describe(name, folder));
+                models.push(describe(name, folder, inspect));
                 continue;
             }
             for (inner, folder) in folders(&folder)? {
                 if is_model(&folder) {
-                    models.push(describe(format!("{name}/{inner}"), folder));
+                    models.push(describe(format!("{name}/{inner}"), folder, inspect));
                 }
             }
         }
@@ -99,7 +102,7 @@ fn is_model(folder: &Path) -> bool {
     folder.join(INDEX).is_file() || was_pulled_into(folder)
 }
 
-fn describe(id: String, folder: PathBuf) -> ModelOnDisk {
+fn describe(id: String, folder: PathBuf, inspect: Inspect) -> ModelOnDisk {
     let record = Record::read(&folder);
     let finished = record.as_ref().is_none_or(|record| record.complete);
     let report = inspect(&folder);
@@ -153,11 +156,12 @@ fn folders(path: &Path) -> Result<Vec<(String, PathBuf)>, HubError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::inspect;
 
     #[test]
     fn a_folder_that_is_not_there_holds_no_models() {
         let models = ModelsFolder::at("/no/such/folder".into());
-        assert!(models.list().unwrap().is_empty());
+        assert!(models.list(inspect).unwrap().is_empty());
         let id = ModelId::parse("a/b").unwrap();
         assert_eq!(models.find(&id).unwrap(), None);
     }
@@ -173,7 +177,7 @@ mod tests {
             }
         }
         let models = ModelsFolder::at(place.path().to_owned());
-        let listed = models.list().unwrap();
+        let listed = models.list(inspect).unwrap();
         let ids: Vec<&str> = listed.iter().map(|model| model.id.as_str()).collect();
         assert_eq!(ids, ["own", "owner/name"]);
         assert!(listed.iter().all(|model| !model.usable));

@@ -10,12 +10,13 @@ use crate::model::{DEFAULTS_FILE, ModelFolder, PartKind, WEIGHT_STEMS};
 pub(super) const INDEX: &str = "model_index.json";
 
 /// Files of a tokenizer, as far as they are there.
-const TOKENIZER: [&str; 5] = [
+const TOKENIZER: [&str; 6] = [
     "tokenizer.json",
     "vocab.json",
     "merges.txt",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
 ];
 
 /// The same weights in another number format, as diffusers' `variant` names them.

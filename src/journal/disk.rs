@@ -129,6 +129,11 @@ impl Journal for DiskJournal {
             .read(|database| tables::snapshot(database, room))
     }
 
+    fn snapshots(&self, room: Uuid) -> Result<Vec<Snapshot>, JournalError> {
+        self.storage
+            .read(|database| tables::snapshots(database, room).map(|(good, _)| good))
+    }
+
     fn rooms(&self) -> Result<Vec<RoomSummary>, JournalError> {
         self.storage.read(tables::rooms)
     }

@@ -207,6 +207,18 @@ impl Journal for MemoryJournal {
         })
     }
 
+    fn snapshots(&self, id: Uuid) -> Result<Vec<Snapshot>, JournalError> {
+        self.with(id, |room| {
+            let snapshots = room.snapshots.iter().rev();
+            let snapshots = snapshots.map(|(seq, bytes)| Snapshot {
+                seq: *seq,
+                bytes: bytes.clone(),
+                damaged: None,
+            });
+            snapshots.collect()
+        })
+    }
+
     fn rooms(&self) -> Result<Vec<RoomSummary>, JournalError> {
         let rooms = self.rooms_now();
         Ok(rooms.iter().map(|(id, room)| summary(*id, room)).collect())

@@ -75,6 +75,12 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// [`JournalError::SnapshotsDamaged`] when there are snapshots and none is good.
     fn read_snapshot(&self, room: Uuid) -> Result<Option<Snapshot>, JournalError>;
 
+    /// Every snapshot whose checksum is right, the newest first: all that a room may come back from.
+    ///
+    /// # Errors
+    /// [`JournalError::UnknownRoom`] and those of the storage.
+    fn snapshots(&self, room: Uuid) -> Result<Vec<Snapshot>, JournalError>;
+
     /// Every room, in no order that means anything.
     ///
     /// # Errors

@@ -318,27 +318,36 @@ pub(super) fn read(
     })
 }
 
-/// The newest good snapshot.
+/// The newest good snapshot; `None` when there never was one.
 pub(super) fn snapshot(database: &Database, room: Uuid) -> Result<Option<Snapshot>, JournalError> {
+    let (good, damaged) = snapshots(database, room)?;
+    match (good.into_iter().next(), damaged) {
+        (None, Some(_)) => Err(JournalError::SnapshotsDamaged(room)),
+        (newest, _) => Ok(newest),
+    }
+}
+
+/// The good snapshots, the newest first, and the newest that failed its checksum.
+pub(super) fn snapshots(
+    database: &Database,
+    room: Uuid,
+) -> Result<(Vec<Snapshot>, Option<u64>), JournalError> {
     let transaction = database.begin_read()?;
     head(&transaction, room)?;
     let table = transaction.open_table(SNAPSHOTS)?;
     let key = room.as_u128();
-    let mut damaged = None;
+    let (mut good, mut damaged) = (Vec::new(), None);
     for entry in table.range((key, 0)..=(key, u64::MAX))?.rev() {
         let (place, sealed) = entry?;
         let seq = place.value().1;
-        if let Some(bytes) = unseal(room, seq, sealed.value()) {
-            return Ok(Some(Snapshot {
+        match unseal(room, seq, sealed.value()) {
+            Some(bytes) => good.push(Snapshot {
                 seq,
                 bytes: bytes.to_vec(),
                 damaged,
-            }));
+            }),
+            None => damaged = damaged.or(Some(seq)),
         }
-        damaged = damaged.or(Some(seq));
     }
-    match damaged {
-        Some(_) => Err(JournalError::SnapshotsDamaged(room)),
-        None => Ok(None),
-    }
+    Ok((good, damaged))
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::lora::{Lora, adapters};
 use super::lora_names::Target;
-use super::{ClipTextModel, LoraChoice, Model, ModelError, UNet2DConditionModel, Weights};
+use super::{ClipTextModel, LoraChoice, ModelError, UNet2DConditionModel, Weights};
 
 type Make<N> = Box<dyn Fn(&Weights) -> Result<N, ModelError> + Send + Sync>;
 
@@ -56,45 +56,42 @@ pub(super) struct AdaptableNetworks {
     pub second_text_encoder: Option<Adaptable<ClipTextModel>>,
 }
 
-impl Model {
-    /// The active LoRAs, as they were chosen.
-    pub fn loras(&self) -> &[LoraChoice] {
-        &self.loras
-    }
+/// The same parts with some LoRAs.
+pub(super) struct AdaptedNetworks {
+    pub unet: Arc<UNet2DConditionModel>,
+    pub text_encoder: Arc<ClipTextModel>,
+    pub second_text_encoder: Option<Arc<ClipTextModel>>,
+}
 
-    /// Makes these LoRAs the active ones, all of them at once, in place of those before; none
-    /// gives the model back as its folder has it. Only the LoRAs' own files are read, and the
-    /// result is the same to the bit as that of loading the model with them.
-    ///
-    /// While the layers are made, those of the LoRAs before are still in memory.
+impl AdaptableNetworks {
+    /// The networks with these LoRAs and no others.
     ///
     /// # Errors
-    /// One sentence that names the LoRA's file, and the tensor in it, that does not fit; then the
-    /// LoRAs before stay active.
-    pub fn set_loras(&mut self, choices: &[LoraChoice]) -> Result<(), ModelError> {
+    /// One sentence that names the LoRA's file, and the tensor in it, that does not fit.
+    pub fn with_loras(&self, choices: &[LoraChoice]) -> Result<AdaptedNetworks, ModelError> {
         let loras = choices
             .iter()
             .map(Lora::open)
             .collect::<Result<Vec<_>, _>>()?;
-        let networks = &self.adaptable;
-        let unet = networks.unet.with(&loras, Target::UNet)?;
-        let text_encoder = networks.text_encoder.with(&loras, Target::TextEncoder)?;
-        let second = match &networks.second_text_encoder {
-            Some(second) => Some(second.with(&loras, Target::TextEncoder2)?),
-            None => None,
-        };
+        for (choice, lora) in choices.iter().zip(&loras) {
+            if let [first, rest @ ..] = lora.foreign() {
+                let (name, others) = (&choice.name, rest.len());
+                tracing::warn!("LoRA {name}: `{first}` and {others} others are no LoRA's: skipped");
+            }
+        }
         let homeless = |lora: &&Lora| lora.changes(Target::TextEncoder2);
-        if second.is_none()
+        if self.second_text_encoder.is_none()
             && let Some(lora) = loras.iter().find(homeless)
         {
             return Err(lora.refuse_target(Target::TextEncoder2));
         }
-        self.unet = unet;
-        self.text_encoder = text_encoder;
-        if let (Some((encoder, _)), Some(second)) = (&mut self.second_text_encoder, second) {
-            *encoder = second;
-        }
-        self.loras = choices.to_vec();
-        Ok(())
+        let second = self.second_text_encoder.as_ref();
+        Ok(AdaptedNetworks {
+            unet: self.unet.with(&loras, Target::UNet)?,
+            text_encoder: self.text_encoder.with(&loras, Target::TextEncoder)?,
+            second_text_encoder: second
+                .map(|second| second.with(&loras, Target::TextEncoder2))
+                .transpose()?,
+        })
     }
 }

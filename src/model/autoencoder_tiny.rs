@@ -31,6 +31,8 @@ enum Layer {
     Upsample(Conv2d),
     Activation,
     Block(Box<[Conv2d; 3]>),
+    /// A block whose last convolution has no weights but its bias: the rest of it makes nothing.
+    Bias(Box<[f32]>),
 }
 
 impl AutoencoderTiny {
@@ -132,6 +134,11 @@ impl Network {
                 Layer::Conv(conv) => conv.forward(&hidden)?,
                 Layer::Upsample(conv) => conv.forward_upsampled(&hidden, Fused::default())?,
                 Layer::Activation => activation.forward(&hidden)?,
+                Layer::Bias(bias) => {
+                    let shape = (1, bias.len(), 1, 1);
+                    let bias = Tensor::from_slice(bias, shape, hidden.device())?;
+                    relu(&hidden.broadcast_add(&bias.to_dtype(hidden.dtype())?)?)?
+                }
                 Layer::Block(convs) => {
                     let [first, second, third] = &**convs;
                     let inner = activation.forward(&first.forward(&hidden)?)?;
@@ -158,6 +165,11 @@ fn links(layers: Vec<Layer>) -> Vec<Link> {
             Layer::Activation => {
                 if let Some(last) = links.last_mut() {
                     last.relu = true;
+                }
+            }
+            Layer::Bias(bias) => {
+                if let Some(last) = links.last_mut() {
+                    last.shifts.push(bias);
                 }
             }
             Layer::Block(convs) => {
@@ -206,7 +218,21 @@ fn stages(
 fn block(weights: &Weights, channels: usize) -> std::result::Result<Layer, ModelError> {
     let shape = ConvShape::same(channels, channels, 3);
     let conv = |number: usize| conv2d(&weights.scope("conv").scope(number), shape);
-    Ok(Layer::Block(Box::new([conv(0)?, conv(2)?, conv(4)?])))
+    let convs = Box::new([conv(0)?, conv(2)?, conv(4)?]);
+    let last = weights.scope("conv").scope(4);
+    let weight = last.tensor("weight", &[channels, channels, 3, 3])?;
+    let zero = weights.prepared(is_zero(&weight))?;
+    if !zero {
+        return Ok(Layer::Block(convs));
+    }
+    let bias = last.tensor("bias", &[channels])?.to_dtype(DType::F32);
+    let bias = weights.prepared(bias.and_then(|bias| bias.to_vec1()))?;
+    Ok(Layer::Bias(bias.into_boxed_slice()))
+}
+
+fn is_zero(tensor: &Tensor) -> Result<bool> {
+    let values = tensor.flatten_all()?.to_dtype(DType::F32)?;
+    Ok(values.to_vec1::<f32>()?.iter().all(|value| *value == 0.0))
 }
 
 fn load_encoder(

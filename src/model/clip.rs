@@ -29,6 +29,18 @@ impl ClipTextConfig {
     /// # Errors
     /// `Config`, with the field's name.
     pub fn read(file: &ConfigFile) -> std::result::Result<Self, ModelError> {
+        // A whole CLIPModel's file, from which transformers takes the text tower's part.
+        if file.optional::<String>("model_type")?.as_deref() == Some("clip") {
+            for section in ["text_config", "text_config_dict"] {
+                if file
+                    .fields()
+                    .get(section)
+                    .is_some_and(|part| !part.is_null())
+                {
+                    return Self::read(&file.section(section)?);
+                }
+            }
+        }
         // diffusers then hides the padding from the encoder, which nothing here does.
         file.only("use_attention_mask", false)?;
         Ok(Self {

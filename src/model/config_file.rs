@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::ModelError;
+use super::safetensors_file::is_lfs_pointer;
 use crate::python_json::without_infinities;
 
 /// A JSON object in a file. Fields that nobody asks for are ignored.
@@ -170,9 +171,18 @@ impl ConfigFile {
 /// A text file's contents.
 ///
 /// # Errors
-/// `Missing` or `Unreadable`.
+/// `Missing`, `Unreadable` or `LfsPointer`.
 pub fn read_text(path: &Path) -> Result<String, ModelError> {
-    std::fs::read_to_string(path).map_err(|source| match source.kind() {
+    let text = std::fs::read_to_string(path);
+    if text
+        .as_ref()
+        .is_ok_and(|text| is_lfs_pointer(text.as_bytes()))
+    {
+        return Err(ModelError::LfsPointer {
+            path: path.to_owned(),
+        });
+    }
+    text.map_err(|source| match source.kind() {
         std::io::ErrorKind::NotFound => ModelError::Missing {
             path: path.to_owned(),
             hint: "the folder is not a complete diffusers model".to_owned(),

@@ -39,6 +39,9 @@ pub struct Defaults {
     pub guidance_scale: f64,
     /// How far from a sketch, or an image to start from, the model may go, above 0, up to 1.
     pub strength: f64,
+    /// The same where a mask is filled without a sketch: inpainting models then make all of it new,
+    /// as their pipelines in diffusers do.
+    pub fill_strength: f64,
     /// How much of the seed's noise is used, 0 … 1.
     pub variation: f64,
     /// What pictures look as if they were made with.
@@ -62,6 +65,7 @@ impl Defaults {
             steps: 12,
             guidance_scale: 7.5,
             strength: 0.7,
+            fill_strength: 0.7,
             variation: 1.0,
             finish: Finish::None,
             finish_strength: 1.0,
@@ -74,13 +78,18 @@ impl Defaults {
         };
         let sampler = |name: &str| Some(name.to_owned());
         match family {
-            Family::Sd | Family::Inpainting => usual,
+            Family::Sd => usual,
+            Family::Inpainting => Self {
+                fill_strength: 1.0,
+                ..usual
+            },
             Family::Sdxl => Self {
                 guidance_scale: 5.0,
                 ..usual
             },
             Family::InstructPix2Pix => Self {
                 strength: 1.0,
+                fill_strength: 1.0,
                 ..usual
             },
             Family::Lcm => Self {
@@ -90,7 +99,6 @@ impl Defaults {
                 ..usual
             },
             Family::Turbo | Family::SdxlTurbo => Self {
-                sampler: sampler("turbo"),
                 steps: 2,
                 guidance_scale: 1.0,
                 photo: PhotoDefaults {
@@ -106,6 +114,7 @@ impl Defaults {
                 steps: 2,
                 guidance_scale: 1.0,
                 strength: 1.0,
+                fill_strength: 1.0,
                 variation: 0.0,
                 largest_zoom: 2,
                 ..usual
@@ -124,20 +133,15 @@ impl Defaults {
         embeds_guidance: bool,
     ) -> Result<Self, ModelError> {
         let path = folder.path().join(DEFAULTS_FILE);
-        Self::of_family(family, embeds_guidance).overridden_by(&path, family)
+        Self::of_family(family, embeds_guidance).overridden_by(&path)
     }
 
-    fn overridden_by(mut self, path: &Path, family: Family) -> Result<Self, ModelError> {
+    fn overridden_by(mut self, path: &Path) -> Result<Self, ModelError> {
         if !path.is_file() {
             return Ok(self);
         }
         let file = ConfigFile::read(path)?;
         known_fields(&file, &FIELDS)?;
-        let most_guidance = if family.is_guidance_free() {
-            1.0
-        } else {
-            MAX_GUIDANCE_SCALE
-        };
         self.sampler = file.optional("sampler")?.or(self.sampler);
         self.steps = file.or("steps", self.steps)?;
         if !(1..=MAX_STEPS).contains(&self.steps) {
@@ -152,9 +156,12 @@ impl Defaults {
             "guidance_scale",
             &mut self.guidance_scale,
             0.0,
-            most_guidance,
+            MAX_GUIDANCE_SCALE,
         )?;
         range(&file, "strength", &mut self.strength, MIN_STRENGTH, 1.0)?;
+        if file.fields().contains_key("strength") {
+            self.fill_strength = self.strength;
+        }
         range(&file, "variation", &mut self.variation, 0.0, 1.0)?;
         range(
             &file,
@@ -177,7 +184,7 @@ impl Defaults {
             "guidance_scale",
             &mut edits.guidance_scale,
             0.0,
-            most_guidance,
+            MAX_GUIDANCE_SCALE,
         )?;
         range(&photo, "strength", &mut edits.strength, MIN_STRENGTH, 1.0)?;
         edits.finish = finish(&photo)?.unwrap_or(edits.finish);
@@ -224,12 +231,7 @@ fn range(
     if (least..=most).contains(value) {
         return Ok(());
     }
-    let reason = if most == 1.0 && field == "guidance_scale" {
-        "is at most 1: the model was distilled to run without guidance".to_owned()
-    } else {
-        format!("is a number from {least} to {most}")
-    };
-    Err(file.refuse(field, reason))
+    Err(file.refuse(field, format!("is a number from {least} to {most}")))
 }
 
 fn finish(file: &ConfigFile) -> Result<Option<Finish>, ModelError> {
@@ -251,7 +253,7 @@ mod tests {
         let path = folder.path().join(DEFAULTS_FILE);
         std::fs::write(&path, text).unwrap();
         Defaults::of_family(family, false)
-            .overridden_by(&path, family)
+            .overridden_by(&path)
             .map_err(|error| error.to_string())
     }
 
@@ -261,7 +263,7 @@ mod tests {
         let wanted = Defaults::of_family(Family::Sketch, false);
         let read = wanted
             .clone()
-            .overridden_by(&folder.path().join(DEFAULTS_FILE), Family::Sketch)
+            .overridden_by(&folder.path().join(DEFAULTS_FILE))
             .unwrap();
         assert_eq!(read, wanted);
     }
@@ -277,8 +279,18 @@ mod tests {
             (3, Finish::Oil, 0.5)
         );
         assert_eq!(read.photo.strength, 0.4);
+        assert_eq!(read.fill_strength, family.fill_strength);
+        let filled = self::read(r#"{"strength": 0.5}"#, Family::Inpainting).unwrap();
+        assert_eq!((filled.strength, filled.fill_strength), (0.5, 0.5));
         assert_eq!(read.photo.guidance_scale, family.photo.guidance_scale);
         assert_eq!(read.variation, family.variation);
+    }
+
+    #[test]
+    fn a_model_that_looks_distilled_without_guidance_may_want_some() {
+        let text = r#"{"guidance_scale": 1.5, "photo": {"guidance_scale": 2}}"#;
+        let read = read(text, Family::SdxlTurbo).unwrap();
+        assert_eq!((read.guidance_scale, read.photo.guidance_scale), (1.5, 2.0));
     }
 
     #[test]
@@ -313,16 +325,16 @@ mod tests {
                 "`finish`",
             ),
             (
-                r#"{"guidance_scale": 2}"#,
+                r#"{"guidance_scale": 31}"#,
                 Family::Turbo,
                 "`guidance_scale`",
-                "at most 1",
+                "0 to 30",
             ),
             (
-                r#"{"photo": {"guidance_scale": 2}}"#,
+                r#"{"photo": {"guidance_scale": -1}}"#,
                 Family::Turbo,
                 "`photo.guidance_scale`",
-                "at most 1",
+                "0 to 30",
             ),
             (r#"[]"#, Family::Sd, "impasto.json", "object"),
         ] {

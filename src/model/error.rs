@@ -102,6 +102,26 @@ pub enum ModelError {
         /// The format in the file.
         found: String,
     },
+    /// A file that Git LFS left in place of the real one.
+    #[error(
+        "{} is a Git LFS pointer, not the file itself: fetch it with `git lfs pull`, or get the \
+         model with `impasto model pull`",
+        path.display()
+    )]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something that people take for a model folder.
+    #[error("{} is {what}: {way_out}", path.display())]
+    NoFolder {
+        /// The file or folder.
+        path: PathBuf,
+        /// What it is.
+        what: &'static str,
+        /// What to do about it.
+        way_out: &'static str,
+    },
     /// A LoRA file has a key that fits nothing in the model.
     #[error("LoRA {}: `{key}` {reason}", path.display())]
     Lora {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device};
 use serde_json::Value;
 
+use super::not_a_folder::other_than_a_folder;
 use super::{ConfigFile, ModelError, SafetensorsFile, Weights};
 
 /// Weight files by the name that diffusers and transformers give them.
@@ -31,9 +32,13 @@ impl ModelFolder {
     /// Reads the index of a model folder.
     ///
     /// # Errors
-    /// `Missing` when there is no folder or no `model_index.json` in it; `Json` or `Config` when
+    /// `Missing` when there is no folder or no `model_index.json` in it, `NoFolder` where something
+    /// else lies there; `Json` or `Config` when
     /// the index is not one.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
+        if let Some(error) = other_than_a_folder(path) {
+            return Err(error);
+        }
         if !path.is_dir() {
             return Err(ModelError::Missing {
                 path: path.to_owned(),
@@ -55,9 +60,17 @@ impl ModelFolder {
     /// A model folder with this index, whether its files are there yet or not.
     ///
     /// # Errors
-    /// `Config` when the index is not one.
+    /// `Config` when the index is not one, `NoFolder` for SDXL's refiner.
     pub fn from_index(path: &Path, index: ConfigFile) -> Result<Self, ModelError> {
         let pipeline_class = index.or("_class_name", String::new())?;
+        if index.or("requires_aesthetics_score", false)? {
+            return Err(ModelError::NoFolder {
+                path: path.to_owned(),
+                what: "SDXL's refiner, which only goes over pictures of the base model (it wants an \
+                       aesthetics score)",
+                way_out: "give the base model, which paints without it",
+            });
+        }
         let mut classes = BTreeMap::new();
         for (name, value) in index.fields() {
             let Value::Array(pair) = value else { continue };

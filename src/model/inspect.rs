@@ -11,7 +11,8 @@ use super::family::{SchedulerTraits, Traits};
 use super::fit::{TextWidths, check_latents, check_text};
 use super::{
     Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Defaults,
-    Family, ModelError, ModelFolder, PARTS, UNet2DConditionModel, UNetConfig, Weights,
+    Family, ModelError, ModelFolder, PARTS, SchedulerFile, UNet2DConditionModel, UNetConfig,
+    Weights,
 };
 
 /// What `impasto model check` tells about a folder.
@@ -45,6 +46,17 @@ pub struct ModelReport {
     pub scheduler_class: Option<String>,
     /// What the UNet predicts: `epsilon`, `v_prediction`, `sample`.
     pub prediction_type: Option<String>,
+    /// What the folder says about its scheduler, for whoever knows samplers.
+    #[serde(skip)]
+    pub scheduler: Option<SchedulerFile>,
+    /// What its pictures look best with, where that can be told.
+    #[serde(skip)]
+    pub defaults: Option<Defaults>,
+    /// The sampler that rooms begin with; none where there is none. Whoever knows samplers fills it
+    /// in.
+    pub sampler: Option<String>,
+    /// What is no fault of the model but good to know, each in one sentence.
+    pub notices: Vec<String>,
     /// Everything that is missing or wrong, each in one sentence.
     pub problems: Vec<String>,
 }
@@ -94,6 +106,10 @@ pub fn inspect(folder: &Path) -> Result<ModelReport, ModelError> {
             prompt_tokens: None,
             scheduler_class: None,
             prediction_type: None,
+            scheduler: None,
+            defaults: None,
+            sampler: None,
+            notices: Vec::new(),
             problems: Vec::new(),
         },
         folder,
@@ -153,7 +169,8 @@ impl Inspection {
         });
         self.report.family = Some(family);
         let embeds_guidance = unet.time_cond_proj_dim.is_some();
-        self.note(|this| Defaults::of_folder(&this.folder, family, embeds_guidance));
+        self.report.defaults =
+            self.note(|this| Defaults::of_folder(&this.folder, family, embeds_guidance));
     }
 
     /// Runs one part of the inspection; its error becomes a problem.
@@ -209,12 +226,8 @@ impl Inspection {
     }
 
     fn scheduler(&mut self) -> Result<SchedulerTraits, ModelError> {
-        let path = self
-            .folder
-            .path()
-            .join("scheduler")
-            .join("scheduler_config.json");
-        let traits = SchedulerTraits::read(&ConfigFile::read(&path)?, &self.folder)?;
+        let (file, traits) = SchedulerFile::read(&self.folder)?;
+        self.report.scheduler = Some(file);
         self.report.scheduler_class = Some(traits.class.clone());
         self.report.prediction_type = Some(traits.prediction_type.clone());
         Ok(traits)

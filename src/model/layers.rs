@@ -2,7 +2,7 @@
 
 use candle_core::{DType, Result as TensorResult, Tensor};
 
-use super::lora::{LowRank, changed};
+use super::lora_change::{WeightChange, changed};
 use super::{ModelError, Weights};
 use crate::kernels::{Conv2d, GroupNorm, LayerNorm, Linear, Padding};
 
@@ -101,7 +101,7 @@ pub(super) fn embedding(
 fn adapted<L>(
     weights: &Weights,
     plain: L,
-    change: impl FnOnce(&L, &[LowRank]) -> TensorResult<L>,
+    change: impl FnOnce(&L, &[WeightChange]) -> TensorResult<L>,
 ) -> Result<L, ModelError> {
     match weights.changes() {
         [] => Ok(plain),

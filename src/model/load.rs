@@ -6,13 +6,12 @@ use std::sync::Arc;
 use candle_core::{DType, Device};
 
 use super::adaptable::{Adaptable, AdaptableNetworks};
-use super::config_file::read_text;
-use super::family::{SchedulerTraits, Traits};
+use super::family::Traits;
 use super::fit::{TextWidths, check_latents, check_text, check_tokens};
 use super::lora::Lora;
 use super::{
-    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Defaults,
-    Family, LoraChoice, ModelError, ModelFolder, UNet2DConditionModel, UNetConfig,
+    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, Defaults, Family,
+    LoraChoice, ModelError, ModelFolder, SchedulerFile, UNet2DConditionModel, UNetConfig,
 };
 
 /// How a model is to be loaded.
@@ -56,9 +55,9 @@ impl Default for LoadOptions {
 /// A model ready to run. It holds no state but the choice of its LoRAs: one forward pass does not
 /// change the next.
 pub struct Model {
-    pub(super) adaptable: AdaptableNetworks,
-    pub(super) loras: Vec<LoraChoice>,
-    pub(super) unet: Arc<UNet2DConditionModel>,
+    adaptable: AdaptableNetworks,
+    loras: Vec<LoraChoice>,
+    unet: Arc<UNet2DConditionModel>,
     base_unet: Arc<UNet2DConditionModel>,
     /// Between pixels and latents.
     pub vae: Autoencoder,
@@ -68,12 +67,8 @@ pub struct Model {
     pub tokenizer: ClipTokenizer,
     /// SDXL's second text encoder and its tokenizer.
     pub second_text_encoder: Option<(Arc<ClipTextModel>, ClipTokenizer)>,
-    /// The text of `scheduler/scheduler_config.json`, for the sampler to read.
-    pub scheduler_config_json: String,
-    /// The scheduler's class that `model_index.json` names; it goes before the one in its own file.
-    pub scheduler_class: Option<String>,
-    /// The pipeline class that `model_index.json` names: some correct the scheduler's settings.
-    pub pipeline_class: String,
+    /// What the folder says about its scheduler.
+    pub scheduler: SchedulerFile,
     /// The folder's name.
     pub name: String,
     /// What kind of model it is.
@@ -144,17 +139,12 @@ impl Model {
             check_text(&file, unet.config(), text_widths)?;
         }
 
-        let scheduler_path = folder
-            .path()
-            .join("scheduler")
-            .join("scheduler_config.json");
-        let scheduler_config_json = read_text(&scheduler_path)?;
-        let scheduler = SchedulerTraits::read(&ConfigFile::read(&scheduler_path)?, &folder)?;
+        let (scheduler, traits) = SchedulerFile::read(&folder)?;
         let family = Family::from_traits(Traits {
             pipeline_class: folder.pipeline_class(),
             unet: config,
             latent_channels: vae.latent_channels(),
-            scheduler: &scheduler,
+            scheduler: &traits,
         });
         if family != Family::Sketch {
             vae.ignore_shift();
@@ -174,9 +164,7 @@ impl Model {
             text_encoder,
             tokenizer,
             second_text_encoder: second_encoder.zip(second_tokenizer),
-            scheduler_config_json,
-            scheduler_class: folder.classes().get("scheduler").cloned(),
-            pipeline_class: folder.pipeline_class().to_owned(),
+            scheduler,
             name: folder.name(),
             family,
             defaults,
@@ -187,6 +175,32 @@ impl Model {
         };
         model.set_loras(&options.loras)?;
         Ok(model)
+    }
+
+    /// The active LoRAs, as they were chosen.
+    pub fn loras(&self) -> &[LoraChoice] {
+        &self.loras
+    }
+
+    /// Makes these LoRAs the active ones, all of them at once, in place of those before; none
+    /// gives the model back as its folder has it. Only the LoRAs' own files are read, and the
+    /// result is the same to the bit as that of loading the model with them.
+    ///
+    /// While the layers are made, those of the LoRAs before are still in memory.
+    ///
+    /// # Errors
+    /// One sentence that names the LoRA's file, and the tensor in it, that does not fit; then the
+    /// LoRAs before stay active.
+    pub fn set_loras(&mut self, choices: &[LoraChoice]) -> Result<(), ModelError> {
+        let adapted = self.adaptable.with_loras(choices)?;
+        self.unet = adapted.unet;
+        self.text_encoder = adapted.text_encoder;
+        let second = self.second_text_encoder.as_mut();
+        if let (Some((encoder, _)), Some(adapted)) = (second, adapted.second_text_encoder) {
+            *encoder = adapted;
+        }
+        self.loras = choices.to_vec();
+        Ok(())
     }
 
     /// The network that paints: with the LoRAs, or from the second folder.

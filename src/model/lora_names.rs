@@ -27,12 +27,30 @@ impl fmt::Display for Target {
     }
 }
 
-/// What a tensor of a LoRA file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a tensor of a LoRA file is. The names are those of PEFT, kohya and LyCORIS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Part {
     Down,
     Up,
+    /// The kernel between the two, of a convolution (LoCon).
+    Mid,
     Alpha,
+    /// DoRA's magnitudes.
+    Magnitude,
+    /// LoHa's two pairs.
+    HadaW1A,
+    HadaW1B,
+    HadaW2A,
+    HadaW2B,
+    /// LoKr's two factors, whole or as pairs.
+    LokrW1,
+    LokrW1A,
+    LokrW1B,
+    LokrW2,
+    LokrW2A,
+    LokrW2B,
+    /// The whole difference.
+    Diff,
 }
 
 /// A key of a LoRA file, taken apart.
@@ -44,10 +62,12 @@ pub(super) struct LoraKey {
     pub part: Part,
 }
 
-/// Ends of keys: PEFT's, diffusers' (three generations), kohya's.
-const ENDS: [(&str, Part); 10] = [
+/// Ends of keys: PEFT's, diffusers' (three generations), kohya's, LyCORIS'.
+const ENDS: [(&str, Part); 28] = [
     (".lora_A.weight", Part::Down),
     (".lora_B.weight", Part::Up),
+    (".lora_A", Part::Down),
+    (".lora_B", Part::Up),
     (".lora.down.weight", Part::Down),
     (".lora.up.weight", Part::Up),
     (".lora_linear_layer.down.weight", Part::Down),
@@ -56,47 +76,115 @@ const ENDS: [(&str, Part); 10] = [
     ("_lora.up.weight", Part::Up),
     (".lora_down.weight", Part::Down),
     (".lora_up.weight", Part::Up),
+    (".lora_mid.weight", Part::Mid),
+    (".alpha", Part::Alpha),
+    (".lora_magnitude_vector.weight", Part::Magnitude),
+    (".lora_magnitude_vector", Part::Magnitude),
+    (".dora_scale", Part::Magnitude),
+    (".hada_w1_a", Part::HadaW1A),
+    (".hada_w1_b", Part::HadaW1B),
+    (".hada_w2_a", Part::HadaW2A),
+    (".hada_w2_b", Part::HadaW2B),
+    (".lokr_w1", Part::LokrW1),
+    (".lokr_w1_a", Part::LokrW1A),
+    (".lokr_w1_b", Part::LokrW1B),
+    (".lokr_w2", Part::LokrW2),
+    (".lokr_w2_a", Part::LokrW2A),
+    (".lokr_w2_b", Part::LokrW2B),
+    (".diff", Part::Diff),
+];
+
+/// Ends of keys that change a model in ways that are not supported; to leave one out would make
+/// another picture.
+const UNSUPPORTED: [(&str, &str); 9] = [
+    (".hada_t1", "is a LoHa's middle of a convolution"),
+    (".hada_t2", "is a LoHa's middle of a convolution"),
+    (".lokr_t2", "is a LoKr's middle of a convolution"),
+    (".diff_b", "is a change of a bias"),
+    (".set_weight", "puts a whole weight in place"),
+    (".w_norm", "is a change of a normalisation"),
+    (".b_norm", "is a change of a normalisation"),
+    (".oft_blocks", "is OFT's"),
+    (".on_input", "is (IA)³'s"),
 ];
 
 /// Beginnings of keys; the longer of two that fit comes first.
-const BEGINNINGS: [(&str, Target); 8] = [
+const BEGINNINGS: [(&str, Target); 17] = [
     ("lora_unet_", Target::UNet),
+    ("lycoris_unet_", Target::UNet),
+    ("lycoris_", Target::UNet),
     ("lora_te1_", Target::TextEncoder),
     ("lora_te2_", Target::TextEncoder2),
     ("lora_te_", Target::TextEncoder),
+    ("model.diffusion_model.", Target::UNet),
+    ("diffusion_model.", Target::UNet),
     ("unet.", Target::UNet),
+    ("text_encoders.clip_l.transformer.", Target::TextEncoder),
+    ("text_encoders.clip_g.transformer.", Target::TextEncoder2),
+    ("clip_l.transformer.", Target::TextEncoder),
+    ("clip_g.transformer.", Target::TextEncoder2),
+    ("cond_stage_model.transformer.", Target::TextEncoder),
     ("text_encoder_2.", Target::TextEncoder2),
     ("text_encoder.", Target::TextEncoder),
     ("text_model.", Target::TextEncoder),
 ];
 
 impl LoraKey {
-    /// Takes a key apart, or says why it is not one.
-    pub fn parse(key: &str) -> Result<Self, &'static str> {
-        if key.ends_with("lora_magnitude_vector") || key.ends_with("dora_scale") {
-            return Err("is DoRA's, which is not supported: use a plain LoRA");
+    /// Takes a key apart; none where it is not a LoRA's at all, such as an embedding that lies in
+    /// the same file.
+    ///
+    /// # Errors
+    /// What the key is, where it changes the model in a way that is not supported.
+    pub fn parse(key: &str) -> Result<Option<Self>, String> {
+        let key = without_adapter_name(key);
+        let unsupported = UNSUPPORTED.iter().find(|(end, _)| key.ends_with(end));
+        if let Some((_, kind)) = unsupported {
+            return Err(format!("{kind}, which is not supported: use a plain LoRA"));
         }
-        let (path, part) = match key.strip_suffix(".alpha") {
-            Some(path) => (path, Part::Alpha),
-            None => ENDS
-                .iter()
-                .find_map(|(end, part)| Some((key.strip_suffix(end)?, *part)))
-                .ok_or(
-                    "is not a LoRA's down, up or alpha tensor, which is all that is supported",
-                )?,
+        let ends = ENDS.iter();
+        let mut found = ends.filter_map(|(end, part)| Some((key.strip_suffix(end)?, *part)));
+        let Some((path, part)) = found.next() else {
+            return Ok(None);
         };
         let path = path.strip_prefix("base_model.model.").unwrap_or(path);
-        let found = BEGINNINGS
+        if path.starts_with("transformer.") {
+            let kind = "changes a diffusion transformer, which this model does not have: it was \
+                        made for another model";
+            return Err(kind.to_owned());
+        }
+        let beginning = BEGINNINGS
             .iter()
             .find_map(|(beginning, target)| Some((path.strip_prefix(beginning)?, *target)));
-        let (module, target) = found.unwrap_or((path, Target::UNet));
-        Ok(Self {
+        let (module, target) = beginning.unwrap_or((path, Target::UNet));
+        Ok(Some(Self {
             target,
             module: module.replace(".processor.", "."),
             part,
-        })
+        }))
     }
 }
+
+/// PEFT keeps several adapters side by side, and some tools save their names with them:
+/// `lora_A.default_0.weight`.
+fn without_adapter_name(key: &str) -> String {
+    for part in [".lora_A.", ".lora_B.", ".lora_magnitude_vector."] {
+        if let Some((path, rest)) = key.split_once(part)
+            && let Some(name) = rest.strip_suffix(".weight")
+            && !name.contains('.')
+        {
+            return format!("{path}{part}weight");
+        }
+    }
+    key.to_owned()
+}
+
+/// Ends of names in a text encoder's attention, old and as transformers has them.
+const ATTENTION: [(&str, &str); 4] = [
+    ("_self_attn_to_q", "_self_attn_q_proj"),
+    ("_self_attn_to_k", "_self_attn_k_proj"),
+    ("_self_attn_to_v", "_self_attn_v_proj"),
+    ("_self_attn_to_out", "_self_attn_out_proj"),
+];
 
 /// A model's weights by their names with underscores for dots: kohya's naming, which every other
 /// naming can be turned into.
@@ -127,6 +215,11 @@ impl WeightNames {
     /// The name of the weight that a LoRA's module changes.
     pub fn find(&self, module: &str) -> Option<&str> {
         let flat = module.replace('.', "_");
+        // diffusers 0.17 called a text encoder's projections as its own attention's.
+        let flat = ATTENTION
+            .iter()
+            .find_map(|(old, new)| Some(format!("{}{new}", flat.strip_suffix(old)?)))
+            .unwrap_or(flat);
         let candidates = [
             // Old files leave out the list that the output layer is in.
             flat.ends_with("_to_out").then(|| format!("{flat}_0")),
@@ -153,7 +246,7 @@ mod tests {
             target,
             module,
             part,
-        } = LoraKey::parse(key).unwrap();
+        } = LoraKey::parse(key).unwrap().unwrap();
         (target, module, part)
     }
 
@@ -163,6 +256,9 @@ mod tests {
         for key in [
             format!("unet.{module}.lora_A.weight"),
             format!("{module}.lora_A.weight"),
+            format!("unet.{module}.lora_A.default_0.weight"),
+            format!("unet.{module}.lora_A.a-style.weight"),
+            format!("diffusion_model.{module}.lora_down.weight"),
             format!("base_model.model.{module}.lora_A.weight"),
             format!("unet.{module}.lora.down.weight"),
             format!(
@@ -201,14 +297,21 @@ mod tests {
     }
 
     #[test]
-    fn other_kinds_of_files_are_refused() {
+    fn what_is_foreign_is_no_key_and_what_is_unsupported_is_named() {
         for key in [
-            "unet.x.lora_magnitude_vector",
-            "lora_unet_x.dora_scale",
-            "lora_unet_x.hada_w1_a",
+            "bundle_emb.word.string_to_param",
             "conv_in.weight",
+            "emb_params",
         ] {
-            assert!(LoraKey::parse(key).is_err(), "{key}");
+            assert_eq!(LoraKey::parse(key), Ok(None), "{key}");
+        }
+        for (key, kind) in [
+            ("lora_unet_x.hada_t1", "LoHa"),
+            ("lora_unet_x.diff_b", "bias"),
+            ("lora_unet_x.oft_blocks", "OFT"),
+            ("transformer.x.lora_A.weight", "transformer"),
+        ] {
+            assert!(LoraKey::parse(key).unwrap_err().contains(kind), "{key}");
         }
     }
 }

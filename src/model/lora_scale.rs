@@ -1,5 +1,6 @@
 //! How strong a LoRA is: `alpha / rank`, wherever the file keeps its alpha.
 
+use regex::Regex;
 use serde_json::{Map, Value};
 
 use super::lora_names::Target;
@@ -43,7 +44,7 @@ impl Alphas {
             .setting(target, "alpha_pattern")
             .and_then(Value::as_object);
         let alpha = pattern
-            .and_then(|pattern| longest_match(pattern, module))
+            .and_then(|pattern| first_match(pattern, module))
             .or_else(|| self.setting(target, "lora_alpha"))
             .and_then(Value::as_f64);
         let stabilised = self.setting(target, "use_rslora").and_then(Value::as_bool);
@@ -62,13 +63,17 @@ impl Alphas {
     }
 }
 
-/// PEFT's patterns name a module or the end of its path.
-fn longest_match<'a>(pattern: &'a Map<String, Value>, module: &str) -> Option<&'a Value> {
-    pattern
+/// The first of PEFT's patterns that matches a module or the end of its path
+/// (`peft.utils.other.get_pattern_key`): each is a regular expression.
+fn first_match<'a>(patterns: &'a Map<String, Value>, module: &str) -> Option<&'a Value> {
+    patterns
         .iter()
-        .filter(|(name, _)| module == name.as_str() || module.ends_with(&format!(".{name}")))
-        .max_by_key(|(name, _)| name.len())
+        .find(|(pattern, _)| whole_path(pattern).is_ok_and(|regex| regex.is_match(module)))
         .map(|(_, alpha)| alpha)
+}
+
+fn whole_path(pattern: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&format!(r"^(.*\.)?({pattern})$"))
 }
 
 /// Refuses settings of PEFT that make of the same tensors something else than a plain LoRA.
@@ -76,11 +81,21 @@ fn refuse_unsupported(
     file: &SafetensorsFile,
     settings: &Map<String, Value>,
 ) -> Result<(), ModelError> {
+    let refuse = |key: &str, reason: String| ModelError::Lora {
+        path: file.path().to_owned(),
+        key: key.to_owned(),
+        reason,
+    };
     for (key, value) in settings {
-        let reason = match (key.rsplit('.').next().unwrap_or(key), value) {
-            ("use_dora", Value::Bool(true)) => {
-                "is DoRA's, which is not supported: use a plain LoRA"
+        if let (true, Value::Object(patterns)) = (key.ends_with("alpha_pattern"), value) {
+            for pattern in patterns.keys() {
+                whole_path(pattern).map_err(|_| {
+                    let reason = format!("has a pattern that cannot be read, {pattern:?}");
+                    refuse(key, reason)
+                })?;
             }
+        }
+        let reason = match (key.rsplit('.').next().unwrap_or(key), value) {
             ("init_lora_weights", Value::String(start))
                 if CHANGE_THE_BASE.iter().any(|name| start.starts_with(name)) =>
             {
@@ -89,11 +104,33 @@ fn refuse_unsupported(
             }
             _ => continue,
         };
-        return Err(ModelError::Lora {
-            path: file.path().to_owned(),
-            key: key.clone(),
-            reason: reason.to_owned(),
-        });
+        return Err(refuse(key, reason.to_owned()));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_are_regular_expressions_of_whole_names() {
+        let module = "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q";
+        for (pattern, matches) in [
+            (r"down_blocks.*attn1\.to_q", true),
+            ("to_q", true),
+            ("attn1.to_q", true),
+            ("o_q", false),
+            ("attn1", false),
+            (r"attn[12]\.to_(q|k)", true),
+        ] {
+            let mut patterns = Map::new();
+            patterns.insert(pattern.to_owned(), Value::from(16));
+            assert_eq!(
+                first_match(&patterns, module).is_some(),
+                matches,
+                "{pattern}"
+            );
+        }
+    }
 }

@@ -14,6 +14,11 @@ use super::ModelError;
 /// The format's own limit on the header, in bytes.
 const LARGEST_HEADER: u64 = 100_000_000;
 
+/// Whether a file begins as Git LFS's stand-ins do (`version https://git-lfs…`).
+pub(super) fn is_lfs_pointer(beginning: &[u8]) -> bool {
+    beginning.starts_with(b"version ")
+}
+
 /// An open safetensors file.
 #[derive(Debug)]
 pub struct SafetensorsFile {
@@ -53,6 +58,11 @@ impl SafetensorsFile {
         }
         let mut header_length = [0u8; 8];
         file.read_exact(&mut header_length).map_err(unreadable)?;
+        if is_lfs_pointer(&header_length) {
+            return Err(ModelError::LfsPointer {
+                path: path.to_owned(),
+            });
+        }
         let header_length = u64::from_le_bytes(header_length);
         if header_length > LARGEST_HEADER || header_length > length - 8 {
             return Err(damaged(format!(

@@ -1,5 +1,6 @@
 //! Prompts to token ids (`transformers.CLIPTokenizer`, over Hugging Face's tokenizers).
 
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
 use serde_json::Value;
@@ -24,6 +25,8 @@ const WORDS: &str =
 pub struct ClipTokenizer {
     tokenizer: Tokenizer,
     folder: std::path::PathBuf,
+    /// Of an added word that has several vectors (`<cat>`, `<cat>_1`, …) the ids of all of them.
+    vectors: HashMap<u32, Vec<u32>>,
     begin: u32,
     end: u32,
     padding: u32,
@@ -51,6 +54,8 @@ impl ClipTokenizer {
             let vocab = folder.join("vocab.json");
             (tokenizer_from_vocab(folder, &names)?, vocab)
         };
+        let mut tokenizer = tokenizer;
+        let vectors = add_tokens(&mut tokenizer, folder)?;
         let id = |name: &str| {
             tokenizer.token_to_id(name).ok_or_else(|| {
                 refuse(
@@ -70,7 +75,6 @@ impl ClipTokenizer {
                 "prompts must have room for two tokens".to_owned(),
             ));
         }
-        let mut tokenizer = tokenizer;
         // Length is this type's business; a file may carry its own.
         tokenizer.with_padding(None);
         tokenizer
@@ -79,6 +83,7 @@ impl ClipTokenizer {
         Ok(Self {
             tokenizer,
             folder: folder.to_owned(),
+            vectors,
             begin,
             end,
             padding,
@@ -115,7 +120,12 @@ impl ClipTokenizer {
             .tokenizer
             .encode(prompt, false)
             .map_err(|error| refuse(&self.folder, format!("cannot split the prompt: {error}")))?;
-        Ok(encoding.get_ids().to_vec())
+        let ids = encoding.get_ids().iter();
+        let all = ids.flat_map(|id| match self.vectors.get(id) {
+            Some(vectors) => vectors.as_slice(),
+            None => std::slice::from_ref(id),
+        });
+        Ok(all.copied().collect())
     }
 
     /// Tokens in an encoded prompt.
@@ -222,6 +232,63 @@ fn tokenizer_from_vocab(folder: &Path, names: &SpecialNames) -> Result<Tokenizer
         .collect();
     tokenizer.add_special_tokens(special).map_err(failed)?;
     Ok(tokenizer)
+}
+
+/// Adds what the folder lists beside its vocabulary: the words of textual inversions, in
+/// `added_tokens.json` or in `added_tokens_decoder` of `tokenizer_config.json`. Gives the words that
+/// have several vectors, as `TextualInversionLoaderMixin.maybe_convert_prompt` names them.
+fn add_tokens(
+    tokenizer: &mut Tokenizer,
+    folder: &Path,
+) -> Result<HashMap<u32, Vec<u32>>, ModelError> {
+    let mut added: BTreeMap<u32, (String, bool)> = BTreeMap::new();
+    let whole = |value: &Value| u32::try_from(value.as_u64()?).ok();
+    let path = folder.join("tokenizer_config.json");
+    if path.is_file() {
+        let file = ConfigFile::read(&path)?;
+        for (id, token) in file.section("added_tokens_decoder")?.fields() {
+            let content = token.get("content").and_then(Value::as_str);
+            let (Ok(id), Some(content)) = (id.parse(), content) else {
+                let reason = format!("has an entry that is no token, {id:?}");
+                return Err(file.refuse("added_tokens_decoder", reason));
+            };
+            let special = token.get("special").and_then(Value::as_bool);
+            added.insert(id, (content.to_owned(), special.unwrap_or(false)));
+        }
+    }
+    let path = folder.join("added_tokens.json");
+    if path.is_file() {
+        let file = ConfigFile::read(&path)?;
+        for (content, id) in file.fields() {
+            let id = whole(id).ok_or_else(|| file.refuse(content, "should be a token's number"))?;
+            added.entry(id).or_insert((content.clone(), false));
+        }
+    }
+    // The tokenizer numbers new words in the order in which it is told of them.
+    for (id, (content, special)) in &added {
+        if tokenizer.token_to_id(content).is_none() {
+            let token = AddedToken::from(content.clone(), *special).normalized(false);
+            tokenizer
+                .add_tokens([token])
+                .map_err(|error| refuse(&path, format!("cannot be added: {error}")))?;
+        }
+        let own = tokenizer.token_to_id(content);
+        if own != Some(*id) {
+            let own = own.map_or("no number".to_owned(), |own| own.to_string());
+            let reason =
+                format!("says that {content:?} is {id}, but the tokens before it lead to {own}");
+            return Err(refuse(&path, reason));
+        }
+    }
+    let mut vectors = HashMap::new();
+    for (id, (content, _)) in &added {
+        let others = (1..).map_while(|index| tokenizer.token_to_id(&format!("{content}_{index}")));
+        let all: Vec<u32> = std::iter::once(*id).chain(others).collect();
+        if all.len() > 1 {
+            vectors.insert(*id, all);
+        }
+    }
+    Ok(vectors)
 }
 
 fn refuse(path: &Path, reason: String) -> ModelError {

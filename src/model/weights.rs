@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 
-use super::lora::LowRank;
+use super::lora_change::WeightChange;
 use super::{ModelError, SafetensorsFile};
 
-/// Low-rank changes by the name of the weight tensor that they are added to.
-pub type Adapters = HashMap<String, Vec<LowRank>>;
+/// Changes by the name of the weight tensor that they are added to.
+pub type Adapters = HashMap<String, Vec<WeightChange>>;
 
 /// The tensors of one component, or of one module inside it: `scope` narrows by name.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl Weights {
             .unwrap_or_default()
     }
 
-    /// The same weights with low-rank changes of the tensors they name. A network that is loaded
+    /// The same weights with changes of the tensors they name. A network that is loaded
     /// from these shares every unchanged layer with the networks loaded before, and no file is
     /// read again for the changed ones.
     pub fn with_adapters(&self, adapters: Adapters) -> Self {
@@ -216,8 +216,8 @@ impl Weights {
         Ok(layer)
     }
 
-    /// The low-rank changes of this module's `weight`.
-    pub(super) fn changes(&self) -> &[LowRank] {
+    /// The changes of this module's `weight`.
+    pub(super) fn changes(&self) -> &[WeightChange] {
         let changes = self.store.adapters.get(&self.full_name("weight"));
         changes.map_or(&[], Vec::as_slice)
     }

@@ -14,8 +14,7 @@ pub struct RenderSettings {
     pub prompt: String,
     /// What it should not show. None is not the same as empty: SDXL then guides away from zeros.
     pub negative_prompt: Option<String>,
-    /// Classifier-free guidance scale; 1 or less runs without a second row. Models that were
-    /// distilled without guidance take no more than 1.
+    /// Classifier-free guidance scale; 1 or less runs without a second row.
     pub guidance_scale: f64,
     /// 0 … 1: how far guidance is brought back to the contrast of the prompt alone.
     pub guidance_rescale: f64,

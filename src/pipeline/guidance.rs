@@ -134,11 +134,8 @@ fn rescaled(guided: &Tensor, prompt: &Tensor, rescale: f64) -> candle_core::Resu
     guided.broadcast_mul(&ratio.affine(rescale, 1.0 - rescale)?)
 }
 
-/// Refuses scales that mean nothing, and guidance on a model that was distilled without.
-pub(super) fn check_guidance(
-    family: Family,
-    settings: &RenderSettings,
-) -> Result<(), PipelineError> {
+/// Refuses scales that mean nothing.
+pub(super) fn check_guidance(settings: &RenderSettings) -> Result<(), PipelineError> {
     let refuse = |field: &'static str, value: f64, allowed: &'static str| {
         Err(PipelineError::Setting {
             field,
@@ -149,10 +146,6 @@ pub(super) fn check_guidance(
     let scale = settings.guidance_scale;
     if !(scale.is_finite() && scale >= 0.0) {
         return refuse("guidance_scale", scale, "a number from 0 on");
-    }
-    if family.is_guidance_free() && scale > 1.0 {
-        let allowed = "0 to 1 with this model, which was distilled without guidance";
-        return refuse("guidance_scale", scale, allowed);
     }
     let rescale = settings.guidance_rescale;
     if !(0.0..=1.0).contains(&rescale) {

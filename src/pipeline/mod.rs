@@ -6,6 +6,7 @@
 //! renders into one batch.
 
 mod blending;
+mod default_sampler;
 mod edit;
 mod embedding;
 mod error;
@@ -21,6 +22,7 @@ mod render;
 mod text;
 mod timings;
 
+pub use default_sampler::{check_folder, scheduler_notice};
 pub use edit::{Edit, MicroConditioning, PhotoWindow, PromptRegion, RenderSettings};
 pub use embedding::TextEmbedding;
 pub use error::PipelineError;
@@ -40,6 +42,7 @@ pub use text::{TextCache, TextCounts};
 pub use timings::{Stage, Timings, hundredths};
 
 use candle_core::{Device, Tensor};
+use default_sampler::{default_sampler, read_scheduler};
 use forward::Conditioning;
 use guidance::{Guidance, check_guidance};
 
@@ -82,12 +85,9 @@ impl Pipeline {
     /// # Errors
     /// When the folder's scheduler settings cannot be used.
     pub fn new(model: Model, text_entries: usize) -> Result<Self, PipelineError> {
-        let class = model.scheduler_class.as_deref();
-        let scheduler = SchedulerConfig::of_class(&model.scheduler_config_json, class)?
-            .for_pipeline(&model.pipeline_class);
         Ok(Self {
+            scheduler: read_scheduler(&model.scheduler)?,
             model,
-            scheduler,
             text: TextCache::new(text_entries),
         })
     }
@@ -109,11 +109,9 @@ impl Pipeline {
     /// When no sampler has the name that the model's `impasto.json` gives, or its scheduler is of a
     /// class that there is not.
     pub fn defaults(&self) -> Result<ModelDefaults, PipelineError> {
-        let sampler = match &self.model.defaults.sampler {
-            Some(name) => sampler_by_name(name)?.name(),
-            None => self.scheduler.default_sampler()?,
-        };
-        Ok(self.model.defaults.with_sampler(sampler))
+        let wanted = &self.model.defaults;
+        let sampler = default_sampler(wanted, &self.scheduler)?;
+        Ok(wanted.with_sampler(sampler.name()))
     }
 
     /// The cache of text embeddings.
@@ -216,7 +214,7 @@ impl Pipeline {
         settings: &RenderSettings,
         mut inputs: RenderInputs,
     ) -> Result<Render, PipelineError> {
-        check_guidance(self.model.family, settings)?;
+        check_guidance(settings)?;
         check_variation(settings.variation)?;
         let sampler = sampler_by_name(&settings.sampler)?;
         let from_image = inputs.start.is_some() || inputs.inversion.is_some();

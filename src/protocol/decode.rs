@@ -35,13 +35,33 @@ pub fn decode_client_message(text: &str) -> Result<ClientMessage, ErrorMessage> 
 
 fn object_from_text(text: &str) -> Result<Map<String, Value>, ErrorMessage> {
     match serde_json::from_str(text) {
-        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(Value::Object(mut fields)) => {
+            fields.values_mut().for_each(whole_numbers);
+            Ok(fields)
+        }
         Ok(_) => Err(malformed("A message is one JSON object.")),
         // serde_json has no public kind for this one error.
         Err(error) if error.to_string().starts_with("number out of range") => Err(invalid(
             "A number in the message is too large to be finite.",
         )),
         Err(error) => Err(malformed(format!("The message is not JSON: {error}."))),
+    }
+}
+
+/// Writes `4.0` as `4`: one number in JSON, and what Lua, C# and others write for whole numbers.
+fn whole_numbers(value: &mut Value) {
+    /// The largest number up to which all whole numbers are floats.
+    const LARGEST: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(whole_numbers),
+        Value::Object(fields) => fields.values_mut().for_each(whole_numbers),
+        Value::Number(number) if number.is_f64() => {
+            let float = number.as_f64().unwrap_or(f64::NAN);
+            if float.fract() == 0.0 && (0.0..=LARGEST).contains(&float) {
+                *value = Value::from(float as u64);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -150,4 +170,37 @@ fn malformed(message: impl Into<String>) -> ErrorMessage {
 
 fn invalid(message: impl Into<String>) -> ErrorMessage {
     ErrorMessage::new(ErrorCode::InvalidValue, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        for (written, plain) in [
+            (
+                r#"{"type":"settings","steps":4.0,"seed":7.0,"spread":8.0}"#,
+                r#"{"type":"settings","steps":4,"seed":7,"spread":8}"#,
+            ),
+            (
+                r#"{"type":"render","rect":[0.0,0.0,64.0,1e2],"steps":2.0}"#,
+                r#"{"type":"render","rect":[0,0,64,100],"steps":2}"#,
+            ),
+            (
+                r#"{"type":"revert","seq":3.0}"#,
+                r#"{"type":"revert","seq":3}"#,
+            ),
+        ] {
+            let read = |text| decode_client_message(text).unwrap();
+            assert_eq!(read(written), read(plain));
+        }
+        for text in [
+            r#"{"type":"settings","steps":4.5}"#,
+            r#"{"type":"settings","seed":-7.0}"#,
+            r#"{"type":"revert","seq":1e300}"#,
+        ] {
+            assert!(decode_client_message(text).is_err(), "{text}");
+        }
+    }
 }

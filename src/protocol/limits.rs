@@ -20,6 +20,9 @@ pub const MAX_PROMPT_CHARS: usize = 1000;
 pub const MAX_TOKEN_CHARS: usize = 1024;
 /// The farthest that a coordinate may lie from the origin, in canvas pixels.
 pub const MAX_COORDINATE: f32 = 100_000.0;
+/// The most that one message of a stroke may cost to paint, in pixels that are looked at: a brush of
+/// 1024 pixels across the largest canvas sixty times.
+pub const MAX_STROKE_COST: u64 = 1 << 28;
 /// The smallest brush diameter, in canvas pixels.
 pub const MIN_BRUSH_SIZE: f32 = 0.5;
 /// The largest brush diameter, in canvas pixels.

@@ -42,11 +42,14 @@ pub struct ModelInfo {
     pub dtype: String,
     /// The most steps that a client may ask for.
     pub max_steps: u32,
-    /// The highest guidance scale that a client may ask for, where that is less than the
-    /// protocol's: 1 for models that were distilled without guidance.
+    /// True for models that look distilled without guidance: with a guidance scale above 1, which
+    /// is allowed, pictures may look burnt.
+    #[serde(default)]
+    pub guidance_free: bool,
+    /// The scheduler's class in the model's folder, such as `PNDMScheduler`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
-    pub max_guidance_scale: Option<f64>,
+    pub scheduler: Option<String>,
     /// Sampler names, the default first.
     pub samplers: Vec<String>,
     /// What its pictures look best with: a room begins so.
@@ -135,6 +138,9 @@ pub struct Welcome {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub photo: Option<PhotoInfo>,
+    /// True when what is acknowledged is on disk; false when the room is gone with the server.
+    #[serde(default)]
+    pub kept: bool,
 }
 
 /// How the inversion of a photo stands.

@@ -16,11 +16,14 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    command::RoomCommand,
     core::{Effect, RoomCore},
     error::RoomError,
     frames::{FrameEncoder, SharedImages},
+    keeping::{Held, Keeping},
     members::{
-        Arrival, CloseReason, Joined, MemberId, OutboxRequest, OutboxSender, Outgoing, outbox,
+        Arrival, CloseReason, Joined, MemberId, OutboxRequest, OutboxSender, Outgoing, Turns,
+        outbox,
     },
     message::Message,
     renderer::Renderer,
@@ -33,12 +36,19 @@ use crate::{
 
 /// The most messages that wait for a room; senders wait past it.
 pub(super) const MAILBOX_MOST: usize = 256;
+/// Commands of one member that wait; its connection waits past it.
+const TURNS_MOST: usize = 8;
+/// Pixels that are looked at before other tasks of the thread get their turn: some milliseconds.
+const SLICE: u64 = 1 << 20;
 /// The most events of the engine that wait, whatever the number of members.
 const EVENTS_MOST: usize = 65_536;
 
 /// A room's task.
 pub(super) struct RoomActor {
     core: RoomCore,
+    keeping: Keeping,
+    /// What the members want, until it is their turn.
+    turns: Turns<Turn>,
     key: RoomKey,
     renderer: Arc<dyn Renderer>,
     encoder: FrameEncoder,
@@ -52,14 +62,23 @@ pub(super) struct RoomActor {
     images: SharedImages,
     members: Arc<AtomicUsize>,
     empty_since: tokio::time::Instant,
-    /// Set when the room cannot go on.
-    ends: Option<CloseReason>,
     shutdown: CancellationToken,
+}
+
+/// Something that a member wants.
+struct Turn {
+    member: MemberId,
+    /// What it asks; none when it goes, after all that it did.
+    command: Option<Box<RoomCommand>>,
+    arrived: Instant,
+    /// Answered when the next one of the member may come, if it was not before.
+    taken: Option<oneshot::Sender<()>>,
 }
 
 /// What an actor is made of.
 pub(super) struct ActorParts {
     pub(super) core: RoomCore,
+    pub(super) keeping: Keeping,
     pub(super) key: RoomKey,
     pub(super) renderer: Arc<dyn Renderer>,
     pub(super) encoder: FrameEncoder,
@@ -82,6 +101,8 @@ impl RoomActor {
         let (outbox_requests_sender, outbox_requests) = mpsc::channel(MAILBOX_MOST);
         Self {
             core: parts.core,
+            keeping: parts.keeping,
+            turns: Turns::new(),
             key: parts.key,
             renderer: parts.renderer,
             encoder: parts.encoder,
@@ -95,14 +116,24 @@ impl RoomActor {
             images: SharedImages::default(),
             members: parts.members,
             empty_since: tokio::time::Instant::now(),
-            ends: None,
             shutdown: parts.shutdown,
         }
     }
 
     /// Runs until the server shuts down or the room has been empty for long.
     pub(super) async fn run(mut self) {
-        let reason = self.serve().await;
+        // What a room that came back wants of the engine.
+        self.perform();
+        let mut reason = self.serve().await;
+        if reason == CloseReason::RoomEnded {
+            self.keeping.keep_snapshot(self.core.document.snapshot());
+        }
+        for held in self.keeping.finish().await {
+            self.release(held);
+        }
+        if self.keeping.has_failed() {
+            reason = CloseReason::NotKept;
+        }
         for connection in self.connections.values() {
             connection.close(reason);
         }
@@ -118,12 +149,20 @@ impl RoomActor {
                 .next_deadline()
                 .map(tokio::time::Instant::from_std);
             let is_empty = self.connections.is_empty();
+            // A slow disk slows the members, not the memory.
+            let has_places = self.keeping.has_places();
             tokio::select! {
                 biased;
                 () = self.shutdown.cancelled() => return CloseReason::ShuttingDown,
-                Some(event) = self.events.recv() => self.core.engine_event(event, now()),
+                () = self.keeping.advance() => self.kept(),
+                Some(event) = self.events.recv(), if has_places => {
+                    self.core.engine_event(event, now());
+                }
                 Some(request) = self.outbox_requests.recv() => self.outbox_request(request),
                 Some(message) = self.messages.recv() => self.read(message),
+                () = std::future::ready(()), if has_places && !self.turns.is_empty() => {
+                    self.take_turn().await;
+                }
                 () = tokio::time::sleep_until(refine_at.unwrap_or(idle_at)), if refine_at.is_some() => {
                     self.core.tick(now());
                 }
@@ -132,9 +171,66 @@ impl RoomActor {
             self.perform();
             self.members
                 .store(self.connections.len(), Ordering::Relaxed);
-            if let Some(reason) = self.ends {
-                return reason;
+            if self.keeping.has_failed() {
+                return CloseReason::NotKept;
             }
+        }
+    }
+
+    /// Does what is next of what members want. Long strokes are painted a little at a time, so that
+    /// the thread's other tasks go on; nothing else reaches the room meanwhile.
+    async fn take_turn(&mut self) {
+        let core = &self.core;
+        let cost = |turn: &Turn| {
+            let command = turn.command.as_ref();
+            command.map_or(0, |command| core.cost(&turn.member.client, command))
+        };
+        let Some(turn) = self.turns.next(cost) else {
+            return;
+        };
+        if let Some(taken) = turn.taken {
+            answer(taken, ());
+        }
+        if !self.is_current(turn.member) {
+            return;
+        }
+        let client = turn.member.client;
+        match turn.command {
+            Some(command) => self.core.handle(client, *command, turn.arrived),
+            None => self.remove(client),
+        }
+        while self.core.is_painting() && !self.shutdown.is_cancelled() {
+            self.core.paint(SLICE);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// More is on disk.
+    fn kept(&mut self) {
+        if self.keeping.is_snapshot_due() {
+            self.keeping.keep_snapshot(self.core.document.snapshot());
+        }
+        self.release_kept();
+    }
+
+    fn release_kept(&mut self) {
+        for held in self.keeping.take_kept() {
+            self.release(held);
+        }
+    }
+
+    fn release(&mut self, held: Held) {
+        match held {
+            Held::Acknowledge { client, id, seq } => {
+                if let Some(text) = text_from_message(&ServerMessage::Ack { id, seq }) {
+                    self.write(client, text);
+                }
+            }
+            Held::Tell { op, connections } => {
+                let message = ServerMessage::Op(*op);
+                self.broadcast(&message, |member| member.connection <= connections);
+            }
+            Held::Welcome(reply, joined) => answer(reply, Ok(*joined)),
         }
     }
 
@@ -142,7 +238,7 @@ impl RoomActor {
         let is_current = self.is_current(member);
         let Some(reply) = frame else {
             if is_current {
-                self.remove(member.client);
+                self.leave(member);
             }
             return;
         };
@@ -159,16 +255,17 @@ impl RoomActor {
             Message::Join { arrival, reply } => self.join(arrival, reply),
             Message::Leave(member) => {
                 if self.is_current(member) {
-                    self.remove(member.client);
+                    self.leave(member);
                 }
             }
             Message::Command {
                 member,
                 command,
                 arrived,
+                taken,
             } => {
                 if self.is_current(member) {
-                    self.core.handle(member.client, command, arrived);
+                    self.enqueue(member, command, arrived, taken);
                 }
             }
             Message::Image { layer, reply } => {
@@ -177,6 +274,51 @@ impl RoomActor {
             Message::StoreImage { id, image, reply } => {
                 answer(reply, self.core.images.insert(id, image));
             }
+            Message::HasImage { id, reply } => {
+                answer(reply, self.core.images.get(&id).is_some());
+            }
+            // Whoever asks is answered once the room serves.
+            Message::Ready { reply } => answer(reply, Ok(())),
+        }
+    }
+
+    fn enqueue(
+        &mut self,
+        member: MemberId,
+        command: RoomCommand,
+        arrived: Instant,
+        taken: oneshot::Sender<()>,
+    ) {
+        let has_place = self.turns.waiting(&member.client) < TURNS_MOST;
+        let taken = match has_place {
+            true => {
+                answer(taken, ());
+                None
+            }
+            false => Some(taken),
+        };
+        let turn = Turn {
+            member,
+            command: Some(Box::new(command)),
+            arrived,
+            taken,
+        };
+        self.turns.push(member.client, turn);
+    }
+
+    /// A member goes once all that it did before is done.
+    fn leave(&mut self, member: MemberId) {
+        match self.turns.waiting(&member.client) {
+            0 => self.remove(member.client),
+            _ => {
+                let turn = Turn {
+                    member,
+                    command: None,
+                    arrived: now(),
+                    taken: None,
+                };
+                self.turns.push(member.client, turn);
+            }
         }
     }
 
@@ -184,6 +326,7 @@ impl RoomActor {
         let client = arrival.client;
         if let Some(older) = self.connections.remove(&client) {
             older.close(CloseReason::Replaced);
+            self.turns.forget(&client);
         }
         let welcome = match self.core.join(arrival, now()) {
             Ok(welcome) => welcome,
@@ -197,15 +340,15 @@ impl RoomActor {
         let requests = self.outbox_requests_sender.clone();
         let (sender, outbox) = outbox(member, requests, self.encoder.clone());
         self.connections.insert(client, sender);
-        // Where the connection is gone already, its outbox is dropped here and leaves.
-        answer(
-            reply,
-            Ok(Joined {
-                welcome,
-                member,
-                outbox,
-            }),
-        );
+        let joined = Joined {
+            welcome,
+            member,
+            outbox,
+        };
+        let seq = joined.welcome.seq;
+        // Where the connection is gone already, its outbox is dropped then and leaves.
+        self.keeping
+            .hold(seq, Held::Welcome(reply, Box::new(joined)));
     }
 
     fn is_current(&self, member: MemberId) -> bool {
@@ -216,6 +359,7 @@ impl RoomActor {
 
     fn remove(&mut self, client: Uuid) {
         self.connections.remove(&client);
+        self.turns.forget(&client);
         self.core.leave(client, now());
         if self.connections.is_empty() {
             self.empty_since = tokio::time::Instant::now();
@@ -231,6 +375,7 @@ impl RoomActor {
             for effect in effects {
                 self.perform_one(effect);
             }
+            self.release_kept();
         }
     }
 
@@ -241,7 +386,20 @@ impl RoomActor {
                     self.write(client, text);
                 }
             }
-            Effect::Broadcast { except, message } => self.broadcast(except, &message),
+            Effect::Broadcast { except, message } => {
+                self.broadcast(&message, |member| Some(member.client) != except);
+            }
+            Effect::Acknowledge { client, id, seq } => {
+                self.keeping
+                    .hold(seq, Held::Acknowledge { client, id, seq });
+            }
+            Effect::Applied(op) => {
+                self.keeping.keep_op(&op);
+                let connections = self.connections_made;
+                let (seq, op) = (op.seq, Box::new(op));
+                self.keeping.hold(seq, Held::Tell { op, connections });
+            }
+            Effect::Shown(picture) => self.keeping.keep_picture(picture),
             Effect::BroadcastLossy { except, message } => {
                 if let Some(text) = text_from_message(&message) {
                     let connections = self.connections.values();
@@ -256,7 +414,6 @@ impl RoomActor {
                 }
             }
             Effect::Command(command) => self.send_command(command),
-            Effect::End => self.ends = Some(CloseReason::NotKept),
         }
     }
 
@@ -270,12 +427,19 @@ impl RoomActor {
         }
     }
 
-    fn broadcast(&mut self, except: Option<Uuid>, message: &ServerMessage) {
+    fn broadcast(&mut self, message: &ServerMessage, reaches: impl Fn(MemberId) -> bool) {
         let Some(text) = text_from_message(message) else {
             return;
         };
-        let clients: Vec<Uuid> = self.connections.keys().copied().collect();
-        for client in clients.into_iter().filter(|client| Some(*client) != except) {
+        let members = self
+            .connections
+            .values()
+            .map(|connection| connection.member);
+        let reached: Vec<Uuid> = members
+            .filter(|member| reaches(*member))
+            .map(|member| member.client)
+            .collect();
+        for client in reached {
             self.write(client, text.clone());
         }
     }

@@ -11,7 +11,28 @@ use super::{
 };
 use crate::protocol::{MemberNews, Op, Presence, RenderWish, ServerMessage, StrokeChunk};
 
+/// What any command costs, in the unit of what strokes cost: pixels that are looked at.
+const COMMAND_COST: u64 = 4096;
+
 impl RoomCore {
+    /// What a command costs, at most, in pixels that are looked at.
+    pub(super) fn cost(&self, client: &Uuid, command: &RoomCommand) -> u64 {
+        let pixels = match command {
+            RoomCommand::Stroke(chunk) => self.document.stroke_cost(client, chunk),
+            // The whole canvas may be drawn anew.
+            RoomCommand::Apply
+            | RoomCommand::Place { .. }
+            | RoomCommand::Undo
+            | RoomCommand::Redo
+            | RoomCommand::Revert { .. } => self.document.canvas().bounds().area(),
+            RoomCommand::Settings(_)
+            | RoomCommand::Render(_)
+            | RoomCommand::CancelInversion
+            | RoomCommand::Presence(_) => 0,
+        };
+        COMMAND_COST + pixels
+    }
+
     /// Does what a member asks, or tells it why not. `now` is when the command came in.
     pub(super) fn handle(&mut self, client: Uuid, command: RoomCommand, now: Instant) {
         if !self.members.contains(&client) {
@@ -26,6 +47,8 @@ impl RoomCore {
             command => self.change(client, command, now),
         };
         match handled {
+            // The rest is done when the stroke is painted.
+            Ok(()) if self.is_painting() => return,
             Ok(()) => self.scheduler.dispatch_all(client, &self.document, now),
             Err(refusal) => {
                 let error = ServerMessage::Error(refusal.to_message(stroke));
@@ -52,7 +75,10 @@ impl RoomCore {
                         self.acknowledge_again(client, chunk, seq);
                         return Ok(());
                     }
-                    Verdict::New => resent.goes_on(&chunk.id),
+                    Verdict::New => {
+                        self.document.check_cost(&client, &chunk)?;
+                        resent.goes_on(&chunk.id);
+                    }
                 }
                 Op::Stroke(chunk)
             }
@@ -89,11 +115,11 @@ impl RoomCore {
     }
 
     fn acknowledge_again(&mut self, client: Uuid, chunk: StrokeChunk, seq: u64) {
-        let ack = ServerMessage::Ack {
+        self.effects.push(Effect::Acknowledge {
+            client,
             id: Some(chunk.id),
             seq,
-        };
-        self.effects.push(Effect::Send(client, ack));
+        });
     }
 
     fn render(&mut self, client: Uuid, request: &RenderWish, now: Instant) -> Result<(), Refusal> {

@@ -9,7 +9,7 @@ use std::{borrow::Cow, time::Instant};
 use uuid::Uuid;
 
 use super::{
-    document::{Changed, Document},
+    document::{Begun, Changed, Document, PaintingStroke, ShownPicture},
     error::RoomError,
     frames::{FramePlan, Frames, ShownRender},
     images::ImageStore,
@@ -17,13 +17,14 @@ use super::{
     op_log::OpLog,
     options::RoomOptions,
     scheduler::{FinishedRender, Output, Scheduler, SchedulerOptions},
+    store::Opened,
 };
 use crate::{
     canvas::{Pixels, WindowRules, zoom_for},
     engine::{Command, Event},
     protocol::{
         Layer, MemberNews, ModelInfo, Op, PROTOCOL_VERSION, PictureLayer, SequencedOp,
-        ServerMessage, Welcome,
+        ServerMessage, SettingsPatch, Welcome,
     },
 };
 
@@ -36,6 +37,16 @@ const MISSED_MOST: u64 = 256;
 pub(super) enum Effect {
     /// A message to one member.
     Send(Uuid, ServerMessage),
+    /// To a member: the op `seq`, of the stroke `id` perhaps, is kept. It waits until it is.
+    Acknowledge {
+        client: Uuid,
+        id: Option<String>,
+        seq: u64,
+    },
+    /// An op has changed the document: it is to be kept, and everybody told once it is.
+    Applied(SequencedOp),
+    /// A render has changed the result, which is to be kept.
+    Shown(ShownPicture),
     /// A message to every member, or to every one but one.
     Broadcast {
         except: Option<Uuid>,
@@ -50,8 +61,14 @@ pub(super) enum Effect {
     FramesReady(Uuid),
     /// A command for the engine.
     Command(Command),
-    /// An op could not be kept: the room ends, and what was kept of it comes back with a join.
-    End,
+}
+
+/// An op whose stroke is being painted.
+struct PaintingOp {
+    op: SequencedOp,
+    stroke: PaintingStroke,
+    /// When its command came in.
+    arrived: Instant,
 }
 
 /// A room's state.
@@ -65,42 +82,81 @@ pub(super) struct RoomCore {
     pub(super) members: Members,
     pub(super) images: ImageStore,
     pub(super) effects: Vec<Effect>,
-    journal: OpLog,
+    /// The stroke that is being painted. Until it is done nothing else may reach the document.
+    painting: Option<PaintingOp>,
+    op_log: OpLog,
+    /// The journal keeps the room.
+    is_kept: bool,
 }
 
 impl RoomCore {
-    /// An empty room.
+    /// A room without members. `opened` is what the journal had of it; none where nothing keeps it.
     pub(super) fn new(
         name: String,
         options: RoomOptions,
         model: ModelInfo,
         rules: WindowRules,
-        journal: OpLog,
+        opened: Option<Opened>,
+        now: Instant,
     ) -> Self {
         let size = options.size;
         let rules = WindowRules {
             zoom: zoom_for(size, model.native_size, model.largest_zoom),
             ..rules
         };
-        let scheduler = Scheduler::new(SchedulerOptions {
+        let is_kept = opened.is_some();
+        let (document, op_log) = match opened {
+            Some(opened) => (opened.document, opened.op_log),
+            None => (
+                Document::new(size, options.settings.clone()),
+                OpLog::after(0, options.history_max),
+            ),
+        };
+        let mut scheduler = Scheduler::new(SchedulerOptions {
             size,
             rules,
             max_steps: model.max_steps,
             rest: options.rest,
             inversion: options.inversion,
         });
-        Self {
+        scheduler.resume(&document, now);
+        let mut core = Self {
             name,
             model,
-            document: Document::new(size, options.settings.clone()),
+            document,
             scheduler,
             frames: Frames::new(size),
             members: Members::new(options.members_max),
             images: ImageStore::new(options.images_max, options.image_bytes_max),
             effects: Vec::new(),
-            journal,
+            painting: None,
+            op_log,
+            is_kept,
             options,
+        };
+        if is_kept {
+            core.fit_settings(now);
         }
+        core.finish();
+        core
+    }
+
+    /// A room that comes back may find another model: what that cannot do becomes the model's own
+    /// default, by an op like any other, so that everybody sees it.
+    fn fit_settings(&mut self, now: Instant) {
+        let patch = self
+            .document
+            .settings_to_fit(&self.model, &self.options.settings);
+        if patch == SettingsPatch::default() {
+            return;
+        }
+        tracing::warn!(
+            room = %self.name,
+            model = %self.model.id,
+            ?patch,
+            "settings that the model cannot have became its defaults"
+        );
+        self.accept(Uuid::nil(), Op::Settings(patch), now);
     }
 
     /// Lets a member in. A client that is here already is replaced by its new connection.
@@ -132,6 +188,7 @@ impl RoomCore {
             model: self.model.clone(),
             members: self.members.infos(),
             photo: self.scheduler.photo_info(&self.document),
+            kept: self.is_kept,
         };
         self.scheduler.enter(client, &self.document, now);
         self.finish();
@@ -147,7 +204,7 @@ impl RoomCore {
         if seq - last_seq > MISSED_MOST {
             return;
         }
-        match self.journal.read_since(last_seq) {
+        match self.op_log.read_since(last_seq) {
             Ok(ops) => {
                 let messages = ops.into_iter().map(ServerMessage::Op);
                 self.effects
@@ -171,36 +228,65 @@ impl RoomCore {
         self.finish();
     }
 
-    /// Gives an op its place, applies it, keeps it, and tells everybody.
+    /// Gives an op its place, applies it, and has it kept and told. A stroke is only begun:
+    /// [`Self::paint`] goes on with it.
     pub(super) fn accept(&mut self, client: Uuid, op: Op, now: Instant) {
-        let mut op = SequencedOp {
+        let op = SequencedOp {
             seq: self.document.seq() + 1,
             client,
             op,
             switches: Vec::new(),
         };
         let images = &self.images;
-        let applied = self.document.apply(&op, |id| images.get(id).cloned());
-        let changed = match applied {
-            Ok(changed) => changed,
-            Err(error) => {
-                // Its request was checked: nothing has changed.
-                tracing::error!(%error, room = %self.name, "an op could not be applied");
-                return;
+        match self.document.begin(&op, |id| images.get(id).cloned()) {
+            Ok(Begun::Done(changed)) => self.applied(op, &changed, now),
+            Ok(Begun::Painting(stroke)) => {
+                self.painting = Some(PaintingOp {
+                    op,
+                    stroke,
+                    arrived: now,
+                });
             }
-        };
-        op.switches.clone_from(&changed.switches);
-        if let Err(error) = self.journal.append(&op) {
-            tracing::error!(%error, room = %self.name, "an op could not be kept");
-            self.effects.push(Effect::End);
-            return;
+            // Its request was checked: nothing has changed.
+            Err(error) => {
+                tracing::error!(%error, room = %self.name, "an op could not be applied");
+            }
         }
+    }
+
+    /// True while a stroke is being painted: only [`Self::paint`] may be called.
+    pub(super) fn is_painting(&self) -> bool {
+        self.painting.is_some()
+    }
+
+    /// Goes on with the stroke that is being painted until about `budget` is spent, in pixels that
+    /// are looked at.
+    pub(super) fn paint(&mut self, budget: u64) {
+        let Some(mut painting) = self.painting.take() else {
+            return;
+        };
+        match self.document.paint_some(&mut painting.stroke, budget) {
+            None => self.painting = Some(painting),
+            Some(changed) => {
+                let (author, arrived) = (painting.op.client, painting.arrived);
+                self.applied(painting.op, &changed, arrived);
+                self.scheduler.dispatch_all(author, &self.document, arrived);
+                self.finish();
+            }
+        }
+    }
+
+    /// An op has changed the document.
+    fn applied(&mut self, mut op: SequencedOp, changed: &Changed, now: Instant) {
+        op.switches.clone_from(&changed.switches);
+        if let Err(error) = self.op_log.append(&op) {
+            // The document has checked its place.
+            tracing::error!(%error, room = %self.name, "an op is not in the log");
+        }
+        let author = op.client;
         self.acknowledge(&op);
-        self.effects.push(Effect::Broadcast {
-            except: None,
-            message: ServerMessage::Op(op),
-        });
-        self.take_in(client, &changed, now);
+        self.effects.push(Effect::Applied(op));
+        self.take_in(author, changed, now);
     }
 
     fn acknowledge(&mut self, op: &SequencedOp) {
@@ -210,8 +296,11 @@ impl RoomCore {
             Op::Mask { .. } => return,
             _ => None,
         };
-        let ack = ServerMessage::Ack { id, seq: op.seq };
-        self.effects.push(Effect::Send(op.client, ack));
+        self.effects.push(Effect::Acknowledge {
+            client: op.client,
+            id,
+            seq: op.seq,
+        });
     }
 
     fn take_in(&mut self, author: Uuid, changed: &Changed, now: Instant) {
@@ -231,7 +320,11 @@ impl RoomCore {
 
     fn show(&mut self, render: FinishedRender, now: Instant) {
         let FinishedRender { window, pixels, .. } = &render;
-        let changed = self.document.paste(window, pixels, &render.mask);
+        let settles = render.is_final.then_some(render.rev);
+        let mask = &render.mask;
+        let changed = self.document.paste(window, pixels, mask, settles);
+        let picture = self.document.shown_picture(window.core, settles, &changed);
+        self.effects.push(Effect::Shown(picture));
         self.frames.render_shown(&ShownRender {
             window: window.rect,
             shown: &render.shown,

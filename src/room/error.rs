@@ -34,6 +34,12 @@ pub enum RoomError {
     /// The room's uploaded images would take more memory than the limit.
     #[error("the image takes more than the {0} bytes that a room may hold; make it smaller")]
     ImageTooLarge(usize),
+    /// The room is kept, and does not come back.
+    #[error("the room cannot be opened: {0}")]
+    NotOpened(String),
+    /// An upload did not come to the disk.
+    #[error("the image could not be kept: {0}")]
+    ImageNotKept(String),
     /// The room has ended, or the server is shutting down.
     #[error("the room has closed; join again")]
     Closed,
@@ -50,7 +56,9 @@ impl RoomError {
                 ErrorCode::InvalidValue
             }
             Self::ImageTooLarge(_) => ErrorCode::TooLarge,
-            Self::TooManyRooms(_) | Self::Closed => ErrorCode::Unavailable,
+            Self::TooManyRooms(_) | Self::NotOpened(_) | Self::ImageNotKept(_) | Self::Closed => {
+                ErrorCode::Unavailable
+            }
         }
     }
 

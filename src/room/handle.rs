@@ -6,18 +6,19 @@ use std::sync::{
 };
 
 use tokio::sync::{mpsc, oneshot};
-use uuid::Uuid;
 
 use super::{
     command::RoomCommand,
     error::RoomError,
     members::{Arrival, Joined, MemberId},
     message::Message,
+    store::{RoomStore, StoreError, decode_picture, encode_picture},
 };
 use crate::{
     canvas::{Pixels, fit_to},
     engine::RoomKey,
-    protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Role},
+    journal::BlobHash,
+    protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Rect, Role},
 };
 
 /// Who wants in.
@@ -42,6 +43,7 @@ struct Shared {
     size: CanvasSize,
     members: Arc<AtomicUsize>,
     mailbox: mpsc::Sender<Message>,
+    store: Option<RoomStore>,
 }
 
 impl RoomHandle {
@@ -51,6 +53,7 @@ impl RoomHandle {
         size: CanvasSize,
         members: Arc<AtomicUsize>,
         mailbox: mpsc::Sender<Message>,
+        store: Option<RoomStore>,
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
@@ -59,6 +62,7 @@ impl RoomHandle {
                 size,
                 members,
                 mailbox,
+                store,
             }),
         }
     }
@@ -103,19 +107,35 @@ impl RoomHandle {
         answer.await.map_err(|_| RoomError::Closed)?
     }
 
-    /// Hands a member's command to the room; waits while the room is busy. Refusals come through
+    /// Hands a member's command to the room; waits while too many of the member's wait already. Refusals come through
     /// the outbox.
     ///
     /// # Errors
     /// [`RoomError::Closed`].
     pub async fn send(&self, member: MemberId, command: RoomCommand) -> Result<(), RoomError> {
         let arrived = tokio::time::Instant::now().into_std();
+        if let RoomCommand::Place { image, .. } = &command {
+            self.fetch_image(image).await?;
+        }
+        let (taken, answer) = oneshot::channel();
         self.post(Message::Command {
             member,
             command,
             arrived,
+            taken,
         })
-        .await
+        .await?;
+        answer.await.map_err(|_| RoomError::Closed)
+    }
+
+    /// Waits until the room serves.
+    ///
+    /// # Errors
+    /// [`RoomError::NotOpened`], [`RoomError::Closed`].
+    pub(super) async fn ready(&self) -> Result<(), RoomError> {
+        let (reply, answer) = oneshot::channel();
+        self.post(Message::Ready { reply }).await?;
+        answer.await.map_err(|_| RoomError::Closed)?
     }
 
     /// Leaves, as dropping the outbox does. A room that has ended is left already.
@@ -135,25 +155,67 @@ impl RoomHandle {
         answer.await.map_err(|_| RoomError::Closed)
     }
 
-    /// Keeps an uploaded image, fitted to the canvas, and answers the id to place it by.
+    /// Keeps an uploaded image, fitted to the canvas, and answers the id to place it by: the SHA-256
+    /// of its PNG. Where rooms are kept it is on disk when this returns.
     ///
     /// # Errors
-    /// [`RoomError::ImageTooLarge`], [`RoomError::Closed`].
+    /// [`RoomError::ImageTooLarge`], [`RoomError::ImageNotKept`] when the disk does not take it,
+    /// [`RoomError::Closed`].
     pub async fn store_image(&self, image: Pixels) -> Result<String, RoomError> {
-        let size = self.shared.size;
-        let fitted = tokio::task::spawn_blocking(move || fit_to(&image, size))
-            .await
-            .map_err(|_| RoomError::Closed)?;
-        let id = Uuid::new_v4().to_string();
+        let (size, store) = (self.shared.size, self.shared.store.clone());
+        let keeping = move || {
+            let fitted = fit_to(&image, size);
+            let png = encode_picture(&fitted)?;
+            let hash = match store {
+                Some(store) => store.blobs.put(&png)?,
+                None => BlobHash::of(&png),
+            };
+            Ok::<_, StoreError>((hash.to_string(), fitted))
+        };
+        let kept = tokio::task::spawn_blocking(keeping).await;
+        let (id, image) = kept
+            .map_err(|_| RoomError::Closed)?
+            .map_err(|error| RoomError::ImageNotKept(error.to_string()))?;
+        self.give_image(id.clone(), image).await?;
+        Ok(id)
+    }
+
+    async fn give_image(&self, id: String, image: Pixels) -> Result<(), RoomError> {
         let (reply, answer) = oneshot::channel();
-        self.post(Message::StoreImage {
+        self.post(Message::StoreImage { id, image, reply }).await?;
+        answer.await.map_err(|_| RoomError::Closed)?
+    }
+
+    /// Gives the room an image that was uploaded before it came back. One that is not on disk is not
+    /// given: the room says so then.
+    async fn fetch_image(&self, id: &str) -> Result<(), RoomError> {
+        let (Some(store), Ok(hash)) = (self.shared.store.clone(), id.parse()) else {
+            return Ok(());
+        };
+        let (reply, answer) = oneshot::channel();
+        let id = id.to_owned();
+        self.post(Message::HasImage {
             id: id.clone(),
-            image: fitted,
             reply,
         })
         .await?;
-        answer.await.map_err(|_| RoomError::Closed)??;
-        Ok(id)
+        if answer.await.map_err(|_| RoomError::Closed)? {
+            return Ok(());
+        }
+        let reading = move || Ok::<_, StoreError>(decode_picture(&store.blobs.get(hash)?)?);
+        match tokio::task::spawn_blocking(reading).await {
+            Ok(Ok(image)) if image.bounds() == self.bounds() => self.give_image(id, image).await,
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "an image to place is not there");
+                Ok(())
+            }
+            Err(_) => Err(RoomError::Closed),
+        }
+    }
+
+    fn bounds(&self) -> Rect {
+        Rect::new(0, 0, self.shared.size.width, self.shared.size.height)
     }
 
     async fn post(&self, message: Message) -> Result<(), RoomError> {

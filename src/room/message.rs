@@ -22,6 +22,8 @@ pub(super) enum Message {
         member: MemberId,
         command: RoomCommand,
         arrived: Instant,
+        /// Answered when the next one of the member may come.
+        taken: oneshot::Sender<()>,
     },
     Image {
         layer: PictureLayer,
@@ -30,6 +32,14 @@ pub(super) enum Message {
     StoreImage {
         id: String,
         image: Pixels,
+        reply: oneshot::Sender<Result<(), RoomError>>,
+    },
+    HasImage {
+        id: String,
+        reply: oneshot::Sender<bool>,
+    },
+    /// Answered when the room serves.
+    Ready {
         reply: oneshot::Sender<Result<(), RoomError>>,
     },
 }

@@ -14,6 +14,7 @@ mod error;
 mod frames;
 mod handle;
 mod images;
+mod keeping;
 mod members;
 mod message;
 mod op_log;
@@ -21,6 +22,7 @@ mod options;
 mod registry;
 mod renderer;
 mod scheduler;
+mod store;
 #[cfg(test)]
 mod tests;
 
@@ -31,3 +33,4 @@ pub use members::{CloseReason, Joined, MemberId, MemberOutbox, Outgoing};
 pub use options::{InversionOptions, RegistryLimits, RoomOptions};
 pub use registry::{RegistryCounts, RoomRegistry, is_room_name};
 pub use renderer::{RenderRefused, Renderer};
+pub use store::{RoomStore, StoreError};

@@ -32,11 +32,11 @@ pub(crate) struct OpLog {
 }
 
 impl OpLog {
-    /// An empty log that keeps the newest `most` ops (at least one).
-    pub(crate) fn new(most: usize) -> Self {
+    /// An empty log after the op `last_seq`, that keeps the newest `most` ops (at least one).
+    pub(crate) fn after(last_seq: u64, most: usize) -> Self {
         Self {
             ops: VecDeque::new(),
-            last_seq: 0,
+            last_seq,
             most: most.max(1),
         }
     }
@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn journal(ops: u64, most: usize) -> OpLog {
-        let mut journal = OpLog::new(most);
+        let mut journal = OpLog::after(0, most);
         for seq in 1..=ops {
             journal.append(&op(seq)).unwrap();
         }

@@ -1,4 +1,4 @@
-//! The rooms of a server.
+//! The rooms of a server: those that run, and those that the journal has.
 
 use std::sync::{
     Arc,
@@ -6,8 +6,9 @@ use std::sync::{
 };
 
 use dashmap::{DashMap, mapref::entry::Entry};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::spawn_blocking};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use uuid::Uuid;
 
 use super::{
     actor::{ActorParts, MAILBOX_MOST, RoomActor},
@@ -15,12 +16,17 @@ use super::{
     error::RoomError,
     frames::FrameEncoder,
     handle::{JoinRequest, RoomHandle},
+    keeping::Keeping,
     members::Joined,
-    op_log::OpLog,
+    message::Message,
     options::{RegistryLimits, RoomOptions},
     renderer::Renderer,
+    store::{
+        Metadata, Opened, Recorder, RoomStore, StoreError, StoredRoom, open_room, sweep_blobs,
+    },
 };
 use crate::engine::{Command, RoomKey};
+use crate::protocol::CanvasSize;
 
 /// The longest room name, in characters.
 const NAME_MOST: usize = 64;
@@ -53,7 +59,11 @@ pub struct RoomRegistry {
 }
 
 struct Shared {
+    /// Those that run.
     rooms: DashMap<String, RoomHandle>,
+    /// Those that the journal has, by name.
+    stored: DashMap<String, StoredRoom>,
+    store: Option<RoomStore>,
     room_count: AtomicUsize,
     keys: AtomicU64,
     renderer: Arc<dyn Renderer>,
@@ -65,18 +75,54 @@ struct Shared {
 }
 
 impl RoomRegistry {
-    /// No rooms yet. `options` are those of a room that a join makes; cancelling `shutdown` ends
-    /// every room.
+    /// No rooms yet, and none that outlives the server. `options` are those of a room that a join
+    /// makes; cancelling `shutdown` ends every room.
     pub fn new(
         renderer: Arc<dyn Renderer>,
         options: RoomOptions,
         limits: RegistryLimits,
         shutdown: CancellationToken,
     ) -> Self {
+        Self::with_rooms(renderer, options, limits, shutdown, None, DashMap::new())
+    }
+
+    /// The rooms of a store: each comes back when somebody joins it. The rest is as in
+    /// [`RoomRegistry::new`]. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the rooms cannot be listed.
+    pub fn open(
+        renderer: Arc<dyn Renderer>,
+        options: RoomOptions,
+        limits: RegistryLimits,
+        shutdown: CancellationToken,
+        store: RoomStore,
+    ) -> Result<Self, StoreError> {
+        let stored = DashMap::new();
+        for summary in store.journal.rooms()? {
+            let room = StoredRoom::try_from(summary)?;
+            stored.insert(room.metadata.name.clone(), room);
+        }
+        let store = Some(store);
+        Ok(Self::with_rooms(
+            renderer, options, limits, shutdown, store, stored,
+        ))
+    }
+
+    fn with_rooms(
+        renderer: Arc<dyn Renderer>,
+        options: RoomOptions,
+        limits: RegistryLimits,
+        shutdown: CancellationToken,
+        store: Option<RoomStore>,
+        stored: DashMap<String, StoredRoom>,
+    ) -> Self {
         let at_once = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             shared: Arc::new(Shared {
                 rooms: DashMap::new(),
+                stored,
+                store,
                 room_count: AtomicUsize::new(0),
                 keys: AtomicU64::new(1),
                 renderer,
@@ -94,22 +140,74 @@ impl RoomRegistry {
         &self.shared.options
     }
 
-    /// The room of a name.
-    pub fn get(&self, name: &str) -> Option<RoomHandle> {
+    /// True when there is a room of that name, whether it runs or not.
+    pub fn exists(&self, name: &str) -> bool {
+        self.shared.rooms.contains_key(name) || self.shared.stored.contains_key(name)
+    }
+
+    /// The room of a name, if it runs.
+    pub fn running(&self, name: &str) -> Option<RoomHandle> {
         self.shared.rooms.get(name).map(|room| room.value().clone())
     }
 
-    /// Makes a room.
+    /// The canvas of a room that the journal has, whether it runs or not.
+    pub fn stored_size(&self, name: &str) -> Option<CanvasSize> {
+        let stored = self.shared.stored.get(name);
+        stored.map(|room| room.metadata.size)
+    }
+
+    /// The room of a name, begun with `options` where it does not run. One that the journal has
+    /// comes back with its own canvas.
+    ///
+    /// # Errors
+    /// [`RoomError::InvalidName`], [`RoomError::TooManyRooms`], [`RoomError::Closed`] while the
+    /// server shuts down.
+    pub fn run(&self, name: &str, options: RoomOptions) -> Result<RoomHandle, RoomError> {
+        self.enter(name, options).map(|(room, _)| room)
+    }
+
+    /// The room of a name. One that does not run comes back from the journal.
+    ///
+    /// # Errors
+    /// [`RoomError::Unknown`]; [`RoomError::TooManyRooms`], [`RoomError::Closed`] where it cannot
+    /// come back now.
+    pub fn get(&self, name: &str) -> Result<RoomHandle, RoomError> {
+        if let Some(room) = self.shared.rooms.get(name) {
+            return Ok(room.value().clone());
+        }
+        match self.shared.stored.contains_key(name) {
+            true => Ok(self.enter(name, self.shared.options.clone())?.0),
+            false => Err(RoomError::Unknown),
+        }
+    }
+
+    /// Makes a room. It is on disk when this returns, where there is a disk.
     ///
     /// # Errors
     /// [`RoomError::InvalidName`], [`RoomError::NameTaken`], [`RoomError::TooManyRooms`],
-    /// [`RoomError::Closed`] while the server shuts down.
-    pub fn create(&self, name: &str, options: RoomOptions) -> Result<RoomHandle, RoomError> {
-        self.enter(name, options)
-            .and_then(|(room, is_new)| match is_new {
-                true => Ok(room),
-                false => Err(RoomError::NameTaken),
-            })
+    /// [`RoomError::NotOpened`], [`RoomError::Closed`] while the server shuts down.
+    pub async fn create(&self, name: &str, options: RoomOptions) -> Result<RoomHandle, RoomError> {
+        if self.shared.stored.contains_key(name) {
+            return Err(RoomError::NameTaken);
+        }
+        let (room, is_new) = self.enter(name, options)?;
+        if !is_new {
+            return Err(RoomError::NameTaken);
+        }
+        room.ready().await?;
+        Ok(room)
+    }
+
+    /// Deletes what no room needs any more. Blocks on the disk, for long where there are many rooms.
+    pub fn sweep(&self) {
+        let Some(store) = &self.shared.store else {
+            return;
+        };
+        match sweep_blobs(store) {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "pictures that no room needs were deleted"),
+            Err(error) => tracing::warn!(%error, "pictures that no room needs were not deleted"),
+        }
     }
 
     /// Joins the room of a name, made on the first join where that is allowed.
@@ -125,9 +223,11 @@ impl RoomRegistry {
         let mut last = RoomError::Closed;
         for _ in 0..JOIN_TRIES {
             let room = match self.get(name) {
-                Some(room) => room,
-                None if !self.shared.limits.create_on_join => return Err(RoomError::Unknown),
-                None => self.enter(name, self.shared.options.clone())?.0,
+                Ok(room) => room,
+                Err(RoomError::Unknown) if self.shared.limits.create_on_join => {
+                    self.enter(name, self.shared.options.clone())?.0
+                }
+                Err(error) => return Err(error),
             };
             match room.join(request.clone()).await {
                 // It ended between the look and the join.
@@ -187,38 +287,154 @@ impl RoomRegistry {
 
     fn start(&self, name: &str, options: RoomOptions) -> RoomHandle {
         let shared = self.shared.clone();
+        let stored = shared.stored.get(name).map(|room| room.value().clone());
+        let options = match &stored {
+            Some(room) => RoomOptions {
+                size: room.metadata.size,
+                ..options
+            },
+            None => options,
+        };
         let key = RoomKey(shared.keys.fetch_add(1, Ordering::Relaxed));
         let (mailbox, messages) = mpsc::channel(MAILBOX_MOST);
         let members = Arc::new(AtomicUsize::new(0));
-        let handle = RoomHandle::new(name.to_owned(), key, options.size, members.clone(), mailbox);
-        let journal = OpLog::new(options.history_max);
-        let core = RoomCore::new(
+        let handle = RoomHandle::new(
             name.to_owned(),
+            key,
+            options.size,
+            members.clone(),
+            mailbox,
+            shared.store.clone(),
+        );
+        let beginning = Beginning {
+            name: name.to_owned(),
+            key,
             options,
+            stored,
+            messages,
+            members,
+        };
+        let tasks = shared.tasks.clone();
+        tasks.spawn(beginning.run(shared));
+        handle
+    }
+}
+
+/// A room on its way to its actor.
+struct Beginning {
+    name: String,
+    key: RoomKey,
+    options: RoomOptions,
+    /// What the journal knows of it; none for a new room.
+    stored: Option<StoredRoom>,
+    messages: mpsc::Receiver<Message>,
+    members: Arc<AtomicUsize>,
+}
+
+impl Beginning {
+    async fn run(self, shared: Arc<Shared>) {
+        let name = self.name.clone();
+        let place = Place {
+            name: name.clone(),
+            key: self.key,
+            shared: shared.clone(),
+        };
+        match self.kept_room(&shared).await {
+            Ok(kept) => self.serve(&shared, kept).await,
+            Err(error) => {
+                tracing::error!(%error, room = name, "a room does not come back");
+                refuse_all(self.messages, &error.to_string()).await;
+            }
+        }
+        drop(place);
+    }
+
+    /// What the journal has of the room, after it was made there if it is new; none without a store.
+    async fn kept_room(
+        &self,
+        shared: &Shared,
+    ) -> Result<Option<(RoomStore, Uuid, Opened)>, StoreError> {
+        let Some(store) = shared.store.clone() else {
+            return Ok(None);
+        };
+        let room = match &self.stored {
+            Some(room) => room.clone(),
+            None => {
+                let room = StoredRoom {
+                    id: Uuid::new_v4(),
+                    metadata: Metadata {
+                        name: self.name.clone(),
+                        size: self.options.size,
+                        settings: self.options.settings.clone(),
+                    },
+                };
+                store.journal.ready().await;
+                let metadata = room.metadata.encode()?;
+                store.journal.create(room.id, metadata).await?;
+                shared.stored.insert(self.name.clone(), room.clone());
+                room
+            }
+        };
+        let history_max = self.options.history_max;
+        let opening = move || {
+            let opened = open_room(&store, &room, history_max)?;
+            Ok(Some((store, room.id, opened)))
+        };
+        spawn_blocking(opening)
+            .await
+            .map_err(|_| StoreError::Interrupted)?
+    }
+
+    async fn serve(self, shared: &Shared, kept: Option<(RoomStore, Uuid, Opened)>) {
+        let (recorder, last_op, opened) = match kept {
+            Some((store, room, opened)) => {
+                let last_op = opened.document.seq();
+                let recorder = Recorder::start(store, room, opened.next_record, last_op);
+                (Some(recorder), last_op, Some(opened))
+            }
+            None => (None, 0, None),
+        };
+        let core = RoomCore::new(
+            self.name,
+            self.options,
             shared.renderer.model_info().clone(),
             shared.renderer.window_rules(),
-            journal,
+            opened,
+            tokio::time::Instant::now().into_std(),
         );
         let actor = RoomActor::new(ActorParts {
             core,
-            key,
+            keeping: Keeping::new(recorder, last_op),
+            key: self.key,
             renderer: shared.renderer.clone(),
             encoder: shared.encoder.clone(),
-            messages,
-            members,
+            messages: self.messages,
+            members: self.members,
             shutdown: shared.shutdown.clone(),
         });
-        let tasks = shared.tasks.clone();
-        let place = Place {
-            name: name.to_owned(),
-            key,
-            shared,
+        actor.run().await;
+    }
+}
+
+/// Tells everybody who waits for a room why it does not come back.
+async fn refuse_all(mut messages: mpsc::Receiver<Message>, why: &str) {
+    messages.close();
+    while let Some(message) = messages.recv().await {
+        let refused = || RoomError::NotOpened(why.to_owned());
+        let is_told = match message {
+            Message::Join { reply, .. } => reply.send(Err(refused())).is_ok(),
+            Message::Ready { reply } | Message::StoreImage { reply, .. } => {
+                reply.send(Err(refused())).is_ok()
+            }
+            // Their answers end with the room.
+            Message::Leave(_)
+            | Message::Command { .. }
+            | Message::Image { .. }
+            | Message::HasImage { .. } => true,
         };
-        tasks.spawn(async move {
-            actor.run().await;
-            drop(place);
-        });
-        handle
+        if !is_told {
+            tracing::trace!("nobody waits for the room any more");
+        }
     }
 }
 

@@ -157,17 +157,27 @@ impl SchedulerConfig {
     pub fn of_class(text: &str, class: Option<&str>) -> Result<Self, SamplerError> {
         let mut fields: Map<String, Value> = serde_json::from_str(&without_infinities(text))?;
         fields.retain(|_, value| !value.is_null());
-        let names = || CLASSES.map(|(_, name, _)| name).join(", ");
-        let name = match (class, fields.get("_class_name")) {
-            (Some(name), _) => name,
-            (None, Some(Value::String(name))) => name.as_str(),
+        let names = || {
+            let supported = CLASSES.iter().filter(|(.., sampler)| sampler.is_some());
+            supported
+                .map(|(_, name, _)| *name)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let (file, name) = match (class, fields.get("_class_name")) {
+            (Some(name), _) => ("model_index.json", name),
+            (None, Some(Value::String(name))) => ("scheduler_config.json", name.as_str()),
             (None, Some(other)) => return Err(SamplerError::config("_class_name", other, names())),
             (None, None) => {
                 return Err(SamplerError::config("_class_name", "left out", names()));
             }
         };
         let Some((class, ..)) = CLASSES.into_iter().find(|(_, known, _)| *known == name) else {
-            return Err(SamplerError::config("_class_name", name, names()));
+            return Err(SamplerError::UnknownClass {
+                file,
+                class: name.to_owned(),
+                allowed: names(),
+            });
         };
         let mut config = Self {
             class,

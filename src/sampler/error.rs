@@ -11,10 +11,23 @@ pub enum SamplerError {
         /// All names.
         allowed: String,
     },
+    /// No scheduler of this class can be read.
+    #[error(
+        "{file} names the scheduler {class:?}, which is not supported; supported are {allowed}"
+    )]
+    UnknownClass {
+        /// The file that names it.
+        file: &'static str,
+        /// The class in that file.
+        class: String,
+        /// All classes.
+        allowed: String,
+    },
     /// The model's own scheduler has no sampler here, and none was chosen in its place.
     #[error(
         "the model's scheduler, {class}, is not supported, and no other is taken in its place: \
-         choose `sampler` from {allowed}"
+         choose a sampler with --sampler, or with `sampler` in an impasto.json in the model's \
+         folder, from {allowed}"
     )]
     NoSampler {
         /// The class of diffusers.

@@ -161,8 +161,9 @@ fn owned_room(
     if !is_room_name(room) {
         return Err(crate::room::RoomError::InvalidName.into());
     }
-    let in_memory = rooms.get(room).map(|room| room.size());
-    let canvas = in_memory.or_else(|| state.access().canvas(room));
+    let kept = rooms.running(room).map(|room| room.size());
+    let kept = kept.or_else(|| rooms.stored_size(room));
+    let canvas = kept.or_else(|| state.access().canvas(room));
     match canvas {
         Some(canvas) => Ok(canvas),
         // A first join makes it.

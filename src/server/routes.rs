@@ -187,8 +187,25 @@ async fn model(State(state): State<AppState>) -> Result<Json<ModelInfo>, ApiErro
 #[serde(deny_unknown_fields)]
 struct RoomWish {
     name: Option<String>,
+    #[serde(default, deserialize_with = "side")]
     width: Option<u32>,
+    #[serde(default, deserialize_with = "side")]
     height: Option<u32>,
+}
+
+/// A whole number, also where it is written as `512.0`.
+fn side<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let number: Option<f64> = Option::deserialize(deserializer)?;
+    number
+        .map(|number| {
+            match number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number) {
+                true => Ok(number as u32),
+                false => Err(serde::de::Error::custom(
+                    "a side is a whole number of pixels",
+                )),
+            }
+        })
+        .transpose()
 }
 
 /// Answer to `POST /v1/rooms`.

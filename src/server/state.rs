@@ -267,7 +267,7 @@ impl AppState {
             return Err(RoomError::InvalidName.into());
         }
         let _turn = self.room_making();
-        if self.0.access.knows(&name) || rooms.get(&name).is_some() {
+        if self.0.access.knows(&name) || rooms.exists(&name) {
             return Err(RoomError::NameTaken.into());
         }
         if address.is_some() {
@@ -276,7 +276,7 @@ impl AppState {
         if let Some(address) = address {
             self.count_room(address)?;
         }
-        let alive = |room: &str| rooms.get(room).is_some();
+        let alive = |room: &str| rooms.exists(room);
         let invites = self.0.access.agree(&name, size, alive)?;
         Ok((name, invites))
     }
@@ -292,10 +292,10 @@ impl AppState {
         address: IpAddr,
     ) -> Result<RoomHandle, ApiError> {
         let rooms = self.rooms()?;
-        if let Some(room) = rooms.get(name) {
+        if let Some(room) = rooms.running(name) {
             return Ok(room);
         }
-        if self.0.access.canvas(name).is_none() {
+        if self.0.access.canvas(name).is_none() && !rooms.exists(name) {
             return Err(RoomError::Unknown.into());
         }
         self.enter_room(rooms, name, grant, address)
@@ -325,25 +325,26 @@ impl AppState {
         grant: &Grant,
         address: IpAddr,
     ) -> Result<RoomHandle, ApiError> {
-        if let Some(room) = rooms.get(name) {
+        if let Some(room) = rooms.running(name) {
             return Ok(room);
         }
         let mut options = rooms.options().clone();
-        if let Some(size) = self.0.access.canvas(name) {
+        let stored = rooms.stored_size(name);
+        if let Some(size) = stored.or_else(|| self.0.access.canvas(name)) {
             options = options.with_size(size.width, size.height)?;
         }
         let _turn = self.room_making();
-        if let Some(room) = rooms.get(name) {
+        if let Some(room) = rooms.running(name) {
             return Ok(room);
         }
         if !grant.is_operator {
             self.check_room_limits(rooms, options.size)?;
-            // One that was made with invites has been counted then.
-            if is_room_name(name) && !self.0.access.knows(name) {
+            // One that was made before has been counted then.
+            if is_room_name(name) && stored.is_none() && !self.0.access.knows(name) {
                 self.count_room(address)?;
             }
         }
-        Ok(rooms.create(name, options)?)
+        Ok(rooms.run(name, options)?)
     }
 
     fn check_room_limits(&self, rooms: &RoomRegistry, size: CanvasSize) -> Result<(), ApiError> {
@@ -438,7 +439,7 @@ impl Switch {
         if !access.required() {
             return Ok(base);
         }
-        if !access.knows(FIRST_ROOM) {
+        if !access.knows(FIRST_ROOM) && !self.0.rooms()?.exists(FIRST_ROOM) {
             self.0
                 .make_room(Some(FIRST_ROOM.to_owned()), None, None, None)?;
             access

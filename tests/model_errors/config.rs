@@ -1,10 +1,13 @@
 //! Configurations that are not supported, contradict themselves, or do not fit together.
 
-use candle_core::DType;
-use impasto::model::{LoadOptions, Model};
+use std::collections::HashMap;
+use std::path::Path;
+
+use candle_core::{DType, Device, Tensor};
+use impasto::model::{ClipTokenizer, LoadOptions, Model, inspect};
 
 use crate::fixtures::copy_folder;
-use crate::{Folder, check_message, fixture};
+use crate::{Folder, UNET, check_message, fixture};
 
 #[test]
 fn unknown_classes() {
@@ -210,4 +213,115 @@ fn number_formats_that_the_device_cannot_compute() {
             .to_string();
         check_message(&error, &[name, "Cpu", "f32 or f16"]);
     }
+}
+
+/// The words of textual inversions lie beside the vocabulary.
+#[test]
+fn added_tokens_are_words_of_their_own() {
+    let tokens = |files: &[(&str, serde_json::Value)], prompt: &str| {
+        let folder = Folder::of("sd15");
+        for (name, content) in files {
+            std::fs::write(folder.path("tokenizer").join(name), content.to_string()).unwrap();
+        }
+        let tokenizer = ClipTokenizer::load(&folder.path("tokenizer"), 77).unwrap();
+        tokenizer.words(prompt).unwrap()
+    };
+    let plain = tokens(&[], "a");
+    let word = |ids: &[u32]| [plain.as_slice(), ids, plain.as_slice()].concat();
+    let legacy = serde_json::json!({"<cat-toy>": 604});
+    let one = [("added_tokens.json", legacy)];
+    assert_eq!(tokens(&one, "a <cat-toy> a"), word(&[604]));
+    // Several vectors for one word, listed in the other file.
+    let decoder = serde_json::json!({"added_tokens_decoder": {
+        "604": {"content": "<cat>", "special": false},
+        "605": {"content": "<cat>_1", "special": false},
+        "606": {"content": "<cat>_2", "special": false},
+    }});
+    let three = [("tokenizer_config.json", decoder)];
+    assert_eq!(tokens(&three, "a <cat> a"), word(&[604, 605, 606]));
+    // A number that the vocabulary does not lead to.
+    let folder = Folder::of("sd15");
+    let far = serde_json::json!({"<cat>": 700}).to_string();
+    std::fs::write(folder.path("tokenizer/added_tokens.json"), far).unwrap();
+    folder.error_names(&["added_tokens.json", "<cat>", "700"]);
+}
+
+/// transformers finds the text tower in a whole CLIPModel's file.
+#[test]
+fn a_nested_text_config_is_the_same_model() {
+    for section in ["text_config", "text_config_dict"] {
+        let folder = Folder::of("sd15");
+        let path = folder.path("text_encoder/config.json");
+        let inner: serde_json::Value =
+            serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
+        let outer = serde_json::json!({
+            "model_type": "clip", "architectures": ["CLIPModel"], "projection_dim": 9,
+            section: inner,
+        });
+        std::fs::write(&path, outer.to_string()).unwrap();
+        let nested = folder.load().unwrap();
+        let plain = Folder::of("sd15").load().unwrap();
+        assert_eq!(nested.text_encoder.config(), plain.text_encoder.config());
+    }
+}
+
+#[test]
+fn what_is_no_diffusers_folder_is_named_with_the_way_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let tensor = || Tensor::zeros((1, 1), DType::F32, &Device::Cpu).unwrap();
+    let file = |name: &str, keys: &[&str]| {
+        let path = dir.path().join(name);
+        let tensors: HashMap<String, Tensor> = keys
+            .iter()
+            .map(|key| ((*key).to_owned(), tensor()))
+            .collect();
+        candle_core::safetensors::save(&tensors, &path).unwrap();
+        path
+    };
+    let error = |path: &Path| inspect(path).unwrap_err().to_string();
+    let unet = "model.diffusion_model.input_blocks.0.0.weight";
+    let single = file("dream.safetensors", &[unet]);
+    check_message(
+        &error(&single),
+        &["dream.safetensors", "single-file", "from_single_file"],
+    );
+    let xl = file("xl.safetensors", &[unet, "conditioner.embedders.0.x"]);
+    check_message(&error(&xl), &["SDXL", "StableDiffusionXLPipeline"]);
+    let lora = file("ink.safetensors", &["lora_unet_x.lora_down.weight"]);
+    check_message(&error(&lora), &["a LoRA", "--lora"]);
+    let inside = tempfile::tempdir().unwrap();
+    std::fs::copy(&single, inside.path().join("m.safetensors")).unwrap();
+    check_message(&error(inside.path()), &["m.safetensors", "single-file"]);
+    let pickled = dir.path().join("old.ckpt");
+    std::fs::write(&pickled, b"PK").unwrap();
+    check_message(&error(&pickled), &["old.ckpt", "pickled", "safetensors"]);
+
+    let folder = Folder::of("sdxl");
+    folder.edit_json("model_index.json", "requires_aesthetics_score", true.into());
+    folder.error_names(&["refiner", "base model"]);
+    for name in [UNET, "text_encoder/config.json"] {
+        let folder = Folder::of("sd15");
+        let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 3\n";
+        std::fs::write(folder.path(name), pointer).unwrap();
+        folder.error_names(&[name, "Git LFS", "git lfs pull"]);
+    }
+}
+
+/// diffusers goes by the index, whatever the scheduler's own file says or leaves out.
+#[test]
+fn the_index_names_the_scheduler() {
+    let folder = Folder::of("sd15");
+    let class = serde_json::json!(["diffusers", "LCMScheduler"]);
+    folder.edit_json("model_index.json", "scheduler", class);
+    folder.edit_json(
+        "scheduler/scheduler_config.json",
+        "_class_name",
+        serde_json::Value::Null,
+    );
+    let model = folder.load().unwrap();
+    assert_eq!(model.scheduler.class.as_deref(), Some("LCMScheduler"));
+    assert_eq!(model.family.name(), "lcm");
+    let report = inspect(&folder.path("")).unwrap();
+    assert_eq!(report.scheduler_class.as_deref(), Some("LCMScheduler"));
+    assert!(report.usable, "{:?}", report.problems);
 }

@@ -72,7 +72,19 @@ fn loras_that_do_not_fit() {
     let (_dir, error) = lora_with(|tensors| {
         tensors.insert("unet.conv_in.hada_w1_a".to_owned(), zeros((2, 2)));
     });
-    check_message(&error, &["edited.safetensors", "hada_w1_a", "supported"]);
+    check_message(&error, &["edited.safetensors", "hada_w1_a", "partner"]);
+    let (_dir, error) = lora_with(|tensors| {
+        tensors.insert("unet.conv_in.oft_blocks".to_owned(), zeros((2, 2)));
+    });
+    check_message(&error, &["edited.safetensors", "oft_blocks", "OFT"]);
+    let (_dir, error) = lora_with(|tensors| {
+        tensors.clear();
+        tensors.insert("bundle_emb.word".to_owned(), zeros((2, 2)));
+    });
+    check_message(
+        &error,
+        &["edited.safetensors", "bundle_emb.word", "no LoRA"],
+    );
     let (_dir, error) = lora_with(|tensors| {
         let module = "text_encoder_2.text_model.encoder.layers.0.mlp.fc1";
         tensors.insert(format!("{module}.lora_A.weight"), zeros((2, 24)));
@@ -87,9 +99,8 @@ fn loras_that_do_not_fit() {
 #[test]
 fn settings_that_make_it_no_plain_lora() {
     for (field, value) in [
-        ("use_dora", serde_json::json!(true)),
-        ("init_lora_weights", "pissa_niter_4".into()),
-        ("init_lora_weights", "olora".into()),
+        ("init_lora_weights", "pissa_niter_4"),
+        ("init_lora_weights", "olora"),
     ] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("adapter_model.safetensors");

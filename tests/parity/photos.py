@@ -3,13 +3,14 @@ and lcms make of it.
 
     python tests/parity/photos.py
 
-remakes `tests/parity/fixtures/photos/`: beside `NAME.EXT`, `NAME.srgb.png` has the pixels that must come out. The
+(which needs libjpeg's `jpegtran`) remakes `tests/parity/fixtures/photos/`: beside `NAME.EXT`, `NAME.srgb.png` has the pixels that must come out. The
 versions it ran with are in `versions.json` there.
 """
 
 import io
 import shutil
 import struct
+import subprocess
 import zlib
 from pathlib import Path
 
@@ -197,6 +198,19 @@ def make_camera():
     save("progressive.jpg", shot, lambda image: image.convert("RGB"), quality=90, subsampling=0, progressive=True)
 
 
+def make_scans():
+    """Colours in scans of their own, as `cjpeg -scans` and some scanners write them."""
+    ordinary, script, out = HERE / "ordinary.jpg", HERE / "scans.txt", HERE / "out.jpg"
+    Image.fromarray(patches(3)).save(ordinary, quality=95, subsampling=2)
+    for name, scans in [("scans-three.jpg", "0; 1; 2;"), ("scans-two.jpg", "0; 1 2;")]:
+        script.write_text(scans)
+        subprocess.run(["jpegtran", "-scans", script, "-outfile", out, ordinary], check=True)
+        (HERE / name).write_bytes(out.read_bytes())
+        expect(Path(name).stem, Image.open(out).convert("RGB"))
+    for path in (ordinary, script, out):
+        path.unlink()
+
+
 def make_transparent():
     """Lossy colours, alpha beside them: laid over white."""
     chart = patches(4)
@@ -234,6 +248,7 @@ def main():
     make_profiles()
     make_orientations()
     make_camera()
+    make_scans()
     make_transparent()
     make_animations()
     make_bombs()

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use impasto::room::{RegistryLimits, Renderer, RoomOptions, RoomRegistry};
+use impasto::room::{RegistryLimits, Renderer, RoomOptions, RoomRegistry, RoomStore};
 use impasto::server::{Server, ServerError, ServerOptions, Switch};
 use serde_json::Value;
 use tokio::task::JoinHandle;
@@ -50,6 +50,15 @@ impl TestServer {
 
     /// Lets members in.
     pub fn open(&self) {
+        self.open_with(None);
+    }
+
+    /// Lets members in to rooms that a store keeps.
+    pub fn open_kept(&self, store: RoomStore) {
+        self.open_with(Some(store));
+    }
+
+    fn open_with(&self, store: Option<RoomStore>) {
         let renderer = Arc::new(TestRenderer::default());
         let mut options = RoomOptions::new(renderer.default_settings().clone());
         options.members_max = 4;
@@ -58,7 +67,13 @@ impl TestServer {
             create_on_join: true,
             ..RegistryLimits::default()
         };
-        let rooms = RoomRegistry::new(renderer.clone(), options, limits, CancellationToken::new());
+        let shutdown = CancellationToken::new();
+        let rooms = match store {
+            None => RoomRegistry::new(renderer.clone(), options, limits, shutdown),
+            Some(store) => {
+                RoomRegistry::open(renderer.clone(), options, limits, shutdown, store).unwrap()
+            }
+        };
         self.switch.open(rooms, model, renderer);
     }
 

@@ -43,7 +43,7 @@ class MockRoom {
     socket.send(JSON.stringify({
       type: "welcome", protocol: 1, room: this.name, client: hello.client, role, seq: this.seq,
       canvas: { width: this.width, height: this.height }, settings: this.settings,
-      model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, samplers: ["lcm", "ddim"],
+      model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, guidance_free: false, samplers: ["lcm", "ddim"],
         defaults: { sampler: "lcm", steps: 2, guidance_scale: 1, strength: 0.8, variation: 0.5, finish: "oil", finish_strength: 0.6, photo: { guidance_scale: 3, strength: 0.7, finish: "none" } } },
       members: [...this.members].map(([client, { name, role: has }]) => ({ client, name, role: has })),
       ...(this.photo ? { photo: this.photo.info() } : {}),

@@ -1,7 +1,8 @@
 // Browser tests of the web canvas, in a real Chromium:
 //   npm run e2e -- --url http://127.0.0.1:7860     against a running server
 //   npm run e2e -- --mock                          against the stand-in in mock-server.mjs
-// Options: --shots DIR keeps screenshots there; --only WORD runs the scenarios whose name has it.
+// Options: --shots DIR keeps screenshots there; --only WORD runs the scenarios whose name has it;
+// --binary PATH is the program for scenarios that kill a server of their own.
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { findChromium, launch } from "./browser.mjs";
@@ -10,6 +11,7 @@ import { historyScenarios } from "./history.mjs";
 import { canvasScenarios, layoutScenarios } from "./layout.mjs";
 import { peopleScenarios } from "./people.mjs";
 import { photoScenarios } from "./photo.mjs";
+import { restartScenarios } from "./restart.mjs";
 import { settingsScenarios } from "./settings.mjs";
 import { scenarios } from "./scenarios.mjs";
 
@@ -19,6 +21,7 @@ const { values } = parseArgs({
     mock: { type: "boolean", default: false },
     shots: { type: "string", default: "test-results" },
     only: { type: "string", default: "" },
+    binary: { type: "string" },
   },
 });
 
@@ -34,7 +37,7 @@ if (!values.url && !values.mock) {
 const mock = values.mock ? await (await import("./mock-server.mjs")).startMock() : undefined;
 const url = (values.url ?? mock?.url ?? "").replace(/\/$/, "");
 mkdirSync(values.shots, { recursive: true });
-const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios };
+const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios, ...restartScenarios };
 const LONGEST_MS = 180_000;
 const browser = await launch();
 let failed = 0;
@@ -56,7 +59,7 @@ try {
     // Every scenario has rooms of its own, also on a server that was used before.
     const room = `e2e-${Math.floor(Math.random() * 1e12)}`;
     try {
-      const outcome = await inTime(scenario({ browser, url, room, shots: values.shots, mock }));
+      const outcome = await inTime(scenario({ browser, url, room, shots: values.shots, mock, binary: values.binary }));
       if (outcome?.skipped) {
         skipped.push(name);
         console.error(`SKIP  ${name}: ${outcome.skipped}`);

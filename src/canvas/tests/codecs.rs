@@ -1,7 +1,10 @@
 use proptest::prelude::*;
 
 use super::noise;
-use crate::canvas::{CodecError, ImageLimits, Pixels, decode_image, encode_image, fit_to};
+use crate::canvas::headers::JpegLayout;
+use crate::canvas::{
+    CodecError, ImageLimits, Pixels, decode_image, decode_image_over, encode_image, fit_to,
+};
 use crate::protocol::{CanvasSize, FrameFormat};
 
 const FORMATS: [FrameFormat; 3] = [FrameFormat::Png, FrameFormat::Jpeg, FrameFormat::Webp];
@@ -211,4 +214,68 @@ fn fitting_covers_the_canvas_and_keeps_the_centre() {
         },
     );
     assert_eq!(nothing, Pixels::new(64, 64, [255; 3]));
+}
+
+/// Strokes on a transparent layer, as painting programs export them.
+#[test]
+fn what_is_transparent_takes_the_background() {
+    use image::{DynamicImage, ImageFormat, LumaA, RgbaImage};
+    let coloured = RgbaImage::from_raw(
+        3,
+        1,
+        vec![255, 255, 255, 255, 255, 255, 255, 0, 200, 100, 0, 128],
+    );
+    let grey = image::ImageBuffer::<LumaA<u8>, _>::from_raw(3, 1, vec![255, 255, 255, 0, 90, 128]);
+    for (picture, black) in [
+        (
+            DynamicImage::ImageRgba8(coloured.unwrap()),
+            [255, 255, 255, 0, 0, 0, 100, 50, 0],
+        ),
+        (
+            DynamicImage::ImageLumaA8(grey.unwrap()),
+            [255, 255, 255, 0, 0, 0, 45, 45, 45],
+        ),
+    ] {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        let over = |background| {
+            let limits = ImageLimits::default();
+            decode_image_over(bytes.get_ref(), &limits, background).unwrap()
+        };
+        assert_eq!(over(0).data(), black);
+        assert_eq!(over(255).data()[..6], [255; 6]);
+    }
+}
+
+/// A JPEG up to its first scan, of 16 × 16 pixels.
+fn jpeg_up_to_scan(start_of_frame: u8, samplings: &[u8], scan: &[u8]) -> Vec<u8> {
+    let count = samplings.len() as u8;
+    let mut bytes = vec![0xff, 0xd8, 0xff, start_of_frame, 0, 8 + 3 * count];
+    bytes.extend([8, 0, 16, 0, 16, count]);
+    for (id, sampling) in (1..).zip(samplings) {
+        bytes.extend([id, *sampling, 0]);
+    }
+    bytes.extend([0xff, 0xda, 0, 6 + 2 * scan.len() as u8, scan.len() as u8]);
+    bytes.extend(scan.iter().flat_map(|id| [*id, 0]));
+    bytes.extend([0, 63, 0, 0xff, 0xd9]);
+    bytes
+}
+
+#[test]
+fn colours_in_scans_of_their_own_are_known_where_they_would_be_misread() {
+    let is_misread = |bytes: &[u8]| JpegLayout::read(bytes).is_misread();
+    let (half, wide, tall) = ([0x22, 0x11, 0x11], [0x21, 0x11, 0x11], [0x12, 0x11, 0x11]);
+    for (samplings, scan, misread) in [
+        (half, &[1][..], true),
+        (half, &[1, 2][..], true),
+        (tall, &[1][..], true),
+        (wide, &[1, 2][..], true),
+        (wide, &[1][..], false),
+        (half, &[1, 2, 3][..], false),
+        ([0x11; 3], &[1][..], false),
+    ] {
+        let bytes = jpeg_up_to_scan(0xc0, &samplings, scan);
+        assert_eq!(is_misread(&bytes), misread, "{samplings:?} {scan:?}");
+    }
+    assert!(!is_misread(&jpeg_up_to_scan(0xc2, &half, &[1])));
 }

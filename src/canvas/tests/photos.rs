@@ -57,6 +57,8 @@ fn colours_are_what_lcms_makes_of_them() {
         ("p3-jpeg.jpg", 3),
         ("camera.jpg", 3),
         ("progressive.jpg", 3),
+        ("scans-three.jpg", 3),
+        ("scans-two.jpg", 3),
         ("lossy.webp", 3),
         ("cmyk.jpg", 3),
         ("ycck.jpg", 3),
@@ -167,13 +169,15 @@ fn a_photo_that_is_cut_off_anywhere_is_refused() {
         "camera.jpg",
         "progressive.jpg",
         "cmyk.jpg",
+        "scans-three.jpg",
         "camera.webp",
         "p3-png.png",
     ] {
         let bytes = fixture(name);
-        // The last chunk of a PNG, and metadata behind a WebP's pixels, are no pixels.
+        // The end marker of a JPEG, the last chunk of a PNG, and metadata behind a WebP's pixels, are no
+        // pixels.
         let least = if name.ends_with("jpg") {
-            1
+            3
         } else {
             bytes.len() / 2
         };
@@ -181,6 +185,27 @@ fn a_photo_that_is_cut_off_anywhere_is_refused() {
             let error = decode(&bytes[..kept]).map(|_| ()).unwrap_err();
             let is_clear = matches!(error, CodecError::Damaged(_) | CodecError::UnknownFormat);
             assert!(is_clear, "{name} up to {kept}: {error}");
+        }
+    }
+}
+
+/// As Samsung's panoramas are: the end marker is left out, and the maker's own part follows.
+#[test]
+fn a_jpeg_without_an_end_marker_is_whole_where_every_pixel_is_there() {
+    for name in [
+        "camera.jpg",
+        "progressive.jpg",
+        "cmyk.jpg",
+        "ycck-profile.jpg",
+        "scans-three.jpg",
+        "scans-two.jpg",
+    ] {
+        let whole = fixture(name);
+        let wanted = decode(&whole).unwrap();
+        let (half_marker, pixels) = (&whole[..whole.len() - 1], &whole[..whole.len() - 2]);
+        let with_trailer = [pixels, b"SEFT", &[0; 64]].concat();
+        for bytes in [half_marker, pixels, &with_trailer] {
+            assert_eq!(decode(bytes).unwrap(), wanted, "{name}");
         }
     }
 }

@@ -82,6 +82,9 @@ impl MeasuredServer {
             &address.to_string(),
             "--device",
             &flags.device,
+            // What is measured is not kept.
+            "--data",
+            "none",
         ]);
         // That it is not ready yet, which is asked often, is no news.
         command

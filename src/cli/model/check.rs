@@ -1,12 +1,12 @@
 //! `impasto model check`: what a model folder is, and what is wrong with it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 
 use crate::cli::{Failure, find_model, spinner};
-use crate::model::{Family, ModelReport, inspect};
-use crate::sampler::SchedulerConfig;
+use crate::model::{Family, ModelReport};
+use crate::pipeline::check_folder;
 
 /// Flags of `model check`.
 #[derive(Clone, Debug, Args)]
@@ -26,8 +26,7 @@ pub struct CheckArgs {
 pub fn run(args: CheckArgs) -> Result<(), Failure> {
     let folder = find_model(Some(&args.model))?;
     let reading = spinner(format!("reading {}", folder.display()));
-    let mut report = inspect(&folder).map_err(Failure::usage)?;
-    check_scheduler(&folder, &mut report);
+    let report = check_folder(&folder).map_err(Failure::usage)?;
     reading.finish_and_clear();
     if args.json {
         println!(
@@ -81,6 +80,15 @@ pub fn describe(report: &ModelReport) -> String {
                 .join(" ")
         ));
     }
+    if let (Some(class), Some(sampler)) = (&report.scheduler_class, &report.sampler) {
+        lines.push(format!("  scheduler        {class}: sampler {sampler}"));
+    }
+    lines.extend(
+        report
+            .notices
+            .iter()
+            .map(|notice| format!("  notice: {notice}")),
+    );
     if let Some((width, height)) = report.native_size {
         lines.push(format!("  trained at {width} x {height} pixels"));
     }
@@ -99,19 +107,4 @@ pub fn describe(report: &ModelReport) -> String {
 /// A family's name, or that it cannot be told.
 pub fn family_name(family: Option<Family>) -> &'static str {
     family.map_or("unknown", Family::name)
-}
-
-/// Adds what is wrong with the scheduler's settings, which the model's floor does not read.
-fn check_scheduler(folder: &Path, report: &mut ModelReport) {
-    if report.scheduler_class.is_none() {
-        return;
-    }
-    let path = folder.join("scheduler/scheduler_config.json");
-    let Ok(text) = std::fs::read_to_string(path) else {
-        return;
-    };
-    if let Err(error) = SchedulerConfig::from_json(&text) {
-        report.problems.push(error.to_string());
-        report.usable = false;
-    }
 }

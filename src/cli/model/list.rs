@@ -5,6 +5,7 @@ use clap::Args;
 use super::check::family_name;
 use crate::cli::{Failure, models_folder, spinner};
 use crate::hub::ModelOnDisk;
+use crate::pipeline::check_folder;
 
 /// Flags of `model list`.
 #[derive(Clone, Debug, Args)]
@@ -22,7 +23,7 @@ pub fn run(args: &ListArgs) -> Result<(), Failure> {
     let folder = models_folder()?;
     let place = folder.path().display();
     let reading = spinner(format!("reading {place}"));
-    let models = folder.list().map_err(Failure::usage)?;
+    let models = folder.list(check_folder).map_err(Failure::usage)?;
     reading.finish_and_clear();
     if args.json {
         println!(

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::check::{describe, first_problem};
 use crate::cli::{Failure, bytes_bar, models_folder};
 use crate::hub::{Hub, HubError, ModelId, PullEvent, PullRequest, Pulled, Revision, Variant, pull};
-use crate::model::{ModelReport, inspect};
+use crate::model::ModelReport;
+use crate::pipeline::check_folder;
 
 /// Flags of `model pull`.
 #[derive(Clone, Debug, Args)]
@@ -82,7 +83,7 @@ pub fn run(args: &PullArgs) -> Result<(), Failure> {
     });
     progress.finish_and_clear();
     let pulled = pulled.map_err(failure)?;
-    let report = inspect(&pulled.folder).map_err(Failure::usage)?;
+    let report = check_folder(&pulled.folder).map_err(Failure::usage)?;
     if args.json {
         let report = Report {
             pulled: &pulled,

@@ -29,6 +29,9 @@ pub struct Link {
     pub residual: Option<usize>,
     /// Whether negative values become 0, after the sums.
     pub relu: bool,
+    /// Values, one for each channel, that are added after all that, and negative ones become 0: one
+    /// set after the other.
+    pub shifts: Vec<Box<[f32]>>,
 }
 
 impl Link {
@@ -39,6 +42,7 @@ impl Link {
             upsampled: false,
             residual: None,
             relu: false,
+            shifts: Vec::new(),
         }
     }
 
@@ -69,6 +73,10 @@ impl ConvChain {
     /// When a link adds a result that is not there before it, or there is no link.
     pub fn new(links: Vec<Link>) -> Result<Self> {
         for (number, link) in links.iter().enumerate() {
+            let channels = link.conv.kernel.channels_out;
+            if link.shifts.iter().any(|shift| shift.len() != channels) {
+                candle_core::bail!("link {number} of a chain shifts other channels than it has");
+            }
             if link.residual.is_some_and(|residual| residual >= number) {
                 candle_core::bail!("link {number} of a chain adds a result that is not there yet");
             }
@@ -84,7 +92,8 @@ impl ConvChain {
         let ends = |link: Option<&Link>| {
             link.is_some_and(|link| link.conv.kernel.is_three_by_three() && link.residual.is_none())
         };
-        let stay = stay && ends(links.first()) && ends(links.last());
+        let plain_end = links.last().is_some_and(|link| link.shifts.is_empty());
+        let stay = stay && ends(links.first()) && ends(links.last()) && plain_end;
         let places = stay.then(|| places(&links));
         Ok(Self { links, places })
     }
@@ -112,11 +121,18 @@ impl ConvChain {
                 residual: link.residual.map(|residual| &results[residual]),
                 relu: link.relu,
             };
-            let result = if link.upsampled {
+            let mut result = if link.upsampled {
                 link.conv.forward_upsampled(input, fused)?
             } else {
                 link.conv.forward_fused(input, fused)?
             };
+            for shift in &link.shifts {
+                let shape = (1, shift.len(), 1, 1);
+                let shift = Tensor::from_slice(shift, shape, result.device())?;
+                result = result
+                    .broadcast_add(&shift.to_dtype(result.dtype())?)?
+                    .relu()?;
+            }
             results.push(result);
         }
         match results.pop() {
@@ -182,6 +198,8 @@ impl ConvChain {
                             relu,
                         }),
                     );
+                    // SAFETY: the link has written the picture, and nothing reads it yet.
+                    unsafe { picture.shift(&link.shifts) };
                     pictures.push(picture);
                     source = Source::Picture(picture);
                 }
@@ -315,6 +333,12 @@ mod tests {
         Conv2d::for_set(set, weight, bias, stride, Padding::all(1))
     }
 
+    /// Something else for each channel.
+    fn shift(channels: usize, by: f32) -> Box<[f32]> {
+        let sign = |channel: usize| if channel.is_multiple_of(2) { by } else { -by };
+        (0..channels).map(sign).collect()
+    }
+
     /// What an autoencoder is made of: a first layer, a block with a residual, a smaller image, a
     /// doubled one, and a last layer.
     fn links(set: InstructionSet, width: usize) -> Result<Vec<Link>> {
@@ -325,9 +349,13 @@ mod tests {
             plain()?.relu(),
             Link {
                 residual: Some(0),
+                shifts: vec![shift(width, 0.3)],
                 ..plain()?.relu()
             },
-            Link::new(conv(set, (width, width), 2)?),
+            Link {
+                shifts: vec![shift(width, -0.2), shift(width, 0.1)],
+                ..Link::new(conv(set, (width, width), 2)?)
+            },
             Link {
                 residual: Some(4),
                 ..plain()?
@@ -390,6 +418,9 @@ mod tests {
         let mut own = Link::new(conv(set, (3, 3), 1)?);
         own.residual = Some(0);
         assert!(ConvChain::new(vec![own]).is_err());
+        let mut narrow = Link::new(conv(set, (3, 3), 1)?);
+        narrow.shifts = vec![shift(2, 1.0)];
+        assert!(ConvChain::new(vec![narrow]).is_err());
         let chain = ConvChain::new(links(set, 8)?)?;
         assert!(chain.forward(&random((1, 4, 8, 8))?).is_err());
         let mut wrong = links(set, 8)?;

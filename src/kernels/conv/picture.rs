@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
+
 use crate::kernels::lanes::Lanes;
 use crate::kernels::storage::Parts;
 
@@ -78,6 +80,32 @@ impl Picture {
         debug_assert!(y < self.height && x < self.width);
         let place = (y + 1) * self.row + (x + 1) * self.pitch;
         self.start.wrapping_add(place)
+    }
+
+    /// Adds values, one for each channel, to every pixel and makes negative ones 0: one set after the
+    /// other. What is around the image stays.
+    ///
+    /// # Safety
+    ///
+    /// Nothing else reads or writes the picture meanwhile.
+    pub unsafe fn shift(&self, shifts: &[Box<[f32]>]) {
+        if shifts.is_empty() {
+            return;
+        }
+        let picture = *self;
+        (0..self.height).into_par_iter().for_each(|y| {
+            let values = picture.width * picture.pitch;
+            // SAFETY: each task has a row of its own, and the caller vouches for nobody else using it.
+            let row = unsafe { std::slice::from_raw_parts_mut(picture.pixel(y, 0), values) };
+            for pixel in row.chunks_exact_mut(picture.pitch) {
+                for shift in shifts {
+                    for (value, by) in pixel.iter_mut().zip(shift) {
+                        let sum = *value + by;
+                        *value = if sum < 0.0 { 0.0 } else { sum };
+                    }
+                }
+            }
+        });
     }
 
     /// Writes the zeros around some rows of the image.

@@ -46,7 +46,7 @@ impl PairedEdit {
         method: EditMethod,
         settings: &RenderSettings,
     ) -> Result<Self, PipelineError> {
-        check_guidance(pipeline.model().family, settings)?;
+        check_guidance(settings)?;
         let request = settings.timetable_request();
         let (steps, clip) = match method {
             EditMethod::EditFriendly => {

@@ -9,7 +9,7 @@ use super::{
     state::Document,
 };
 use crate::{
-    canvas::{MAX_UNDO_ENTRIES, Pixels},
+    canvas::{MAX_UNDO_ENTRIES, Painting, Pixels},
     protocol::{
         Op, PlaceMode, Rect, SequencedOp, Settings, SettingsPatch, StrokeChunk, Switch, Tool,
     },
@@ -31,6 +31,27 @@ pub(in crate::room) enum ApplyError {
     MissingImage(String),
 }
 
+/// What an op came to.
+#[derive(Debug)]
+pub(in crate::room) enum Begun {
+    /// It is done.
+    Done(Changed),
+    /// It is painted by [`Document::paint_some`]; until that is done nothing else may be asked of
+    /// the document.
+    Painting(PaintingStroke),
+}
+
+/// A chunk of a stroke that is being painted.
+#[derive(Debug)]
+pub(in crate::room) struct PaintingStroke {
+    painting: Painting,
+    entry: u64,
+    done: bool,
+    /// Its last point.
+    at: Option<(f32, f32)>,
+    tool: Option<Tool>,
+}
+
 impl Document {
     /// Applies the next op and says what it changed. `image` is asked for the picture of a `place`,
     /// by the id that the upload answered.
@@ -42,6 +63,26 @@ impl Document {
         op: &SequencedOp,
         image: impl FnOnce(&str) -> Option<Pixels>,
     ) -> Result<Changed, ApplyError> {
+        let mut stroke = match self.begin(op, image)? {
+            Begun::Done(changed) => return Ok(changed),
+            Begun::Painting(stroke) => stroke,
+        };
+        loop {
+            if let Some(changed) = self.paint_some(&mut stroke, u64::MAX) {
+                return Ok(changed);
+            }
+        }
+    }
+
+    /// Begins what [`Document::apply`] does. Only strokes take long enough not to be done at once.
+    ///
+    /// # Errors
+    /// [`ApplyError`]; then nothing has changed.
+    pub(in crate::room) fn begin(
+        &mut self,
+        op: &SequencedOp,
+        image: impl FnOnce(&str) -> Option<Pixels>,
+    ) -> Result<Begun, ApplyError> {
         let (seq, author) = (op.seq, op.client);
         if seq != self.seq + 1 {
             return Err(ApplyError::OutOfOrder {
@@ -57,7 +98,10 @@ impl Document {
         };
         self.seq = seq;
         let changed = match &op.op {
-            Op::Stroke(chunk) => self.stroke(seq, author, chunk),
+            Op::Stroke(chunk) => match self.begin_stroke(seq, author, chunk) {
+                Some(stroke) => return Ok(Begun::Painting(stroke)),
+                None => Changed::default(),
+            },
             Op::Mask { rect } => self.mask(seq, author, rect),
             Op::Settings(patch) => self.change_settings(patch),
             Op::Apply {} => self.flatten(seq, author),
@@ -81,14 +125,43 @@ impl Document {
                 self.switch(switches)
             }
         };
-        self.forget_folded();
-        Ok(changed)
+        self.note(&changed);
+        Ok(Begun::Done(changed))
     }
 
-    fn stroke(&mut self, seq: u64, author: Uuid, chunk: &StrokeChunk) -> Changed {
-        let Some(entry) = self.strokes.accept(author, chunk, seq) else {
-            return Changed::default();
-        };
+    /// Paints until about `budget` is spent, in the unit of [`Document::stroke_cost`]. Answers what
+    /// the op changed once all is painted.
+    pub(in crate::room) fn paint_some(
+        &mut self,
+        stroke: &mut PaintingStroke,
+        budget: u64,
+    ) -> Option<Changed> {
+        self.canvas.paint_some(&mut stroke.painting, budget);
+        stroke.painting.is_done().then(|| {
+            let changed = self.painted(stroke);
+            self.note(&changed);
+            changed
+        })
+    }
+
+    /// What is written down after each op.
+    fn note(&mut self, changed: &Changed) {
+        self.forget_folded();
+        if changed.base {
+            self.unrendered.clear();
+        }
+        for rect in &changed.mask {
+            self.unrendered.insert(rect, self.seq);
+        }
+    }
+
+    fn begin_stroke(
+        &mut self,
+        seq: u64,
+        author: Uuid,
+        chunk: &StrokeChunk,
+    ) -> Option<PaintingStroke> {
+        let entry = self.strokes.accept(author, chunk, seq)?;
         if entry == seq
             && let Some(brush) = &chunk.brush
         {
@@ -99,21 +172,34 @@ impl Document {
                 tracing::error!(%error, "the canvas refused a stroke");
             }
         }
-        let painted = self.canvas.extend_stroke(entry, &chunk.points);
-        if chunk.done {
+        Some(PaintingStroke {
+            painting: self.canvas.begin_painting(entry, &chunk.points),
+            entry,
+            done: chunk.done,
+            at: chunk.points.last().map(|[x, y, _]| (*x, *y)),
+            tool: self.strokes.tool(&author, &chunk.id),
+        })
+    }
+
+    fn painted(&mut self, stroke: &PaintingStroke) -> Changed {
+        let PaintingStroke {
+            entry,
+            done,
+            at,
+            tool,
+            ..
+        } = *stroke;
+        let painted = stroke.painting.dirty();
+        if done {
             self.canvas.end_stroke(entry);
         }
         let mut changed = Changed {
             sketch: painted,
             mask: vec![self.dilated(&painted)],
-            stroke: Some(StrokeChange {
-                entry,
-                done: chunk.done,
-                at: chunk.points.last().map(|[x, y, _]| (*x, *y)),
-            }),
+            stroke: Some(StrokeChange { entry, done, at }),
             ..Changed::default()
         };
-        match self.strokes.tool(&author, &chunk.id) {
+        match tool {
             Some(Tool::Brush) => changed.ink = painted,
             Some(Tool::Mask) => {}
             Some(Tool::Erase | Tool::Restore) | None => changed.result = painted,

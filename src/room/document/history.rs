@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::protocol::Switch;
@@ -12,7 +13,7 @@ use crate::protocol::Switch;
 const CHANGES_MOST: usize = 8192;
 
 /// What can be undone and redone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum EntryKind {
     /// A stroke, or a mask.
     Stroke,
@@ -25,7 +26,7 @@ pub(super) enum EntryKind {
     Revert,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Entry {
     author: Uuid,
     kind: EntryKind,
@@ -33,15 +34,15 @@ struct Entry {
 }
 
 /// The op `seq` took an entry into the picture, or out of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Change {
     seq: u64,
     switch: Switch,
 }
 
 /// The entries that can be switched, named by the `seq` of their first op.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct History {
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(in crate::room) struct History {
     entries: BTreeMap<u64, Entry>,
     /// What each client undid itself, the latest last.
     undone: BTreeMap<Uuid, Vec<u64>>,

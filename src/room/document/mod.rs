@@ -10,16 +10,20 @@ mod prompts;
 mod refusal;
 mod request;
 mod settings;
+mod snapshot;
 mod state;
 mod strokes;
 #[cfg(test)]
 mod tests;
+mod unrendered;
 
+pub(super) use apply::{Begun, PaintingStroke};
 pub(super) use changed::{Changed, Obsolete, StrokeChange};
 pub(super) use prompts::WindowPrompts;
 pub(super) use refusal::Refusal;
 pub(super) use request::Request;
 pub(super) use settings::refine_steps;
+pub(super) use snapshot::{DocumentSnapshot, Facts, ShownPicture};
 pub(super) use state::Document;
 pub(super) use strokes::{Resent, Verdict};
 

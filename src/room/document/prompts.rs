@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     canvas::{Canvas, Mask},
     protocol::Rect,
@@ -11,8 +13,8 @@ use crate::{
 const MOST: usize = 4;
 
 /// The own prompts of strokes that can still be undone, by the `seq` of their first op.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct StrokePrompts(BTreeMap<u64, String>);
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(in crate::room) struct StrokePrompts(BTreeMap<u64, String>);
 
 /// The prompt of a window, and of its regions that have others.
 #[derive(Clone, Debug, PartialEq)]

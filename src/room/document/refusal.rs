@@ -13,6 +13,10 @@ pub(in crate::room) enum Refusal {
     StrokeIdUsed,
     #[error("The stroke has more than {MAX_STROKE_POINTS} points; end it and begin a new one.")]
     StrokeTooLong,
+    #[error(
+        "These points take too long to paint with so wide a brush; send fewer of them in a message."
+    )]
+    StrokeTooCostly,
     #[error("Nothing of yours is left to undo.")]
     NothingToUndo,
     #[error("Nothing of yours is left to redo.")]
@@ -25,8 +29,6 @@ pub(in crate::room) enum Refusal {
     TooOld,
     #[error("`steps` is 1 to {0} with this model.")]
     Steps(u32),
-    #[error("`guidance_scale` is 0 to {0} with this model.")]
-    GuidanceScale(f64),
     #[error("No sampler has that name; choose one of {0}.")]
     UnknownSampler(String),
     #[error("No uploaded image has that id; upload it again.")]
@@ -42,7 +44,7 @@ impl Refusal {
     pub(in crate::room) fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownStroke | Self::StrokeEnded => ErrorCode::UnknownStroke,
-            Self::StrokeTooLong => ErrorCode::TooLarge,
+            Self::StrokeTooLong | Self::StrokeTooCostly => ErrorCode::TooLarge,
             Self::NothingToUndo | Self::NothingToRedo | Self::SamePicture => {
                 ErrorCode::NothingToUndo
             }
@@ -50,7 +52,6 @@ impl Refusal {
             | Self::UnknownSeq
             | Self::TooOld
             | Self::Steps(_)
-            | Self::GuidanceScale(_)
             | Self::OutsideCanvas => ErrorCode::InvalidValue,
             Self::UnknownSampler(_) => ErrorCode::UnknownSampler,
             Self::UnknownImage => ErrorCode::UnknownImage,

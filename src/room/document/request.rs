@@ -4,11 +4,16 @@ use uuid::Uuid;
 
 use super::{
     refusal::Refusal,
-    settings::{check_against_model, check_steps},
+    settings::{check_against_model, check_steps, settings_to_fit},
     state::Document,
     strokes::{Resent, Verdict},
 };
-use crate::protocol::{ModelInfo, Op, Rect, RenderWish, SettingsPatch, StrokeChunk};
+use crate::{
+    canvas::stroke_cost,
+    protocol::{
+        MAX_STROKE_COST, ModelInfo, Op, Rect, RenderWish, Settings, SettingsPatch, StrokeChunk,
+    },
+};
 
 /// What a client asks of the history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +70,33 @@ impl Document {
         self.strokes.resendable(author)
     }
 
+    /// Checks that a chunk does not cost too much for one message.
+    ///
+    /// # Errors
+    /// [`Refusal::StrokeTooCostly`].
+    pub(in crate::room) fn check_cost(
+        &self,
+        author: &Uuid,
+        chunk: &StrokeChunk,
+    ) -> Result<(), Refusal> {
+        match self.stroke_cost(author, chunk) <= MAX_STROKE_COST {
+            true => Ok(()),
+            false => Err(Refusal::StrokeTooCostly),
+        }
+    }
+
+    /// What a chunk costs to paint, at most, in pixels that are looked at; 0 for a stroke that is not
+    /// known.
+    pub(in crate::room) fn stroke_cost(&self, author: &Uuid, chunk: &StrokeChunk) -> u64 {
+        match &chunk.brush {
+            Some(brush) => stroke_cost(self.canvas.size(), brush.size, None, &chunk.points),
+            None => self
+                .strokes
+                .entry(author, &chunk.id)
+                .map_or(0, |entry| self.canvas.next_cost(entry, &chunk.points)),
+        }
+    }
+
     /// Checks settings against what the model can do.
     ///
     /// # Errors
@@ -74,6 +106,16 @@ impl Document {
         model: &ModelInfo,
     ) -> Result<(), Refusal> {
         check_against_model(patch, model)
+    }
+
+    /// What has to change so that the settings are ones that a model can have: those that it cannot
+    /// become `defaults`, which are its own.
+    pub(in crate::room) fn settings_to_fit(
+        &self,
+        model: &ModelInfo,
+        defaults: &Settings,
+    ) -> SettingsPatch {
+        settings_to_fit(&self.settings, model, defaults)
     }
 
     /// Checks a request for a render. Answers where it is, and the op that has to come first where

@@ -3,18 +3,13 @@
 use super::refusal::Refusal;
 use crate::protocol::{ModelInfo, Settings, SettingsPatch};
 
-/// Checks what only the model knows: steps, guidance and the sampler's name.
+/// Checks what only the model knows: steps and the sampler's name.
 ///
 /// # Errors
-/// Too many steps, too much guidance, a sampler that the model does not list.
+/// Too many steps, a sampler that the model does not list.
 pub(super) fn check_against_model(patch: &SettingsPatch, model: &ModelInfo) -> Result<(), Refusal> {
     if let Some(steps) = patch.steps {
         check_steps(steps, model)?;
-    }
-    if let (Some(scale), Some(most)) = (patch.guidance_scale, model.max_guidance_scale)
-        && scale > most
-    {
-        return Err(Refusal::GuidanceScale(most));
     }
     match &patch.sampler {
         Some(name) if !model.samplers.contains(name) => {
@@ -32,6 +27,23 @@ pub(super) fn check_steps(steps: u32, model: &ModelInfo) -> Result<(), Refusal> 
     match (1..=model.max_steps).contains(&steps) {
         true => Ok(()),
         false => Err(Refusal::Steps(model.max_steps)),
+    }
+}
+
+/// What has to change so that settings are ones that a model can have: those that it cannot become
+/// `defaults`, which are its own.
+pub(super) fn settings_to_fit(
+    settings: &Settings,
+    model: &ModelInfo,
+    defaults: &Settings,
+) -> SettingsPatch {
+    let has_sampler = model.samplers.contains(&settings.sampler);
+    SettingsPatch {
+        steps: check_steps(settings.steps, model)
+            .is_err()
+            .then_some(defaults.steps),
+        sampler: (!has_sampler).then(|| defaults.sampler.clone()),
+        ..SettingsPatch::default()
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     prompts::{StrokePrompts, WindowPrompts},
     settings::seed_in_epoch,
     strokes::Strokes,
+    unrendered::Unrendered,
 };
 use crate::{
     canvas::{Canvas, Mask, Pixels, TILE, Window},
@@ -26,6 +27,8 @@ pub(in crate::room) struct Document {
     pub(super) seq: u64,
     /// How many applies are in the picture: each moves on to new noise.
     pub(super) epoch: u64,
+    /// Where the model still has to paint.
+    pub(super) unrendered: Unrendered,
 }
 
 impl Document {
@@ -42,6 +45,7 @@ impl Document {
             photos: BTreeMap::new(),
             seq: 0,
             epoch: 0,
+            unrendered: Unrendered::default(),
         }
     }
 
@@ -81,16 +85,21 @@ impl Document {
     }
 
     /// What the model made of a window is shown: `pixels` and `mask` have the window's size.
+    /// `settles` is the last op that it shows for good, none where a better render is planned.
     /// Answers where the result changed, in rectangles inside one tile each.
     pub(in crate::room) fn paste(
         &mut self,
         window: &Window,
         pixels: &Pixels,
         mask: &Mask,
+        settles: Option<u64>,
     ) -> Vec<Rect> {
         let rect = window.rect;
         let before = self.canvas.result().crop(&rect);
         let pasted = self.canvas.paste_result(&rect, pixels, mask);
+        if let Some(seq) = settles {
+            self.unrendered.settle(&window.core, seq);
+        }
         let rows = pasted.y / TILE..pasted.bottom().div_ceil(TILE);
         let columns = pasted.x / TILE..pasted.right().div_ceil(TILE);
         let tiles = rows.flat_map(|row| columns.clone().map(move |column| (column, row)));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
@@ -25,12 +26,12 @@ pub(in crate::room) enum Verdict {
 }
 
 /// The strokes of every client that painted lately.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Strokes {
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(in crate::room) struct Strokes {
     clients: BTreeMap<Uuid, ClientStrokes>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct ClientStrokes {
     /// The oldest first.
     strokes: VecDeque<Stroke>,
@@ -38,7 +39,7 @@ struct ClientStrokes {
     last_seq: u64,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Stroke {
     id: String,
     entry: u64,
@@ -49,7 +50,7 @@ struct Stroke {
     brush: Brush,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Chunk {
     fingerprint: u64,
     seq: u64,
@@ -162,6 +163,11 @@ impl Strokes {
             };
             self.clients.remove(&oldest);
         }
+    }
+
+    /// The entry of a remembered stroke.
+    pub(super) fn entry(&self, client: &Uuid, id: &str) -> Option<u64> {
+        self.get(client, id).map(|stroke| stroke.entry)
     }
 
     /// The tool of a remembered stroke.

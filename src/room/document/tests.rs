@@ -192,7 +192,7 @@ impl Studio {
             let Rect { width, height, .. } = window.rect;
             let pixels = Arc::new(Pixels::new(width, height, [value; 3]));
             let mask = self.document.canvas().repaint_mask(&window.rect);
-            self.document.paste(&window, &pixels, &mask);
+            self.document.paste(&window, &pixels, &mask, None);
             self.events.push(Event::Result(window, pixels, mask));
         }
     }
@@ -207,7 +207,7 @@ fn replayed(events: &[Event]) -> Document {
                 assert_eq!(changed.switches, op.switches);
             }
             Event::Result(window, pixels, mask) => {
-                document.paste(window, pixels, mask);
+                document.paste(window, pixels, mask, None);
             }
         }
     }

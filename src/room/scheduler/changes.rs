@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use uuid::Uuid;
 
-use super::state::Scheduler;
+use super::{render_queue::RenderQueue, state::Scheduler};
 use crate::{
     canvas::{MAX_UNDO_ENTRIES, photo_patches},
     engine::Command,
@@ -102,6 +102,19 @@ impl Scheduler {
         if let Some(cancelled) = queue.preempt(&mut self.jobs, stroke.done, now) {
             self.command(Command::Cancel(cancelled));
         }
+    }
+
+    /// The document came back from disk: what it still has to show is rendered for the first who
+    /// comes, and its photo is inverted again.
+    pub(in crate::room) fn resume(&mut self, document: &Document, now: Instant) {
+        let unrendered = document.unrendered();
+        if !unrendered.is_empty() {
+            let mut queue = RenderQueue::new(self.options.size, now);
+            unrendered.iter().for_each(|rect| queue.dirty(rect));
+            // Nobody's: an author who comes takes over what the absent left.
+            self.queues.insert(Uuid::nil(), queue);
+        }
+        self.follow_base(document);
     }
 
     /// An author asks for a render of these rectangles, perhaps with steps of its own.

@@ -333,23 +333,6 @@ fn refusals_have_their_codes_and_change_nothing() {
 }
 
 #[test]
-fn guidance_beyond_what_the_model_takes_is_refused() {
-    let (mut world, me) = (world(), client(1));
-    world.core.model.max_guidance_scale = Some(1.0);
-    let patch = |scale| {
-        RoomCommand::Settings(SettingsPatch {
-            guidance_scale: Some(scale),
-            ..SettingsPatch::default()
-        })
-    };
-    world.send(me, patch(1.5));
-    assert_eq!(world.errors(me), [ErrorCode::InvalidValue]);
-    assert_eq!(world.core.document.seq(), 0);
-    world.send(me, patch(0.5));
-    assert_eq!((world.errors(me).len(), world.core.document.seq()), (1, 1));
-}
-
-#[test]
 fn a_member_who_comes_back_gets_what_it_missed_and_doubles_nothing() {
     let (mut world, me, other) = (world(), client(1), client(2));
     world.join(other, None);

@@ -18,8 +18,8 @@ use crate::{
         InversionOptions, RoomCommand, RoomOptions,
         core::{Effect, RoomCore},
         members::Arrival,
-        op_log::OpLog,
         scheduler::INVERSIONS_MOST,
+        store::{Opened, Record},
     },
 };
 
@@ -57,7 +57,8 @@ pub(super) fn model() -> ModelInfo {
         device: "cpu".to_owned(),
         dtype: "f32".to_owned(),
         max_steps: 8,
-        max_guidance_scale: None,
+        guidance_free: false,
+        scheduler: None,
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
     }
@@ -136,6 +137,8 @@ pub(super) struct World {
     pub(super) now: Instant,
     pub(super) eyes: BTreeMap<Uuid, Eyes>,
     pub(super) ops: Vec<SequencedOp>,
+    /// What a journal would be given, in order.
+    pub(super) records: Vec<Record>,
     pub(super) news: Vec<RenderNews>,
     pub(super) submitted: Vec<(Uuid, RenderSettingsSeen)>,
     /// Cores of the patches that were to be inverted, and of which photo.
@@ -182,12 +185,27 @@ impl World {
         Self::with_model(options(), model)
     }
 
+    /// A room that came back from its journal.
+    pub(super) fn come_back(opened: Opened) -> Self {
+        Self::come_back_to(opened, model())
+    }
+
+    /// The same, to another model.
+    pub(super) fn come_back_to(opened: Opened, model: ModelInfo) -> Self {
+        Self::with(options(), model, Some(opened))
+    }
+
     fn with_model(options: RoomOptions, model: ModelInfo) -> Self {
-        let journal = OpLog::new(options.history_max);
-        let core = RoomCore::new("studio".to_owned(), options, model, RULES, journal);
+        Self::with(options, model, None)
+    }
+
+    fn with(options: RoomOptions, model: ModelInfo, opened: Option<Opened>) -> Self {
+        let now = Instant::now();
+        let core = RoomCore::new("studio".to_owned(), options, model, RULES, opened, now);
         Self {
             core,
-            now: Instant::now(),
+            now,
+            records: Vec::new(),
             eyes: BTreeMap::new(),
             ops: Vec::new(),
             news: Vec::new(),
@@ -241,6 +259,9 @@ impl World {
 
     pub(super) fn send(&mut self, client: Uuid, command: RoomCommand) {
         self.core.handle(client, command, self.now);
+        while self.core.is_painting() {
+            self.core.paint(20_000);
+        }
         self.drain();
     }
 
@@ -281,17 +302,26 @@ impl World {
                 }
             }
             Effect::Broadcast { except, message } => {
-                match &message {
-                    ServerMessage::Op(op) => self.ops.push(op.clone()),
-                    ServerMessage::Render(news) => self.news.push(news.clone()),
-                    _ => {}
+                if let ServerMessage::Render(news) = &message {
+                    self.news.push(news.clone());
                 }
                 let others = self.eyes.iter_mut().filter(|(id, _)| Some(**id) != except);
                 others.for_each(|(_, eyes)| eyes.see(&message));
             }
             Effect::Command(command) => self.command(command),
             Effect::BroadcastLossy { .. } | Effect::FramesReady(_) => {}
-            Effect::End => panic!("an op was not kept"),
+            Effect::Acknowledge { client, id, seq } => {
+                if let Some(eyes) = self.eyes.get_mut(&client) {
+                    eyes.see(&ServerMessage::Ack { id, seq });
+                }
+            }
+            Effect::Applied(op) => {
+                self.ops.push(op.clone());
+                self.records.push(Record::Op(op.clone()));
+                let message = ServerMessage::Op(op);
+                self.eyes.values_mut().for_each(|eyes| eyes.see(&message));
+            }
+            Effect::Shown(picture) => self.records.push(Record::Picture(picture)),
         }
     }
 

@@ -3,8 +3,10 @@
 mod decisions;
 mod harness;
 mod inverter;
+mod kept;
 mod patch_order;
 mod photos;
+mod replay;
 mod reverts;
 mod simulation;
 mod tasks;

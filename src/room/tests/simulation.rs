@@ -7,7 +7,7 @@ use std::{
 
 use uuid::Uuid;
 
-use super::harness::*;
+use super::{harness::*, replay::assert_comes_back};
 use crate::{
     canvas::{Canvas, Pixels},
     protocol::*,
@@ -306,6 +306,7 @@ fn simulate(seed: u64, habits: Habits) {
             "the sketch is a replay"
         );
     }
+    assert_comes_back(&world, seed);
     world.assert_photos_were_ready();
     let mask = world.canvas().repaint_mask(&world.canvas().bounds());
     for y in 0..SIZE.height {

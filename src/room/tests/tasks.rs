@@ -14,9 +14,9 @@ use crate::{
 };
 
 /// Paints every window at once.
-struct Quick {
-    model: ModelInfo,
-    settings: Settings,
+pub(super) struct Quick {
+    pub(super) model: ModelInfo,
+    pub(super) settings: Settings,
 }
 
 impl Renderer for Quick {
@@ -74,7 +74,7 @@ fn registry_with(change: impl FnOnce(&mut RoomOptions, &mut RegistryLimits)) -> 
     RoomRegistry::new(renderer, options, limits, CancellationToken::new())
 }
 
-fn hello(number: u128) -> JoinRequest {
+pub(super) fn hello(number: u128) -> JoinRequest {
     let hello = Hello {
         protocol: PROTOCOL_VERSION,
         client: client(number),
@@ -89,7 +89,7 @@ fn hello(number: u128) -> JoinRequest {
 }
 
 /// Reads until `enough` says so, keeping the pictures that the frames make.
-async fn watch(
+pub(super) async fn watch(
     outbox: &mut MemberOutbox,
     layers: &mut [Pixels; 2],
     mut enough: impl FnMut(&ServerMessage, &[Pixels; 2]) -> bool,
@@ -114,7 +114,7 @@ async fn watch(
     }
 }
 
-fn blank() -> [Pixels; 2] {
+pub(super) fn blank() -> [Pixels; 2] {
     let pixels = Pixels::new(SIZE.width, SIZE.height, [9; 3]);
     [pixels.clone(), pixels]
 }
@@ -232,7 +232,7 @@ async fn limits_are_answered_with_their_codes() {
     assert_eq!(image, Some(ErrorCode::TooLarge));
     let options = registry.options().clone();
     assert!(matches!(
-        registry.create("studio", options),
+        registry.create("studio", options).await,
         Err(RoomError::NameTaken)
     ));
     let size = registry
@@ -263,6 +263,7 @@ async fn without_create_on_join_a_room_is_made_first() {
     assert_eq!(unknown, Some(ErrorCode::UnknownRoom));
     registry
         .create("studio", registry.options().clone())
+        .await
         .unwrap();
     assert!(registry.join("studio", hello(1)).await.is_ok());
 }

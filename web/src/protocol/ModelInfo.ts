@@ -36,10 +36,14 @@ dtype: string,
  */
 max_steps: number, 
 /**
- * The highest guidance scale that a client may ask for, where that is less than the
- * protocol's: 1 for models that were distilled without guidance.
+ * True for models that look distilled without guidance: with a guidance scale above 1, which
+ * is allowed, pictures may look burnt.
  */
-max_guidance_scale?: number, 
+guidance_free: boolean, 
+/**
+ * The scheduler's class in the model's folder, such as `PNDMScheduler`.
+ */
+scheduler?: string, 
 /**
  * Sampler names, the default first.
  */

@@ -49,4 +49,8 @@ members: Array<MemberInfo>,
 /**
  * The inverted photo that is the base, if that is one.
  */
-photo?: PhotoInfo, };
+photo?: PhotoInfo, 
+/**
+ * True when what is acknowledged is on disk; false when the room is gone with the server.
+ */
+kept: boolean, };

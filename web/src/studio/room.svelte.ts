@@ -84,6 +84,8 @@ export class Room {
   members = $state<Member[]>([]);
   pending = $state(0);
   saved = $state(0);
+  /** Whether what is acknowledged outlives the server. */
+  kept = $state(true);
   seq = $state(0);
   /** `seq` of the last op that changed what is in the picture. */
   pictureSeq = $state(0);
@@ -228,6 +230,7 @@ export class Room {
     this.pictureSeq = welcome.seq;
     this.client = welcome.client;
     this.role = welcome.role;
+    this.kept = welcome.kept;
     this.model = welcome.model;
     this.seq = welcome.seq;
     this.settings.welcome(welcome.settings);

@@ -34,7 +34,7 @@ pub struct MaskPlan {
     pub steps: u32,
     /// The spread that half of the masks get; the others get none.
     pub spread: u32,
-    /// The most guidance that the model allows.
+    /// The most guidance that suits the model.
     pub guidance_scale_max: f64,
     /// Seed of everything.
     pub seed: u32,

@@ -86,10 +86,10 @@ pub async fn sit(
         canvas: welcome.canvas,
         steps: site.steps,
         spread: welcome.settings.spread,
-        guidance_scale_max: welcome
-            .model
-            .max_guidance_scale
-            .unwrap_or(MAX_GUIDANCE_SCALE),
+        guidance_scale_max: match welcome.model.guidance_free {
+            true => 1.0,
+            false => MAX_GUIDANCE_SCALE,
+        },
         seed: site.seed,
     };
     let onlooker = Onlooker::new(welcome.canvas, findings);

@@ -1,0 +1,240 @@
+//! A canvas as plain data, to be kept and made again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::entry::{Entry, EntryKind, Ink, Stroke};
+use super::layers::Floor;
+use super::stroke::Pen;
+use super::tile::{Coverage, TILE_AREA, tile_rect};
+use super::{Canvas, Mask, Pixels};
+use crate::protocol::{CanvasSize, Rect, StrokePoint, Tool};
+
+/// All that a [`Canvas`] cannot compute again: sketch, base and footprint are a replay of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CanvasState {
+    /// The canvas, in pixels.
+    pub size: CanvasSize,
+    /// How far beyond the footprint the model may repaint, in pixels.
+    pub dilation: u32,
+    /// What lies under everything that can be undone.
+    pub floor: FloorState,
+    /// What can be undone, the oldest first.
+    pub entries: Vec<EntryState>,
+    /// What the model made of the sketch.
+    pub result: Pixels,
+}
+
+/// What is too old to be undone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FloorState {
+    /// The image that people painted on.
+    pub base: Arc<Pixels>,
+    /// Which placed image or applied result that is; none for white paper.
+    pub base_id: Option<u64>,
+    /// The image with the strokes that are too old.
+    pub sketch: Arc<Pixels>,
+    /// Where those strokes let the model repaint.
+    pub footprint: Mask,
+}
+
+/// Something that can be undone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct EntryState {
+    /// `seq` of its first op.
+    pub id: u64,
+    /// Whether it is in the picture.
+    pub active: bool,
+    /// What it is.
+    pub kind: EntryStateKind,
+}
+
+/// A stroke or an image.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EntryStateKind {
+    /// A stroke, a mask, or a part of one.
+    Stroke(StrokeState),
+    /// A placed image or an applied result.
+    Image {
+        /// As large as the canvas.
+        pixels: Arc<Pixels>,
+        /// An applied result.
+        is_apply: bool,
+    },
+}
+
+/// A stroke and what it covers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StrokeState {
+    /// What it does.
+    pub tool: Tool,
+    /// Red, green, blue.
+    pub color: [u8; 3],
+    /// 0 … 255.
+    pub opacity: u8,
+    /// Diameter at pressure 1, in pixels.
+    pub size: f32,
+    /// 0 … 1.
+    pub hardness: f32,
+    /// The point that it has come to.
+    pub last: Option<StrokePoint>,
+    /// More points may come.
+    pub is_open: bool,
+    /// The smallest rectangle around what it covers.
+    pub bounds: Rect,
+    /// Tiles of [`super::TILE`]² bytes that say how much of each pixel it covers, by column and
+    /// row.
+    pub tiles: Vec<((u32, u32), Vec<u8>)>,
+}
+
+/// A state that no canvas can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the kept canvas does not fit together: {0}")]
+pub struct CanvasStateError(&'static str);
+
+impl Canvas {
+    /// What the canvas is made of.
+    pub fn state(&self) -> CanvasState {
+        CanvasState {
+            size: self.size(),
+            dilation: self.dilation,
+            floor: FloorState {
+                base: self.floor.base.clone(),
+                base_id: self.floor.base_id,
+                sketch: self.floor.sketch.clone(),
+                footprint: self.floor.footprint.clone(),
+            },
+            entries: self.entries.iter().map(Entry::state).collect(),
+            result: self.result.clone(),
+        }
+    }
+
+    /// The canvas that had this state, to the byte.
+    ///
+    /// # Errors
+    /// [`CanvasStateError`] when a picture or a tile has another size.
+    pub fn from_state(state: CanvasState) -> Result<Self, CanvasStateError> {
+        let mut canvas = Canvas::new(state.size);
+        let bounds = canvas.bounds;
+        let fits = |pixels: &Pixels| pixels.bounds() == bounds;
+        let FloorState {
+            base,
+            base_id,
+            sketch,
+            footprint,
+        } = state.floor;
+        let is_mask_whole =
+            footprint.width() == bounds.width && footprint.height() == bounds.height;
+        if !fits(&state.result) || !fits(&base) || !fits(&sketch) || !is_mask_whole {
+            return Err(CanvasStateError("a layer has another size"));
+        }
+        canvas.dilation = state.dilation;
+        canvas.floor = Floor {
+            base,
+            base_id,
+            sketch,
+            footprint,
+        };
+        for entry in state.entries {
+            canvas.entries.push_back(Entry::from_state(entry, &bounds)?);
+        }
+        canvas.base = match canvas.last_image().map(|index| &canvas.entries[index].kind) {
+            Some(EntryKind::Image { pixels, .. }) => pixels.clone(),
+            _ => canvas.floor.base.clone(),
+        };
+        canvas.result = state.result;
+        canvas.replay(&bounds, canvas.entries.len());
+        Ok(canvas)
+    }
+
+    /// Puts a part of an earlier result back, as [`Canvas::paste_result`] left it then. What lies
+    /// outside the canvas falls away.
+    pub fn restore_result(&mut self, x: u32, y: u32, part: &Pixels) {
+        self.result.paste(part, x, y);
+    }
+}
+
+impl Entry {
+    fn state(&self) -> EntryState {
+        let kind = match &self.kind {
+            EntryKind::Image { pixels, is_apply } => EntryStateKind::Image {
+                pixels: pixels.clone(),
+                is_apply: *is_apply,
+            },
+            EntryKind::Stroke(stroke) => EntryStateKind::Stroke(stroke.state()),
+        };
+        EntryState {
+            id: self.id,
+            active: self.active,
+            kind,
+        }
+    }
+
+    fn from_state(state: EntryState, canvas: &Rect) -> Result<Self, CanvasStateError> {
+        let kind = match state.kind {
+            EntryStateKind::Image { pixels, .. } if pixels.bounds() != *canvas => {
+                return Err(CanvasStateError("a placed image has another size"));
+            }
+            EntryStateKind::Image { pixels, is_apply } => EntryKind::Image { pixels, is_apply },
+            EntryStateKind::Stroke(stroke) => {
+                EntryKind::Stroke(Box::new(Stroke::from_state(stroke, canvas)?))
+            }
+        };
+        Ok(Self {
+            id: state.id,
+            active: state.active,
+            kind,
+        })
+    }
+}
+
+impl Stroke {
+    fn state(&self) -> StrokeState {
+        let mut tiles: Vec<_> = self
+            .coverage
+            .tiles()
+            .map(|(index, values)| (index, values.to_vec()))
+            .collect();
+        // The same canvas is the same state.
+        tiles.sort_unstable_by_key(|((column, row), _)| (*row, *column));
+        StrokeState {
+            tool: self.ink.tool,
+            color: self.ink.color,
+            opacity: self.ink.opacity,
+            size: self.pen.size,
+            hardness: self.pen.hardness,
+            last: self.pen.last,
+            is_open: self.under.is_some(),
+            bounds: self.coverage.bounds(),
+            tiles,
+        }
+    }
+
+    fn from_state(state: StrokeState, canvas: &Rect) -> Result<Self, CanvasStateError> {
+        if !canvas.contains(&state.bounds) {
+            return Err(CanvasStateError("a stroke lies outside"));
+        }
+        let mut coverage = Coverage::default();
+        for (index, values) in state.tiles {
+            let is_inside = index.0 < canvas.width && index.1 < canvas.height;
+            if values.len() != TILE_AREA || !is_inside || !canvas.contains(&tile_rect(index)) {
+                return Err(CanvasStateError("a tile of a stroke has another size"));
+            }
+            coverage.put(index, values.into_boxed_slice(), &Rect::default());
+        }
+        coverage.extend_bounds(&state.bounds);
+        Ok(Self {
+            ink: Ink {
+                tool: state.tool,
+                color: state.color,
+                opacity: state.opacity,
+            },
+            pen: Pen {
+                last: state.last,
+                ..Pen::new(state.size, state.hardness)
+            },
+            coverage,
+            under: state.is_open.then(HashMap::new),
+        })
+    }
+}

@@ -1,0 +1,125 @@
+//! A document as plain data, to be kept and made again, and what is shown of the model between ops.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    history::History, prompts::StrokePrompts, state::Document, strokes::Strokes,
+    unrendered::Unrendered,
+};
+use crate::{
+    canvas::{Canvas, CanvasState, CanvasStateError, Pixels},
+    protocol::{Rect, Settings},
+};
+
+/// A document at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::room) struct DocumentSnapshot {
+    /// All but the pixels.
+    pub(in crate::room) facts: Facts,
+    /// The pixels.
+    pub(in crate::room) canvas: CanvasState,
+}
+
+/// What a document knows besides its pixels.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(in crate::room) struct Facts {
+    settings: Settings,
+    history: History,
+    strokes: Strokes,
+    prompts: StrokePrompts,
+    photos: BTreeMap<u64, String>,
+    seq: u64,
+    epoch: u64,
+    unrendered: Unrendered,
+}
+
+/// What a render left in the result, as it is kept: putting it back runs no model.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::room) struct ShownPicture {
+    /// The part of the canvas that the render answered for.
+    pub(in crate::room) core: Rect,
+    /// The last op that it shows for good; none where a better render was planned.
+    pub(in crate::room) settles: Option<u64>,
+    /// The pixels around all that changed, and where they lie; none where nothing did.
+    pub(in crate::room) pixels: Option<(u32, u32, Pixels)>,
+}
+
+impl Document {
+    /// The document as plain data.
+    pub(in crate::room) fn snapshot(&self) -> DocumentSnapshot {
+        DocumentSnapshot {
+            facts: Facts {
+                settings: self.settings.clone(),
+                history: self.history.clone(),
+                strokes: self.strokes.clone(),
+                prompts: self.prompts.clone(),
+                photos: self.photos.clone(),
+                seq: self.seq,
+                epoch: self.epoch,
+                unrendered: self.unrendered.clone(),
+            },
+            canvas: self.canvas.state(),
+        }
+    }
+
+    /// The document that had this snapshot, to the byte.
+    ///
+    /// # Errors
+    /// [`CanvasStateError`] for pixels that do not fit together.
+    pub(in crate::room) fn from_snapshot(
+        snapshot: DocumentSnapshot,
+    ) -> Result<Self, CanvasStateError> {
+        let DocumentSnapshot { facts, canvas } = snapshot;
+        Ok(Self {
+            canvas: Canvas::from_state(canvas)?,
+            settings: facts.settings,
+            history: facts.history,
+            strokes: facts.strokes,
+            prompts: facts.prompts,
+            photos: facts.photos,
+            seq: facts.seq,
+            epoch: facts.epoch,
+            unrendered: facts.unrendered,
+        })
+    }
+
+    /// Shows again what a render left in the result.
+    pub(in crate::room) fn show_again(&mut self, picture: &ShownPicture) {
+        if let Some((x, y, pixels)) = &picture.pixels {
+            self.canvas.restore_result(*x, *y, pixels);
+        }
+        if let Some(seq) = picture.settles {
+            self.unrendered.settle(&picture.core, seq);
+        }
+    }
+
+    /// What has to be kept of a render that [`Document::paste`] has just shown: `changed` is its
+    /// answer.
+    pub(in crate::room) fn shown_picture(
+        &self,
+        core: Rect,
+        settles: Option<u64>,
+        changed: &[Rect],
+    ) -> ShownPicture {
+        let around = changed
+            .iter()
+            .fold(Rect::default(), |around, rect| around.union(rect));
+        let pixels =
+            (!around.is_empty()).then(|| (around.x, around.y, self.canvas.result().crop(&around)));
+        ShownPicture {
+            core,
+            settles,
+            pixels,
+        }
+    }
+
+    /// Where the mask still waits for the model.
+    pub(in crate::room) fn unrendered(&self) -> Vec<Rect> {
+        let rects = self.unrendered.rects();
+        rects
+            .flat_map(|rect| self.canvas.masked_rects(&rect))
+            .collect()
+    }
+}

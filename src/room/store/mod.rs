@@ -1,0 +1,56 @@
+//! How a room lasts: what of it goes into the journal, and how it comes back.
+//!
+//! A room's journal holds its ops and what renders left in the result, in the order in which they
+//! changed the document, so that replaying them runs no model. Snapshots hold the whole document;
+//! their pictures, and the placed images, are blobs.
+
+mod error;
+mod metadata;
+mod opening;
+mod pictures;
+mod record;
+mod recorder;
+mod snapshot;
+mod sweeper;
+
+pub use error::StoreError;
+pub(super) use metadata::{Metadata, StoredRoom};
+pub(super) use opening::{Opened, open_room};
+pub(super) use pictures::{decode_picture, encode_picture};
+pub(super) use record::Record;
+pub(super) use recorder::{Entry, Recorder};
+pub(super) use sweeper::sweep_blobs;
+#[cfg(test)]
+pub(super) use {snapshot::encode_snapshot, sweeper::needed_blobs};
+
+use std::{path::Path, sync::Arc};
+
+use crate::journal::{BlobStore, DiskJournal, DiskOptions, FolderBlobs, Journal};
+
+/// The folder of blobs in a data folder.
+const BLOBS: &str = "blobs";
+
+/// Where the rooms of a server are kept; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RoomStore {
+    pub(super) journal: Arc<dyn Journal>,
+    pub(super) blobs: Arc<dyn BlobStore>,
+}
+
+impl RoomStore {
+    /// Rooms in a journal and blobs of the caller's.
+    pub fn new(journal: Arc<dyn Journal>, blobs: Arc<dyn BlobStore>) -> Self {
+        Self { journal, blobs }
+    }
+
+    /// Rooms in a data folder, which is made when it is not there. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`]: another server holds the folder, it cannot be written, or it is of another
+    /// version.
+    pub fn open(folder: &Path) -> Result<Self, StoreError> {
+        let journal = DiskJournal::open(folder, DiskOptions::default())?;
+        let blobs = FolderBlobs::open(&folder.join(BLOBS))?;
+        Ok(Self::new(Arc::new(journal), Arc::new(blobs)))
+    }
+}

@@ -1,0 +1,107 @@
+//! A room comes back: the newest snapshot, then the records after it.
+
+use super::{Record, RoomStore, StoreError, StoredRoom, decode_picture, snapshot::decode_snapshot};
+use crate::room::{document::Document, op_log::OpLog};
+
+/// About how many bytes of records are read at once.
+const PAGE_BYTES: usize = 8 << 20;
+
+/// A room as it was.
+#[derive(Debug)]
+pub(in crate::room) struct Opened {
+    /// The document.
+    pub(in crate::room) document: Document,
+    /// The ops after the snapshot, for members who come back.
+    pub(in crate::room) op_log: OpLog,
+    /// The journal's `seq` of the next record.
+    pub(in crate::room) next_record: u64,
+}
+
+/// Opens a room that the journal has. Blocks on the disk.
+///
+/// # Errors
+/// [`StoreError`]; then nothing of the room was changed.
+pub(in crate::room) fn open_room(
+    store: &RoomStore,
+    room: &StoredRoom,
+    history_max: usize,
+) -> Result<Opened, StoreError> {
+    let journal = store.journal.as_ref();
+    let name = &room.metadata.name;
+    let opened = journal.open_room(room.id)?;
+    if let Some(cut) = opened.cut {
+        tracing::warn!(
+            room = name,
+            ?cut,
+            "the torn end of a room's log was cut off"
+        );
+    }
+    let (mut document, first) = match journal.read_snapshot(room.id)? {
+        Some(snapshot) => {
+            if let Some(damaged) = snapshot.damaged {
+                tracing::warn!(room = name, damaged, "an older snapshot is used");
+            }
+            let document = decode_snapshot(&snapshot.bytes, store.blobs.as_ref())?;
+            (Document::from_snapshot(document)?, snapshot.seq + 1)
+        }
+        None => {
+            let metadata = &room.metadata;
+            (Document::new(metadata.size, metadata.settings.clone()), 1)
+        }
+    };
+    let mut op_log = OpLog::after(document.seq(), history_max);
+    let mut from = Some(first).filter(|first| *first <= opened.summary.last_seq);
+    while let Some(seq) = from {
+        let page = journal.read(room.id, seq, PAGE_BYTES)?;
+        for record in &page.records {
+            replay(
+                &mut document,
+                &mut op_log,
+                store,
+                Record::decode(&record.bytes)?,
+            )?;
+        }
+        from = page.next;
+    }
+    Ok(Opened {
+        document,
+        op_log,
+        next_record: opened.summary.last_seq + 1,
+    })
+}
+
+fn replay(
+    document: &mut Document,
+    op_log: &mut OpLog,
+    store: &RoomStore,
+    record: Record,
+) -> Result<(), StoreError> {
+    match record {
+        Record::Picture(picture) => document.show_again(&picture),
+        Record::Op(op) => {
+            let mut failed = None;
+            let image = |id: &str| match image(store, id) {
+                Ok(pixels) => Some(pixels),
+                Err(error) => {
+                    failed = Some(error);
+                    None
+                }
+            };
+            let applied = document.apply(&op, image);
+            if let Some(error) = failed {
+                return Err(error);
+            }
+            applied.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+            op_log
+                .append(&op)
+                .map_err(|error| StoreError::Unreadable(error.to_string()))?;
+        }
+    }
+    Ok(())
+}
+
+/// A placed image, which is named by its blob.
+fn image(store: &RoomStore, id: &str) -> Result<crate::canvas::Pixels, StoreError> {
+    let bytes = store.blobs.get(id.parse()?)?;
+    Ok(decode_picture(&bytes)?)
+}

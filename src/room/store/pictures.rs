@@ -1,0 +1,32 @@
+//! Pictures as bytes: lossless, and nothing but pixels.
+
+use crate::{
+    canvas::{CodecError, ImageLimits, Pixels, decode_image, encode_image},
+    protocol::FrameFormat,
+};
+
+/// No picture of a room is longer on a side.
+const SIDE_MOST: u32 = 4096;
+/// More than any of its pictures takes as PNG.
+const BYTES_MOST: usize = 64 << 20;
+
+/// A picture as PNG.
+///
+/// # Errors
+/// [`CodecError::Encode`] for one without pixels.
+pub(in crate::room) fn encode_picture(pixels: &Pixels) -> Result<Vec<u8>, CodecError> {
+    encode_image(pixels, FrameFormat::Png, 100)
+}
+
+/// The pixels of [`encode_picture`].
+///
+/// # Errors
+/// [`CodecError`] for anything else.
+pub(in crate::room) fn decode_picture(bytes: &[u8]) -> Result<Pixels, CodecError> {
+    let limits = ImageLimits {
+        max_bytes: BYTES_MOST,
+        max_side: SIDE_MOST,
+        max_pixels: u64::from(SIDE_MOST) * u64::from(SIDE_MOST),
+    };
+    decode_image(bytes, &limits)
+}

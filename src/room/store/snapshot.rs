@@ -1,0 +1,314 @@
+//! Snapshots of a document as bytes, with their pictures as blobs.
+
+use std::{
+    io::{Read, Write},
+    sync::Arc,
+};
+
+use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    StoreError,
+    pictures::{decode_picture, encode_picture},
+};
+use crate::{
+    canvas::{
+        CanvasState, EntryState, EntryStateKind, FloorState, Mask, Pixels, StrokeState, TILE,
+    },
+    journal::{BlobHash, BlobStore},
+    protocol::{CanvasSize, Rect, StrokePoint, Tool},
+    room::document::{DocumentSnapshot, Facts},
+};
+
+/// The first byte: the snapshot itself, or the hash of the blob that holds it.
+const INLINE: u8 = 1;
+const IN_BLOB: u8 = 2;
+/// Larger snapshots are blobs, so that the journal's queue stays small.
+const INLINE_MOST: usize = 1 << 20;
+
+/// A snapshot but for its pictures and its bytes of coverage.
+#[derive(Serialize, Deserialize)]
+struct Header {
+    /// Every blob that the snapshot needs.
+    blobs: Vec<String>,
+    facts: Facts,
+    size: CanvasSize,
+    dilation: u32,
+    base: String,
+    base_id: Option<u64>,
+    sketch: String,
+    result: String,
+    entries: Vec<EntryHeader>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EntryHeader {
+    id: u64,
+    active: bool,
+    kind: KindHeader,
+}
+
+#[derive(Serialize, Deserialize)]
+enum KindHeader {
+    Image {
+        hash: String,
+        is_apply: bool,
+    },
+    Stroke {
+        tool: Tool,
+        color: [u8; 3],
+        opacity: u8,
+        size: f32,
+        hardness: f32,
+        last: Option<StrokePoint>,
+        is_open: bool,
+        bounds: Rect,
+        tiles: Vec<(u32, u32)>,
+    },
+}
+
+/// Puts pictures into a store, each once.
+struct PictureWriter<'a> {
+    blobs: &'a dyn BlobStore,
+    known: Vec<(Arc<Pixels>, String)>,
+    hashes: Vec<String>,
+}
+
+impl PictureWriter<'_> {
+    fn put(&mut self, pixels: &Pixels) -> Result<String, StoreError> {
+        let hash = self.blobs.put(&encode_picture(pixels)?)?.to_string();
+        if !self.hashes.contains(&hash) {
+            self.hashes.push(hash.clone());
+        }
+        Ok(hash)
+    }
+
+    fn put_shared(&mut self, pixels: &Arc<Pixels>) -> Result<String, StoreError> {
+        let known = self.known.iter().find(|(it, _)| Arc::ptr_eq(it, pixels));
+        if let Some((_, hash)) = known {
+            return Ok(hash.clone());
+        }
+        let hash = self.put(pixels)?;
+        self.known.push((pixels.clone(), hash.clone()));
+        Ok(hash)
+    }
+}
+
+/// Gets pictures out of a store, each once.
+struct PictureReader<'a> {
+    blobs: &'a dyn BlobStore,
+    known: Vec<(String, Arc<Pixels>)>,
+}
+
+impl PictureReader<'_> {
+    fn get(&mut self, hash: &str) -> Result<Arc<Pixels>, StoreError> {
+        if let Some((_, pixels)) = self.known.iter().find(|(it, _)| it == hash) {
+            return Ok(pixels.clone());
+        }
+        let bytes = self.blobs.get(hash.parse()?)?;
+        let pixels = Arc::new(decode_picture(&bytes)?);
+        self.known.push((hash.to_owned(), pixels.clone()));
+        Ok(pixels)
+    }
+}
+
+/// Writes the pictures of a snapshot and answers its bytes. Blocks on the disk.
+///
+/// # Errors
+/// [`StoreError`]; blobs that were written by then are garbage.
+pub(in crate::room) fn encode_snapshot(
+    snapshot: &DocumentSnapshot,
+    blobs: &dyn BlobStore,
+) -> Result<Vec<u8>, StoreError> {
+    let canvas = &snapshot.canvas;
+    let mut pictures = PictureWriter {
+        blobs,
+        known: Vec::new(),
+        hashes: Vec::new(),
+    };
+    let mut coverage = canvas.floor.footprint.data().to_vec();
+    let mut entries = Vec::with_capacity(canvas.entries.len());
+    for EntryState { id, active, kind } in &canvas.entries {
+        let kind = match kind {
+            EntryStateKind::Image { pixels, is_apply } => KindHeader::Image {
+                hash: pictures.put_shared(pixels)?,
+                is_apply: *is_apply,
+            },
+            EntryStateKind::Stroke(stroke) => {
+                let tiles = stroke.tiles.iter();
+                tiles.for_each(|(_, values)| coverage.extend_from_slice(values));
+                KindHeader::Stroke {
+                    tool: stroke.tool,
+                    color: stroke.color,
+                    opacity: stroke.opacity,
+                    size: stroke.size,
+                    hardness: stroke.hardness,
+                    last: stroke.last,
+                    is_open: stroke.is_open,
+                    bounds: stroke.bounds,
+                    tiles: stroke.tiles.iter().map(|(index, _)| *index).collect(),
+                }
+            }
+        };
+        entries.push(EntryHeader {
+            id: *id,
+            active: *active,
+            kind,
+        });
+    }
+    let header = Header {
+        facts: snapshot.facts.clone(),
+        size: canvas.size,
+        dilation: canvas.dilation,
+        base: pictures.put_shared(&canvas.floor.base)?,
+        base_id: canvas.floor.base_id,
+        sketch: pictures.put_shared(&canvas.floor.sketch)?,
+        result: pictures.put(&canvas.result)?,
+        entries,
+        blobs: pictures.hashes,
+    };
+    let bytes = pack(&header, &coverage)?;
+    if bytes.len() <= INLINE_MOST {
+        return Ok([&[INLINE], &bytes[..]].concat());
+    }
+    let hash = blobs.put(&bytes)?;
+    Ok([&[IN_BLOB], &hash.0[..]].concat())
+}
+
+/// The snapshot of these bytes. Blocks on the disk.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::room) fn decode_snapshot(
+    bytes: &[u8],
+    blobs: &dyn BlobStore,
+) -> Result<DocumentSnapshot, StoreError> {
+    let (header, coverage) = unpack(bytes, blobs)?;
+    let mut pictures = PictureReader {
+        blobs,
+        known: Vec::new(),
+    };
+    let mut coverage = &coverage[..];
+    let mut take = |length: usize| {
+        let (values, rest) = coverage.split_at_checked(length).ok_or_else(cut_off)?;
+        coverage = rest;
+        Ok::<_, StoreError>(values.to_vec())
+    };
+    let CanvasSize { width, height } = header.size;
+    let footprint = Mask::from_raw(width, height, take(width as usize * height as usize)?)
+        .map_err(|_| cut_off())?;
+    let mut entries = Vec::with_capacity(header.entries.len());
+    for EntryHeader { id, active, kind } in header.entries {
+        let kind = match kind {
+            KindHeader::Image { hash, is_apply } => EntryStateKind::Image {
+                pixels: pictures.get(&hash)?,
+                is_apply,
+            },
+            KindHeader::Stroke {
+                tool,
+                color,
+                opacity,
+                size,
+                hardness,
+                last,
+                is_open,
+                bounds,
+                tiles,
+            } => {
+                let tiles = tiles.into_iter();
+                let tiles = tiles.map(|index| Ok((index, take((TILE * TILE) as usize)?)));
+                EntryStateKind::Stroke(StrokeState {
+                    tool,
+                    color,
+                    opacity,
+                    size,
+                    hardness,
+                    last,
+                    is_open,
+                    bounds,
+                    tiles: tiles.collect::<Result<_, StoreError>>()?,
+                })
+            }
+        };
+        entries.push(EntryState { id, active, kind });
+    }
+    Ok(DocumentSnapshot {
+        facts: header.facts,
+        canvas: CanvasState {
+            size: header.size,
+            dilation: header.dilation,
+            floor: FloorState {
+                base: pictures.get(&header.base)?,
+                base_id: header.base_id,
+                sketch: pictures.get(&header.sketch)?,
+                footprint,
+            },
+            entries,
+            result: Arc::unwrap_or_clone(pictures.get(&header.result)?),
+        },
+    })
+}
+
+/// Every blob that a snapshot needs. Blocks on the disk.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::room) fn blobs_of_snapshot(
+    bytes: &[u8],
+    blobs: &dyn BlobStore,
+) -> Result<Vec<BlobHash>, StoreError> {
+    let (header, _) = unpack(bytes, blobs)?;
+    let mut hashes = Vec::with_capacity(header.blobs.len() + 1);
+    for hash in &header.blobs {
+        hashes.push(hash.parse()?);
+    }
+    if let Some((&IN_BLOB, hash)) = bytes.split_first() {
+        hashes.push(hash_of(hash)?);
+    }
+    Ok(hashes)
+}
+
+fn hash_of(bytes: &[u8]) -> Result<BlobHash, StoreError> {
+    Ok(BlobHash(bytes.try_into().map_err(|_| cut_off())?))
+}
+
+fn cut_off() -> StoreError {
+    StoreError::Unreadable("a snapshot is too short".to_owned())
+}
+
+fn broken(error: impl std::fmt::Display) -> StoreError {
+    StoreError::Unreadable(error.to_string())
+}
+
+fn pack(header: &Header, coverage: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let header = serde_json::to_vec(header).map_err(broken)?;
+    let length = u32::try_from(header.len()).map_err(broken)?;
+    let mut packed = DeflateEncoder::new(Vec::new(), Compression::fast());
+    let written = packed
+        .write_all(&length.to_le_bytes())
+        .and_then(|()| packed.write_all(&header))
+        .and_then(|()| packed.write_all(coverage));
+    written.and_then(|()| packed.finish()).map_err(broken)
+}
+
+fn unpack(bytes: &[u8], blobs: &dyn BlobStore) -> Result<(Header, Vec<u8>), StoreError> {
+    let packed = match bytes.split_first() {
+        Some((&INLINE, packed)) => packed.to_vec(),
+        Some((&IN_BLOB, hash)) => blobs.get(hash_of(hash)?)?,
+        Some((kind, _)) => {
+            return Err(StoreError::Unreadable(format!("a snapshot of kind {kind}")));
+        }
+        None => return Err(cut_off()),
+    };
+    let mut all = Vec::new();
+    let mut reader = DeflateDecoder::new(&packed[..]);
+    reader.read_to_end(&mut all).map_err(broken)?;
+    let (length, rest) = all.split_first_chunk().ok_or_else(cut_off)?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let (header, coverage) = rest.split_at_checked(length).ok_or_else(cut_off)?;
+    Ok((
+        serde_json::from_slice(header).map_err(broken)?,
+        coverage.to_vec(),
+    ))
+}

@@ -1,0 +1,56 @@
+//! Blobs that no room needs any more are deleted.
+
+use std::{collections::HashSet, time::Duration};
+
+use super::{Record, RoomStore, StoreError, snapshot::blobs_of_snapshot};
+use crate::{journal::BlobHash, protocol::Op};
+
+/// Younger blobs stay: their record may still be on its way, and an upload may not be placed yet.
+const MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+/// About how many bytes of records are read at once.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// Deletes what no snapshot and no record names, and answers how many blobs that were. Blocks on
+/// the disk, for long where there are many rooms.
+///
+/// # Errors
+/// [`StoreError`] when any room cannot be read: nothing is deleted then.
+pub(in crate::room) fn sweep_blobs(store: &RoomStore) -> Result<usize, StoreError> {
+    let needed = needed_blobs(store)?;
+    Ok(store.blobs.collect_garbage(&needed, MIN_AGE)?)
+}
+
+/// Every blob that a room may need to come back.
+///
+/// # Errors
+/// [`StoreError`] when any room cannot be read.
+pub(in crate::room) fn needed_blobs(store: &RoomStore) -> Result<HashSet<BlobHash>, StoreError> {
+    let mut needed = HashSet::new();
+    for room in store.journal.rooms()? {
+        for snapshot in store.journal.snapshots(room.room)? {
+            needed.extend(blobs_of_snapshot(&snapshot.bytes, store.blobs.as_ref())?);
+        }
+        let mut from = Some(room.first_seq).filter(|first| *first <= room.last_seq);
+        while let Some(seq) = from {
+            let page = store.journal.read(room.room, seq, PAGE_BYTES)?;
+            for record in &page.records {
+                needed.extend(placed_image(&record.bytes)?);
+            }
+            from = page.next;
+        }
+    }
+    Ok(needed)
+}
+
+fn placed_image(bytes: &[u8]) -> Result<Option<BlobHash>, StoreError> {
+    if !Record::is_op(bytes) {
+        return Ok(None);
+    }
+    match Record::decode(bytes)? {
+        Record::Op(op) => match op.op {
+            Op::Place { image, .. } => Ok(Some(image.parse()?)),
+            _ => Ok(None),
+        },
+        Record::Picture(_) => Ok(None),
+    }
+}

@@ -1,0 +1,198 @@
+//! Rooms that a store keeps, by their tasks.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    harness::*,
+    tasks::{Quick, blank, hello, watch},
+};
+use crate::{
+    canvas::Pixels,
+    journal::{MemoryBlobs, MemoryJournal},
+    protocol::*,
+    room::{store::StoredRoom, *},
+};
+
+fn store() -> RoomStore {
+    RoomStore::new(Arc::new(MemoryJournal::new()), Arc::new(MemoryBlobs::new()))
+}
+
+/// A server's rooms, as after a start.
+fn start(store: &RoomStore) -> RoomRegistry {
+    start_with(store, |_, _| {})
+}
+
+fn start_with(
+    store: &RoomStore,
+    change: impl FnOnce(&mut RoomOptions, &mut RegistryLimits),
+) -> RoomRegistry {
+    let renderer = Arc::new(Quick {
+        model: model(),
+        settings: settings(),
+    });
+    let mut options = RoomOptions {
+        rest: Duration::from_millis(5),
+        ..options()
+    };
+    let mut limits = RegistryLimits::default();
+    change(&mut options, &mut limits);
+    let shutdown = CancellationToken::new();
+    RoomRegistry::open(renderer, options, limits, shutdown, store.clone()).unwrap()
+}
+
+async fn paint(room: &RoomHandle, joined: &mut Joined, id: &str) {
+    let stroke = chunk(id, true, &[[30.0, 30.0, 1.0], [90.0, 60.0, 1.0]], true);
+    room.send(joined.member, stroke).await.unwrap();
+    // Acknowledged, and refined.
+    let (mut acknowledged, mut settled) = (false, false);
+    watch(&mut joined.outbox, &mut blank(), |message, _| {
+        acknowledged |= matches!(message, ServerMessage::Ack { .. });
+        settled |= matches!(message, ServerMessage::Render(news)
+            if news.state == RenderState::Done && news.steps == 4);
+        acknowledged && settled
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_room_is_the_same_after_the_server_was_stopped() {
+    let store = store();
+    let registry = start(&store);
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    assert!(joined.welcome.kept);
+    let upload = Pixels::new(300, 200, [10, 200, 30]);
+    let image = room.store_image(upload).await.unwrap();
+    let place = RoomCommand::Place {
+        image: image.clone(),
+        mode: PlaceMode::Plain,
+        prompt: None,
+    };
+    room.send(joined.member, place.clone()).await.unwrap();
+    paint(&room, &mut joined, "a").await;
+    let result = room.image(PictureLayer::Result).await.unwrap();
+    let sketch = room.image(PictureLayer::Sketch).await.unwrap();
+    registry.shut_down().await;
+
+    let registry = start(&store);
+    assert!(registry.exists("studio"));
+    assert_eq!(
+        registry.counts().rooms,
+        0,
+        "it comes back when it is wanted"
+    );
+    let taken = registry.create("studio", registry.options().clone()).await;
+    assert!(matches!(taken, Err(RoomError::NameTaken)));
+    let room = registry.get("studio").unwrap();
+    assert!(room.image(PictureLayer::Result).await.unwrap() == result);
+    assert!(room.image(PictureLayer::Sketch).await.unwrap() == sketch);
+    let mut again = hello(1);
+    again.hello.last_seq = Some(1);
+    let (room, mut joined) = registry.join("studio", again).await.unwrap();
+    assert_eq!(joined.welcome.seq, 2);
+    let mut missed = Vec::new();
+    watch(&mut joined.outbox, &mut blank(), |message, _| {
+        if let ServerMessage::Op(op) = message {
+            missed.push(op.seq);
+        }
+        !missed.is_empty()
+    })
+    .await;
+    assert_eq!(missed, [2], "what came after the client's last");
+    // What was uploaded before can be placed still, and undo knows what was done before.
+    room.send(joined.member, place).await.unwrap();
+    for _ in 0..3 {
+        room.send(joined.member, RoomCommand::Undo).await.unwrap();
+    }
+    let mut last = 0;
+    watch(&mut joined.outbox, &mut blank(), |message, _| {
+        if let ServerMessage::Ack { seq, .. } = message {
+            last = *seq;
+        }
+        last == 6
+    })
+    .await;
+    let white = Pixels::new(SIZE.width, SIZE.height, [255; 3]);
+    assert!(room.image(PictureLayer::Sketch).await.unwrap() == Some(white));
+    registry.shut_down().await;
+}
+
+#[tokio::test]
+async fn an_idle_room_leaves_memory_and_comes_back() {
+    let store = store();
+    let registry = start_with(&store, |options, limits| {
+        options.idle_after = Duration::from_millis(10);
+        limits.rooms_max = 1;
+    });
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    paint(&room, &mut joined, "a").await;
+    let result = room.image(PictureLayer::Result).await.unwrap();
+    drop(joined);
+    while registry.counts().rooms > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let id = store.journal.rooms().unwrap()[0].room;
+    assert!(store.journal.read_snapshot(id).unwrap().is_some());
+    let (room, joined) = registry.join("studio", hello(2)).await.unwrap();
+    assert_eq!(joined.welcome.seq, 1);
+    assert!(room.image(PictureLayer::Result).await.unwrap() == result);
+    registry.shut_down().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_is_not_acknowledged_and_ends_the_room() {
+    let store = store();
+    let registry = start(&store);
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    paint(&room, &mut joined, "a").await;
+    let room_id = StoredRoom::try_from(store.journal.rooms().unwrap().remove(0))
+        .unwrap()
+        .id;
+    // Behind its back the journal loses the room.
+    store.journal.delete(room_id).await.unwrap();
+    let stroke = chunk("b", true, &[[50.0, 50.0, 1.0]], true);
+    room.send(joined.member, stroke).await.unwrap();
+    let mut last = None;
+    while let Some(outgoing) = joined.outbox.next().await {
+        if let Outgoing::Text(text) = &outgoing {
+            let message: ServerMessage = serde_json::from_slice(text).unwrap();
+            let is_of_the_stroke = match &message {
+                ServerMessage::Ack { seq, .. } => *seq >= 2,
+                ServerMessage::Op(op) => op.seq >= 2,
+                _ => false,
+            };
+            assert!(!is_of_the_stroke, "{message:?}");
+        }
+        last = Some(outgoing);
+    }
+    assert_eq!(last, Some(Outgoing::Goaway(CloseReason::NotKept)));
+    let gone = registry.join("studio", hello(1)).await.err();
+    let gone = gone.map(|error| error.to_string()).unwrap_or_default();
+    assert!(gone.contains("cannot be opened"), "{gone}");
+}
+
+#[tokio::test]
+async fn pictures_that_no_room_names_are_found() {
+    let store = store();
+    let registry = start_with(&store, |options, _| {
+        options.idle_after = Duration::from_millis(10);
+    });
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    let unplaced = Pixels::new(SIZE.width, SIZE.height, [1, 2, 3]);
+    let unplaced = room.store_image(unplaced).await.unwrap();
+    paint(&room, &mut joined, "a").await;
+    drop(joined);
+    while registry.counts().rooms > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Nothing is old enough to go.
+    registry.sweep();
+    assert!(store.blobs.contains(unplaced.parse().unwrap()).unwrap());
+    let needed = crate::room::store::needed_blobs(&store).unwrap();
+    assert!(!needed.is_empty());
+    assert!(!needed.contains(&unplaced.parse().unwrap()));
+    for blob in needed {
+        assert!(store.blobs.contains(blob).unwrap());
+    }
+}
