@@ -4,7 +4,7 @@
 
 ARG DEVICE=cpu
 
-FROM node:20-bookworm-slim AS web
+FROM node:24-bookworm-slim AS web
 WORKDIR /impasto/web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci
@@ -15,14 +15,17 @@ FROM rust:1.95-bookworm AS toolchain-cpu
 ENV IMPASTO_FEATURES=""
 
 FROM nvidia/cuda:12.6.3-devel-ubuntu24.04 AS toolchain-cuda
-ENV IMPASTO_FEATURES="cuda" PATH="/root/.cargo/bin:${PATH}"
+ENV IMPASTO_FEATURES="cuda" RUSTUP_HOME=/usr/local/rustup CARGO_HOME=/usr/local/cargo
+ENV PATH="/usr/local/cargo/bin:${PATH}"
 # Compute capability that kernels are compiled for: 80 (A100), 86, 89 (RTX 40), 90 (H100).
 ARG CUDA_COMPUTE_CAP=80
 ENV CUDA_COMPUTE_CAP=${CUDA_COMPUTE_CAP}
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends build-essential ca-certificates curl pkg-config \
-    && rm -rf /var/lib/apt/lists/* \
-    && curl -fsSL https://sh.rustup.rs | sh -s -- -y --profile minimal --default-toolchain 1.95.0
+    && apt-get install -y --no-install-recommends build-essential ca-certificates pkg-config \
+    && rm -rf /var/lib/apt/lists/*
+# The toolchain of the official image: no script of the network is run.
+COPY --from=toolchain-cpu /usr/local/rustup /usr/local/rustup
+COPY --from=toolchain-cpu /usr/local/cargo /usr/local/cargo
 
 FROM toolchain-${DEVICE} AS build
 WORKDIR /impasto

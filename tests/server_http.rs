@@ -249,11 +249,7 @@ async fn uploads_that_are_no_image_or_too_large_are_refused() {
 #[tokio::test]
 async fn with_auth_rooms_open_to_their_invites_alone() {
     let server = TestServer::start_with(|options| options.auth = true).await;
-    let room: Value = make_room(&server, json!({"name": "private"}))
-        .await
-        .json()
-        .await
-        .unwrap();
+    let room = server.make_room(json!({"name": "private"})).await;
     let picture = server.url("/v1/rooms/private/image?layer=result");
     let images = server.url("/v1/rooms/private/images");
     let token = |role: &str| room["invites"][role].as_str().unwrap().to_owned();
@@ -289,7 +285,8 @@ async fn with_auth_rooms_open_to_their_invites_alone() {
     );
 
     let unknown = get(&server, "/v1/rooms/nowhere/image").await;
-    assert_eq!(unknown.status(), StatusCode::NOT_FOUND);
+    assert_eq!(unknown.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(code(unknown).await, "invalid_token");
 }
 
 #[tokio::test]

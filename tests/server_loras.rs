@@ -187,7 +187,7 @@ async fn serve(auth: bool) -> Running {
         CancellationToken::new(),
     );
     switch.open(rooms, engine.handle().model_info().clone(), renderer);
-    let door = switch.door(address).await.unwrap();
+    let door = switch.door(address).unwrap();
     Running {
         address,
         token: door
@@ -273,6 +273,7 @@ async fn with_auth_only_the_operator_switches() {
     let server = serve(true).await;
     let room: Value = Client::new()
         .post(format!("http://{}/v1/rooms", server.address))
+        .bearer_auth(server.token.as_deref().unwrap())
         .json(&json!({"name": "mine"}))
         .send()
         .await

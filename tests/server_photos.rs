@@ -369,9 +369,7 @@ async fn bad_wishes_are_refused_and_change_nothing() {
 #[tokio::test]
 async fn viewers_place_and_stop_nothing() {
     let server = TestServer::start_with(|options| options.auth = true).await;
-    let request = Client::new().post(server.url("/v1/rooms"));
-    let made = request.json(&json!({"name": "mine"})).send().await.unwrap();
-    let made: Value = made.json().await.unwrap();
+    let made = server.make_room(json!({"name": "mine"})).await;
     let mut viewer = server.connect("mine").await;
     viewer
         .hello(json!({"token": made["invites"]["viewer"]}))

@@ -287,12 +287,8 @@ async fn bad_files_are_refused_and_the_room_is_unharmed() {
 #[tokio::test]
 async fn uploads_want_an_editor_and_are_refused_before_they_are_read() {
     let server = TestServer::start_with(|options| options.auth = true).await;
-    let make = |name: &str| {
-        let request = Client::new().post(server.url("/v1/rooms"));
-        request.json(&json!({"name": name})).send()
-    };
-    let room: Value = make("mine").await.unwrap().json().await.unwrap();
-    let other: Value = make("other").await.unwrap().json().await.unwrap();
+    let room = server.make_room(json!({"name": "mine"})).await;
+    let other = server.make_room(json!({"name": "other"})).await;
     let token = |room: &Value, role: &str| room["invites"][role].as_str().unwrap().to_owned();
     let url = server.url("/v1/rooms/mine/images");
     for (bearer, status, code) in [

@@ -6,6 +6,8 @@ const server = process.env.IMPASTO_SERVER ?? "http://127.0.0.1:7860";
 
 export default defineConfig({
   plugins: [svelte()],
+  // Relative: the page may be served under a path.
+  base: "./",
   build: {
     target: "es2022",
     // The binary embeds the output: no data URLs, so that a strict content security policy holds.

@@ -13,8 +13,10 @@ use super::{Failure, ServeFlags, ServeSettings, find_model, spinner, telemetry};
 use crate::engine::{Engine, EngineOptions};
 use crate::pipeline::scheduler_notice;
 use crate::room::{RegistryLimits, RoomOptions, RoomRegistry, RoomStore};
-use crate::server::{Server, ServerOptions, Switch, stop_signal};
+use crate::server::{Server, ServerOptions, Switch, end_within, stop_signal};
 
+/// Rooms that the operator may open when the server is full.
+const ROOMS_OF_THE_OPERATOR: usize = 8;
 /// How often pictures that no room needs are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long blocking work may hold up the end of the process.
@@ -34,6 +36,8 @@ pub fn run(flags: ServeFlags) -> Result<(), Failure> {
     let store = data.as_deref().map(open_store).transpose()?;
     let runtime = Runtime::new()
         .map_err(|cause| Failure::broken(format!("cannot start the network threads: {cause}")))?;
+    // From here on the folder that there is, not the one that was asked for.
+    let settings = ServeSettings { data, ..settings };
     let result = runtime.block_on(serve(settings, model, store));
     // A model that is still being loaded does not keep the process alive.
     runtime.shutdown_timeout(LAST_WAIT);
@@ -46,11 +50,13 @@ async fn serve(
     model: PathBuf,
     store: Option<RoomStore>,
 ) -> Result<(), Failure> {
-    let stop = stop_signal().map_err(Failure::broken)?;
+    let options = server_options(&settings);
+    let server_limits = options.limits.clone();
+    // The drain, then blocking work, then a moment for the rest.
+    let within = server_limits.drain_timeout + 2 * LAST_WAIT;
+    let stop = stop_signal(within).map_err(Failure::broken)?;
     tokio::pin!(stop);
-    let server = Server::bind(server_options(&settings))
-        .await
-        .map_err(Failure::usage)?;
+    let server = Server::bind(options).await.map_err(Failure::usage)?;
     let address = server.local_addr();
     let switch = server.switch();
     let mut serving = tokio::spawn(server.run());
@@ -91,7 +97,7 @@ async fn serve(
     options.inversion.steps = settings.inversion_steps;
     let limits = RegistryLimits {
         create_on_join: true,
-        ..RegistryLimits::default()
+        rooms_max: server_limits.rooms + ROOMS_OF_THE_OPERATOR,
     };
     let renderer = Arc::new(engine.handle());
     let shutdown = CancellationToken::new();
@@ -104,7 +110,6 @@ async fn serve(
     switch.open(rooms, info.clone(), renderer);
     let door = switch
         .door(address)
-        .await
         .map_err(|error| Failure::broken(error.message()))?;
     tracing::info!(model = info.id, device = info.device, elapsed = ?started.elapsed(), "ready");
     println!(
@@ -120,6 +125,15 @@ async fn serve(
 
     let result = tokio::select! {
         () = &mut stop => end(&switch, serving).await,
+        () = engine.ended() => {
+            switch.fail();
+            // Tasks that wait for the device do not keep a server alive that cannot paint.
+            end_within(within);
+            match serving.await {
+                Ok(result) => result.map_err(Failure::broken),
+                Err(cause) => Err(Failure::broken(cause)),
+            }
+        }
         ended = &mut serving => match ended {
             Ok(result) => result.map_err(Failure::broken),
             Err(cause) => Err(Failure::broken(cause)),
@@ -163,6 +177,12 @@ fn server_options(settings: &ServeSettings) -> ServerOptions {
     options.auth = settings.auth_required();
     options.allowed_origins.clone_from(&settings.allow_origin);
     options.public_url.clone_from(&settings.public_url);
+    options.trusted_proxies.clone_from(&settings.trusted_proxy);
+    options.data.clone_from(&settings.data);
+    options.limits.sockets = settings.sockets;
+    options.limits.connections = settings.connections.max(settings.sockets);
+    options.limits.connections_per_address = settings.connections_per_address;
+    options.limits.room_bytes = settings.room_memory;
     options
 }
 

@@ -1,7 +1,7 @@
 //! Settings of `serve`: flags, then environment, then TOML, then defaults.
 
 use std::fmt::Display;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -14,11 +14,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 use super::{Failure, LoraFlag};
 use crate::engine::DEFAULT_LATENT_BUDGET;
 use crate::room::InversionOptions;
+use crate::server::{DEFAULT_ROOM_MEMORY, ServerLimits};
 
 /// The file that is read from the working directory when `--config` is left out.
 const CONFIG_FILE: &str = "impasto.toml";
 /// As many as the noise schedule of a model has.
 pub const MOST_INVERSION_STEPS: u32 = 1000;
+/// More than any system gives a process.
+const MOST_CONNECTIONS: usize = 1 << 20;
 /// The `--data` of a server that keeps nothing.
 const KEEP_NOTHING: &str = "none";
 /// What the names of environment variables begin with.
@@ -78,6 +81,28 @@ pub struct ServeFlags {
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
+    /// A proxy in front of the server, which says for whom it asks; may be repeated
+    /// [env: IMPASTO_TRUSTED_PROXY]
+    #[arg(long, value_name = "IP")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trusted_proxy: Vec<IpAddr>,
+    /// Members' websockets at once, over all rooms [env: IMPASTO_SOCKETS] [default: 1024]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sockets: Option<usize>,
+    /// Connections of all kinds at once [env: IMPASTO_CONNECTIONS] [default: 4096]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections: Option<usize>,
+    /// Connections of one address at once [env: IMPASTO_CONNECTIONS_PER_ADDRESS] [default: 512]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connections_per_address: Option<usize>,
+    /// Memory that the canvases of all rooms may come to; rooms over it are refused
+    /// [env: IMPASTO_ROOM_MEMORY] [default: 4GiB]
+    #[arg(long, value_name = "BYTES", value_parser = bytes_from_text)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_memory: Option<u64>,
     /// What is logged, such as info or impasto=debug,warn [env: IMPASTO_LOG] [default: info]
     #[arg(long, value_name = "FILTER")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -146,6 +171,18 @@ pub struct ServeSettings {
     pub allow_origin: Vec<String>,
     /// Address in the links that the server hands out.
     pub public_url: Option<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    #[serde(deserialize_with = "one_or_many")]
+    pub trusted_proxy: Vec<IpAddr>,
+    /// Members' websockets at once, at least 1.
+    pub sockets: usize,
+    /// Connections at once, at least 1.
+    pub connections: usize,
+    /// Connections of one address at once, at least 1.
+    pub connections_per_address: usize,
+    /// Bytes that the canvases of all rooms may come to.
+    #[serde(deserialize_with = "bytes_or_text")]
+    pub room_memory: u64,
     /// Log filter.
     pub log: String,
     /// Log format.
@@ -154,6 +191,7 @@ pub struct ServeSettings {
 
 impl Default for ServeSettings {
     fn default() -> Self {
+        let limits = ServerLimits::default();
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7860)),
             model: None,
@@ -166,6 +204,11 @@ impl Default for ServeSettings {
             inversion_steps: InversionOptions::default().steps,
             allow_origin: Vec::new(),
             public_url: None,
+            trusted_proxy: Vec::new(),
+            sockets: limits.sockets,
+            connections: limits.connections,
+            connections_per_address: limits.connections_per_address,
+            room_memory: DEFAULT_ROOM_MEMORY,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }
@@ -206,6 +249,11 @@ impl ServeSettings {
             "inversion_steps",
             "allow_origin",
             "public_url",
+            "trusted_proxy",
+            "sockets",
+            "connections",
+            "connections_per_address",
+            "room_memory",
             "log",
             "log_format",
         ];
@@ -235,6 +283,17 @@ impl ServeSettings {
             return Err(Failure::usage(
                 "threads is 0: give it one or more, or leave it out",
             ));
+        }
+        for (name, most) in [
+            ("sockets", self.sockets),
+            ("connections", self.connections),
+            ("connections_per_address", self.connections_per_address),
+        ] {
+            if most == 0 || most > MOST_CONNECTIONS {
+                return Err(Failure::usage(format!(
+                    "{name} is {most}: give it 1 to {MOST_CONNECTIONS}, or leave it out"
+                )));
+            }
         }
         if !(1..=MOST_INVERSION_STEPS).contains(&self.inversion_steps) {
             return Err(Failure::usage(format!(
@@ -295,12 +354,12 @@ fn describe(error: figment::Error) -> String {
     )
 }
 
-/// Bytes, alone or with a unit: `512MiB`, `2GB`.
+/// Bytes, alone or with a unit: `512MiB`, `4GiB`.
 fn bytes_from_text(text: &str) -> Result<u64, String> {
     let bytes = text.parse::<bytesize::ByteSize>();
     bytes
         .map(|bytes| bytes.as_u64())
-        .map_err(|_| format!("`{text}` is no number of bytes: write it as 512MiB or 2GB"))
+        .map_err(|_| format!("`{text}` is no number of bytes: write it as 512MiB or 4GiB"))
 }
 
 /// A number of bytes, or a text with a unit.
@@ -448,6 +507,10 @@ mod tests {
             ("threads = 0", "threads"),
             ("latent_budget = \"much\"", "512MiB"),
             ("inversion_steps = 0", "inversion_steps"),
+            ("sockets = 0", "sockets"),
+            ("connections = 9999999", "connections"),
+            ("trusted_proxy = \"proxy\"", "trusted_proxy"),
+            ("room_memory = \"much\"", "4GiB"),
             ("lora = \"ink.safetensors:much\"", "much"),
             ("listen = ", "impasto.toml"),
         ] {

@@ -6,6 +6,7 @@
 
 mod admission;
 mod device;
+mod device_guard;
 mod error;
 mod inversion_run;
 mod keys;
@@ -43,6 +44,7 @@ use crate::pipeline::Pipeline;
 use crate::protocol::{EditMethod, LoraWeight, ModelInfo, Settings};
 use crate::sampler::sampler_names;
 use admission::Admission;
+use device_guard::DeviceGuard;
 use loras::{KnownLoras, LoraChange};
 use request::Job;
 use worker::Worker;
@@ -92,6 +94,7 @@ impl EngineOptions {
 pub struct Engine {
     handle: EngineHandle,
     thread: Option<JoinHandle<()>>,
+    alive: watch::Receiver<()>,
 }
 
 /// What rooms hold of an engine.
@@ -116,9 +119,11 @@ impl Engine {
         let (ready, loaded) = std::sync::mpsc::sync_channel(1);
         let admission = Arc::new(Admission::new(options.waiting));
         let shared = admission.clone();
+        let (guard, alive) = DeviceGuard::new(admission.clone());
         let thread = std::thread::Builder::new()
             .name("impasto-device".to_owned())
             .spawn(move || {
+                let _guard = guard;
                 latent_folder::sweep();
                 let pool = rayon::ThreadPoolBuilder::new()
                     .num_threads(options.threads.unwrap_or_default())
@@ -160,12 +165,19 @@ impl Engine {
         Ok(Self {
             handle,
             thread: Some(thread),
+            alive,
         })
     }
 
     /// A handle for rooms.
     pub fn handle(&self) -> EngineHandle {
         self.handle.clone()
+    }
+
+    /// Ends when the device thread has ended, whether it was told to or panicked.
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut alive = self.alive.clone();
+        async move { while alive.changed().await.is_ok() {} }
     }
 
     /// Stops the thread after its current step and waits for it.

@@ -13,7 +13,7 @@ use super::{PlaceMode, RenderWish, SettingsPatch, StrokeChunk, Tool};
 pub struct Hello {
     /// Must be [`super::PROTOCOL_VERSION`].
     pub protocol: u32,
-    /// The client's own id, kept over reconnects.
+    /// The client's secret, kept over reconnects; members know an id that is derived from it.
     #[ts(type = "string")]
     #[schemars(with = "String")]
     pub client: Uuid,

@@ -66,6 +66,12 @@ pub enum ErrorCode {
     UnsupportedProtocol,
     /// The token opens no door here.
     InvalidToken,
+    /// The invite's time is over.
+    InviteExpired,
+    /// The invite was revoked.
+    InviteRevoked,
+    /// The invite has let in as many clients as it may.
+    InviteUsedUp,
     /// The room does not exist.
     UnknownRoom,
     /// The room is full.

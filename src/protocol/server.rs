@@ -117,7 +117,7 @@ pub struct Welcome {
     pub protocol: u32,
     /// The room's name.
     pub room: String,
-    /// The client's id.
+    /// The id under which members know this client.
     #[ts(type = "string")]
     #[schemars(with = "String")]
     pub client: Uuid,

@@ -31,6 +31,6 @@ pub use error::RoomError;
 pub use handle::{JoinRequest, RoomHandle};
 pub use members::{CloseReason, Joined, MemberId, MemberOutbox, Outgoing};
 pub use options::{InversionOptions, RegistryLimits, RoomOptions};
-pub use registry::{RegistryCounts, RoomRegistry};
+pub use registry::{RegistryCounts, RoomRegistry, is_room_name};
 pub use renderer::{RenderRefused, Renderer};
 pub use store::{RoomStore, StoreError};

@@ -25,7 +25,8 @@ use super::{
         Metadata, Opened, Recorder, RoomStore, StoreError, StoredRoom, open_room, sweep_blobs,
     },
 };
-use crate::engine::RoomKey;
+use crate::engine::{Command, RoomKey};
+use crate::protocol::CanvasSize;
 
 /// The longest room name, in characters.
 const NAME_MOST: usize = 64;
@@ -39,6 +40,16 @@ pub struct RegistryCounts {
     pub rooms: usize,
     /// Members of all rooms together.
     pub members: usize,
+    /// Rooms without members.
+    pub empty: usize,
+    /// Pixels of all canvases together.
+    pub pixels: u64,
+}
+
+/// Whether a room may have that name: 1 to 64 letters, digits, `-` or `_`.
+pub fn is_room_name(name: &str) -> bool {
+    let fits = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
+    !name.is_empty() && name.chars().count() <= NAME_MOST && name.chars().all(fits)
 }
 
 /// The rooms of a server, by name; cheap to clone.
@@ -134,6 +145,27 @@ impl RoomRegistry {
         self.shared.rooms.contains_key(name) || self.shared.stored.contains_key(name)
     }
 
+    /// The room of a name, if it runs.
+    pub fn running(&self, name: &str) -> Option<RoomHandle> {
+        self.shared.rooms.get(name).map(|room| room.value().clone())
+    }
+
+    /// The canvas of a room that the journal has, whether it runs or not.
+    pub fn stored_size(&self, name: &str) -> Option<CanvasSize> {
+        let stored = self.shared.stored.get(name);
+        stored.map(|room| room.metadata.size)
+    }
+
+    /// The room of a name, begun with `options` where it does not run. One that the journal has
+    /// comes back with its own canvas.
+    ///
+    /// # Errors
+    /// [`RoomError::InvalidName`], [`RoomError::TooManyRooms`], [`RoomError::Closed`] while the
+    /// server shuts down.
+    pub fn run(&self, name: &str, options: RoomOptions) -> Result<RoomHandle, RoomError> {
+        self.enter(name, options).map(|(room, _)| room)
+    }
+
     /// The room of a name. One that does not run comes back from the journal.
     ///
     /// # Errors
@@ -216,6 +248,8 @@ impl RoomRegistry {
         for room in &self.shared.rooms {
             counts.rooms += 1;
             counts.members += room.members();
+            counts.empty += usize::from(room.members() == 0);
+            counts.pixels += u64::from(room.size().width) * u64::from(room.size().height);
         }
         counts
     }
@@ -228,8 +262,7 @@ impl RoomRegistry {
     }
 
     fn enter(&self, name: &str, options: RoomOptions) -> Result<(RoomHandle, bool), RoomError> {
-        let fits = |letter: char| letter.is_alphanumeric() || letter == '-' || letter == '_';
-        if name.is_empty() || name.chars().count() > NAME_MOST || !name.chars().all(fits) {
+        if !is_room_name(name) {
             return Err(RoomError::InvalidName);
         }
         if self.shared.shutdown.is_cancelled() {
@@ -300,7 +333,12 @@ struct Beginning {
 
 impl Beginning {
     async fn run(self, shared: Arc<Shared>) {
-        let (name, key) = (self.name.clone(), self.key);
+        let name = self.name.clone();
+        let place = Place {
+            name: name.clone(),
+            key: self.key,
+            shared: shared.clone(),
+        };
         match self.kept_room(&shared).await {
             Ok(kept) => self.serve(&shared, kept).await,
             Err(error) => {
@@ -308,7 +346,7 @@ impl Beginning {
                 refuse_all(self.messages, &error.to_string()).await;
             }
         }
-        shared.remove(&name, key);
+        drop(place);
     }
 
     /// What the journal has of the room, after it was made there if it is new; none without a store.
@@ -397,6 +435,31 @@ async fn refuse_all(mut messages: mpsc::Receiver<Message>, why: &str) {
         if !is_told {
             tracing::trace!("nobody waits for the room any more");
         }
+    }
+}
+
+/// A room's place in the registry, given back when its task ends, in a panic too.
+struct Place {
+    shared: Arc<Shared>,
+    name: String,
+    key: RoomKey,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!(
+                room = self.name,
+                "a room ended in a panic: its members are told"
+            );
+            // A room that ends otherwise has done that itself; nobody hears events of it any more.
+            let (events, _) = mpsc::channel(1);
+            let forget = Command::ForgetRoom;
+            if let Err(cause) = self.shared.renderer.send(self.key, forget, &events) {
+                tracing::debug!(%cause, "the engine keeps what it has of the room");
+            }
+        }
+        self.shared.remove(&self.name, self.key);
     }
 }
 

@@ -1,16 +1,35 @@
-//! Who may enter a room: invites, and the role that each of them gives; and who may change what
-//! holds for all rooms.
+//! Who may enter a room, as what; and who may do what holds for the whole server.
 
-use std::sync::OnceLock;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
-use dashmap::DashMap;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::invites::{Invite, InviteKey, seconds_from_now};
 use crate::protocol::{CanvasSize, ErrorCode, Role};
 
-/// The three tokens of a room, each a random text of 122 bits.
+/// The most rooms whose invites are kept.
+const AGREEMENTS: usize = 4096;
+/// The most invites of a room, revoked ones among them.
+const INVITES_OF_A_ROOM: usize = 256;
+/// The most different clients that an invite with a number of uses may let in.
+pub const MOST_USES: u32 = 1000;
+/// The longest that an invite with an end may hold: ten years.
+pub const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// The key's file in the data folder.
+const KEY_FILE: &str = "invites.key";
+/// The file of rooms and invites in the data folder.
+const BOOK_FILE: &str = "invites.json";
+
+/// The three tokens of a new room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Invites {
     /// Lets its bearer in as owner.
@@ -21,100 +40,171 @@ pub struct Invites {
     pub viewer: String,
 }
 
-impl Invites {
-    fn random() -> Self {
-        let token = || Uuid::new_v4().simple().to_string();
-        Self {
-            owner: token(),
-            editor: token(),
-            viewer: token(),
-        }
-    }
-
-    fn role(&self, token: &str) -> Option<Role> {
-        // Every token is compared to its end, whichever of them fits.
-        [
-            (&self.owner, Role::Owner),
-            (&self.editor, Role::Editor),
-            (&self.viewer, Role::Viewer),
-        ]
-        .into_iter()
-        .fold(None, |found, (invite, role)| {
-            if same_text(invite, token) {
-                Some(role)
-            } else {
-                found
-            }
-        })
-    }
-}
-
-/// Compares in a time that does not depend on where the texts differ.
-fn same_text(left: &str, right: &str) -> bool {
-    left.len() == right.len()
-        && left
-            .bytes()
-            .zip(right.bytes())
-            .fold(0, |difference, (a, b)| difference | (a ^ b))
-            == 0
-}
-
-/// Why a token opens no door.
+/// Why a token is not accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccessError {
-    /// The room was never made, or is gone.
-    #[error("this room does not exist: make one with POST /v1/rooms")]
-    UnknownRoom,
-    /// No token, or not one of the room's.
+    /// No token, or not one of the room's; also where there is no such room, so that nobody finds
+    /// out which rooms there are.
     #[error("this room needs one of its invites: ask its owner for a link")]
     InvalidToken,
-    /// Not the token of whoever started the server.
+    /// The invite's time is over.
+    #[error("this invite has expired: ask the room's owner for a new link")]
+    Expired,
+    /// The invite was revoked.
+    #[error("this invite was revoked: ask the room's owner for a new link")]
+    Revoked,
+    /// The invite has let in as many clients as it may.
+    #[error("this invite is used up: ask the room's owner for a new link")]
+    UsedUp,
+    /// An invite with a number of uses, shown over HTTP by nobody who joined with it.
+    #[error(
+        "this invite counts its uses: join the room with it first, and send the `client` of that \
+         hello as the header `Impasto-Client`"
+    )]
+    NotJoined,
+    /// Not the operator's token.
     #[error(
         "this call is the operator's: send the token of the link that the server printed when it \
          started"
     )]
     NotOperator,
+    /// The room has as many invites as are kept.
+    #[error("this room has {INVITES_OF_A_ROOM} invites: revoke those that are not needed")]
+    TooManyInvites,
+    /// There are as many rooms as are kept.
+    #[error("the server knows {AGREEMENTS} rooms already: try again later")]
+    TooManyRooms,
 }
 
 impl AccessError {
     /// The protocol's code.
     pub fn code(self) -> ErrorCode {
         match self {
-            Self::UnknownRoom => ErrorCode::UnknownRoom,
-            Self::InvalidToken | Self::NotOperator => ErrorCode::InvalidToken,
+            Self::InvalidToken | Self::NotOperator | Self::NotJoined => ErrorCode::InvalidToken,
+            Self::Expired => ErrorCode::InviteExpired,
+            Self::Revoked => ErrorCode::InviteRevoked,
+            Self::UsedUp => ErrorCode::InviteUsedUp,
+            Self::TooManyInvites | Self::TooManyRooms => ErrorCode::Unavailable,
         }
     }
 }
 
-/// What was agreed on when a room was made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Agreement {
-    /// The room's tokens.
-    pub invites: Invites,
-    /// Its canvas.
-    pub canvas: CanvasSize,
+/// What a token gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// What its bearer may do in the room.
+    pub role: Role,
+    /// The invite that gave it; `None` for the operator, and where no token is required.
+    pub invite: Option<Uuid>,
+    /// How long it holds; `None` without an end.
+    pub remaining: Option<Duration>,
+    /// The bearer runs the server: limits of rooms are not for them.
+    pub is_operator: bool,
 }
 
-/// The invites of all rooms. They outlive a room that was dropped because
-/// nobody was in it, so that its links still work.
+/// Who shows a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bearer {
+    /// A member that comes in, by its public id: it counts as a use.
+    Joining(Uuid),
+    /// Somebody over HTTP, by the public id that they say is theirs.
+    Calling(Option<Uuid>),
+}
+
+/// An invite, and what became of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeptInvite {
+    /// What was signed.
+    pub invite: Invite,
+    /// It opens nothing any more.
+    #[serde(default)]
+    pub revoked: bool,
+    /// Who came in by it, where its uses are counted.
+    #[serde(default)]
+    pub members: BTreeSet<Uuid>,
+}
+
+/// A room that was made, whether or not it is in memory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Agreement {
+    canvas: CanvasSize,
+    invites: Vec<KeptInvite>,
+}
+
+impl Agreement {
+    /// Whether forgetting it would make an invite stronger than it is.
+    fn is_restricted(&self) -> bool {
+        let restricted = |kept: &KeptInvite| kept.revoked || kept.invite.uses.is_some();
+        self.invites.iter().any(restricted)
+    }
+}
+
+type Book = BTreeMap<String, Agreement>;
+
+/// The invites of all rooms. They outlive a room that is not in memory and, in a data folder, the
+/// process, so that links go on working.
 #[derive(Debug)]
 pub struct Access {
     required: bool,
-    agreements: DashMap<String, Agreement>,
-    operator: OnceLock<String>,
+    key: InviteKey,
+    book: Mutex<Book>,
+    file: Option<PathBuf>,
+    saving: Mutex<()>,
+    revocations: watch::Sender<u64>,
 }
 
-/// The most rooms whose invites are kept.
-const AGREEMENTS: usize = 4096;
-
 impl Access {
-    /// With `required`, nobody enters a room without one of its tokens.
+    /// With `required`, nobody enters a room without one of its tokens. Nothing is kept on disk.
     pub fn new(required: bool) -> Self {
         Self {
             required,
-            agreements: DashMap::new(),
-            operator: OnceLock::new(),
+            key: InviteKey::random(),
+            book: Mutex::default(),
+            file: None,
+            saving: Mutex::default(),
+            revocations: watch::Sender::new(0),
         }
+    }
+
+    /// With the key and the invites of a data folder, which are kept there from now on.
+    ///
+    /// # Errors
+    /// When they cannot be read or written.
+    pub fn in_folder(required: bool, folder: &Path) -> io::Result<Self> {
+        let file = folder.join(BOOK_FILE);
+        let book = match std::fs::read(&file) {
+            Ok(json) => serde_json::from_slice(&json).map_err(|cause| {
+                let place = file.display();
+                io::Error::other(format!("{place} is damaged ({cause}): move it away"))
+            })?,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Book::new(),
+            Err(cause) => return Err(cause),
+        };
+        Ok(Self {
+            key: key_of(&folder.join(KEY_FILE))?,
+            book: Mutex::new(book),
+            file: Some(file),
+            ..Self::new(required)
+        })
+    }
+
+    /// Writes the invites to the data folder, if there is one. Blocks; whoever changed something
+    /// answers after it.
+    ///
+    /// # Errors
+    /// When they cannot be written: then they hold until the process ends.
+    pub fn save(&self) -> io::Result<()> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        let _turn = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let json = serde_json::to_vec(&*self.book())?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let mut whole = tempfile::NamedTempFile::new_in(folder)?;
+        whole.write_all(&json)?;
+        whole.as_file().sync_all()?;
+        whole.persist(file)?;
+        Ok(())
     }
 
     /// Whether tokens are required.
@@ -122,71 +212,263 @@ impl Access {
         self.required
     }
 
-    /// Makes invites for a new room, and forgets those of rooms that are gone
-    /// when there are too many of them; `alive` says which rooms are not.
-    pub fn agree(&self, room: &str, canvas: CanvasSize, alive: impl Fn(&str) -> bool) -> Invites {
-        if self.agreements.len() >= AGREEMENTS {
-            self.agreements.retain(|room, _| alive(room));
+    /// The token that may do everything.
+    pub fn operator_token(&self) -> String {
+        self.key.operator_token()
+    }
+
+    /// Makes invites for a new room, and forgets those of rooms that are gone when there are too
+    /// many of them; `alive` says which rooms are not.
+    ///
+    /// # Errors
+    /// [`AccessError::TooManyRooms`].
+    pub fn agree(
+        &self,
+        room: &str,
+        canvas: CanvasSize,
+        alive: impl Fn(&str) -> bool,
+    ) -> Result<Invites, AccessError> {
+        let mut book = self.book();
+        if book.len() >= AGREEMENTS {
+            book.retain(|room, agreement| alive(room) || agreement.is_restricted());
         }
-        let invites = Invites::random();
-        let agreement = Agreement {
-            invites: invites.clone(),
-            canvas,
+        if book.len() >= AGREEMENTS && !book.contains_key(room) {
+            return Err(AccessError::TooManyRooms);
+        }
+        let mut kept = Vec::new();
+        let mut token = |role| {
+            let invite = Invite::new(room, role);
+            let token = self.key.sign(&invite);
+            kept.push(KeptInvite {
+                invite,
+                revoked: false,
+                members: BTreeSet::new(),
+            });
+            token
         };
-        self.agreements.insert(room.to_owned(), agreement);
-        invites
+        let invites = Invites {
+            owner: token(Role::Owner),
+            editor: token(Role::Editor),
+            viewer: token(Role::Viewer),
+        };
+        let agreement = Agreement {
+            canvas,
+            invites: kept,
+        };
+        book.insert(room.to_owned(), agreement);
+        Ok(invites)
     }
 
     /// Whether the room was made, and its invites are still kept.
     pub fn knows(&self, room: &str) -> bool {
-        self.agreements.contains_key(room)
+        self.book().contains_key(room)
     }
 
     /// The canvas of a room that was made with invites.
     pub fn canvas(&self, room: &str) -> Option<CanvasSize> {
-        self.agreements.get(room).map(|agreement| agreement.canvas)
+        self.book().get(room).map(|agreement| agreement.canvas)
     }
 
-    /// Makes `token` the operator's, for good: the first call counts, so that nobody can come by
-    /// it later.
-    pub fn appoint_operator(&self, token: String) {
-        if self.operator.set(token).is_err() {
-            tracing::warn!("the server has an operator already");
+    /// Makes another invite for a room, whose canvas is `canvas` where that is not known yet.
+    ///
+    /// # Errors
+    /// [`AccessError::TooManyInvites`].
+    pub fn mint(
+        &self,
+        room: &str,
+        canvas: CanvasSize,
+        role: Role,
+        expires_in: Option<Duration>,
+        uses: Option<u32>,
+    ) -> Result<(Invite, String), AccessError> {
+        let mut book = self.book();
+        if book.len() >= AGREEMENTS && !book.contains_key(room) {
+            return Err(AccessError::TooManyRooms);
         }
+        let agreement = book.entry(room.to_owned()).or_insert_with(|| Agreement {
+            canvas,
+            invites: Vec::new(),
+        });
+        if agreement.invites.len() >= INVITES_OF_A_ROOM {
+            // One that has expired opens nothing, whether it is remembered or not.
+            agreement.invites.retain(|kept| !kept.invite.has_expired());
+        }
+        if agreement.invites.len() >= INVITES_OF_A_ROOM {
+            return Err(AccessError::TooManyInvites);
+        }
+        let mut invite = Invite::new(room, role);
+        invite.expires_at = expires_in.map(seconds_from_now);
+        invite.uses = uses;
+        agreement.invites.push(KeptInvite {
+            invite: invite.clone(),
+            revoked: false,
+            members: BTreeSet::new(),
+        });
+        let token = self.key.sign(&invite);
+        Ok((invite, token))
     }
 
-    /// Whether the bearer of `token` may change what holds for all rooms. Where no token is
+    /// The invites of a room, in the order in which they were made.
+    pub fn invites(&self, room: &str) -> Vec<KeptInvite> {
+        let book = self.book();
+        book.get(room)
+            .map(|agreement| agreement.invites.clone())
+            .unwrap_or_default()
+    }
+
+    /// Revokes an invite; false when the room has none of that id.
+    pub fn revoke(&self, room: &str, id: Uuid) -> bool {
+        let mut book = self.book();
+        let found = book.get_mut(room).and_then(|agreement| {
+            let mut invites = agreement.invites.iter_mut();
+            invites.find(|kept| kept.invite.id == id)
+        });
+        let Some(kept) = found else {
+            return false;
+        };
+        kept.revoked = true;
+        drop(book);
+        self.revocations.send_modify(|count| *count += 1);
+        true
+    }
+
+    /// Changes whenever an invite is revoked.
+    pub fn revocations(&self) -> watch::Receiver<u64> {
+        self.revocations.subscribe()
+    }
+
+    /// Whether an invite was revoked.
+    pub fn is_revoked(&self, room: &str, id: Uuid) -> bool {
+        let book = self.book();
+        let kept = book.get(room).map(|agreement| &agreement.invites);
+        kept.into_iter()
+            .flatten()
+            .any(|kept| kept.invite.id == id && kept.revoked)
+    }
+
+    /// Whether the bearer of `token` may do what holds for the whole server. Where no token is
     /// required, everybody may.
     ///
     /// # Errors
     /// [`AccessError::NotOperator`] for everybody but the operator.
     pub fn operator(&self, token: Option<&str>) -> Result<(), AccessError> {
-        if !self.required {
-            return Ok(());
-        }
-        match (self.operator.get(), token) {
-            (Some(operator), Some(token)) if same_text(operator, token) => Ok(()),
-            _ => Err(AccessError::NotOperator),
+        let is_operator = token.is_some_and(|token| self.key.is_operator(token));
+        match is_operator || !self.required {
+            true => Ok(()),
+            false => Err(AccessError::NotOperator),
         }
     }
 
-    /// What the bearer of `token` may do in `room`. Where no token is required,
-    /// everybody without one is trusted as an owner.
+    /// What the bearer of `token` may do in `room`. Where no token is required, everybody without
+    /// one is trusted as an owner. True beside it where a use was counted, and has to be saved.
     ///
     /// # Errors
-    /// [`AccessError`] when the token is not one of the room's, or is required
+    /// [`AccessError`] when the token is not one of the room's or holds no more, or is required
     /// and missing.
-    pub fn role(&self, room: &str, token: Option<&str>) -> Result<Role, AccessError> {
-        let agreement = self.agreements.get(room);
-        match (token, agreement) {
-            (None, _) if !self.required => Ok(Role::Owner),
-            (_, None) if self.required => Err(AccessError::UnknownRoom),
-            (Some(token), Some(agreement)) => agreement
-                .invites
-                .role(token)
-                .ok_or(AccessError::InvalidToken),
-            _ => Err(AccessError::InvalidToken),
+    pub fn grant(
+        &self,
+        room: &str,
+        token: Option<&str>,
+        bearer: Bearer,
+    ) -> Result<(Grant, bool), AccessError> {
+        let Some(token) = token else {
+            let trusted = Grant {
+                role: Role::Owner,
+                invite: None,
+                remaining: None,
+                is_operator: false,
+            };
+            return match self.required {
+                true => Err(AccessError::InvalidToken),
+                false => Ok((trusted, false)),
+            };
+        };
+        if self.key.is_operator(token) {
+            let operator = Grant {
+                role: Role::Owner,
+                invite: None,
+                remaining: None,
+                is_operator: true,
+            };
+            return Ok((operator, false));
         }
+        let invite = self.key.verify(token).ok_or(AccessError::InvalidToken)?;
+        if invite.room != room {
+            return Err(AccessError::InvalidToken);
+        }
+        if invite.has_expired() {
+            return Err(AccessError::Expired);
+        }
+        let counted = self.count_use(&invite, bearer)?;
+        let grant = Grant {
+            role: invite.role,
+            invite: Some(invite.id),
+            remaining: invite.remaining(),
+            is_operator: false,
+        };
+        Ok((grant, counted))
+    }
+
+    fn count_use(&self, invite: &Invite, bearer: Bearer) -> Result<bool, AccessError> {
+        let mut book = self.book();
+        let found = book.get_mut(&invite.room).and_then(|agreement| {
+            let mut invites = agreement.invites.iter_mut();
+            invites.find(|kept| kept.invite.id == invite.id)
+        });
+        let Some(kept) = found else {
+            // Only invites without restrictions are ever forgotten.
+            return match invite.uses {
+                None => Ok(false),
+                Some(_) => Err(AccessError::InvalidToken),
+            };
+        };
+        if kept.revoked {
+            return Err(AccessError::Revoked);
+        }
+        let Some(uses) = invite.uses else {
+            return Ok(false);
+        };
+        match bearer {
+            Bearer::Joining(member) if kept.members.contains(&member) => Ok(false),
+            Bearer::Joining(member) if kept.members.len() < uses as usize => {
+                Ok(kept.members.insert(member))
+            }
+            Bearer::Joining(_) => Err(AccessError::UsedUp),
+            Bearer::Calling(Some(member)) if kept.members.contains(&member) => Ok(false),
+            Bearer::Calling(_) => Err(AccessError::NotJoined),
+        }
+    }
+
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The key in a file, made when there is none; nobody but the server's user can read it.
+fn key_of(file: &Path) -> io::Result<InviteKey> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(file) {
+        Ok(mut opened) => {
+            let key = InviteKey::random();
+            opened.write_all(key.as_bytes())?;
+            opened.sync_all()?;
+            Ok(key)
+        }
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+            let mut bytes = [0; InviteKey::BYTES];
+            let mut opened = File::open(file)?;
+            opened.read_exact(&mut bytes).map_err(|cause| {
+                let place = file.display();
+                io::Error::other(format!(
+                    "{place} is damaged ({cause}): remove it, and links made so far end"
+                ))
+            })?;
+            Ok(InviteKey::from_bytes(bytes))
+        }
+        Err(cause) => Err(cause),
     }
 }
 
@@ -201,72 +483,4 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CANVAS: CanvasSize = CanvasSize {
-        width: 512,
-        height: 512,
-    };
-
-    #[test]
-    fn each_invite_gives_its_role_in_its_room_alone() {
-        let access = Access::new(true);
-        let invites = access.agree("one", CANVAS, |_| true);
-        access.agree("two", CANVAS, |_| true);
-        assert_eq!(access.role("one", Some(&invites.owner)), Ok(Role::Owner));
-        assert_eq!(access.role("one", Some(&invites.editor)), Ok(Role::Editor));
-        assert_eq!(access.role("one", Some(&invites.viewer)), Ok(Role::Viewer));
-        assert_eq!(
-            access.role("two", Some(&invites.owner)),
-            Err(AccessError::InvalidToken)
-        );
-        assert_eq!(access.role("one", None), Err(AccessError::InvalidToken));
-        assert_eq!(access.role("one", Some("")), Err(AccessError::InvalidToken));
-        assert_eq!(
-            access.role("three", Some(&invites.owner)),
-            Err(AccessError::UnknownRoom)
-        );
-    }
-
-    #[test]
-    fn without_auth_a_token_may_be_left_out_but_not_be_wrong() {
-        let access = Access::new(false);
-        assert_eq!(access.role("studio", None), Ok(Role::Owner));
-        assert_eq!(
-            access.role("studio", Some("guess")),
-            Err(AccessError::InvalidToken)
-        );
-        let viewer = access.agree("studio", CANVAS, |_| true).viewer;
-        assert_eq!(access.role("studio", Some(&viewer)), Ok(Role::Viewer));
-    }
-
-    #[test]
-    fn the_first_operator_stays_the_only_one() {
-        let access = Access::new(true);
-        assert_eq!(access.operator(None), Err(AccessError::NotOperator));
-        assert_eq!(access.operator(Some("")), Err(AccessError::NotOperator));
-        access.appoint_operator("first".to_owned());
-        access.appoint_operator("second".to_owned());
-        assert_eq!(access.operator(Some("first")), Ok(()));
-        for token in [None, Some("second"), Some("")] {
-            assert_eq!(access.operator(token), Err(AccessError::NotOperator));
-        }
-        let invites = access.agree("studio", CANVAS, |_| true);
-        let owner = access.operator(Some(&invites.owner));
-        assert_eq!(owner, Err(AccessError::NotOperator));
-        assert_eq!(Access::new(false).operator(None), Ok(()));
-    }
-
-    #[test]
-    fn invites_of_living_rooms_outlast_a_flood_of_others() {
-        let access = Access::new(true);
-        let owner = access.agree("studio", CANVAS, |_| true).owner;
-        for room in 0..2 * AGREEMENTS {
-            access.agree(&format!("room-{room}"), CANVAS, |room| room == "studio");
-        }
-        assert!(access.agreements.len() <= AGREEMENTS);
-        assert_eq!(access.role("studio", Some(&owner)), Ok(Role::Owner));
-        assert_eq!(access.canvas("studio"), Some(CANVAS));
-    }
-}
+mod tests;

@@ -5,11 +5,16 @@ use std::time::{Duration, Instant};
 use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
+use metrics::counter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{timeout, timeout_at};
 
+use super::access::{AccessError, Bearer, Grant};
 use super::allowance::{MessageAllowance, message_cost};
-use super::error::sentence;
+use super::error::{ApiError, sentence};
+use super::identity::{member_id, shown_name};
+use super::metrics::{REFUSALS, code_name};
+use super::serving::Client;
 use super::state::AppState;
 use super::writer::{Ending, Refusals, Writer, abuse, close};
 use crate::protocol::{
@@ -28,7 +33,7 @@ const COME_BACK_MS: u64 = 2000;
 const SEARCHED_BYTES: usize = 16 * 1024;
 
 /// Serves one websocket until it ends.
-pub async fn run(socket: WebSocket, state: AppState, room: String) {
+pub async fn run(socket: WebSocket, state: AppState, room: String, client: Client) {
     let (sink, stream) = socket.split();
     let limits = state.options().limits.clone();
     let writer = Writer::new(sink, limits.clone());
@@ -36,13 +41,25 @@ pub async fn run(socket: WebSocket, state: AppState, room: String) {
         stream,
         most_bytes: limits.message_bytes,
     };
-    match greet(&mut reader, &state, &room).await {
-        Ok((handle, joined)) => {
-            tracing::debug!(room, client = %joined.member.client, "a member joined");
-            serve_member(&mut reader, writer, &state, &handle, joined).await;
+    let greeted = tokio::select! {
+        greeted = greet(&mut reader, &state, &room, &client) => greeted,
+        () = client.place.cut().cancelled() => {
+            let message = "Others waited for this place before hello was said; connect again.";
+            let error = ErrorMessage::new(ErrorCode::Unavailable, message);
+            Err(Ending::refused(error, close::TRY_AGAIN, "made place for others"))
+        }
+    };
+    match greeted {
+        Ok(guest) => {
+            client.place.works();
+            tracing::debug!(room, client = %guest.joined.member.client, "a member joined");
+            serve_member(&mut reader, writer, &state, &room, guest).await;
             tracing::debug!(room, "a member left");
         }
         Err(ending) => {
+            if let Some(ServerMessage::Error(error)) = &ending.last {
+                counter!(REFUSALS, "code" => code_name(error.code)).increment(1);
+            }
             tracing::debug!(room, ?ending, "a socket was not let in");
             writer.end(ending).await;
         }
@@ -50,12 +67,20 @@ pub async fn run(socket: WebSocket, state: AppState, room: String) {
     reader.linger().await;
 }
 
+/// Somebody who was let in.
+struct Guest {
+    handle: RoomHandle,
+    joined: Joined,
+    grant: Grant,
+}
+
 /// Waits for a hello that the room accepts.
 async fn greet(
     reader: &mut Reader,
     state: &AppState,
     room: &str,
-) -> Result<(RoomHandle, Joined), Ending> {
+    client: &Client,
+) -> Result<Guest, Ending> {
     let deadline = tokio::time::Instant::now() + state.options().limits.hello_timeout;
     let incoming = tokio::select! {
         () = state.draining().cancelled() => return Err(goaway()),
@@ -65,6 +90,7 @@ async fn greet(
         Ok(Incoming::Text(text)) => text,
         Ok(Incoming::TooLarge) => return Err(too_large(reader.most_bytes)),
         Ok(Incoming::Closed) => return Err(Ending::quiet(close::NORMAL, "goodbye")),
+        Ok(Incoming::Broken(code)) => return Err(broken(code)),
         Ok(Incoming::Binary | Incoming::Alive) | Err(_) => return Err(hello_expected()),
     };
     let hello = match decode_client_message(&text) {
@@ -72,29 +98,70 @@ async fn greet(
         Ok(_) => return Err(hello_expected()),
         Err(error) => return Err(Ending::refused(error, close::POLICY, "not a hello")),
     };
-    enter(state, room, hello).await
+    enter(state, room, hello, client).await
 }
 
-async fn enter(state: &AppState, room: &str, hello: Hello) -> Result<(RoomHandle, Joined), Ending> {
-    let role = state
-        .access()
-        .role(room, hello.token.as_deref())
-        .map_err(|refused| {
-            let error = ErrorMessage::new(refused.code(), sentence(&refused.to_string()));
-            Ending::refused(error, close::POLICY, "not let in")
-        })?;
-    let refuse = |refused: crate::room::RoomError| {
-        let code = match refused.code() {
-            ErrorCode::RoomFull | ErrorCode::Unavailable => close::TRY_AGAIN,
+async fn enter(
+    state: &AppState,
+    room: &str,
+    mut hello: Hello,
+    client: &Client,
+) -> Result<Guest, Ending> {
+    // From here on nobody has to do with the client's secret.
+    hello.client = member_id(room, hello.client);
+    hello.name = hello.name.as_deref().map(shown_name);
+    let refuse = |refused: ApiError| {
+        let error = refused.to_message();
+        let code = match error.code {
+            ErrorCode::RoomFull | ErrorCode::Unavailable | ErrorCode::RateLimited => {
+                close::TRY_AGAIN
+            }
             ErrorCode::Internal => close::INTERNAL,
             _ => close::POLICY,
         };
-        Ending::refused(refused.to_message(), code, "not let in")
+        Ending::refused(error, code, "not let in")
     };
-    state
-        .join(room, JoinRequest { hello, role })
-        .await
-        .map_err(refuse)
+    let bearer = Bearer::Joining(hello.client);
+    let granted = state.access().grant(room, hello.token.as_deref(), bearer);
+    let (grant, is_counted) =
+        granted.map_err(|refused| refuse(state.refused_token(client.address, refused)))?;
+    if is_counted {
+        state.save_access().await.map_err(refuse)?;
+    }
+    let role = grant.role;
+    let request = JoinRequest { hello, role };
+    let joined = state.join(room, request, &grant, client.address).await;
+    let (handle, joined) = joined.map_err(refuse)?;
+    Ok(Guest {
+        handle,
+        joined,
+        grant,
+    })
+}
+
+/// Waits until an invite opens nothing any more.
+async fn invite_ends(state: &AppState, room: &str, grant: &Grant) -> AccessError {
+    let Some(invite) = grant.invite else {
+        return std::future::pending().await;
+    };
+    let expires = async {
+        match grant.remaining {
+            Some(remaining) => tokio::time::sleep(remaining).await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut revocations = state.access().revocations();
+    let revoked = async {
+        while !state.access().is_revoked(room, invite) {
+            if revocations.changed().await.is_err() {
+                return std::future::pending().await;
+            }
+        }
+    };
+    tokio::select! {
+        () = revoked => AccessError::Revoked,
+        () = expires => AccessError::Expired,
+    }
 }
 
 /// Reads and writes side by side until one of them ends.
@@ -102,14 +169,21 @@ async fn serve_member(
     reader: &mut Reader,
     writer: Writer,
     state: &AppState,
-    handle: &RoomHandle,
-    joined: Joined,
+    room: &str,
+    guest: Guest,
 ) {
+    let Guest {
+        handle,
+        joined,
+        grant,
+    } = guest;
     let Joined {
         welcome,
         member,
         outbox,
     } = joined;
+    let invite_ends = invite_ends(state, room, &grant);
+    tokio::pin!(invite_ends);
     let welcome = ServerMessage::Welcome(Box::new(welcome));
     let limits = &state.options().limits;
     let (replies, replies_out) = mpsc::channel(REPLIES);
@@ -133,6 +207,7 @@ async fn serve_member(
             // The writer ends first when the client does not read, or the room lets it go.
             _ = &mut writing => break None,
             () = state.draining().cancelled() => break Some(goaway()),
+            over = invite_ends.as_mut() => break Some(not_invited(over)),
             incoming = timeout(limits.idle_timeout, reader.next()) => incoming,
         };
         let Ok(incoming) = incoming else {
@@ -141,6 +216,7 @@ async fn serve_member(
         let heard = match incoming {
             Incoming::Closed => break Some(Ending::quiet(close::NORMAL, "goodbye")),
             Incoming::TooLarge => break Some(too_large(limits.message_bytes)),
+            Incoming::Broken(code) => break Some(broken(code)),
             incoming => ears.hear(incoming),
         };
         match heard {
@@ -154,16 +230,16 @@ async fn serve_member(
             }
         }
     };
+    // Before the room hears of it: the writer must not take the end of its outbox for the reason.
+    // It is gone when nobody takes the ending, and so is the client.
+    let is_told = ending.is_some_and(|ending| end.send(ending).is_ok());
     handle.leave(member).await;
-    if let Some(ending) = ending {
-        // The writer is gone when nobody takes the ending, and so is the client.
-        let _ = end.send(ending);
-        if timeout(limits.write_timeout + LINGER, &mut writing)
+    if is_told
+        && timeout(limits.write_timeout + LINGER, &mut writing)
             .await
             .is_err()
-        {
-            writing.abort();
-        }
+    {
+        writing.abort();
     }
 }
 
@@ -192,7 +268,7 @@ impl Ears {
                 ));
             }
             // A flood of pings costs as much as one of messages.
-            Incoming::Alive | Incoming::TooLarge | Incoming::Closed => {
+            Incoming::Alive | Incoming::TooLarge | Incoming::Closed | Incoming::Broken(_) => {
                 return match self.allowance.take(1, Instant::now()) {
                     Ok(()) => Heard::Nothing,
                     Err(wait) => self.refuse(too_fast("", wait)),
@@ -253,6 +329,21 @@ fn too_large(most_bytes: usize) -> Ending {
     Ending::refused(error, close::TOO_BIG, "message too large")
 }
 
+/// The client does not speak websocket.
+fn broken(code: u16) -> Ending {
+    let reason = match code {
+        close::NOT_UTF8 => "a text that is not UTF-8",
+        _ => "not the websocket protocol",
+    };
+    Ending::quiet(code, reason)
+}
+
+/// The member's invite opens nothing any more.
+fn not_invited(over: AccessError) -> Ending {
+    let error = ErrorMessage::new(over.code(), sentence(&over.to_string()));
+    Ending::refused(error, close::POLICY, "the invite ended")
+}
+
 fn hello_expected() -> Ending {
     let message = "The first message is hello, within five seconds; connect again and send it.";
     let error = ErrorMessage::new(ErrorCode::HelloExpected, message);
@@ -279,6 +370,8 @@ enum Incoming {
     Alive,
     TooLarge,
     Closed,
+    /// What came is no websocket message; the code to close with.
+    Broken(u16),
 }
 
 /// The reading half.
@@ -297,11 +390,7 @@ impl Reader {
             Some(Ok(Message::Text(text))) => Incoming::Text(text),
             Some(Ok(Message::Binary(_))) => Incoming::Binary,
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Alive,
-            Some(Err(cause)) if is_over_the_limit(&cause) => Incoming::TooLarge,
-            Some(Err(cause)) => {
-                tracing::debug!(%cause, "stopped reading");
-                Incoming::Closed
-            }
+            Some(Err(cause)) => broken_by(&cause),
         }
     }
 
@@ -325,14 +414,21 @@ impl Reader {
     }
 }
 
-fn is_over_the_limit(cause: &axum::Error) -> bool {
+/// What a failed read means (RFC 6455, section 7.4.1).
+fn broken_by(cause: &axum::Error) -> Incoming {
     use tokio_tungstenite::tungstenite::Error;
+    use tokio_tungstenite::tungstenite::error::ProtocolError;
     let mut source = std::error::Error::source(cause);
     while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<Error>() {
-            return matches!(error, Error::Capacity(_));
+        match error.downcast_ref::<Error>() {
+            Some(Error::Capacity(_)) => return Incoming::TooLarge,
+            Some(Error::Utf8(_)) => return Incoming::Broken(close::NOT_UTF8),
+            Some(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) | None => {}
+            Some(Error::Protocol(_)) => return Incoming::Broken(close::PROTOCOL),
+            Some(_) => {}
         }
         source = error.source();
     }
-    false
+    tracing::debug!(%cause, "stopped reading");
+    Incoming::Closed
 }

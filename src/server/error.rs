@@ -1,14 +1,21 @@
 //! Refusals over HTTP: `{"error":{"code":…,"message":…}}` with a fitting status.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use metrics::counter;
 use serde::Serialize;
 
 use super::access::AccessError;
-use crate::protocol::ErrorCode;
+use super::metrics::{REFUSALS, code_name};
+use crate::protocol::{ErrorCode, ErrorMessage};
 use crate::room::RoomError;
+
+/// Seconds after which a room that is full or has closed may be tried again.
+const RETRY_SECONDS: u32 = 5;
 
 /// Why a server could not start or had to stop.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +39,15 @@ pub enum ServerError {
     /// A setting that no request could be served with.
     #[error("{0}")]
     Options(String),
+    /// The data folder cannot be used.
+    #[error("the data folder cannot be used ({0}): make it writable, or give --data another")]
+    Data(std::io::Error),
     /// The listener broke while serving.
     #[error("the listener stopped working ({0}): start the server again")]
     Serve(std::io::Error),
+    /// The thread that paints ended.
+    #[error("the device thread stopped working: look at the log, and start the server again")]
+    DeviceStopped,
 }
 
 /// What a client is told: the code of the protocol, or one that only HTTP has.
@@ -66,7 +79,7 @@ pub enum HttpOnlyCode {
 }
 
 /// A refusal over HTTP.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct ApiError {
     status: StatusCode,
     code: HttpErrorCode,
@@ -107,6 +120,29 @@ impl ApiError {
         );
         error.retry_after_seconds = Some(retry_after_seconds);
         error
+    }
+
+    /// 429 with `Retry-After`.
+    pub fn rate_limited(message: impl Into<String>, wait: Duration) -> Self {
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let mut error = Self::new(status, ErrorCode::RateLimited, message);
+        let seconds = u32::try_from(wait.as_secs()).unwrap_or(u32::MAX);
+        error.retry_after_seconds = Some(seconds.saturating_add(1));
+        error
+    }
+
+    /// The same refusal as a message of the websocket: its code where the websocket has it.
+    pub fn to_message(&self) -> ErrorMessage {
+        let code = match self.code {
+            HttpErrorCode::Protocol(code) => code,
+            HttpErrorCode::Http(_) => ErrorCode::InvalidValue,
+        };
+        let mut message = ErrorMessage::new(code, sentence(&self.message));
+        let wait = self
+            .retry_after_seconds
+            .map(|seconds| u64::from(seconds) * 1000);
+        message.retry_after_ms = wait;
+        message
     }
 
     /// 400 for a number or a text out of its range.
@@ -177,8 +213,10 @@ pub fn sentence(text: &str) -> String {
 impl From<AccessError> for ApiError {
     fn from(refused: AccessError) -> Self {
         let status = match refused {
-            AccessError::UnknownRoom => StatusCode::NOT_FOUND,
-            AccessError::InvalidToken | AccessError::NotOperator => StatusCode::UNAUTHORIZED,
+            AccessError::TooManyInvites | AccessError::TooManyRooms => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            _ => StatusCode::UNAUTHORIZED,
         };
         Self::new(status, refused.code(), refused.to_string())
     }
@@ -200,12 +238,17 @@ impl From<RoomError> for ApiError {
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };
-        Self::new(status, error.code(), error.to_string())
+        let mut refusal = Self::new(status, error.code(), error.to_string());
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            refusal.retry_after_seconds = Some(RETRY_SECONDS);
+        }
+        refusal
     }
 }
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
+        counter!(REFUSALS, "code" => code_name(self.code)).increment(1);
         #[derive(Serialize)]
         struct Body {
             error: Inner,

@@ -1,18 +1,21 @@
-//! Pictures over HTTP: few at once, and their codecs one at a time and on blocking threads.
+//! Pictures over HTTP: read within limits, and their codecs one at a time and on blocking threads.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
+use super::budget::Held;
 use super::error::{ApiError, HttpOnlyCode};
+use super::pictures::HeldPicture;
 use super::state::AppState;
 use crate::canvas::{CodecError, ImageLimits, decode_image, encode_image};
+use crate::engine::RoomKey;
 use crate::protocol::{ErrorCode, FrameFormat, PictureLayer};
 use crate::room::RoomHandle;
 
@@ -21,6 +24,8 @@ const MOST_SIDE: u32 = 4096;
 
 /// Seconds after which a client may send again what found no place.
 const RETRY_SECONDS: u32 = 5;
+/// Bytes of a pixel.
+const CHANNELS: usize = 3;
 /// How long the rest of an upload that is too large is read.
 const DISCARD_FOR: Duration = Duration::from_secs(5);
 
@@ -35,52 +40,57 @@ pub struct KeptImage {
     pub height: u32,
 }
 
-/// Waits for a place among the uploads; it is given back when the permit is dropped.
+/// Reads an upload within the limits of the server. It holds what has come and nothing else: who
+/// sends nothing is in nobody's way. The bytes are in the budget as long as the second value lives.
 ///
 /// # Errors
-/// 503 when none is free for as long as an upload may take.
-pub async fn admit_upload(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
-    let place = state.uploads().acquire_owned();
-    match timeout(state.options().limits.upload_timeout, place).await {
-        Ok(permit) => permit.map_err(|cause| ApiError::internal(&cause)),
-        Err(_) => {
-            let message = "too many images are being uploaded: try again soon";
-            Err(ApiError::unavailable(message, RETRY_SECONDS))
-        }
-    }
-}
-
-/// Reads an upload within the limits of the server.
-///
-/// # Errors
-/// 413 over the limit, 408 when it takes too long, 400 when it breaks off.
-pub async fn read_body(state: &AppState, body: Body) -> Result<Bytes, ApiError> {
+/// 413 over the limit, 408 when it takes too long or rests, 400 when it breaks off, 503 when too
+/// much is being uploaded.
+pub async fn read_body(
+    state: &AppState,
+    room: RoomKey,
+    body: Body,
+) -> Result<(Bytes, Held), ApiError> {
     let limits = &state.options().limits;
+    let mut held = state.upload_bytes().hold(room);
     let mut parts = body.into_data_stream();
     let mut whole = BytesMut::new();
     let reading = async {
-        while let Some(part) = parts.next().await {
+        let began = Instant::now();
+        loop {
+            let next = timeout(limits.upload_stall, parts.next());
+            let Some(part) = next.await.map_err(|_| too_slow())? else {
+                return Ok::<bool, ApiError>(true);
+            };
             let part = part.map_err(|cause| {
                 tracing::debug!(%cause, "an upload broke off");
                 let message = "the upload broke off: send the image again";
                 ApiError::new(StatusCode::BAD_REQUEST, ErrorCode::InvalidImage, message)
             })?;
             if whole.len() + part.len() > limits.image_bytes {
-                return Ok::<bool, ApiError>(false);
+                return Ok(false);
+            }
+            if !held.grow(part.len()) {
+                let message = "many images are being uploaded: send this one again soon";
+                return Err(ApiError::unavailable(message, RETRY_SECONDS));
             }
             whole.extend_from_slice(&part);
+            let due = began
+                .elapsed()
+                .saturating_sub(limits.upload_stall)
+                .as_secs();
+            if (whole.len() as u64) < due.saturating_mul(limits.upload_rate) {
+                return Err(too_slow());
+            }
         }
-        Ok(true)
     };
     let complete = timeout(limits.upload_timeout, reading)
         .await
-        .map_err(|_| {
-            let message = "the upload took too long: send a smaller image";
-            ApiError::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::TooLarge, message)
-        })??;
+        .map_err(|_| too_slow())??;
     if complete {
-        return Ok(whole.freeze());
+        return Ok((whole.freeze(), held));
     }
+    drop((whole, held));
     discard(parts).await;
     let most_bytes = limits.image_bytes;
     let message = format!("an image may have {most_bytes} bytes at most: make it smaller");
@@ -89,6 +99,11 @@ pub async fn read_body(state: &AppState, body: Body) -> Result<Bytes, ApiError> 
         ErrorCode::TooLarge,
         message,
     ))
+}
+
+fn too_slow() -> ApiError {
+    let message = "the upload took too long: send a smaller image";
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, ErrorCode::TooLarge, message)
 }
 
 /// Reads on for a moment, because a client that is still sending does not see
@@ -135,14 +150,29 @@ pub async fn keep_image(
 /// A layer of the room as PNG.
 ///
 /// # Errors
-/// 404 for a layer of an inverted photo where nothing is inverted, 503 when the room has closed.
+/// 404 for a layer of an inverted photo where nothing is inverted, 503 when the room has closed or
+/// too many pictures are on their way.
 pub async fn encode_picture(
     state: &AppState,
-    room: &RoomHandle,
+    room: RoomHandle,
     layer: PictureLayer,
 ) -> Result<Bytes, ApiError> {
+    let key = (room.key(), layer);
+    let make = || encode(state.clone(), room, layer).boxed();
+    state.pictures().join(key, make).await
+}
+
+async fn encode(state: AppState, room: RoomHandle, layer: PictureLayer) -> Result<Bytes, ApiError> {
     // First the turn, then the copy: those that wait hold none.
-    let turn = codec_turn(state).await?;
+    let turn = codec_turn(&state).await?;
+    let pictures = state.pictures();
+    pictures.begins(&(room.key(), layer));
+    let size = room.size();
+    let mut held = pictures.hold(room.key());
+    if !held.grow(size.width as usize * size.height as usize * CHANNELS) {
+        let message = "many pictures are on their way already: try again soon";
+        return Err(ApiError::unavailable(message, RETRY_SECONDS));
+    }
     let pixels = room.image(layer).await?.ok_or_else(|| {
         ApiError::http(
             StatusCode::NOT_FOUND,
@@ -152,13 +182,22 @@ pub async fn encode_picture(
     })?;
     let encode = move || encode_image(&pixels, FrameFormat::Png, 100);
     let (encoded, _turn) = in_turn(turn, encode).await?;
-    let png = encoded.map_err(|cause| ApiError::internal(&cause))?;
-    Ok(Bytes::from(png))
+    let mut png = encoded.map_err(|cause| ApiError::internal(&cause))?;
+    png.shrink_to_fit();
+    held.shrink_to(png.len());
+    Ok(Bytes::from_owner(HeldPicture { png, held }))
 }
 
+/// Waits for the turn of a codec.
 async fn codec_turn(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
-    let turn = state.codec_jobs().acquire_owned().await;
-    turn.map_err(|cause| ApiError::internal(&cause))
+    let turn = state.codec_jobs().acquire_owned();
+    match timeout(state.options().limits.codec_wait, turn).await {
+        Ok(turn) => turn.map_err(|cause| ApiError::internal(&cause)),
+        Err(_) => {
+            let message = "many pictures wait for the server: try again soon";
+            Err(ApiError::unavailable(message, RETRY_SECONDS))
+        }
+    }
 }
 
 /// Runs a codec. The turn goes with the work, so that a client that goes away meanwhile does not
@@ -170,4 +209,31 @@ async fn in_turn<T: Send + 'static>(
     spawn_blocking(move || (work(), turn))
         .await
         .map_err(|cause| ApiError::internal(&cause))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::access::Access;
+    use crate::server::connections::ConnectionLimits;
+    use crate::server::options::ServerOptions;
+    use crate::server::origin::OriginRules;
+
+    #[tokio::test]
+    async fn nobody_waits_for_a_codec_without_end() {
+        let mut options = ServerOptions::new(([127, 0, 0, 1], 0).into());
+        options.limits.codec_wait = Duration::from_millis(20);
+        let origins = OriginRules::new(true, &[]).unwrap();
+        let connections = ConnectionLimits {
+            most: 1,
+            per_address: 1,
+            waiting: 1,
+        };
+        let state = AppState::new(options, origins, Access::new(false), connections);
+        let turn = codec_turn(&state).await.unwrap();
+        let refused = codec_turn(&state).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        drop(turn);
+        assert!(codec_turn(&state).await.is_ok());
+    }
 }

@@ -13,6 +13,11 @@ pub fn room_url(base: &str, room: &str) -> String {
     )
 }
 
+/// A room's address with an invite in it: after `#`, where browsers send it to nobody.
+pub fn with_token(room_url: &str, token: &str) -> String {
+    format!("{room_url}#token={token}")
+}
+
 /// Where a browser on this machine reaches a server that listens on `address`.
 pub fn base_of(address: SocketAddr) -> String {
     let (ip, port) = (address.ip(), address.port());

@@ -1,42 +1,19 @@
 //! `GET` and `PUT /v1/loras`: which LoRAs are in the model.
 
-use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::HeaderMap;
-use futures_util::future::BoxFuture;
+use axum::{Extension, Json};
 
 use super::access::bearer;
 use super::error::ApiError;
+use super::serving::Client;
 use super::state::AppState;
-use crate::engine::{EngineError, EngineHandle};
-use crate::protocol::{LoraWeight, LoraWeights};
+use crate::engine::EngineError;
+use crate::protocol::LoraWeights;
 
 /// Seconds after which a refused switch may be tried again.
 const RETRY_SECONDS: u32 = 1;
-
-/// What the server needs of the engine to switch LoRAs: one trait, so that servers are tested
-/// without a model.
-pub trait LoraControl: Send + Sync + 'static {
-    /// The LoRAs and the weights that they have now.
-    fn loras(&self) -> Vec<LoraWeight>;
-
-    /// Gives them other weights, 0 to those that are left out, and returns when it is done.
-    ///
-    /// # Errors
-    /// What [`EngineHandle::set_loras`] refuses; then everything stays as it is.
-    fn set_loras(&self, weights: Vec<LoraWeight>) -> BoxFuture<'_, Result<(), EngineError>>;
-}
-
-impl LoraControl for EngineHandle {
-    fn loras(&self) -> Vec<LoraWeight> {
-        EngineHandle::loras(self)
-    }
-
-    fn set_loras(&self, weights: Vec<LoraWeight>) -> BoxFuture<'_, Result<(), EngineError>> {
-        Box::pin(async move { EngineHandle::set_loras(self, &weights).await })
-    }
-}
 
 pub(super) async fn read(State(state): State<AppState>) -> Result<Json<LoraWeights>, ApiError> {
     let loras = state.loras()?.loras();
@@ -45,11 +22,13 @@ pub(super) async fn read(State(state): State<AppState>) -> Result<Json<LoraWeigh
 
 pub(super) async fn replace(
     State(state): State<AppState>,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Result<Json<LoraWeights>, JsonRejection>,
 ) -> Result<Json<LoraWeights>, ApiError> {
     let control = state.loras()?;
-    state.access().operator(bearer(&headers))?;
+    let operator = state.access().operator(bearer(&headers));
+    operator.map_err(|refused| state.refused_token(client.address, refused))?;
     let Json(wish) =
         body.map_err(|rejection| ApiError::bad_body(&rejection, "{loras: [{name, weight}, …]}"))?;
     control.set_loras(wish.loras).await.map_err(refusal)?;

@@ -7,6 +7,7 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use serde::Serialize;
 
 /// Seconds per stage of a render; label `stage`, one of [`STAGES`].
 pub const STAGE_SECONDS: &str = "impasto_stage_seconds";
@@ -33,6 +34,11 @@ pub const MEMBERS: &str = "impasto_members";
 pub const SOCKETS: &str = "impasto_sockets";
 /// Refused messages; label `code`.
 pub const REFUSALS: &str = "impasto_refusals_total";
+
+/// Connections that made place for others; label `why`.
+pub const CONNECTIONS_CUT: &str = "impasto_connections_cut_total";
+/// Open connections, websockets among them.
+pub const CONNECTIONS: &str = "impasto_connections";
 
 /// The values of the label `stage`.
 pub const STAGES: [&str; 6] = ["queue", "text", "encode", "denoise", "decode", "codec"];
@@ -110,6 +116,8 @@ fn describe() {
     describe_gauge!(ROOMS, "Rooms in memory");
     describe_gauge!(MEMBERS, "Members over all rooms");
     describe_gauge!(SOCKETS, "Open websockets");
+    describe_gauge!(CONNECTIONS, "Open connections");
+    describe_counter!(CONNECTIONS_CUT, "Connections that made place for others");
 }
 
 /// Makes the series exist from the start, so that a rate over them has a beginning.
@@ -133,12 +141,21 @@ fn register() {
 }
 
 /// The text of `GET /metrics`, with the gauges brought up to date.
-pub fn render(rooms: usize, members: usize, sockets: usize) -> String {
+pub fn render(rooms: usize, members: usize, sockets: usize, connections: usize) -> String {
     let handle = recorder();
     gauge!(ROOMS).set(gauge_value(rooms));
     gauge!(MEMBERS).set(gauge_value(members));
     gauge!(SOCKETS).set(gauge_value(sockets));
+    gauge!(CONNECTIONS).set(gauge_value(connections));
     handle.render()
+}
+
+/// A code's name on the wire, as the label of [`REFUSALS`].
+pub fn code_name(code: impl Serialize) -> String {
+    match serde_json::to_value(code) {
+        Ok(serde_json::Value::String(name)) => name,
+        _ => String::new(),
+    }
 }
 
 fn gauge_value(count: usize) -> f64 {

@@ -8,36 +8,55 @@
 mod access;
 mod allowance;
 mod assets;
+mod authorise;
+mod budget;
 mod connection;
+mod connections;
+mod descriptors;
 mod error;
+mod identity;
 mod images;
+mod invite_calls;
+mod invites;
 mod links;
+mod lora_control;
 mod loras;
 pub mod metrics;
 mod options;
 mod origin;
+mod pace;
+mod pictures;
+mod rates;
 mod routes;
+mod serving;
 mod shutdown;
 mod state;
 mod writer;
 
-pub use access::{Access, AccessError, Invites};
+pub use access::{AccessError, Invites};
 pub use error::{ApiError, HttpErrorCode, HttpOnlyCode, ServerError};
-pub use loras::LoraControl;
-pub use options::{ServerLimits, ServerOptions};
-pub use shutdown::stop_signal;
+pub use lora_control::LoraControl;
+pub use options::{DEFAULT_ROOM_MEMORY, ServerLimits, ServerOptions};
+pub use rates::Rate;
+pub use shutdown::{end_within, stop_signal};
 pub use state::Switch;
 
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::serve::ListenerExt;
 use tokio::net::{TcpListener, TcpSocket};
 
+use access::Access;
+use connections::ConnectionLimits;
 use origin::OriginRules;
 use state::AppState;
 
+/// Files that the server may have open beside connections: the model, latents, logs, and the few
+/// connections over the limit.
+const RESERVED_FILES: usize = 96;
+/// Connections that are accepted in any case.
+const LEAST_CONNECTIONS: usize = 16;
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1024;
 /// Bytes of frames that the operating system may hold for a slow client: more
@@ -70,11 +89,16 @@ impl Server {
         let address = listener
             .local_addr()
             .map_err(|source| ServerError::Listen { address, source })?;
+        let access = match &options.data {
+            Some(folder) => Access::in_folder(options.auth, folder).map_err(ServerError::Data)?,
+            None => Access::new(options.auth),
+        };
         metrics::recorder();
+        let connections = connection_limits(&options);
         Ok(Self {
             listener,
             address,
-            state: AppState::new(options, origins),
+            state: AppState::new(options, origins, access, connections),
         })
     }
 
@@ -92,30 +116,24 @@ impl Server {
     /// the drain timeout is over.
     ///
     /// # Errors
-    /// When the listener breaks.
+    /// When the listener breaks, or [`Switch::fail`] was called.
     pub async fn run(self) -> Result<(), ServerError> {
         let Self {
             listener, state, ..
         } = self;
         let draining = state.draining().clone();
         let limit = state.options().limits.drain_timeout;
-        let upkeep = tokio::spawn(async {
+        let kept_up = state.clone();
+        let upkeep = tokio::spawn(async move {
             let mut ticks = tokio::time::interval(UPKEEP_EVERY);
             loop {
                 ticks.tick().await;
                 metrics::recorder().run_upkeep();
-            }
-        });
-        let listener = listener.tap_io(|stream| {
-            // A frame goes out when it is there, not when a packet is full.
-            if let Err(cause) = stream.set_nodelay(true) {
-                tracing::debug!(%cause, "TCP_NODELAY is not set");
+                kept_up.upkeep();
             }
         });
         let router = routes::router(state.clone());
-        let serving = axum::serve(listener, router)
-            .with_graceful_shutdown(draining.clone().cancelled_owned());
-        let serving = tokio::spawn(async move { serving.await });
+        let serving = tokio::spawn(serving::serve(listener, router, state.clone()));
         let abort = serving.abort_handle();
         let ended = async {
             let served = serving.await;
@@ -131,10 +149,9 @@ impl Server {
             tokio::time::sleep(limit).await;
         };
         let result = tokio::select! {
-            served = ended => match served {
-                Ok(result) => result.map_err(ServerError::Serve),
-                Err(cause) => Err(ServerError::Serve(io::Error::other(cause))),
-            },
+            served = ended => {
+                served.map_err(|cause| ServerError::Serve(io::Error::other(cause)))
+            }
             () = deadline => {
                 tracing::warn!("some connections did not end in time and are cut");
                 Ok(())
@@ -142,7 +159,34 @@ impl Server {
         };
         abort.abort();
         upkeep.abort();
-        result
+        match state.is_broken() {
+            true => Err(ServerError::DeviceStopped),
+            false => result,
+        }
+    }
+}
+
+/// As many connections as the options say and the process may have.
+fn connection_limits(options: &ServerOptions) -> ConnectionLimits {
+    let limits = &options.limits;
+    let wanted = limits.connections + RESERVED_FILES;
+    let files = descriptors::allow(wanted).unwrap_or(wanted);
+    let most = limits
+        .connections
+        .min(files.saturating_sub(RESERVED_FILES))
+        .max(LEAST_CONNECTIONS);
+    if most < limits.connections {
+        tracing::warn!(
+            most,
+            files,
+            "fewer connections: raise the limit of open files"
+        );
+    }
+    ConnectionLimits {
+        most,
+        per_address: limits.connections_per_address.max(1),
+        // Some must be left for those at work.
+        waiting: limits.waiting_connections.min(most / 2).max(1),
     }
 }
 

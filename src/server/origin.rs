@@ -5,11 +5,17 @@
 //! without auth looks at the names that the browser sends along.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use axum::http::request::Parts;
 use axum::http::uri::{Authority, Uri};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::error::{ApiError, HttpOnlyCode};
+
+/// How long a browser may remember what it was told.
+const PREFLIGHT: Duration = Duration::from_secs(600);
 
 /// The pages and host names that a server answers.
 #[derive(Clone, Debug)]
@@ -41,17 +47,37 @@ impl OriginRules {
         Ok(Self { loopback, allowed })
     }
 
+    /// What browsers are told of pages of other origins: those that are allowed may call the API
+    /// and read what it answers (Fetch standard, CORS). Pages of the server's own need no such word.
+    pub fn cors(&self) -> CorsLayer {
+        let allowed: Vec<_> = self
+            .allowed
+            .iter()
+            .map(|(origin, _)| origin.clone())
+            .collect();
+        let is_allowed = move |origin: &HeaderValue, _: &Parts| {
+            let origin = origin.to_str().unwrap_or_default().to_ascii_lowercase();
+            allowed.contains(&origin)
+        };
+        CorsLayer::new()
+            .allow_origin(AllowOrigin::predicate(is_allowed))
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                HeaderName::from_static("impasto-client"),
+            ])
+            .expose_headers([header::RETRY_AFTER])
+            .max_age(PREFLIGHT)
+    }
+
     /// Holds a request to the rules. Programs that are not browsers send no
     /// `Origin` and pass.
     ///
     /// # Errors
     /// 403 `foreign_origin`.
     pub fn check(&self, headers: &HeaderMap) -> Result<(), ApiError> {
-        let host = headers
-            .get(header::HOST)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.parse::<Authority>().ok())
-            .map(|authority| authority.host().to_ascii_lowercase());
+        let host = host_of_request(headers)?;
         if self.loopback {
             let known = host.as_deref().is_none_or(|host| {
                 is_loopback(host) || self.allowed.iter().any(|(_, allowed)| allowed == host)
@@ -87,6 +113,27 @@ fn foreign(what: &str) -> ApiError {
     ApiError::http(StatusCode::FORBIDDEN, HttpOnlyCode::ForeignOrigin, message)
 }
 
+/// The one name in `Host`; `None` where there is no such header, as programs may do.
+fn host_of_request(headers: &HeaderMap) -> Result<Option<String>, ApiError> {
+    let mut hosts = headers.get_all(header::HOST).iter();
+    let Some(host) = hosts.next() else {
+        return Ok(None);
+    };
+    let one_name = host
+        .to_str()
+        .ok()
+        .filter(|host| hosts.next().is_none() && !host.contains('@'))
+        .and_then(|host| host.parse::<Authority>().ok());
+    match one_name {
+        Some(authority) => Ok(Some(authority.host().to_ascii_lowercase())),
+        None => {
+            let message = "`Host` is not one name: send the one that this server is reached by";
+            let status = StatusCode::FORBIDDEN;
+            Err(ApiError::http(status, HttpOnlyCode::ForeignOrigin, message))
+        }
+    }
+}
+
 fn host_of_origin(origin: &str) -> Option<String> {
     let uri: Uri = origin.parse().ok()?;
     uri.scheme()?;
@@ -105,7 +152,6 @@ fn is_loopback(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use axum::http::HeaderValue;
 
     fn passes(rules: &OriginRules, host: &str, origin: Option<&str>) -> bool {
         let mut headers = HeaderMap::new();
@@ -153,6 +199,22 @@ mod tests {
             "rebound.evil.example",
             Some("http://rebound.evil.example")
         ));
+    }
+
+    #[test]
+    fn a_host_that_is_not_one_name_is_refused() {
+        for loopback in [true, false] {
+            let rules = OriginRules::new(loopback, &[]).unwrap();
+            for host in ["127.0.0.1, evil.example", "evil.example@127.0.0.1", ""] {
+                assert!(!passes(&rules, host, None), "{host}");
+            }
+            let mut headers = HeaderMap::new();
+            assert!(rules.check(&headers).is_ok());
+            for host in ["127.0.0.1", "evil.example"] {
+                headers.append(header::HOST, HeaderValue::from_static(host));
+            }
+            assert!(rules.check(&headers).is_err());
+        }
     }
 
     #[test]

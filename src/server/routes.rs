@@ -6,20 +6,22 @@ use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::routing::{delete, get, post};
+use axum::{Extension, Json, Router};
 use serde::{Deserialize, Serialize};
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
 use super::access::{Invites, bearer};
+use super::authorise::{authorised, base_url};
 use super::error::{ApiError, HttpOnlyCode};
+use super::serving::Client;
 use super::state::AppState;
-use super::{assets, connection, images, links, loras, metrics};
-use crate::protocol::{ErrorCode, ModelInfo, PictureLayer, Role, SUBPROTOCOL};
+use super::{assets, connection, images, invite_calls, links, loras, metrics};
+use crate::protocol::{ModelInfo, PictureLayer, Role, SUBPROTOCOL};
 
 /// Bytes of the body of `POST /v1/rooms`.
 const ROOM_BODY_BYTES: usize = 16 * 1024;
@@ -28,6 +30,9 @@ const LORAS_BODY_BYTES: usize = 64 * 1024;
 /// Bytes of a websocket message before the connection itself judges its size:
 /// what is a little too large is read whole and answered properly.
 const OVERSIZE_FACTOR: usize = 4;
+/// Bytes that a websocket buffers between its messages, for each direction: most are smaller, and
+/// every open socket has both.
+const SOCKET_BUFFER_BYTES: usize = 8 * 1024;
 /// Bytes of the largest frame: a canvas of 4096 × 4096 that does not compress.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024 * 1024;
 
@@ -51,10 +56,23 @@ pub fn router(state: AppState) -> Router {
             "/rooms",
             post(make_room).layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
         )
+        .route(
+            "/rooms/{room}/invites",
+            get(invite_calls::list)
+                .post(invite_calls::mint)
+                .layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
+        )
+        .route(
+            "/rooms/{room}/invites/{invite}",
+            delete(invite_calls::revoke),
+        )
         .route("/rooms/{room}/image", get(picture))
         .route("/rooms/{room}/images", post(upload))
         .route("/rooms/{room}/ws", get(upgrade))
-        .layer(from_fn_with_state(state.clone(), check_origin));
+        // Before the layers: a preflight asks with a method that no call has.
+        .method_not_allowed_fallback(assets::method_not_allowed)
+        .layer(from_fn_with_state(state.clone(), check_origin))
+        .layer(state.origins().cors());
     let files = Router::new()
         .fallback(assets::serve)
         .layer(CompressionLayer::new());
@@ -65,7 +83,9 @@ pub fn router(state: AppState) -> Router {
         .nest("/v1", calls)
         .fallback_service(files)
         .method_not_allowed_fallback(assets::method_not_allowed)
-        .layer(TraceLayer::new_for_http())
+        .layer(from_fn(log_failures))
+        // Failures are logged above, with who met them.
+        .layer(TraceLayer::new_for_http().on_failure(()))
         .layer(fixed(
             header::CONTENT_SECURITY_POLICY,
             CONTENT_SECURITY_POLICY,
@@ -100,23 +120,62 @@ async fn check_origin(
     Ok(next.run(request).await)
 }
 
+/// Logs what is the server's fault, with who met it.
+async fn log_failures(request: Request, next: Next) -> Response {
+    let address = client_address(&request);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    let status = response.status();
+    match status {
+        // While the model is loaded, and when there is too much to do.
+        StatusCode::SERVICE_UNAVAILABLE => {
+            tracing::debug!(address, %method, path, %status, "a request was put off");
+        }
+        _ if status.is_server_error() => {
+            tracing::error!(address, %method, path, %status, "a request failed");
+        }
+        _ => {}
+    }
+    response
+}
+
+fn client_address(request: &Request) -> Option<String> {
+    let client = request.extensions().get::<Client>()?;
+    Some(client.address.to_string())
+}
+
 async fn ready(State(state): State<AppState>) -> Result<&'static str, ApiError> {
     state.rooms().map(|_| "ready\n")
 }
 
-async fn metrics_text(State(state): State<AppState>) -> impl IntoResponse {
+/// On a server with auth the operator's; otherwise for pages and programs of this machine.
+async fn metrics_text(
+    State(state): State<AppState>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, ApiError> {
+    if !state.access().required() {
+        state.origins().check(&headers)?;
+    }
+    let operator = state.access().operator(bearer(&headers));
+    operator.map_err(|refused| state.refused_token(client.address, refused))?;
     let counts = state
         .rooms_if_open()
         .map(|rooms| rooms.counts())
         .unwrap_or_default();
-    let text = metrics::render(counts.rooms, counts.members, state.sockets_open());
-    (
+    let text = metrics::render(
+        counts.rooms,
+        counts.members,
+        state.sockets_open(),
+        state.connections().count(),
+    );
+    Ok((
         [(
             header::CONTENT_TYPE,
             "text/plain; version=0.0.4; charset=utf-8",
         )],
         text,
-    )
+    ))
 }
 
 async fn model(State(state): State<AppState>) -> Result<Json<ModelInfo>, ApiError> {
@@ -159,18 +218,20 @@ struct RoomMade {
 
 async fn make_room(
     State(state): State<AppState>,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Result<Json<RoomWish>, JsonRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
+    let token = bearer(&headers);
+    let operator = state.access().operator(token);
+    operator.map_err(|refused| state.refused_token(client.address, refused))?;
     let Json(wish) =
         body.map_err(|rejection| ApiError::bad_body(&rejection, "{name?, width?, height?}"))?;
-    let (room, invites) = state.make_room(wish.name, wish.width, wish.height).await?;
-    let base = state
-        .options()
-        .public_url
-        .clone()
-        .or_else(|| links::base_of_request(&headers));
-    let url = links::room_url(&base.unwrap_or_default(), &room);
+    // Where everybody may make rooms, each address has its share of them.
+    let counted = (!state.access().required()).then_some(client.address);
+    let (room, invites) = state.make_room(wish.name, wish.width, wish.height, counted)?;
+    state.save_access().await?;
+    let url = links::room_url(&base_url(&state, &headers), &room);
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     Ok((
         StatusCode::CREATED,
@@ -187,6 +248,7 @@ struct LayerChoice {
 async fn picture(
     State(state): State<AppState>,
     Path(room): Path<String>,
+    Extension(client): Extension<Client>,
     choice: Result<Query<LayerChoice>, axum::extract::rejection::QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
@@ -195,9 +257,10 @@ async fn picture(
             "layer is `result`, `sketch`, `mask`, `noise` or `reconstruction`: name one",
         )
     })?;
-    let handle = authorised(&state, &room, &headers, Role::Viewer).await?;
+    let handle = authorised(&state, &client, &room, &headers, Role::Viewer)?;
     let layer = choice.layer.unwrap_or(PictureLayer::Result);
-    let png = images::encode_picture(&state, &handle, layer).await?;
+    let png = images::encode_picture(&state, handle, layer).await?;
+    client.place.demand(state.options().limits.picture_rate);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/png")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
@@ -216,13 +279,14 @@ struct ImageKept {
 async fn upload(
     State(state): State<AppState>,
     Path(room): Path<String>,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, ApiError> {
-    let handle = authorised(&state, &room, &headers, Role::Editor).await?;
-    let _place = images::admit_upload(&state).await?;
-    let bytes = images::read_body(&state, body).await?;
+    let handle = authorised(&state, &client, &room, &headers, Role::Editor)?;
+    let (bytes, held) = images::read_body(&state, handle.key(), body).await?;
     let kept = images::keep_image(&state, &handle, bytes).await?;
+    drop(held);
     let kept = ImageKept {
         image: kept.id,
         width: kept.width,
@@ -231,27 +295,10 @@ async fn upload(
     Ok((StatusCode::CREATED, Json(kept)))
 }
 
-/// The room, for the bearer of a token that gives at least `role` in it.
-async fn authorised(
-    state: &AppState,
-    room: &str,
-    headers: &HeaderMap,
-    role: Role,
-) -> Result<crate::room::RoomHandle, ApiError> {
-    if state.access().role(room, bearer(headers))? < role {
-        let message = "this invite lets you look only: ask the room's owner for an editor's";
-        return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            ErrorCode::Forbidden,
-            message,
-        ));
-    }
-    state.existing_room(room).await
-}
-
 async fn upgrade(
     State(state): State<AppState>,
     Path(room): Path<String>,
+    Extension(client): Extension<Client>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let upgrade = upgrade.map_err(|rejection| {
@@ -277,10 +324,12 @@ async fn upgrade(
         .protocols([SUBPROTOCOL])
         .max_message_size(limits.message_bytes * OVERSIZE_FACTOR)
         .max_frame_size(limits.message_bytes * OVERSIZE_FACTOR)
+        .read_buffer_size(SOCKET_BUFFER_BYTES)
+        .write_buffer_size(SOCKET_BUFFER_BYTES)
         .max_write_buffer_size(WRITE_BUFFER_BYTES)
         .on_failed_upgrade(|cause| tracing::debug!(%cause, "a websocket was not opened"))
         .on_upgrade(move |socket| async move {
-            connection::run(socket, state, room).await;
+            connection::run(socket, state, room, client).await;
             drop((permit, tracked));
         }))
 }

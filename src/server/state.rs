@@ -1,33 +1,42 @@
 //! What all requests share.
 
-use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use super::access::{Access, Invites};
+use super::access::{Access, AccessError, Grant, Invites};
+use super::budget::ByteBudget;
+use super::connections::{ConnectionLimits, Connections};
 use super::error::ApiError;
 use super::links;
-use super::loras::LoraControl;
+use super::lora_control::LoraControl;
 use super::options::ServerOptions;
 use super::origin::OriginRules;
-use crate::protocol::ModelInfo;
-use crate::room::{JoinRequest, Joined, RoomError, RoomHandle, RoomRegistry};
+use super::pictures::Pictures;
+use super::rates::AddressRates;
+use crate::protocol::{CanvasSize, ModelInfo};
+use crate::room::{JoinRequest, Joined, RoomError, RoomHandle, RoomRegistry, is_room_name};
 
 /// Images that are decoded or encoded for HTTP at once. Each takes a core and
 /// up to some hundred MiB, while strokes are waiting.
 const CODEC_JOBS: usize = 1;
-/// Uploads that are read or decoded at once: each holds its file meanwhile.
-const UPLOADS: usize = 8;
 /// Seconds after which a client may ask again while the model is loaded.
 const LOADING_RETRY_SECONDS: u32 = 1;
 /// Seconds after which a client may come back to a server that stops.
 const DRAINING_RETRY_SECONDS: u32 = 5;
+/// Seconds after which there may be a place for another room.
+const ROOMS_RETRY_SECONDS: u32 = 60;
+/// Bytes that a room takes for each pixel of its canvas once all of it is painted on: layers,
+/// masks, and what undo keeps. Measured: 436 MiB for 4096 × 4096.
+const ROOM_BYTES_PER_PIXEL: u64 = 27;
 
-/// The room whose owner's link is printed at the start of a server with auth.
+/// The room whose link is printed at the start of a server with auth.
 const FIRST_ROOM: &str = "studio";
 
 /// What all requests share.
@@ -40,10 +49,17 @@ struct Shared {
     access: Access,
     open: OnceLock<Open>,
     draining: CancellationToken,
+    broken: AtomicBool,
     sockets: TaskTracker,
     free_sockets: Arc<Semaphore>,
     codec_jobs: Arc<Semaphore>,
-    uploads: Arc<Semaphore>,
+    connections: Connections,
+    pictures: Pictures,
+    upload_bytes: ByteBudget,
+    room_rates: AddressRates,
+    failure_rates: AddressRates,
+    /// Held from the look at the rooms that there are to the making of one more.
+    room_making: Mutex<()>,
 }
 
 /// What there is once the model is loaded.
@@ -54,16 +70,31 @@ struct Open {
 }
 
 impl AppState {
-    /// State of a server without a model yet.
-    pub fn new(options: ServerOptions, origins: OriginRules) -> Self {
+    /// State of a server without a model yet, with `connections` at most.
+    pub fn new(
+        options: ServerOptions,
+        origins: OriginRules,
+        access: Access,
+        connections: ConnectionLimits,
+    ) -> Self {
+        let limits = &options.limits;
         Self(Arc::new(Shared {
-            access: Access::new(options.auth),
+            access,
             open: OnceLock::new(),
             draining: CancellationToken::new(),
+            broken: AtomicBool::new(false),
             sockets: TaskTracker::new(),
-            free_sockets: Arc::new(Semaphore::new(options.limits.sockets)),
+            free_sockets: Arc::new(Semaphore::new(limits.sockets)),
             codec_jobs: Arc::new(Semaphore::new(CODEC_JOBS)),
-            uploads: Arc::new(Semaphore::new(UPLOADS)),
+            connections: Connections::new(connections),
+            pictures: Pictures::new(ByteBudget::new(
+                limits.picture_bytes,
+                limits.picture_bytes / 2,
+            )),
+            upload_bytes: ByteBudget::new(limits.upload_bytes, limits.upload_bytes / 2),
+            room_rates: AddressRates::new(limits.room_rate),
+            failure_rates: AddressRates::new(limits.failure_rate),
+            room_making: Mutex::new(()),
             origins,
             options,
         }))
@@ -104,9 +135,59 @@ impl AppState {
         self.0.codec_jobs.clone()
     }
 
-    /// One permit per upload.
-    pub fn uploads(&self) -> Arc<Semaphore> {
-        self.0.uploads.clone()
+    /// All connections.
+    pub fn connections(&self) -> &Connections {
+        &self.0.connections
+    }
+
+    /// Pictures on their way to clients.
+    pub fn pictures(&self) -> &Pictures {
+        &self.0.pictures
+    }
+
+    /// Bytes of uploads that are being read or wait to be decoded.
+    pub fn upload_bytes(&self) -> &ByteBudget {
+        &self.0.upload_bytes
+    }
+
+    /// What is done now and then, so that nothing grows.
+    pub fn upkeep(&self) {
+        self.0.room_rates.upkeep();
+        self.0.failure_rates.upkeep();
+    }
+
+    /// What the server needs to go on has broken: it is not ready any more, and ends.
+    pub fn fail(&self) {
+        self.0.broken.store(true, Ordering::Relaxed);
+        self.0.draining.cancel();
+    }
+
+    /// Whether [`AppState::fail`] was called.
+    pub fn is_broken(&self) -> bool {
+        self.0.broken.load(Ordering::Relaxed)
+    }
+
+    /// Writes invites to the data folder.
+    ///
+    /// # Errors
+    /// 500 when they cannot be written.
+    pub async fn save_access(&self) -> Result<(), ApiError> {
+        let state = self.clone();
+        let saved = spawn_blocking(move || state.access().save()).await;
+        let saved = saved.map_err(|cause| ApiError::internal(&cause))?;
+        saved.map_err(|cause| ApiError::internal(&format!("invites are not kept: {cause}")))
+    }
+
+    /// Passes on that a token was refused, and says `rate_limited` instead where an address
+    /// tries too many.
+    pub fn refused_token(&self, address: IpAddr, refused: AccessError) -> ApiError {
+        match self.0.failure_rates.count(address) {
+            Ok(()) => refused.into(),
+            Err(wait) => ApiError::rate_limited(
+                "too many tokens from this address were refused: try again later",
+                wait,
+            ),
+        }
     }
 
     /// Websockets that are open now.
@@ -148,6 +229,10 @@ impl AppState {
     }
 
     fn open(&self) -> Result<&Open, ApiError> {
+        if self.is_broken() {
+            let message = "the device stopped working: the server has to be started again";
+            return Err(ApiError::unavailable(message, DRAINING_RETRY_SECONDS));
+        }
         if self.0.draining.is_cancelled() {
             let message = "the server is about to stop: come back in a moment";
             return Err(ApiError::unavailable(message, DRAINING_RETRY_SECONDS));
@@ -158,15 +243,17 @@ impl AppState {
         })
     }
 
-    /// Makes a room with invites, under a random name when none is given.
+    /// Makes invites for a new room, under a random name when none is given. The room itself
+    /// takes memory once somebody comes in. `address` is counted, where there is one.
     ///
     /// # Errors
     /// When the name or the size cannot be, the name is taken, or there are too many rooms.
-    pub async fn make_room(
+    pub fn make_room(
         &self,
         name: Option<String>,
         width: Option<u32>,
         height: Option<u32>,
+        address: Option<IpAddr>,
     ) -> Result<(String, Invites), ApiError> {
         let rooms = self.rooms()?;
         let default = rooms.options().size;
@@ -174,55 +261,131 @@ impl AppState {
             width.unwrap_or(default.width),
             height.unwrap_or(default.height),
         );
-        let options = rooms.options().clone().with_size(width, height)?;
+        let size = rooms.options().clone().with_size(width, height)?.size;
         let name = name.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
-        if self.0.access.knows(&name) {
+        if !is_room_name(&name) {
+            return Err(RoomError::InvalidName.into());
+        }
+        let _turn = self.room_making();
+        if self.0.access.knows(&name) || rooms.exists(&name) {
             return Err(RoomError::NameTaken.into());
         }
-        let size = options.size;
-        rooms.create(&name, options).await?;
-        let invites = self.0.access.agree(&name, size, |room| rooms.exists(room));
+        if address.is_some() {
+            self.check_room_limits(rooms, size)?;
+        }
+        if let Some(address) = address {
+            self.count_room(address)?;
+        }
+        let alive = |room: &str| rooms.exists(room);
+        let invites = self.0.access.agree(&name, size, alive)?;
         Ok((name, invites))
     }
 
-    /// A room that exists, or was made with invites and had been dropped since.
+    /// A room that is in memory, or was made and is not.
     ///
     /// # Errors
-    /// 404 when there is none.
-    pub async fn existing_room(&self, name: &str) -> Result<RoomHandle, ApiError> {
+    /// 404 when there is none; what [`AppState::enter_room`] refuses.
+    pub fn existing_room(
+        &self,
+        name: &str,
+        grant: &Grant,
+        address: IpAddr,
+    ) -> Result<RoomHandle, ApiError> {
         let rooms = self.rooms()?;
-        self.revive(rooms, name).await?;
-        Ok(rooms.get(name)?)
+        if let Some(room) = rooms.running(name) {
+            return Ok(room);
+        }
+        if self.0.access.canvas(name).is_none() && !rooms.exists(name) {
+            return Err(RoomError::Unknown.into());
+        }
+        self.enter_room(rooms, name, grant, address)
     }
 
     /// Joins a room; who may has been decided.
     ///
     /// # Errors
-    /// What the room or the registry refuses.
+    /// What the room, the registry or the limits refuse.
     pub async fn join(
         &self,
         name: &str,
         request: JoinRequest,
-    ) -> Result<(RoomHandle, Joined), RoomError> {
-        let rooms = self.rooms_if_open().ok_or(RoomError::Closed)?;
-        self.revive(rooms, name).await?;
-        rooms.join(name, request).await
+        grant: &Grant,
+        address: IpAddr,
+    ) -> Result<(RoomHandle, Joined), ApiError> {
+        let rooms = self.rooms()?;
+        self.enter_room(rooms, name, grant, address)?;
+        Ok(rooms.join(name, request).await?)
     }
 
-    /// Makes a room again that was dropped because nobody was in it.
-    async fn revive(&self, rooms: &RoomRegistry, name: &str) -> Result<(), RoomError> {
-        if rooms.exists(name) {
-            return Ok(());
+    /// The room of a name, made where it is not in memory. The operator's is made in any case.
+    fn enter_room(
+        &self,
+        rooms: &RoomRegistry,
+        name: &str,
+        grant: &Grant,
+        address: IpAddr,
+    ) -> Result<RoomHandle, ApiError> {
+        if let Some(room) = rooms.running(name) {
+            return Ok(room);
         }
-        let Some(size) = self.0.access.canvas(name) else {
-            return Ok(());
-        };
-        let options = rooms.options().clone().with_size(size.width, size.height)?;
-        match rooms.create(name, options).await {
-            // Somebody else was faster.
-            Ok(_) | Err(RoomError::NameTaken) => Ok(()),
-            Err(error) => Err(error),
+        let mut options = rooms.options().clone();
+        let stored = rooms.stored_size(name);
+        if let Some(size) = stored.or_else(|| self.0.access.canvas(name)) {
+            options = options.with_size(size.width, size.height)?;
         }
+        let _turn = self.room_making();
+        if let Some(room) = rooms.running(name) {
+            return Ok(room);
+        }
+        if !grant.is_operator {
+            self.check_room_limits(rooms, options.size)?;
+            // One that was made before has been counted then.
+            if is_room_name(name) && stored.is_none() && !self.0.access.knows(name) {
+                self.count_room(address)?;
+            }
+        }
+        Ok(rooms.run(name, options)?)
+    }
+
+    fn check_room_limits(&self, rooms: &RoomRegistry, size: CanvasSize) -> Result<(), ApiError> {
+        let limits = &self.0.options.limits;
+        let counts = rooms.counts();
+        let refuse = |message: String| Err(ApiError::unavailable(message, ROOMS_RETRY_SECONDS));
+        if counts.rooms >= limits.rooms {
+            let most = limits.rooms;
+            return refuse(format!(
+                "the server keeps {most} rooms already: use one of them or try again later"
+            ));
+        }
+        if counts.empty >= limits.empty_rooms {
+            let most = limits.empty_rooms;
+            return refuse(format!(
+                "the server keeps {most} rooms that nobody is in already: use one of them or try \
+                 again later"
+            ));
+        }
+        let pixels = counts.pixels + u64::from(size.width) * u64::from(size.height);
+        if pixels.saturating_mul(ROOM_BYTES_PER_PIXEL) > limits.room_bytes {
+            return refuse(
+                "the server has no memory for a canvas of that size now: make a smaller one or \
+                 try again later"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    fn count_room(&self, address: IpAddr) -> Result<(), ApiError> {
+        let counted = self.0.room_rates.count(address);
+        counted.map_err(|wait| {
+            let message = "this address has made many rooms: use one of them or try again later";
+            ApiError::rate_limited(message, wait)
+        })
+    }
+
+    fn room_making(&self) -> MutexGuard<'_, ()> {
+        let turn = self.0.room_making.lock();
+        turn.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -254,32 +417,36 @@ impl Switch {
         self.0.0.draining.cancel();
     }
 
-    /// The address to open in a browser, for a server that listens on
-    /// `address`. Where rooms need invites, it is that of a first room with its
-    /// owner's invite, which is the operator's token from then on.
+    /// As [`Switch::drain`], and [`super::Server::run`] ends with
+    /// [`super::ServerError::DeviceStopped`]: nothing can be painted any more.
+    pub fn fail(&self) {
+        self.0.fail();
+    }
+
+    /// The address to open in a browser, for a server that listens on `address`. Where rooms need
+    /// invites, it is that of a first room with the operator's token, which opens every room as
+    /// its owner, and makes rooms.
     ///
     /// # Errors
-    /// When that room cannot be made or opened, or the server is not open.
-    pub async fn door(&self, address: SocketAddr) -> Result<String, ApiError> {
+    /// When that room cannot be made: the server is not open, or its data folder not writable.
+    pub fn door(&self, address: SocketAddr) -> Result<String, ApiError> {
         let options = self.0.options();
         let base = options
             .public_url
             .clone()
             .unwrap_or_else(|| links::base_of(address));
-        if !self.0.access().required() {
+        let access = self.0.access();
+        if !access.required() {
             return Ok(base);
         }
-        let rooms = self.0.rooms()?;
-        if !rooms.exists(FIRST_ROOM) {
-            rooms.create(FIRST_ROOM, rooms.options().clone()).await?;
+        if !access.knows(FIRST_ROOM) && !self.0.rooms()?.exists(FIRST_ROOM) {
+            self.0
+                .make_room(Some(FIRST_ROOM.to_owned()), None, None, None)?;
+            access
+                .save()
+                .map_err(|cause| ApiError::internal(&format!("invites are not kept: {cause}")))?;
         }
-        // Kept from an earlier start, its canvas may have another size.
-        let size = rooms.get(FIRST_ROOM)?.size();
-        let access = self.0.access();
-        let invites = access.agree(FIRST_ROOM, size, |room| rooms.exists(room));
         let room = links::room_url(&base, FIRST_ROOM);
-        let door = format!("{room}#token={}", invites.owner);
-        self.0.access().appoint_operator(invites.owner);
-        Ok(door)
+        Ok(links::with_token(&room, &access.operator_token()))
     }
 }

@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval_at, timeout};
 
 use super::allowance::RefusalWindow;
-use super::metrics::REFUSALS;
+use super::metrics::{REFUSALS, code_name};
 use super::options::ServerLimits;
 use crate::protocol::{ErrorCode, ErrorMessage, ServerMessage};
 use crate::room::{CloseReason, MemberOutbox, Outgoing};
@@ -24,6 +24,10 @@ pub mod close {
     pub const NORMAL: u16 = 1000;
     /// The server goes away.
     pub const AWAY: u16 = 1001;
+    /// What came is not the websocket protocol.
+    pub const PROTOCOL: u16 = 1002;
+    /// A text is not UTF-8.
+    pub const NOT_UTF8: u16 = 1007;
     /// The client broke a rule.
     pub const POLICY: u16 = 1008;
     /// The message is too big.
@@ -83,14 +87,6 @@ impl Refusals {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .refuse(Instant::now())
-    }
-}
-
-/// The code's name on the wire.
-fn code_name(code: ErrorCode) -> String {
-    match serde_json::to_value(code) {
-        Ok(serde_json::Value::String(name)) => name,
-        _ => String::new(),
     }
 }
 
@@ -225,6 +221,7 @@ fn leaving(closed: CloseReason) -> Ending {
         CloseReason::Replaced => (close::NORMAL, "connected from elsewhere"),
         CloseReason::ShuttingDown => (close::AWAY, "server stops"),
         CloseReason::RoomEnded => (close::TRY_AGAIN, "room ended"),
+        CloseReason::RoomFailed => (close::INTERNAL, "room failed"),
         CloseReason::NotKept => (close::INTERNAL, "change not kept"),
     };
     Ending {
@@ -245,6 +242,7 @@ mod tests {
             CloseReason::Replaced,
             CloseReason::ShuttingDown,
             CloseReason::RoomEnded,
+            CloseReason::RoomFailed,
             CloseReason::NotKept,
         ] {
             assert!(leaving(reason).reason.len() <= 123);

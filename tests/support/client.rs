@@ -28,6 +28,9 @@ pub enum Event {
 
 /// A client.
 pub struct TestClient {
+    /// What it says in hello, and nobody else hears.
+    pub secret: Uuid,
+    /// The id that the server gave it in welcome; nil before.
     pub id: Uuid,
     pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
@@ -44,7 +47,8 @@ impl TestClient {
         let (socket, response) = connect_async(request).await.unwrap();
         assert_eq!(response.headers()["sec-websocket-protocol"], "impasto.v1");
         Self {
-            id: Uuid::new_v4(),
+            secret: Uuid::new_v4(),
+            id: Uuid::nil(),
             socket,
         }
     }
@@ -57,14 +61,15 @@ impl TestClient {
         let url = format!("ws://{address}/v1/rooms/{room}/ws");
         let (socket, _) = client_async(url, stream).await.unwrap();
         Self {
-            id: Uuid::new_v4(),
+            secret: Uuid::new_v4(),
+            id: Uuid::nil(),
             socket,
         }
     }
 
     /// Says hello, with `fields` laid over the usual ones.
     pub async fn hello(&mut self, fields: Value) {
-        let mut hello = json!({"type": "hello", "protocol": 1, "client": self.id});
+        let mut hello = json!({"type": "hello", "protocol": 1, "client": self.secret});
         for (name, value) in fields.as_object().unwrap() {
             hello[name] = value.clone();
         }
@@ -95,7 +100,13 @@ impl TestClient {
                 None | Some(Err(_)) => Event::Closed(1006),
                 Some(Ok(Message::Close(None))) => Event::Closed(1005),
                 Some(Ok(Message::Close(Some(frame)))) => Event::Closed(frame.code.into()),
-                Some(Ok(Message::Text(text))) => Event::Json(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Text(text))) => {
+                    let message: Value = serde_json::from_str(&text).unwrap();
+                    if message["type"] == "welcome" {
+                        self.id = message["client"].as_str().unwrap().parse().unwrap();
+                    }
+                    Event::Json(message)
+                }
                 Some(Ok(Message::Binary(frame))) => {
                     let (header, image) = decode_frame(&frame).unwrap();
                     Event::Frame(header, image)

@@ -52,6 +52,9 @@ impl Default for TestRenderer {
     }
 }
 
+/// A prompt that makes the room's own task panic.
+pub const BREAKS_THE_ROOM: &str = "break the room";
+
 /// What a pixel becomes.
 pub fn turned([red, green, blue]: [u8; 3]) -> [u8; 3] {
     [blue, red, green]
@@ -97,6 +100,8 @@ impl Renderer for TestRenderer {
         let Work::Render(work) = work else {
             return Err(RenderRefused("colours cannot be inverted".to_owned()));
         };
+        let prompt = &work.edit.settings.prompt;
+        assert_ne!(prompt, BREAKS_THE_ROOM, "as a fault in a room would");
         let events = events.clone();
         tokio::spawn(async move {
             let pixels = work.edit.output.apply(turned_picture(&work.edit.sketch));

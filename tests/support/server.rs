@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use impasto::room::{RegistryLimits, Renderer, RoomOptions, RoomRegistry, RoomStore};
 use impasto::server::{Server, ServerError, ServerOptions, Switch};
+use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +75,25 @@ impl TestServer {
             }
         };
         self.switch.open(rooms, model, renderer);
+    }
+
+    /// The operator's token of a server with auth.
+    pub fn operator(&self) -> String {
+        let door = self.switch.door(self.address).unwrap();
+        door.split_once("#token=").unwrap().1.to_owned()
+    }
+
+    /// A room that the operator of a server with auth makes.
+    pub async fn make_room(&self, body: Value) -> Value {
+        let response = reqwest::Client::new()
+            .post(self.url("/v1/rooms"))
+            .bearer_auth(self.operator())
+            .json(&body)
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.status(), 201);
+        response.json().await.unwrap()
     }
 
     /// The address of a path.

@@ -10,6 +10,8 @@ test("a room and a token are read from the address", () => {
 test("the socket lives beside the page", () => {
   expect(socketAddress(new URL("http://host:7860/?room=x"), "a b/c")).toBe("ws://host:7860/v1/rooms/a%20b%2Fc/ws");
   expect(socketAddress(new URL("https://paint.example/"), "x")).toBe("wss://paint.example/v1/rooms/x/ws");
+  expect(socketAddress(new URL("https://paint.example/impasto/?room=x#token=t"), "x")).toBe("wss://paint.example/impasto/v1/rooms/x/ws");
+  expect(socketAddress(new URL("http://host/impasto/index.html"), "x")).toBe("ws://host/impasto/v1/rooms/x/ws");
 });
 
 test("new names are readable, ids are uuids", () => {

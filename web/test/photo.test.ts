@@ -29,7 +29,7 @@ test("a photo goes up as it is, with the invite, and becomes the base", async ()
   const file = photo();
   await placeImage(studio(), file, plain);
   const [path, request] = fetch.mock.calls[0] ?? [];
-  expect(path).toBe("/v1/rooms/a%20room/images");
+  expect(path).toBe("v1/rooms/a%20room/images");
   expect(request?.body).toBe(file);
   expect(request?.headers).toEqual({ "content-type": "image/jpeg", authorization: "Bearer secret" });
   expect(sent).toEqual([{ type: "place", image: "id", mode: "plain" }]);

@@ -52,6 +52,8 @@ pub enum CloseReason {
     ShuttingDown,
     /// The room has ended.
     RoomEnded,
+    /// The room broke.
+    RoomFailed,
     /// The server could not keep the room's last change.
     NotKept,
 }
@@ -67,6 +69,7 @@ impl CloseReason {
             Self::Replaced => ("The same client is connected from elsewhere.", 5000),
             Self::ShuttingDown => ("The server is restarting; come back with last_seq.", 2000),
             Self::RoomEnded => ("The room has ended; join again.", 1000),
+            Self::RoomFailed => ("Something went wrong in the room; join again.", 1000),
             Self::NotKept => (
                 "The server could not keep the last change; come back and paint it again.",
                 1000,
@@ -220,7 +223,8 @@ impl MemberOutbox {
                 .reason
                 .get()
                 .copied()
-                .unwrap_or(CloseReason::RoomEnded),
+                // A room that ends says so; one that breaks cannot.
+                .unwrap_or(CloseReason::RoomFailed),
         )
     }
 }

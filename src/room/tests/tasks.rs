@@ -146,7 +146,9 @@ async fn two_members_see_the_same_bytes_as_the_room() {
         registry.counts(),
         RegistryCounts {
             rooms: 1,
-            members: 2
+            members: 2,
+            empty: 0,
+            pixels: u64::from(room.size().width) * u64::from(room.size().height),
         }
     );
     registry.shut_down().await;

@@ -9,7 +9,7 @@ export type Hello = {
  */
 protocol: number, 
 /**
- * The client's own id, kept over reconnects.
+ * The client's secret, kept over reconnects; members know an id that is derived from it.
  */
 client: string, 
 /**

@@ -19,7 +19,7 @@ protocol: number,
  */
 room: string, 
 /**
- * The client's id.
+ * The id under which members know this client.
  */
 client: string, 
 /**

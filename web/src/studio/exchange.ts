@@ -1,7 +1,6 @@
 import type { Layer } from "../protocol";
-import type { Invites } from "./new-canvas";
+import { addressToShare } from "./invite";
 import { pictureOf } from "./pictures";
-import { recall } from "./storage";
 import type { Studio } from "./studio.svelte";
 
 /** Saves a layer as PNG: the server's pixels, or this page's where it cannot be reached. */
@@ -19,24 +18,19 @@ export async function exportPng(studio: Studio, layer: Layer): Promise<void> {
   studio.notices.say(`Exported ${link.download}.`);
 }
 
-/** The link that lets others paint here: with an editor's invite where this page made the room, else its own address. */
-export function linkToShare(page: URL, room: string): string {
-  const invites = recall<Invites>(`invites.${room}`);
-  if (!invites) return page.href;
-  const shared = new URL(page);
-  shared.hash = `token=${invites.editor}`;
-  return shared.href;
-}
-
 /** Copies the link to the room. */
 export async function copyLink(studio: Studio): Promise<void> {
-  const address = linkToShare(new URL(location.href), studio.room.name);
+  const address = await addressToShare(new URL(location.href), studio.room);
+  if (address === undefined) {
+    studio.notices.trouble("No link could be made to share: try again in a moment.");
+    return;
+  }
   try {
     await navigator.clipboard.writeText(address);
     studio.notices.say("Link copied: whoever opens it paints with you.");
   } catch {
-    // Without https there is no clipboard: the address bar has the same link.
-    studio.notices.say("Copy the address of this page to share the room.");
+    // Without https there is no clipboard.
+    studio.notices.say(`Copy this address to share the room: ${address}`);
   }
 }
 

@@ -1,7 +1,6 @@
 import type { CanvasSize } from "../protocol";
 import { newRoomName } from "../wire/identity";
-import { reasonOf } from "./pictures";
-import { remember } from "./storage";
+import { authorization, reasonOf } from "./pictures";
 
 /** The sides that the server makes, in pixels. */
 export const SIDES = { least: 64, most: 4096, step: 64 } as const;
@@ -16,13 +15,6 @@ export const SIZES: readonly (CanvasSize & { name: string })[] = [
   { name: "Huge square", width: 2048, height: 2048 },
 ];
 
-/** What a room is entered by, for each role. */
-export interface Invites {
-  owner: string;
-  editor: string;
-  viewer: string;
-}
-
 /** A side as the server makes it: a multiple of 64 within its limits; undefined where it is no number. */
 export function sideOf(typed: string): number | undefined {
   const side = Number(typed);
@@ -34,17 +26,16 @@ export function sideOf(typed: string): number | undefined {
 export async function makeCanvas(page: URL, size: CanvasSize, random: () => number): Promise<string> {
   let answer: Response;
   try {
-    answer = await fetch("/v1/rooms", {
+    answer = await fetch("v1/rooms", {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...authorization() },
       body: JSON.stringify({ name: newRoomName(random), width: size.width, height: size.height }),
     });
   } catch {
     throw new Error("The server cannot be reached; try again when the connection is back.");
   }
   if (!answer.ok) throw new Error(await reasonOf(answer));
-  const { room, invites } = (await answer.json()) as { room: string; invites: Invites };
-  remember(`invites.${room}`, invites);
+  const { room, invites } = (await answer.json()) as { room: string; invites: { owner: string } };
   const address = new URL(page.pathname, page);
   address.searchParams.set("room", room);
   address.hash = `token=${invites.owner}`;

@@ -1,5 +1,6 @@
 import type { CanvasSize } from "../protocol";
 import { authorization, reasonOf } from "./pictures";
+import { callPath } from "../wire/identity";
 import type { Studio } from "./studio.svelte";
 
 /** What the server reads; the browser turns others into one of these. */
@@ -82,7 +83,7 @@ export function cutOff(image: CanvasSize, canvas: CanvasSize): string | undefine
 async function upload(room: string, body: Blob): Promise<{ image: string } & CanvasSize> {
   let answer: Response;
   try {
-    answer = await fetch(`/v1/rooms/${encodeURIComponent(room)}/images`, {
+    answer = await fetch(callPath(room, "images"), {
       method: "POST",
       headers: { "content-type": body.type || "application/octet-stream", ...authorization() },
       body,

@@ -1,6 +1,8 @@
 import type { Layer } from "../protocol";
 import { surface } from "../stage/picture";
+import { callPath } from "../wire/identity";
 import type { MaskBytes } from "./mask.svelte";
+import { recall } from "./storage";
 
 /** A picture of the room; undefined where the server has none or cannot be reached. */
 export async function pictureOf(
@@ -8,7 +10,7 @@ export async function pictureOf(
   layer: Layer | "mask" | "noise" | "reconstruction",
 ): Promise<Blob | undefined> {
   try {
-    const answer = await fetch(`/v1/rooms/${encodeURIComponent(room)}/image?layer=${layer}`, {
+    const answer = await fetch(callPath(room, `image?layer=${layer}`), {
       headers: authorization(),
     });
     return answer.ok ? await answer.blob() : undefined;
@@ -32,10 +34,12 @@ export async function maskOf(room: string): Promise<MaskBytes | undefined> {
   return { width, height, bytes };
 }
 
-/** The header that shows this page's invite, where its address has one. */
+/** The headers that show this page's invite, where its address has one, and who was let in by it. */
 export function authorization(): Record<string, string> {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  return token ? { authorization: `Bearer ${token}` } : {};
+  if (!token) return {};
+  const client = recall<string>("client", () => sessionStorage);
+  return { authorization: `Bearer ${token}`, ...(client === undefined ? {} : { "impasto-client": client }) };
 }
 
 /** The sentence with which the server refused. */

@@ -71,7 +71,8 @@ const RESTING_MS = 2500;
 /** One room as this member sees it: the picture, the people, the order of things. */
 export class Room {
   readonly name: string;
-  readonly client: string;
+  /** The id under which members know this page; empty before the first welcome. */
+  client = $state.raw("");
   readonly settings: RoomSettings;
   readonly history = new History();
   readonly thumbnails: Thumbnails;
@@ -114,7 +115,6 @@ export class Room {
   constructor(options: RoomOptions) {
     this.#options = options;
     this.name = options.name;
-    this.client = options.client;
     this.#frames = new FrameQueue(
       (frame) => this.#show(frame),
       (message) => options.notices.trouble(`A part of the picture could not be shown: ${message}.`),
@@ -143,7 +143,7 @@ export class Room {
     this.mask = new MaskView(() => maskOf(options.name), options.clock);
     this.settings = new RoomSettings((patch) => this.send({ type: "settings", ...patch }), options.clock);
     this.painter = new Painter({
-      client: () => options.client,
+      client: () => this.client,
       ink: () => this.picture?.ink,
       send: (chunk) => this.send({ type: "stroke", ...chunk }),
       inked: (rect) => this.refreshInk(rect),
@@ -228,6 +228,7 @@ export class Room {
       this.#photos.clear();
     }
     this.pictureSeq = welcome.seq;
+    this.client = welcome.client;
     this.role = welcome.role;
     this.kept = welcome.kept;
     this.model = welcome.model;

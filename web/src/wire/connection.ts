@@ -29,7 +29,7 @@ export type Phase =
   | { name: "refused"; code: ErrorCode; message: string }
   | { name: "closed" };
 
-/** Who says hello. */
+/** Who says hello; `client` is a secret that only the server hears. */
 export interface Identity {
   client: string;
   name: string;
@@ -82,6 +82,8 @@ export class Connection {
   #attempt = 0;
   #seen = 0;
   #welcomed = false;
+  /** The id under which the room knows this client: what hello says is its secret. */
+  #member: string | undefined;
   /** `seq` up to which the server replays before unacknowledged messages are sent again. */
   #replayUntil: number | undefined;
   #retryAfter: number | undefined;
@@ -181,6 +183,7 @@ export class Connection {
         const back = this.#welcomed;
         const missed = back && message.seq > this.#seen;
         this.#welcomed = true;
+        this.#member = message.client;
         this.#attempt = 0;
         if (message.seq < this.#seen) {
           // The room began anew: its order starts from the beginning.
@@ -201,7 +204,7 @@ export class Connection {
         break;
       case "op":
         this.#seen = Math.max(this.#seen, message.seq);
-        if (message.client === this.#options.identity().client) {
+        if (message.client === this.#member) {
           this.#accepted(this.outbox.recognise(message.seq, message.op as Op), message.seq);
         }
         break;

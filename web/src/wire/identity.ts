@@ -26,10 +26,17 @@ export function placeFromAddress(address: URL): { room: string | undefined; toke
   return { room: room ? room : undefined, token: token ? token : undefined };
 }
 
+/** The path of a call about a room, relative to the page: a proxy may serve both under a path. */
+export function callPath(room: string, call: string): string {
+  return `v1/rooms/${encodeURIComponent(room)}/${call}`;
+}
+
 /** The websocket address of a room beside a page's address. */
 export function socketAddress(page: URL, room: string): string {
-  const scheme = page.protocol === "https:" ? "wss:" : "ws:";
-  return `${scheme}//${page.host}/v1/rooms/${encodeURIComponent(room)}/ws`;
+  const address = new URL(callPath(room, "ws"), page);
+  address.protocol = page.protocol === "https:" ? "wss:" : "ws:";
+  address.search = address.hash = "";
+  return address.href;
 }
 
 /** Two letters that stand for a name. */
