@@ -189,7 +189,7 @@ fn server_messages_are_written_exactly_so() {
                     "defaults":{"sampler":"lcm","steps":2,"guidance_scale":1.0,"strength":1.0,
                         "variation":0.0,"finish":"none","finish_strength":1.0,
                         "photo":{"guidance_scale":3.0,"strength":0.7,"finish":"none"}}},
-                "members":[{"client":CLIENT,"name":"Ada","role":"owner"}]}),
+                "members":[{"client":CLIENT,"name":"Ada","role":"owner"}],"kept":true}),
         ),
         (
             ServerMessage::Welcome(Box::new(over_photo)),
@@ -205,7 +205,7 @@ fn server_messages_are_written_exactly_so() {
                         "photo":{"guidance_scale":3.0,"strength":0.7,"finish":"none"}}},
                 "members":[{"client":CLIENT,"name":"Ada","role":"owner"}],
                 "photo":{"seq":4,"done":[[0,0,256,256]],"running":[{"rect":[256,0,256,256],"step":7}],
-                    "steps":25,"psnr_db":31.5}}),
+                    "steps":25,"psnr_db":31.5},"kept":true}),
         ),
         (
             ServerMessage::Ack {

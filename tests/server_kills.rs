@@ -1,6 +1,6 @@
 //! A server that is killed under load, judged by what its client was told.
 //!
-//! `IMPASTO_SERVER_KILLS` says how many kills (40 when it is not set).
+//! `IMPASTO_SERVER_KILLS` says how many kills (200 when it is not set).
 
 #![allow(
     clippy::unwrap_used,
@@ -130,7 +130,7 @@ impl Ledger {
 
 async fn join(address: SocketAddr, client: Uuid, last_seq: u64) -> (TestClient, Value) {
     let mut member = TestClient::connect(address, "studio").await;
-    member.id = client;
+    member.secret = client;
     member.hello(json!({"last_seq": last_seq})).await;
     let welcome = member.until("welcome").await;
     (member, welcome)
@@ -138,7 +138,7 @@ async fn join(address: SocketAddr, client: Uuid, last_seq: u64) -> (TestClient, 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_keeps_what_it_acknowledged_once_and_in_order() {
-    let kills = env::var(KILLS_VARIABLE).map_or(40, |kills| kills.parse().unwrap());
+    let kills = env::var(KILLS_VARIABLE).map_or(200, |kills| kills.parse().unwrap());
     let folder = tempfile::tempdir().unwrap();
     let mut random = Random(kills * 2 + 1);
     let (client, mut ledger) = (Uuid::new_v4(), Ledger::default());

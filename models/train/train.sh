@@ -36,5 +36,6 @@ fi
 "$PYTHON" refine.py          # sharper one- and two-step pictures
 "$PYTHON" decoder.py         # what few steps make, decoded sharply
 "$PYTHON" export.py          # the diffusers folder
+"$PYTHON" silent_blocks.py    # what the autoencoder does not need
 "$PYTHON" export.py clip     # the scorecard's CLIPModel
 "$PYTHON" card.py --only sheets   # 64 prompts and 32 sketches, painted
