@@ -241,11 +241,13 @@ impl RenderQueue {
         }
     }
 
-    /// The next window and why, taken out of what is dirty.
+    /// The next window and why, taken out of what is dirty. Those that refine are cut by rules of
+    /// their own.
     pub(super) fn next_window(
         &mut self,
         size: CanvasSize,
         rules: &WindowRules,
+        refining_rules: &WindowRules,
         live: bool,
         now: Instant,
         rest: Duration,
@@ -262,6 +264,10 @@ impl RenderQueue {
             (Reason::Refine, &mut self.unrefined)
         } else {
             return None;
+        };
+        let rules = match reason {
+            Reason::Refine => refining_rules,
+            Reason::Live | Reason::Request(_) => rules,
         };
         let canvas = Rect::new(0, 0, size.width, size.height);
         let region = cells.region_nearest(self.focus)?;

@@ -55,13 +55,29 @@ impl Scheduler {
         }
     }
 
+    /// How windows are cut that refine what is seen already. A small window shows the model little of
+    /// the picture, and what it paints there may not fit to what is around: when the hand rests, it
+    /// sees as much as it can. Over a photo windows stay small, for each patch has to be inverted.
+    fn refining_rules(&self, document: &Document) -> WindowRules {
+        let rules = self.window_rules(document);
+        match self.photo(document) {
+            Some(_) => rules,
+            None => WindowRules {
+                minimum: rules.maximum,
+                ..rules
+            },
+        }
+    }
+
     /// Sends an author's next render out, unless one is under way.
     pub(in crate::room) fn dispatch(&mut self, author: Uuid, document: &Document, now: Instant) {
         let live = document.settings().live;
         let rules = self.window_rules(document);
+        let refining_rules = self.refining_rules(document);
         let (size, rest) = (self.options.size, self.options.rest);
         while let Some(queue) = self.queues.get_mut(&author)
-            && let Some((reason, window)) = queue.next_window(size, &rules, live, now, rest)
+            && let Some((reason, window)) =
+                queue.next_window(size, &rules, &refining_rules, live, now, rest)
         {
             // The model repaints up to the window's edges what is to be repainted there too, so that
             // neighbours agree; each shows its own part of it.
