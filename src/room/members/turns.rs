@@ -19,7 +19,11 @@ pub(in crate::room) struct Turns<T> {
 #[derive(Debug)]
 struct Queue<T> {
     items: VecDeque<T>,
+    /// What the first item costs, once that was asked.
+    price: Option<u64>,
     deficit: u64,
+    /// The member has had its quantum since its turn came.
+    is_granted: bool,
 }
 
 impl<T> Turns<T> {
@@ -47,7 +51,9 @@ impl<T> Turns<T> {
             self.round.push_back(member);
             Queue {
                 items: VecDeque::new(),
+                price: None,
                 deficit: 0,
+                is_granted: false,
             }
         });
         queue.items.push_back(item);
@@ -60,26 +66,28 @@ impl<T> Turns<T> {
         }
     }
 
-    /// The next item, by what each costs now.
+    /// The next item. `cost` is asked once of each, when it is the member's first.
     pub(in crate::room) fn next(&mut self, cost: impl Fn(&T) -> u64) -> Option<T> {
         loop {
             let member = *self.round.front()?;
             let queue = self.queues.get_mut(&member)?;
-            let price = queue.items.front().map_or(0, &cost);
-            if price > queue.deficit {
+            let first = queue.items.front()?;
+            let price = *queue.price.get_or_insert_with(|| cost(first));
+            if price > queue.deficit && !queue.is_granted {
+                queue.is_granted = true;
                 queue.deficit = queue.deficit.saturating_add(QUANTUM);
-                if price > queue.deficit {
-                    self.round.rotate_left(1);
-                    continue;
-                }
+            }
+            if price > queue.deficit {
+                queue.is_granted = false;
+                self.round.rotate_left(1);
+                continue;
             }
             queue.deficit -= price;
+            queue.price = None;
             let item = queue.items.pop_front();
             if queue.items.is_empty() {
                 // Who has nothing to do saves nothing up.
                 self.forget(&member);
-            } else if queue.deficit == 0 || queue.items.front().map_or(0, &cost) > queue.deficit {
-                self.round.rotate_left(1);
             }
             return item;
         }
