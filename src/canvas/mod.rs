@@ -53,7 +53,7 @@ pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
 pub use resize::{fit_to, resize_bicubic};
 pub use state::{
-    CanvasState, CanvasStateError, EntryState, EntryStateKind, FloorState, StrokeState,
+    CanvasState, CanvasStateError, EntryState, EntryStateKind, FloorState, StrokeFacts, StrokeState,
 };
 pub use stroke::stroke_cost;
 pub use switch::Switched;

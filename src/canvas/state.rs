@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use super::entry::{Entry, EntryKind, Ink, Stroke};
 use super::layers::Floor;
 use super::stroke::Pen;
@@ -66,6 +68,16 @@ pub enum EntryStateKind {
 /// A stroke and what it covers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StrokeState {
+    /// All but its tiles.
+    pub facts: StrokeFacts,
+    /// Tiles of [`super::TILE`]² bytes that say how much of each pixel it covers, by column and
+    /// row.
+    pub tiles: Vec<((u32, u32), Vec<u8>)>,
+}
+
+/// What a stroke does, and how far it has come.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StrokeFacts {
     /// What it does.
     pub tool: Tool,
     /// Red, green, blue.
@@ -82,9 +94,6 @@ pub struct StrokeState {
     pub is_open: bool,
     /// The smallest rectangle around what it covers.
     pub bounds: Rect,
-    /// Tiles of [`super::TILE`]² bytes that say how much of each pixel it covers, by column and
-    /// row.
-    pub tiles: Vec<((u32, u32), Vec<u8>)>,
 }
 
 /// A state that no canvas can have.
@@ -197,7 +206,7 @@ impl Stroke {
             .collect();
         // The same canvas is the same state.
         tiles.sort_unstable_by_key(|((column, row), _)| (*row, *column));
-        StrokeState {
+        let facts = StrokeFacts {
             tool: self.ink.tool,
             color: self.ink.color,
             opacity: self.ink.opacity,
@@ -206,35 +215,36 @@ impl Stroke {
             last: self.pen.last,
             is_open: self.under.is_some(),
             bounds: self.coverage.bounds(),
-            tiles,
-        }
+        };
+        StrokeState { facts, tiles }
     }
 
     fn from_state(state: StrokeState, canvas: &Rect) -> Result<Self, CanvasStateError> {
-        if !canvas.contains(&state.bounds) {
+        let StrokeState { facts, tiles } = state;
+        if !canvas.contains(&facts.bounds) {
             return Err(CanvasStateError("a stroke lies outside"));
         }
         let mut coverage = Coverage::default();
-        for (index, values) in state.tiles {
+        for (index, values) in tiles {
             let is_inside = index.0 < canvas.width && index.1 < canvas.height;
             if values.len() != TILE_AREA || !is_inside || !canvas.contains(&tile_rect(index)) {
                 return Err(CanvasStateError("a tile of a stroke has another size"));
             }
             coverage.put(index, values.into_boxed_slice(), &Rect::default());
         }
-        coverage.extend_bounds(&state.bounds);
+        coverage.extend_bounds(&facts.bounds);
         Ok(Self {
             ink: Ink {
-                tool: state.tool,
-                color: state.color,
-                opacity: state.opacity,
+                tool: facts.tool,
+                color: facts.color,
+                opacity: facts.opacity,
             },
             pen: Pen {
-                last: state.last,
-                ..Pen::new(state.size, state.hardness)
+                last: facts.last,
+                ..Pen::new(facts.size, facts.hardness)
             },
             coverage,
-            under: state.is_open.then(HashMap::new),
+            under: facts.is_open.then(HashMap::new),
         })
     }
 }

@@ -33,6 +33,13 @@ pub fn conv2d(
     }
 }
 
+/// `input` `[batch, channels, height, width]` with `bias`, one value for each channel, added to every
+/// pixel; negative values become 0.
+pub fn relu_with_bias(input: &Tensor, bias: &[f32]) -> Result<Tensor> {
+    let bias = Tensor::from_slice(bias, (1, bias.len(), 1, 1), input.device())?;
+    input.broadcast_add(&bias.to_dtype(input.dtype())?)?.relu()
+}
+
 /// `input` `[…, in]` times the transpose of `weight` `[out, in]`, plus `bias` `[out]`.
 pub fn linear(input: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Result<Tensor> {
     let mut dims = input.dims().to_vec();

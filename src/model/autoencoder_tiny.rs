@@ -5,7 +5,7 @@ use candle_core::{DType, Result, Tensor};
 use super::act_fn::Activation;
 use super::layers::{ConvShape, conv2d};
 use super::{ConfigFile, ModelError, Weights};
-use crate::kernels::{Conv2d, ConvChain, Fused, Link, add, relu};
+use crate::kernels::{Conv2d, ConvChain, Fused, Link, add, relu, stock};
 
 /// Convolutions only, without normalisation: cheap enough to run at every stroke.
 pub struct AutoencoderTiny {
@@ -134,11 +134,7 @@ impl Network {
                 Layer::Conv(conv) => conv.forward(&hidden)?,
                 Layer::Upsample(conv) => conv.forward_upsampled(&hidden, Fused::default())?,
                 Layer::Activation => activation.forward(&hidden)?,
-                Layer::Bias(bias) => {
-                    let shape = (1, bias.len(), 1, 1);
-                    let bias = Tensor::from_slice(bias, shape, hidden.device())?;
-                    relu(&hidden.broadcast_add(&bias.to_dtype(hidden.dtype())?)?)?
-                }
+                Layer::Bias(bias) => stock::relu_with_bias(&hidden, bias)?,
                 Layer::Block(convs) => {
                     let [first, second, third] = &**convs;
                     let inner = activation.forward(&first.forward(&hidden)?)?;

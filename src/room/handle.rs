@@ -12,7 +12,7 @@ use super::{
     error::RoomError,
     members::{Arrival, Joined, MemberId},
     message::Message,
-    store::{RoomStore, StoreError, decode_picture, encode_picture},
+    store::{RoomStore, StoreError, encode_picture},
 };
 use crate::{
     canvas::{Pixels, fit_to},
@@ -202,8 +202,7 @@ impl RoomHandle {
         if answer.await.map_err(|_| RoomError::Closed)? {
             return Ok(());
         }
-        let reading = move || Ok::<_, StoreError>(decode_picture(&store.blobs.get(hash)?)?);
-        match tokio::task::spawn_blocking(reading).await {
+        match tokio::task::spawn_blocking(move || store.picture(hash)).await {
             Ok(Ok(image)) if image.bounds() == self.bounds() => self.give_image(id, image).await,
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {

@@ -82,10 +82,13 @@ impl Keeping {
 
     /// What waits no longer, in order.
     pub(super) fn take_kept(&mut self) -> Vec<Held> {
-        let kept = match &self.recorder {
-            Some(recorder) => recorder.kept(),
-            None => u64::MAX,
-        };
+        let kept = self.recorder.as_ref().map(Recorder::kept);
+        self.take_until(kept)
+    }
+
+    /// What waits for no op after `kept`; all of it where nothing keeps the room.
+    fn take_until(&mut self, kept: Option<u64>) -> Vec<Held> {
+        let kept = kept.unwrap_or(u64::MAX);
         let count = self.held.partition_point(|(seq, _)| *seq <= kept);
         self.held.drain(..count).map(|(_, held)| held).collect()
     }
@@ -118,10 +121,9 @@ impl Keeping {
     /// Ends the recorder after all that it was given, and answers what waited for that.
     pub(super) async fn finish(&mut self) -> Vec<Held> {
         let kept = match self.recorder.take() {
-            Some(recorder) => recorder.finish().await,
-            None => u64::MAX,
+            Some(recorder) => Some(recorder.finish().await),
+            None => None,
         };
-        let count = self.held.partition_point(|(seq, _)| *seq <= kept);
-        self.held.drain(..count).map(|(_, held)| held).collect()
+        self.take_until(kept)
     }
 }

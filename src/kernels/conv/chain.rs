@@ -15,6 +15,7 @@ use super::run::Sums;
 use super::winograd::{Sink, Source, Transformed};
 use super::{Conv2d, Fused, Weights, direct, winograd};
 use crate::kernels::buffer::Buffer;
+use crate::kernels::stock;
 use crate::kernels::storage::{Output, Parts, Values, is_cpu_f32};
 use crate::kernels::tile::InstructionSet;
 
@@ -127,11 +128,7 @@ impl ConvChain {
                 link.conv.forward_fused(input, fused)?
             };
             for shift in &link.shifts {
-                let shape = (1, shift.len(), 1, 1);
-                let shift = Tensor::from_slice(shift, shape, result.device())?;
-                result = result
-                    .broadcast_add(&shift.to_dtype(result.dtype())?)?
-                    .relu()?;
+                result = stock::relu_with_bias(&result, shift)?;
             }
             results.push(result);
         }

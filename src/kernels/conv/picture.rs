@@ -2,10 +2,9 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
-
 use crate::kernels::lanes::Lanes;
 use crate::kernels::storage::Parts;
+use crate::kernels::threads;
 
 /// Rows and columns are filled up to a multiple of this: the side of [`super::winograd`]'s tiles.
 const TILE: usize = 4;
@@ -93,15 +92,19 @@ impl Picture {
             return;
         }
         let picture = *self;
-        (0..self.height).into_par_iter().for_each(|y| {
-            let values = picture.width * picture.pitch;
-            // SAFETY: each task has a row of its own, and the caller vouches for nobody else using it.
-            let row = unsafe { std::slice::from_raw_parts_mut(picture.pixel(y, 0), values) };
-            for pixel in row.chunks_exact_mut(picture.pitch) {
-                for shift in shifts {
-                    for (value, by) in pixel.iter_mut().zip(shift) {
-                        let sum = *value + by;
-                        *value = if sum < 0.0 { 0.0 } else { sum };
+        let values = self.width * self.pitch;
+        let rows_in_task = threads::piece(self.height * values).div_ceil(values.max(1));
+        threads::for_each(self.height.div_ceil(rows_in_task), |task| {
+            let first = task * rows_in_task;
+            for y in first..picture.height.min(first + rows_in_task) {
+                // SAFETY: each row is one task's, and the caller vouches for nobody else using it.
+                let row = unsafe { std::slice::from_raw_parts_mut(picture.pixel(y, 0), values) };
+                for pixel in row.chunks_exact_mut(picture.pitch) {
+                    for shift in shifts {
+                        for (value, by) in pixel.iter_mut().zip(shift) {
+                            let sum = *value + by;
+                            *value = if sum < 0.0 { 0.0 } else { sum };
+                        }
                     }
                 }
             }

@@ -16,7 +16,8 @@ mod sweeper;
 pub use error::StoreError;
 pub(super) use metadata::{Metadata, StoredRoom};
 pub(super) use opening::{Opened, open_room};
-pub(super) use pictures::{decode_picture, encode_picture};
+use pictures::decode_picture;
+pub(super) use pictures::encode_picture;
 pub(super) use record::Record;
 pub(super) use recorder::{Entry, Recorder};
 pub(super) use sweeper::sweep_blobs;
@@ -25,7 +26,10 @@ pub(super) use {snapshot::encode_snapshot, sweeper::needed_blobs};
 
 use std::{path::Path, sync::Arc};
 
-use crate::journal::{BlobStore, DiskJournal, DiskOptions, FolderBlobs, Journal};
+use crate::{
+    canvas::Pixels,
+    journal::{BlobHash, BlobStore, DiskJournal, DiskOptions, FolderBlobs, Journal},
+};
 
 /// The folder of blobs in a data folder.
 const BLOBS: &str = "blobs";
@@ -52,5 +56,13 @@ impl RoomStore {
         let journal = DiskJournal::open(folder, DiskOptions::default())?;
         let blobs = FolderBlobs::open(&folder.join(BLOBS))?;
         Ok(Self::new(Arc::new(journal), Arc::new(blobs)))
+    }
+
+    /// The picture of a blob. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`] when it is missing, damaged or no picture.
+    pub(super) fn picture(&self, hash: BlobHash) -> Result<Pixels, StoreError> {
+        Ok(decode_picture(&self.blobs.get(hash)?)?)
     }
 }

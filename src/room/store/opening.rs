@@ -1,6 +1,6 @@
 //! A room comes back: the newest snapshot, then the records after it.
 
-use super::{Record, RoomStore, StoreError, StoredRoom, decode_picture, snapshot::decode_snapshot};
+use super::{Record, RoomStore, StoreError, StoredRoom, snapshot::decode_snapshot};
 use crate::room::{document::Document, op_log::OpLog};
 
 /// About how many bytes of records are read at once.
@@ -80,12 +80,11 @@ fn replay(
         Record::Picture(picture) => document.show_again(&picture),
         Record::Op(op) => {
             let mut failed = None;
-            let image = |id: &str| match image(store, id) {
-                Ok(pixels) => Some(pixels),
-                Err(error) => {
-                    failed = Some(error);
-                    None
-                }
+            // A placed image is named by its blob.
+            let picture = |id: &str| store.picture(id.parse()?);
+            let image = |id: &str| {
+                let found = picture(id);
+                found.map_err(|error| failed = Some(error)).ok()
             };
             let applied = document.apply(&op, image);
             if let Some(error) = failed {
@@ -98,10 +97,4 @@ fn replay(
         }
     }
     Ok(())
-}
-
-/// A placed image, which is named by its blob.
-fn image(store: &RoomStore, id: &str) -> Result<crate::canvas::Pixels, StoreError> {
-    let bytes = store.blobs.get(id.parse()?)?;
-    Ok(decode_picture(&bytes)?)
 }

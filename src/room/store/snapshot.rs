@@ -14,10 +14,11 @@ use super::{
 };
 use crate::{
     canvas::{
-        CanvasState, EntryState, EntryStateKind, FloorState, Mask, Pixels, StrokeState, TILE,
+        CanvasState, EntryState, EntryStateKind, FloorState, Mask, Pixels, StrokeFacts,
+        StrokeState, TILE,
     },
     journal::{BlobHash, BlobStore},
-    protocol::{CanvasSize, Rect, StrokePoint, Tool},
+    protocol::CanvasSize,
     room::document::{DocumentSnapshot, Facts},
 };
 
@@ -56,14 +57,8 @@ enum KindHeader {
         is_apply: bool,
     },
     Stroke {
-        tool: Tool,
-        color: [u8; 3],
-        opacity: u8,
-        size: f32,
-        hardness: f32,
-        last: Option<StrokePoint>,
-        is_open: bool,
-        bounds: Rect,
+        #[serde(flatten)]
+        facts: StrokeFacts,
         tiles: Vec<(u32, u32)>,
     },
 }
@@ -106,8 +101,7 @@ impl PictureReader<'_> {
         if let Some((_, pixels)) = self.known.iter().find(|(it, _)| it == hash) {
             return Ok(pixels.clone());
         }
-        let bytes = self.blobs.get(hash.parse()?)?;
-        let pixels = Arc::new(decode_picture(&bytes)?);
+        let pixels = Arc::new(decode_picture(&self.blobs.get(hash.parse()?)?)?);
         self.known.push((hash.to_owned(), pixels.clone()));
         Ok(pixels)
     }
@@ -139,14 +133,7 @@ pub(in crate::room) fn encode_snapshot(
                 let tiles = stroke.tiles.iter();
                 tiles.for_each(|(_, values)| coverage.extend_from_slice(values));
                 KindHeader::Stroke {
-                    tool: stroke.tool,
-                    color: stroke.color,
-                    opacity: stroke.opacity,
-                    size: stroke.size,
-                    hardness: stroke.hardness,
-                    last: stroke.last,
-                    is_open: stroke.is_open,
-                    bounds: stroke.bounds,
+                    facts: stroke.facts.clone(),
                     tiles: stroke.tiles.iter().map(|(index, _)| *index).collect(),
                 }
             }
@@ -205,28 +192,11 @@ pub(in crate::room) fn decode_snapshot(
                 pixels: pictures.get(&hash)?,
                 is_apply,
             },
-            KindHeader::Stroke {
-                tool,
-                color,
-                opacity,
-                size,
-                hardness,
-                last,
-                is_open,
-                bounds,
-                tiles,
-            } => {
+            KindHeader::Stroke { facts, tiles } => {
                 let tiles = tiles.into_iter();
                 let tiles = tiles.map(|index| Ok((index, take((TILE * TILE) as usize)?)));
                 EntryStateKind::Stroke(StrokeState {
-                    tool,
-                    color,
-                    opacity,
-                    size,
-                    hardness,
-                    last,
-                    is_open,
-                    bounds,
+                    facts,
                     tiles: tiles.collect::<Result<_, StoreError>>()?,
                 })
             }
