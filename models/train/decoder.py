@@ -9,18 +9,19 @@ is frozen: latents that are stored stay valid, and so does the UNet.
 import cv2
 import numpy as np
 import torch
-from diffusers.models.autoencoders.vae import AutoencoderTinyBlock
 from torch import nn
 from torch.nn import functional
 
 from architecture import make_autoencoder
 from autoencoder import HELD_OUT, load_autoencoder, reconstruction_loss, to_tensor
+from blocks import blocks_of, loudest
 from icons import render_all
 from made_latents import CELL, PLACES, Pool, example_latents, load_denoiser
 from patch_critic import PatchCritic, critic_advice, critic_loss
 from photos import load_photos
 from precision import fast
-from settings import DECODER_MINUTES, DEVICE, WORK, TimeBox, claim_pid, like, load_checkpoint, save_checkpoint
+from progress import Means, save_with_critic
+from settings import DECODER_MINUTES, DEVICE, WORK, TimeBox, claim_pid, like, load_checkpoint
 from team import WORKERS, run_team
 
 CHECKPOINT = WORK / "decoder.pt"
@@ -126,18 +127,14 @@ def loose_loss(made, wanted):
 def revive(network, latents):
     """Begins blocks anew that have died, and tells how many: those whose last rectifier lets nothing through whatever it
     is shown, so that they never learn again. They still change nothing at first, since their last weights are zeros."""
-    outputs, blocks = {}, [layer for layer in network.decoder.layers if isinstance(layer, AutoencoderTinyBlock)]
-    hooks = [block.conv[3].register_forward_hook(lambda _, __, output, block=block: outputs.update({block: output.max().item()})) for block in blocks]
-    network.decode(latents)
-    for hook in hooks:
-        hook.remove()
-    dead = [block for block in blocks if outputs[block] <= 0]
+    greatest = loudest(network.decoder, lambda: network.decode(latents))
+    dead = [block for name, block in blocks_of(network.decoder).items() if greatest[name] <= 0]
     for block in dead:
         for place in (0, 2):
             nn.init.kaiming_normal_(block.conv[place].weight)
             nn.init.zeros_(block.conv[place].bias)
         nn.init.zeros_(block.conv[4].weight)
-    return len(dead), len(blocks)
+    return len(dead), len(greatest)
 
 
 def train(team, minutes):
@@ -168,7 +165,7 @@ def train(team, minutes):
     pool = None if box.done else Pool(load_denoiser(), POOL, seed)
     for _ in range(0 if box.done else POOL // RENEWED):
         pool.renew(RENEWED)
-    started, means, done = step, [0.0, 0.0, 0.0], bool(team.agree(box.done))
+    started, means, done = step, Means(3), bool(team.agree(box.done))
     while not done:
         share = team.agree_on_share(box.share)
         warm = min(1, (step + 1) / WARM_UP)
@@ -214,8 +211,7 @@ def train(team, minutes):
         optimizer.step()
 
         step += 1
-        for index, value in enumerate((loose.item(), (faithful.item() + photos.item()) / 2, gap)):
-            means[index] += max(0.02, 1 / (step - started)) * (value - means[index])
+        means.take(loose.item(), (faithful.item() + photos.item()) / 2, gap)
         box.tick()
         done = bool(team.agree(box.done))
         if team.rank:
@@ -223,10 +219,9 @@ def train(team, minutes):
         for name, value in network.state_dict().items():
             average[name].lerp_(value, max(0.01, 1 / (1 + step / 4)))
         if step % 10 == 0:
-            print(f"decoder step {step} {box.minutes:.1f} min made {means[0]:.4f} clean {means[1]:.4f} critic's gap {means[2]:.2f} share {share:.3f}")
+            print(f"decoder step {step} {box.minutes:.1f} min made {means.values[0]:.4f} clean {means.values[1]:.4f} critic's gap {means.values[2]:.2f} share {share:.3f}")
         if box.save_due() or done:
-            states = {"optimizers": [taught.state_dict() for taught in (optimizer, judge)], "average": average}
-            save_checkpoint(CHECKPOINT, network=network.state_dict(), critic=critic.state_dict(), step=step, seconds=box.seconds, **states)
+            save_with_critic(CHECKPOINT, network, critic, (optimizer, judge), average, step, box)
     box.leave()
 
 

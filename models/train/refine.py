@@ -11,7 +11,8 @@ from architecture import make_unet
 from critic import Critic, critic_advice, critic_loss
 from denoiser import FIRST_STEP, LATER_STEPS, Denoiser
 from pairs import Pairs
-from settings import DEVICE, REFINE_MINUTES, WORK, TimeBox, claim_pid, like, load_checkpoint, save_checkpoint
+from progress import Means, save_with_critic
+from settings import DEVICE, REFINE_MINUTES, WORK, TimeBox, claim_pid, like, load_checkpoint
 from team import WORKERS, run_team
 from unet import AVERAGE_EVERY, CHECKPOINT as START, pick_variation
 
@@ -51,7 +52,7 @@ def refine(team, minutes):
     parameters, judges = list(network.parameters()), list(critic.parameters())
     torch.manual_seed(step * 100 + team.rank + 1)
     pairs, denoiser = Pairs(step + 1, team.rank), Denoiser(network)
-    started, means, done = step, [0.0, 0.0, 0.0], box.done
+    means, done = Means(3), box.done
     quarter = BATCH // WORKERS // 4
     while not done:
         share = team.agree_on_share(box.share)
@@ -99,8 +100,7 @@ def refine(team, minutes):
         optimizer.step()
 
         step += 1
-        for index, value in enumerate((error[:quarter].mean().item(), error[quarter : 3 * quarter].mean().item(), gap)):
-            means[index] += max(0.02, 1 / (step - started)) * (value - means[index])
+        means.take(error[:quarter].mean().item(), error[quarter : 3 * quarter].mean().item(), gap)
         box.tick()
         done = bool(team.agree(box.done))
         if team.rank:
@@ -109,10 +109,9 @@ def refine(team, minutes):
             for name, value in network.state_dict().items():
                 average[name].lerp_(value, min(1.0, max(0.005, 1 / (1 + step / 8)) * AVERAGE_EVERY))
         if step % 25 == 0:
-            print(f"refine step {step} {box.minutes:.1f} min first {means[0]:.4f} second {means[1]:.4f} critic's gap {means[2]:.2f} rate {rate:.1e}")
+            print(f"refine step {step} {box.minutes:.1f} min first {means.values[0]:.4f} second {means.values[1]:.4f} critic's gap {means.values[2]:.2f} rate {rate:.1e}")
         if box.save_due() or done:
-            states = {"optimizers": [taught.state_dict() for taught in (optimizer, judge)], "average": average}
-            save_checkpoint(CHECKPOINT, network=network.state_dict(), critic=critic.state_dict(), step=step, seconds=box.seconds, **states)
+            save_with_critic(CHECKPOINT, network, critic, (optimizer, judge), average, step, box)
     box.leave()
 
 

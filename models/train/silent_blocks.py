@@ -11,6 +11,7 @@ from diffusers import AutoencoderTiny
 from safetensors.torch import load_file, save_file
 
 from autoencoder import to_tensor
+from blocks import loudest
 from data import FOLDER
 from settings import MODEL, replace_file
 
@@ -32,42 +33,30 @@ def images():
     yield rand(8, 3, 1, 128).expand(8, 3, 128, 128).sign()
 
 
-def blocks_of(network):
-    """The blocks of both halves by the name of their last convolution's weights."""
-    named = network.named_modules()
-    return {f"{name}.conv.4.weight": module for name, module in named if type(module).__name__ == "AutoencoderTinyBlock"}
-
-
 @torch.no_grad()
-def loudest(network):
-    """The greatest value that came to each block's last ReLU, and what the network made of every batch."""
-    greatest, outputs = {}, []
-
-    def note(name):
-        return lambda module, inputs, output: greatest.__setitem__(name, max(greatest.get(name, -np.inf), output.max().item()))
-
-    hooks = [block.conv[2].register_forward_hook(note(name)) for name, block in blocks_of(network).items()]
+def outputs(network):
+    """What the network makes of every batch."""
+    made = []
     for batch in images():
         latents = network.encode(batch).latents
         shaken = latents + 0.5 * torch.randn(latents.shape, generator=torch.Generator().manual_seed(7))
-        outputs += [latents, network.decode(latents).sample, network.decode(shaken).sample]
-    for hook in hooks:
-        hook.remove()
-    return greatest, outputs
+        made += [latents, network.decode(latents).sample, network.decode(shaken).sample]
+    return made
 
 
 if __name__ == "__main__":
     path = MODEL / "vae" / "diffusion_pytorch_model.safetensors"
     network = AutoencoderTiny.from_pretrained(MODEL / "vae", dtype=torch.float32).eval()
-    greatest, before = loudest(network)
-    silent = [name for name, value in greatest.items() if value < MARGIN]
+    before = []
+    greatest = loudest(network, lambda: before.extend(outputs(network)))
     weights = load_file(path)
+    silent = [f"{name}.conv.4.weight" for name, value in greatest.items() if value < MARGIN]
     for name, value in greatest.items():
-        print(f"{name:40} {value:8.3f}{'  silent' if name in silent else ''}")
-        if name in silent:
-            weights[name].zero_()
-            network.get_parameter(name).data.zero_()
-    _, after = loudest(network)
+        print(f"{name:24} {value:8.3f}{'  silent' if value < MARGIN else ''}")
+    for name in silent:
+        weights[name].zero_()
+        network.get_parameter(name).data.zero_()
+    after = outputs(network)
     assert all(torch.equal(one, other) for one, other in zip(before, after)), "a block said something after all"
     replace_file(path, lambda part: save_file(weights, part, metadata={"format": "pt"}))
     print(f"{len(silent)} of {len(greatest)} blocks are silent")

@@ -11,6 +11,7 @@ from architecture import make_unet
 from denoiser import FIRST_STEP, LATER_STEPS, Denoiser
 from muon import Muon
 from pairs import Pairs
+from progress import Means
 from settings import DEVICE, UNET_MINUTES, WORK, TimeBox, claim_pid, like, load_checkpoint, save_checkpoint
 from team import WORKERS, run_team
 
@@ -79,11 +80,10 @@ def train(team, minutes):
     if "optimizer" in state:
         optimizers[1].load_state_dict(state["optimizer"])
     step, box = state["step"], TimeBox(minutes, state["seconds"])
-    started = step
     torch.manual_seed(step * 100 + team.rank)
     pairs = Pairs(step, team.rank)
     denoiser = Denoiser(network)
-    means, done, steps = [0.0, 0.0, 0.0], box.done, torch.tensor(LATER_STEPS, device=DEVICE)
+    means, done, steps = Means(3), box.done, torch.tensor(LATER_STEPS, device=DEVICE)
     count = BATCH // WORKERS
     plain = round(PLAIN_SHARE * count)
     later = round(LATER_SHARE * (count - plain))
@@ -112,8 +112,7 @@ def train(team, minutes):
         for optimizer in optimizers:
             optimizer.step()
         step += 1
-        for index, errors in enumerate((ordinary, first, second)):
-            means[index] += max(0.02, 1 / (step - started)) * (errors.mean().item() - means[index])
+        means.take(*(errors.mean().item() for errors in (ordinary, first, second)))
         if step % 50 == 0:
             pairs.look()
         box.tick()
@@ -124,7 +123,7 @@ def train(team, minutes):
             for name, value in network.state_dict().items():
                 average[name].lerp_(value, max(0.01, 1 / (1 + step / 8)) * AVERAGE_EVERY if step > 8 * AVERAGE_EVERY else 1.0)
         if step % 10 == 0:
-            print(f"step {step} {box.minutes:.1f} min ordinary {means[0]:.4f} first {means[1]:.4f} later {means[2]:.4f} rate {rate:.1e} scenes {len(pairs)}")
+            print(f"step {step} {box.minutes:.1f} min ordinary {means.values[0]:.4f} first {means.values[1]:.4f} later {means.values[2]:.4f} rate {rate:.1e} scenes {len(pairs)}")
         if box.save_due() or done:
             save_checkpoint(CHECKPOINT, network=network.state_dict(), optimizer=optimizers[1].state_dict(), average=average, step=step, seconds=box.seconds)
     box.leave()
