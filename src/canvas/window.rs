@@ -58,6 +58,12 @@ impl Window {
         Rect::new(x / zoom, y / zoom, width / zoom, height / zoom)
     }
 
+    /// The part of the crop that shows, in canvas pixels: the core, and what fades out around it.
+    pub fn shown_rect(&self) -> Rect {
+        let shown = self.core.inflate_within(self.fade, &self.canvas);
+        shown.intersect(&self.rect)
+    }
+
     /// A picture as large as the crop, as the model sees it.
     pub fn seen(&self, pixels: Pixels) -> Pixels {
         match self.zoom {

@@ -83,7 +83,7 @@ proptest! {
                     if window.core.contains(&at) {
                         prop_assert_eq!(value, 200);
                     }
-                    if !reach.contains(&at) {
+                    if !reach.contains(&at) || !window.shown_rect().contains(&at) {
                         prop_assert_eq!(value, 0);
                     }
                 }

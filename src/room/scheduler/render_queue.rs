@@ -294,9 +294,9 @@ impl RenderQueue {
         Some((reason, window))
     }
 
-    /// A live render went out: its window is to be refined later.
-    pub(super) fn refine_later(&mut self, core: &Rect) {
-        self.unrefined.insert_rect(core);
+    /// A live render went out: where it shows is to be refined later.
+    pub(super) fn refine_later(&mut self, shown: &Rect) {
+        self.unrefined.insert_rect(shown);
     }
 
     /// Hands the time of the oldest unseen op to a render.

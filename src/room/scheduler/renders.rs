@@ -106,7 +106,8 @@ impl Scheduler {
                 return;
             };
             if !is_final {
-                queue.refine_later(&window.core);
+                // What faded out would stay as a rim around what is refined.
+                queue.refine_later(&window.shown_rect());
             }
             let work = JobWork::Render(RenderJob {
                 author,
