@@ -3,23 +3,67 @@
 use std::path::PathBuf;
 use std::time::Instant;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 
 use super::{Failure, LoraFlag, find_model, spinner};
 use crate::engine::device_from_name;
-use crate::model::{LoadOptions, Model};
+use crate::model::{LoadOptions, Model, Prediction, Supplied};
 use crate::pipeline::Pipeline;
 use crate::sampler::sampler_by_name;
 
 /// Which model a command runs, and on what.
 #[derive(Clone, Debug, Args)]
 pub struct ModelFlags {
-    /// A diffusers folder, or the id of a pulled model [default: the bundled model]
+    /// A diffusers folder, a single-file checkpoint, or the id of a pulled model [default: the
+    /// bundled model]
     #[arg(long, value_name = "MODEL")]
     pub model: Option<PathBuf>,
+    /// What is given beside it.
+    #[command(flatten)]
+    pub supplied: SuppliedFlags,
     /// cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     pub device: String,
+}
+
+/// What is given beside a model's own files.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SuppliedFlags {
+    /// Another autoencoder, such as TAESD: a vae folder, or a safetensors file
+    #[arg(long, value_name = "FOLDER_OR_FILE")]
+    pub vae: Option<PathBuf>,
+    /// Tokenizer of a single-file checkpoint [default: CLIP's own vocabulary]
+    #[arg(long, value_name = "FOLDER")]
+    pub tokenizer: Option<PathBuf>,
+    /// What a single-file checkpoint predicts [default: as the file or its kind tells]
+    #[arg(long, value_name = "WHAT")]
+    pub prediction: Option<PredictionName>,
+}
+
+/// What a model predicts, as it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PredictionName {
+    /// The noise.
+    Epsilon,
+    /// The velocity between noise and picture.
+    #[value(name = "v_prediction", aliases = ["v", "v-prediction"])]
+    #[serde(alias = "v", alias = "v-prediction")]
+    VPrediction,
+}
+
+impl From<SuppliedFlags> for Supplied {
+    fn from(flags: SuppliedFlags) -> Self {
+        Self {
+            vae: flags.vae,
+            tokenizer: flags.tokenizer,
+            prediction: flags.prediction.map(|prediction| match prediction {
+                PredictionName::Epsilon => Prediction::Epsilon,
+                PredictionName::VPrediction => Prediction::V,
+            }),
+        }
+    }
 }
 
 /// The sampler that was asked for, or the one that the model's folder names.
@@ -58,10 +102,14 @@ impl ModelFlags {
         let device = device_from_name(&self.device).map_err(Failure::usage)?;
         let options = LoadOptions {
             loras: loras.iter().cloned().map(Into::into).collect(),
+            supplied: self.supplied.clone().into(),
             ..LoadOptions::on(device)
         };
         let model = Model::load(&folder, &options).map_err(Failure::usage)?;
         loading.finish_and_clear();
+        for notice in &model.notices {
+            eprintln!("impasto: {notice}");
+        }
         let load_ms = started.elapsed().as_secs_f64() * 1000.0;
         let pipeline = Pipeline::new(model, 4).map_err(Failure::usage)?;
         Ok((pipeline, load_ms))

@@ -35,6 +35,7 @@ mod telemetry;
 pub use bundled::{bundled_model_folder, default_clip_folder};
 pub use failure::Failure;
 pub use find_model::{find_model, models_folder};
+pub use load::{PredictionName, SuppliedFlags};
 pub use lora::{LoraFlag, LoraFlagError};
 pub use progress::{bar, bytes_bar, spinner};
 pub use settings::{AuthChoice, LogFormat, ServeFlags, ServeSettings};

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
-use super::{Failure, ServeFlags, ServeSettings, find_model, spinner, telemetry};
+use super::{Failure, ServeFlags, ServeSettings, SuppliedFlags, find_model, spinner, telemetry};
 use crate::engine::{Engine, EngineOptions};
 use crate::pipeline::scheduler_notice;
 use crate::room::{RegistryLimits, RoomOptions, RoomRegistry, RoomStore};
@@ -67,12 +67,18 @@ async fn serve(
     let threads = settings.threads;
     let latent_budget = settings.latent_budget;
     let loras = settings.lora.iter().cloned().map(Into::into).collect();
+    let supplied = SuppliedFlags {
+        vae: settings.vae.clone(),
+        tokenizer: settings.tokenizer.clone(),
+        prediction: settings.prediction,
+    };
     let mut start = tokio::task::spawn_blocking(move || {
         Engine::start(EngineOptions {
             device,
             threads,
             latent_budget,
             loras,
+            supplied: supplied.into(),
             ..EngineOptions::new(model)
         })
         .map_err(Failure::usage)

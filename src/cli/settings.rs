@@ -11,7 +11,7 @@ use figment::{Figment, Provider};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Failure, LoraFlag};
+use super::{Failure, LoraFlag, PredictionName};
 use crate::engine::DEFAULT_LATENT_BUDGET;
 use crate::room::InversionOptions;
 use crate::server::{DEFAULT_ROOM_MEMORY, ServerLimits};
@@ -37,10 +37,24 @@ pub struct ServeFlags {
     #[arg(long, value_name = "ADDRESS")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<SocketAddr>,
-    /// A diffusers folder, or the id of a pulled model [env: IMPASTO_MODEL] [default: the bundled one]
+    /// A diffusers folder, a single-file checkpoint, or the id of a pulled model
+    /// [env: IMPASTO_MODEL] [default: the bundled one]
     #[arg(long, value_name = "MODEL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<PathBuf>,
+    /// Another autoencoder, such as TAESD: a vae folder, or a safetensors file [env: IMPASTO_VAE]
+    #[arg(long, value_name = "FOLDER_OR_FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vae: Option<PathBuf>,
+    /// Tokenizer of a single-file checkpoint [env: IMPASTO_TOKENIZER] [default: CLIP's own vocabulary]
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<PathBuf>,
+    /// What a single-file checkpoint predicts [env: IMPASTO_PREDICTION] [default: as the file or its
+    /// kind tells]
+    #[arg(long, value_name = "WHAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prediction: Option<PredictionName>,
     /// LoRA: a file or its folder, and how much of it (1 when left out, 0 to have it at hand); may
     /// be repeated [env: IMPASTO_LORA]
     #[arg(long, value_name = "FILE[:WEIGHT]")]
@@ -147,8 +161,15 @@ pub enum LogFormat {
 pub struct ServeSettings {
     /// Address to listen on.
     pub listen: SocketAddr,
-    /// A diffusers folder, or the id of a pulled model; None for the bundled one.
+    /// A diffusers folder, a single-file checkpoint, or the id of a pulled model; None for the
+    /// bundled one.
     pub model: Option<PathBuf>,
+    /// Another autoencoder than the model's own.
+    pub vae: Option<PathBuf>,
+    /// Tokenizer of a single-file checkpoint; None for CLIP's own vocabulary.
+    pub tokenizer: Option<PathBuf>,
+    /// What a single-file checkpoint predicts; None for what the file or its kind tells.
+    pub prediction: Option<PredictionName>,
     /// LoRAs for the model.
     #[serde(deserialize_with = "one_or_many")]
     pub lora: Vec<LoraFlag>,
@@ -195,6 +216,9 @@ impl Default for ServeSettings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 7860)),
             model: None,
+            vae: None,
+            tokenizer: None,
+            prediction: None,
             lora: Vec::new(),
             data: None,
             device: "cpu".to_owned(),
@@ -240,6 +264,9 @@ impl ServeSettings {
         let keys = [
             "listen",
             "model",
+            "vae",
+            "tokenizer",
+            "prediction",
             "lora",
             "data",
             "device",

@@ -39,7 +39,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::canvas::WindowRules;
-use crate::model::{LoadOptions, LoraChoice, MAX_STEPS, Model};
+use crate::model::{LoadOptions, LoraChoice, MAX_STEPS, Model, Supplied};
 use crate::pipeline::Pipeline;
 use crate::protocol::{EditMethod, LoraWeight, ModelInfo, Settings};
 use crate::sampler::sampler_names;
@@ -52,8 +52,10 @@ use worker::Worker;
 /// How an engine is started.
 #[derive(Clone, Debug)]
 pub struct EngineOptions {
-    /// A diffusers folder.
+    /// A diffusers folder, or a checkpoint in a single file.
     pub model: PathBuf,
+    /// What is given beside the model's own files.
+    pub supplied: Supplied,
     /// `cpu`, `cuda:N` or `metal`.
     pub device: String,
     /// The LoRAs that this engine may use, each under a name of its own, with the weights that
@@ -79,6 +81,7 @@ impl EngineOptions {
     pub fn new(model: PathBuf) -> Self {
         Self {
             model,
+            supplied: Supplied::default(),
             device: "cpu".to_owned(),
             loras: Vec::new(),
             text_entries: 256,
@@ -288,6 +291,7 @@ struct Description {
 fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError> {
     let load_options = LoadOptions {
         loras: options.loras.clone(),
+        supplied: options.supplied.clone(),
         ..LoadOptions::on(device_from_name(&options.device)?)
     };
     let model = Model::load(&options.model, &load_options)?;

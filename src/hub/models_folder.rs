@@ -64,7 +64,8 @@ impl ModelsFolder {
         self.path.join(id.as_str())
     }
 
-    /// The folder of a model of this name; none when there is no such model.
+    /// The folder of a model of this name, or the single file that lies there under it; none when
+    /// there is no such model.
     ///
     /// # Errors
     /// `Unfinished` when its pull did not come to its end.
@@ -72,30 +73,45 @@ impl ModelsFolder {
         let folder = self.folder_of(id);
         match Record::read(&folder) {
             Some(record) if !record.complete => Err(HubError::Unfinished { id: id.to_string() }),
-            _ => Ok(folder.is_dir().then_some(folder)),
+            _ => Ok((folder.is_dir() || is_single_file(&folder)).then_some(folder)),
         }
     }
 
-    /// Every model in the folder by name. `inspect` looks into each, without loading its weights.
+    /// Every model in the folder by name, single files among them. `inspect` looks into each, without loading its weights.
     ///
     /// # Errors
     /// `Unreadable` when a folder cannot be read; one that is not there holds no models.
     pub fn list(&self, inspect: Inspect) -> Result<Vec<ModelOnDisk>, HubError> {
         let mut models = Vec::new();
+        for (name, file) in entries(&self.path)? {
+            if is_checkpoint(&file, inspect) {
+                models.push(describe(name, file, inspect));
+            }
+        }
         for (name, folder) in folders(&self.path)? {
             if is_model(&folder) {
                 models.push(describe(name, folder, inspect));
                 continue;
             }
-            for (inner, folder) in folders(&folder)? {
-                if is_model(&folder) {
-                    models.push(describe(format!("{name}/{inner}"), folder, inspect));
+            for (inner, path) in entries(&folder)? {
+                if is_model(&path) || is_checkpoint(&path, inspect) {
+                    models.push(describe(format!("{name}/{inner}"), path, inspect));
                 }
             }
         }
         models.sort_by(|one, other| one.id.cmp(&other.id));
         Ok(models)
     }
+}
+
+fn is_single_file(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default();
+    ending.eq_ignore_ascii_case("safetensors") && path.is_file()
+}
+
+/// Whether a file is a model, and not a LoRA or a part of one that somebody keeps there too.
+fn is_checkpoint(path: &Path, inspect: Inspect) -> bool {
+    is_single_file(path) && !matches!(inspect(path), Err(ModelError::NoFolder { .. }))
 }
 
 fn is_model(folder: &Path) -> bool {
@@ -133,8 +149,14 @@ fn describe(id: String, folder: PathBuf, inspect: Inspect) -> ModelOnDisk {
     }
 }
 
-/// The folders in a folder, by name; hidden ones are nobody's models.
+/// The folders in a folder, by name.
 fn folders(path: &Path) -> Result<Vec<(String, PathBuf)>, HubError> {
+    let entries = entries(path)?.into_iter();
+    Ok(entries.filter(|(_, path)| path.is_dir()).collect())
+}
+
+/// What is in a folder, by name; what is hidden is nobody's model.
+fn entries(path: &Path) -> Result<Vec<(String, PathBuf)>, HubError> {
     let refuse = |source| HubError::Unreadable {
         path: path.to_owned(),
         source,
@@ -142,15 +164,15 @@ fn folders(path: &Path) -> Result<Vec<(String, PathBuf)>, HubError> {
     if !path.exists() {
         return Ok(Vec::new());
     }
-    let mut folders = Vec::new();
+    let mut entries = Vec::new();
     for entry in fs::read_dir(path).map_err(refuse)? {
         let entry = entry.map_err(refuse)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if entry.path().is_dir() && !name.starts_with('.') {
-            folders.push((name, entry.path()));
+        if !name.starts_with('.') {
+            entries.push((name, entry.path()));
         }
     }
-    Ok(folders)
+    Ok(entries)
 }
 
 #[cfg(test)]
@@ -176,10 +198,12 @@ mod tests {
                 fs::write(folder.join(INDEX), "{}").unwrap();
             }
         }
+        fs::write(place.path().join("owner/dream.safetensors"), "").unwrap();
+        fs::write(place.path().join("notes.txt"), "").unwrap();
         let models = ModelsFolder::at(place.path().to_owned());
         let listed = models.list(inspect).unwrap();
         let ids: Vec<&str> = listed.iter().map(|model| model.id.as_str()).collect();
-        assert_eq!(ids, ["own", "owner/name"]);
+        assert_eq!(ids, ["own", "owner/dream.safetensors", "owner/name"]);
         assert!(listed.iter().all(|model| !model.usable));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::HubError;
 use super::client::Repository;
-use crate::model::{DEFAULTS_FILE, ModelFolder, PartKind, WEIGHT_STEMS};
+use crate::model::{DEFAULTS_FILE, ModelFolder, PartKind, WEIGHT_STEMS, index_names};
 
 /// The file that says what a diffusers repository is.
 pub(super) const INDEX: &str = "model_index.json";
@@ -138,9 +138,8 @@ fn weights(
             if there(&single) {
                 return Some((variant, vec![single]));
             }
-            let index = format!("{folder}/{stem}.safetensors.index{suffix}.json");
-            if there(&index) {
-                let stem = format!("{folder}/{stem}");
+            let stem = format!("{folder}/{stem}");
+            if let Some(index) = index_names(&stem, &suffix).into_iter().find(there) {
                 let shards = names
                     .iter()
                     .filter(|name| is_shard(name, &stem, &suffix))
@@ -213,5 +212,17 @@ mod tests {
         let mut expected = files[3..6].to_vec();
         expected.sort_unstable();
         assert_eq!(half, expected);
+    }
+
+    /// Older versions of diffusers put the variant elsewhere in the index's name.
+    #[test]
+    fn shards_of_older_versions_are_found() {
+        let files = [
+            "unet/diffusion_pytorch_model.safetensors.fp16.index.json",
+            "unet/diffusion_pytorch_model-00001-of-00002.fp16.safetensors",
+            "unet/diffusion_pytorch_model-00002-of-00002.fp16.safetensors",
+        ];
+        assert_eq!(chosen(&files, Some(Variant::Fp16)).unwrap(), files);
+        assert_eq!(chosen(&files, None).unwrap(), files);
     }
 }

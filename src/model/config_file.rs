@@ -71,6 +71,15 @@ impl ConfigFile {
         }
     }
 
+    /// Fields that no file of their own holds; complaints name the file at `path`.
+    pub fn of_fields(path: &Path, fields: Map<String, Value>) -> Self {
+        Self {
+            path: path.to_owned(),
+            within: String::new(),
+            fields,
+        }
+    }
+
     /// Where the file is.
     pub fn path(&self) -> &Path {
         &self.path

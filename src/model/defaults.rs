@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{ConfigFile, Family, ModelError, ModelFolder};
+use super::{ConfigFile, Family, ModelError};
 use crate::protocol::{Finish, MAX_GUIDANCE_SCALE, MIN_STRENGTH, ModelDefaults, PhotoDefaults};
 
-/// The file in a model's folder that says what the model wants. It may be absent.
+/// The file in a model's folder that says what the model wants; beside a single file it is called
+/// after that, as in `dream.impasto.json`. It may be absent.
 pub const DEFAULTS_FILE: &str = "impasto.json";
 
 /// The fields of [`DEFAULTS_FILE`], and those of its `photo`.
@@ -122,18 +123,14 @@ impl Defaults {
         }
     }
 
-    /// What a folder wants: its family's row, and what its `impasto.json` says instead.
+    /// What a model wants: its family's row, and what the file at this path says instead, where
+    /// there is one.
     ///
     /// # Errors
     /// `Config` for a field that is unknown, out of its range, or against another; `Json` for a
     /// file that is not JSON.
-    pub fn of_folder(
-        folder: &ModelFolder,
-        family: Family,
-        embeds_guidance: bool,
-    ) -> Result<Self, ModelError> {
-        let path = folder.path().join(DEFAULTS_FILE);
-        Self::of_family(family, embeds_guidance).overridden_by(&path)
+    pub fn of_file(path: &Path, family: Family, embeds_guidance: bool) -> Result<Self, ModelError> {
+        Self::of_family(family, embeds_guidance).overridden_by(path)
     }
 
     fn overridden_by(mut self, path: &Path) -> Result<Self, ModelError> {

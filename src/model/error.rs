@@ -65,7 +65,7 @@ pub enum ModelError {
     },
     /// A tensor that the configuration calls for is not in the weights.
     #[error(
-        "{} has no tensor `{tensor}`: the weights do not belong to the config.json beside them",
+        "{} has no tensor `{tensor}`, which the model's configuration calls for",
         path.display()
     )]
     MissingTensor {
@@ -76,7 +76,7 @@ pub enum ModelError {
     },
     /// A tensor is there with another shape than the configuration calls for.
     #[error(
-        "{}: tensor `{tensor}` has shape {found:?}, but config.json calls for {expected:?}",
+        "{}: tensor `{tensor}` has shape {found:?}, but the configuration calls for {expected:?}",
         path.display()
     )]
     WrongShape {
@@ -118,9 +118,25 @@ pub enum ModelError {
         /// The file or folder.
         path: PathBuf,
         /// What it is.
-        what: &'static str,
+        what: String,
         /// What to do about it.
-        way_out: &'static str,
+        way_out: String,
+    },
+    /// A checkpoint in a single file that cannot be used as a model.
+    #[error("{} is a single-file checkpoint {reason}", path.display())]
+    Checkpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, and what to do about it.
+        reason: String,
+    },
+    /// A file or folder cannot be written.
+    #[error("cannot write {}: {source}", path.display())]
+    Unwritable {
+        /// The file or folder.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
     },
     /// A LoRA file has a key that fits nothing in the model.
     #[error("LoRA {}: `{key}` {reason}", path.display())]

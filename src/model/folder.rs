@@ -1,44 +1,75 @@
-//! A diffusers folder: `model_index.json`, the component folders and their weight files.
+//! A model's files: a diffusers folder with `model_index.json` and the component folders, or one
+//! checkpoint with all of them, perhaps with other parts beside it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use candle_core::{DType, Device};
 use serde_json::Value;
 
-use super::not_a_folder::other_than_a_folder;
-use super::{ConfigFile, ModelError, SafetensorsFile, Weights};
+use super::config_file::read_text;
+use super::not_a_folder::{Given, given};
+use super::other_autoencoder::other_autoencoder;
+use super::single_file::{SingleFile, refiner};
+use super::{Autoencoder, ClipTokenizer, Component, ConfigFile, ModelError, Supplied};
 
-/// Weight files by the name that diffusers and transformers give them.
-pub const WEIGHT_STEMS: [&str; 2] = ["diffusion_pytorch_model", "model"];
-
-/// A model folder, its index read.
+/// A model folder, its index read; or a checkpoint in a single file, which is a folder in all but
+/// this.
 #[derive(Debug, Clone)]
 pub struct ModelFolder {
     path: PathBuf,
     index: ConfigFile,
     pipeline_class: String,
     classes: BTreeMap<String, String>,
-}
-
-/// A folder inside the model folder, such as `unet`.
-#[derive(Debug, Clone)]
-pub struct Component {
-    name: String,
-    path: PathBuf,
+    single_file: Option<Arc<SingleFile>>,
+    supplied: Supplied,
 }
 
 impl ModelFolder {
-    /// Reads the index of a model folder.
+    /// Reads the index of a model folder, or the header of a checkpoint in a single file.
     ///
     /// # Errors
     /// `Missing` when there is no folder or no `model_index.json` in it, `NoFolder` where something
-    /// else lies there; `Json` or `Config` when
+    /// else lies there, `Checkpoint` for a single file that cannot be used; `Json` or `Config` when
     /// the index is not one.
     pub fn open(path: &Path) -> Result<Self, ModelError> {
-        if let Some(error) = other_than_a_folder(path) {
-            return Err(error);
+        Self::open_with(path, &Supplied::default())
+    }
+
+    /// The same, with what is given beside the model's own files.
+    ///
+    /// # Errors
+    /// Those of [`ModelFolder::open`], and `NoFolder` for a diffusers folder to which a single
+    /// file's tokenizer or prediction is given.
+    pub fn open_with(path: &Path, supplied: &Supplied) -> Result<Self, ModelError> {
+        if let Given::SingleFile = given(path)? {
+            let single_file = SingleFile::open(path, supplied)?;
+            let folder = Self::from_index(path, single_file.index())?;
+            return Ok(Self {
+                single_file: Some(Arc::new(single_file)),
+                supplied: supplied.clone(),
+                ..folder
+            });
         }
+        let index = Self::read_index(path)?;
+        let unused = [
+            ("--tokenizer", supplied.tokenizer.is_some()),
+            ("--prediction", supplied.prediction.is_some()),
+        ];
+        if let Some((flag, _)) = unused.into_iter().find(|(_, given)| *given) {
+            return Err(ModelError::NoFolder {
+                path: path.to_owned(),
+                what: "a diffusers folder, which has its own tokenizer and scheduler".to_owned(),
+                way_out: format!("leave {flag} out"),
+            });
+        }
+        Ok(Self {
+            supplied: supplied.clone(),
+            ..Self::from_index(path, index)?
+        })
+    }
+
+    fn read_index(path: &Path) -> Result<ConfigFile, ModelError> {
         if !path.is_dir() {
             return Err(ModelError::Missing {
                 path: path.to_owned(),
@@ -54,7 +85,7 @@ impl ModelFolder {
                         .to_owned(),
             });
         }
-        Self::from_index(path, ConfigFile::read(&index_path)?)
+        ConfigFile::read(&index_path)
     }
 
     /// A model folder with this index, whether its files are there yet or not.
@@ -64,12 +95,7 @@ impl ModelFolder {
     pub fn from_index(path: &Path, index: ConfigFile) -> Result<Self, ModelError> {
         let pipeline_class = index.or("_class_name", String::new())?;
         if index.or("requires_aesthetics_score", false)? {
-            return Err(ModelError::NoFolder {
-                path: path.to_owned(),
-                what: "SDXL's refiner, which only goes over pictures of the base model (it wants an \
-                       aesthetics score)",
-                way_out: "give the base model, which paints without it",
-            });
+            return Err(refiner(path));
         }
         let mut classes = BTreeMap::new();
         for (name, value) in index.fields() {
@@ -82,22 +108,57 @@ impl ModelFolder {
                 _ => return Err(index.refuse(name, "should be a library and a class")),
             }
         }
+        // SDXL's refiner has the second text encoder alone.
+        let reads_with = |name: &str| classes.contains_key(name);
+        if pipeline_class.contains("XL")
+            && reads_with("text_encoder_2")
+            && !reads_with("text_encoder")
+        {
+            return Err(refiner(path));
+        }
         Ok(Self {
             path: path.to_owned(),
             index,
             pipeline_class,
             classes,
+            single_file: None,
+            supplied: Supplied::default(),
         })
     }
 
-    /// Where the folder is.
+    /// Where the folder is, or the single file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The last part of the path: what people call the model.
+    /// The last part of the path, without a file's ending: what people call the model.
     pub fn name(&self) -> String {
-        folder_name(&self.path)
+        match (&self.single_file, self.path.file_stem()) {
+            (Some(_), Some(stem)) => stem.to_string_lossy().into_owned(),
+            _ => folder_name(&self.path),
+        }
+    }
+
+    /// True for a checkpoint in a single file.
+    pub fn is_single_file(&self) -> bool {
+        self.single_file.is_some()
+    }
+
+    /// What was taken for what the files do not say, each in one sentence.
+    pub fn notices(&self) -> &[String] {
+        match &self.single_file {
+            Some(file) => file.notices(),
+            None => &[],
+        }
+    }
+
+    /// Where a file about the model is, if there is one: in the folder, or beside the single file
+    /// under both their names.
+    pub fn file(&self, name: &str) -> PathBuf {
+        match &self.single_file {
+            Some(_) => self.path.with_extension(name),
+            None => self.path.join(name),
+        }
     }
 
     /// The pipeline class that the index names, such as `StableDiffusionPipeline`.
@@ -143,12 +204,130 @@ impl ModelFolder {
         })
     }
 
-    /// A component's folder.
+    /// A component's folder, or what the single file has of it.
     ///
     /// # Errors
     /// `Missing` when it is not there.
     pub fn component(&self, name: &str) -> Result<Component, ModelError> {
-        Component::at(&self.path.join(name))
+        let Some(file) = &self.single_file else {
+            return Component::at(&self.path.join(name));
+        };
+        match file.part(name) {
+            Some(part) => Ok(Component::inside(name, &self.path, part.clone())),
+            None => Err(ModelError::Checkpoint {
+                path: self.path.clone(),
+                reason: format!("without `{name}`: only a folder may have it"),
+            }),
+        }
+    }
+
+    /// The autoencoder and its class: the one that was given beside the model, or its own.
+    ///
+    /// # Errors
+    /// Those of [`ModelFolder::class`] and [`ModelFolder::component`]; where another was given,
+    /// what is wrong with that.
+    pub fn autoencoder(&self) -> Result<(Component, String), ModelError> {
+        if let Some(path) = &self.supplied.vae {
+            return other_autoencoder(path, self.scaling_factor());
+        }
+        let named = self.class("vae", &Autoencoder::CLASSES)?;
+        let component = self.component("vae")?;
+        // A folder that was put in the place of the model's own says itself what it is.
+        let own: Option<String> = component.config()?.optional("_class_name")?;
+        let own = own.filter(|class| Autoencoder::CLASSES.contains(&class.as_str()));
+        Ok((component, own.unwrap_or_else(|| named.to_owned())))
+    }
+
+    /// What the model's latents are multiplied with, for an autoencoder whose file does not say.
+    fn scaling_factor(&self) -> f64 {
+        let own = self.component("vae").and_then(|vae| vae.config());
+        let own = own.and_then(|config| match config.optional::<String>("_class_name")? {
+            Some(class) if class == "AutoencoderKL" => config.optional("scaling_factor"),
+            _ => Ok(None),
+        });
+        let usual = match self.classes.contains_key("text_encoder_2") {
+            true => 0.13025,
+            false => 0.18215,
+        };
+        own.ok().flatten().unwrap_or(usual)
+    }
+
+    /// A tokenizer, for prompts of at most `max_length` tokens: the model's own, or for a single
+    /// file, which has none, the one that was given, or else CLIP's own vocabulary.
+    ///
+    /// # Errors
+    /// `UnknownClass` or `Config` when the index names no tokenizer of CLIP's kind, `Checkpoint`
+    /// for a file whose words are others, and the folder's own troubles.
+    pub fn tokenizer(&self, name: &str, max_length: usize) -> Result<ClipTokenizer, ModelError> {
+        self.class(name, &ClipTokenizer::CLASSES)?;
+        let Some(file) = &self.single_file else {
+            return ClipTokenizer::load(self.component(name)?.path(), max_length);
+        };
+        let tokenizer = match self.supplied_tokenizer() {
+            Some(folder) => ClipTokenizer::load(&folder, max_length)?,
+            None => {
+                file.check_words()?;
+                ClipTokenizer::of_clip(max_length)?
+            }
+        };
+        Ok(match self.pads_with_first_word(name) {
+            true => tokenizer.padded_with(0),
+            false => tokenizer,
+        })
+    }
+
+    /// What is wrong with a single file's words, before gigabytes are read.
+    ///
+    /// # Errors
+    /// `Checkpoint` for a file whose words are others than CLIP's, where no tokenizer was given.
+    pub(super) fn check_words(&self) -> Result<(), ModelError> {
+        match &self.single_file {
+            Some(file) if self.supplied.tokenizer.is_none() => file.check_words(),
+            _ => Ok(()),
+        }
+    }
+
+    /// The folder of the tokenizer that was given beside a single file.
+    pub(super) fn supplied_tokenizer(&self) -> Option<PathBuf> {
+        let given = self.supplied.tokenizer.as_deref()?;
+        let inner = given.join("tokenizer");
+        Some(match inner.is_dir() {
+            true => inner,
+            false => given.to_owned(),
+        })
+    }
+
+    /// Whether a single file's tokenizer of this name pads prompts with the first word of its
+    /// vocabulary, as OpenCLIP does.
+    pub(super) fn pads_with_first_word(&self, tokenizer: &str) -> bool {
+        let encoder = tokenizer.replace("tokenizer", "text_encoder");
+        let file = self.single_file.as_ref();
+        file.is_some_and(|file| file.pads_with_first_word(&encoder))
+    }
+
+    /// The scheduler's settings, and their text.
+    ///
+    /// # Errors
+    /// `Missing`, `Unreadable` or `Json`.
+    pub(super) fn scheduler(&self) -> Result<(ConfigFile, String), ModelError> {
+        if let Some(file) = &self.single_file {
+            let config = file.scheduler();
+            let text = Value::Object(config.fields().clone()).to_string();
+            return Ok((config, text));
+        }
+        let path = self.path.join("scheduler/scheduler_config.json");
+        Ok((ConfigFile::read(&path)?, read_text(&path)?))
+    }
+
+    /// The text of `model_index.json`, with this class of autoencoder.
+    pub(super) fn index_with(&self, autoencoder: &str) -> Value {
+        let mut fields = self.index.fields().clone();
+        if let Some(Value::Array(pair)) = fields.get_mut("vae")
+            && let Some(class) = pair.last_mut()
+        {
+            *class = Value::String(autoencoder.to_owned());
+        }
+        Value::Object(fields)
     }
 }
 
@@ -159,144 +338,4 @@ pub(super) fn folder_name(path: &Path) -> String {
         .file_name()
         .map(|name| name.to_string_lossy().into_owned())
         .unwrap_or_default()
-}
-
-impl Component {
-    /// A component's folder by its path, wherever it is.
-    ///
-    /// # Errors
-    /// `Missing` when it is not there.
-    pub fn at(path: &Path) -> Result<Self, ModelError> {
-        let name = path
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned());
-        let name = name.unwrap_or_default();
-        if path.is_dir() {
-            return Ok(Self {
-                name,
-                path: path.to_owned(),
-            });
-        }
-        Err(ModelError::Missing {
-            path: path.to_owned(),
-            hint: format!("copy the model's `{name}` folder there"),
-        })
-    }
-
-    /// The component's name, such as `unet`.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Where its folder is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Its `config.json`.
-    ///
-    /// # Errors
-    /// `Missing`, `Unreadable` or `Json`.
-    pub fn config(&self) -> Result<ConfigFile, ModelError> {
-        ConfigFile::read(&self.path.join("config.json"))
-    }
-
-    /// Its `config.json`, which must say that it is a `class`.
-    ///
-    /// # Errors
-    /// `UnknownClass` when the file names another class, and those of [`Component::config`].
-    pub fn config_of(&self, class: &str) -> Result<ConfigFile, ModelError> {
-        let config = self.config()?;
-        match config.optional::<String>("_class_name")? {
-            Some(found) if found != class => Err(ModelError::UnknownClass {
-                path: config.path().to_owned(),
-                component: self.name.clone(),
-                class: found,
-                supported: class.to_owned(),
-            }),
-            _ => Ok(config),
-        }
-    }
-
-    /// Opens the weight files: one file, or the shards that an index lists. Where the same
-    /// weights are there in several precisions (`*.fp16.safetensors`), the one nearest to
-    /// `dtype` is taken.
-    ///
-    /// # Errors
-    /// `Missing` when there are none, and the files' own troubles.
-    pub fn weights(&self, device: &Device, dtype: DType) -> Result<Weights, ModelError> {
-        let variants: [&str; 4] = match dtype {
-            DType::F16 => [".fp16", "", ".bf16", ".fp32"],
-            DType::BF16 => [".bf16", "", ".fp16", ".fp32"],
-            _ => ["", ".fp32", ".bf16", ".fp16"],
-        };
-        for variant in variants {
-            for stem in WEIGHT_STEMS {
-                let single = self.path.join(format!("{stem}{variant}.safetensors"));
-                if single.is_file() {
-                    let files = vec![SafetensorsFile::open(&single)?];
-                    return Ok(Weights::new(&single, files, device, dtype));
-                }
-                let index = self
-                    .path
-                    .join(format!("{stem}.safetensors.index{variant}.json"));
-                if index.is_file() {
-                    return Ok(Weights::new(&index, self.shards(&index)?, device, dtype));
-                }
-            }
-        }
-        let expected = if self.path.join("pytorch_model.bin").is_file()
-            || self.path.join("diffusion_pytorch_model.bin").is_file()
-        {
-            "there are only .bin weights: save them again with safe_serialization=True"
-        } else {
-            "copy the component's weights there, as safetensors"
-        };
-        // What transformers saves does not name its class as diffusers does.
-        let of_diffusers = self
-            .config()
-            .is_ok_and(|config| config.fields().contains_key("_class_name"));
-        let stem = if of_diffusers {
-            WEIGHT_STEMS[0]
-        } else {
-            WEIGHT_STEMS[1]
-        };
-        Err(ModelError::Missing {
-            path: self.path.join(format!("{stem}.safetensors")),
-            hint: expected.to_owned(),
-        })
-    }
-
-    fn shards(&self, index: &Path) -> Result<Vec<SafetensorsFile>, ModelError> {
-        let index = ConfigFile::read(index)?;
-        let map: BTreeMap<String, String> = index.optional("weight_map")?.ok_or_else(|| {
-            index.refuse("weight_map", "is absent: it should name each tensor's file")
-        })?;
-        let mut names: Vec<&String> = map.values().collect();
-        names.sort();
-        names.dedup();
-        if names
-            .iter()
-            .any(|name| Path::new(name.as_str()).components().count() != 1)
-        {
-            return Err(index.refuse("weight_map", "names a file outside its own folder"));
-        }
-        let files = names
-            .into_iter()
-            .map(|name| SafetensorsFile::open(&self.path.join(name)))
-            .collect::<Result<Vec<_>, _>>()?;
-        for (tensor, name) in &map {
-            let path = self.path.join(name);
-            if !files
-                .iter()
-                .any(|file| file.path() == path && file.info(tensor).is_some())
-            {
-                return Err(ModelError::MissingTensor {
-                    path,
-                    tensor: tensor.clone(),
-                });
-            }
-        }
-        Ok(files)
-    }
 }

@@ -1,5 +1,5 @@
-//! What a model folder is and what it lacks, from its configuration and the headers of its
-//! weights: quick even where the weights are larger than memory.
+//! What a model folder, or a single file, is and what it lacks, from its configuration and the
+//! headers of its weights: quick even where the weights are larger than memory.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::family::{SchedulerTraits, Traits};
 use super::fit::{TextWidths, check_latents, check_text};
 use super::{
-    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, ConfigFile, Defaults,
-    Family, ModelError, ModelFolder, PARTS, SchedulerFile, UNet2DConditionModel, UNetConfig,
-    Weights,
+    Autoencoder, ClipTextConfig, ClipTextModel, Component, ConfigFile, DEFAULTS_FILE, Defaults,
+    Family, ModelError, ModelFolder, PARTS, SchedulerFile, Supplied, UNet2DConditionModel,
+    UNetConfig, Weights,
 };
 
 /// What `impasto model check` tells about a folder.
@@ -78,13 +78,21 @@ pub struct ComponentReport {
     pub unexpected_tensors: Vec<String>,
 }
 
-/// Looks into a folder without loading its weights.
+/// Looks into a folder, or a single file, without loading its weights.
 ///
 /// # Errors
-/// Only when the folder has no readable `model_index.json`: everything else that is wrong is in
-/// the report.
+/// Only when the folder has no readable `model_index.json`, or the file is no checkpoint with all
+/// parts: everything else that is wrong is in the report.
 pub fn inspect(folder: &Path) -> Result<ModelReport, ModelError> {
-    let folder = ModelFolder::open(folder)?;
+    inspect_with(folder, &Supplied::default())
+}
+
+/// The same, with what is given beside the model's own files.
+///
+/// # Errors
+/// Those of [`inspect`].
+pub fn inspect_with(folder: &Path, supplied: &Supplied) -> Result<ModelReport, ModelError> {
+    let folder = ModelFolder::open_with(folder, supplied)?;
     let mut inspection = Inspection {
         report: ModelReport {
             name: folder.name(),
@@ -109,7 +117,7 @@ pub fn inspect(folder: &Path) -> Result<ModelReport, ModelError> {
             scheduler: None,
             defaults: None,
             sampler: None,
-            notices: Vec::new(),
+            notices: folder.notices().to_vec(),
             problems: Vec::new(),
         },
         folder,
@@ -169,8 +177,10 @@ impl Inspection {
         });
         self.report.family = Some(family);
         let embeds_guidance = unet.time_cond_proj_dim.is_some();
-        self.report.defaults =
-            self.note(|this| Defaults::of_folder(&this.folder, family, embeds_guidance));
+        self.report.defaults = self.note(|this| {
+            let path = this.folder.file(DEFAULTS_FILE);
+            Defaults::of_file(&path, family, embeds_guidance)
+        });
     }
 
     /// Runs one part of the inspection; its error becomes a problem.
@@ -195,8 +205,7 @@ impl Inspection {
     }
 
     fn vae(&mut self) -> Result<Autoencoder, ModelError> {
-        let class = self.folder.class("vae", &Autoencoder::CLASSES)?.to_owned();
-        let component = self.folder.component("vae")?;
+        let (component, class) = self.folder.autoencoder()?;
         let config = component.config_of(&class)?;
         self.network(&component, &class, |weights| {
             Autoencoder::load(&class, &config, weights)
@@ -216,9 +225,8 @@ impl Inspection {
             ClipTextModel::load(&config, weights, with_projection)
         })?;
         self.note(|this| {
-            this.folder.class(tokenizer, &ClipTokenizer::CLASSES)?;
-            let component = this.folder.component(tokenizer)?;
-            let tokenizer = ClipTokenizer::load(component.path(), config.max_position_embeddings)?;
+            let positions = config.max_position_embeddings;
+            let tokenizer = this.folder.tokenizer(tokenizer, positions)?;
             this.report.prompt_tokens = Some(tokenizer.max_length());
             Ok(())
         });
@@ -251,15 +259,10 @@ impl Inspection {
             unexpected_tensors: weights.untouched(),
             ..ComponentReport::default()
         };
-        for file in weights.files() {
-            for name in file.names() {
-                let Some(info) = file.info(&name) else {
-                    continue;
-                };
-                report.parameters += info.shape.iter().product::<usize>() as u64;
-                report.bytes += (info.data_offsets.1 - info.data_offsets.0) as u64;
-                report.dtypes.insert(format!("{:?}", info.dtype));
-            }
+        for tensor in weights.stored() {
+            report.parameters += tensor.numbers() as u64;
+            report.bytes += tensor.bytes() as u64;
+            report.dtypes.insert(format!("{:?}", tensor.info.dtype));
         }
         self.report.components.push(report);
         Ok(network)

@@ -1,4 +1,4 @@
-//! A whole model from a diffusers folder.
+//! A whole model from a diffusers folder or a single file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,8 +10,9 @@ use super::family::Traits;
 use super::fit::{TextWidths, check_latents, check_text, check_tokens};
 use super::lora::Lora;
 use super::{
-    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, Defaults, Family,
-    LoraChoice, ModelError, ModelFolder, SchedulerFile, UNet2DConditionModel, UNetConfig,
+    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, DEFAULTS_FILE, Defaults,
+    Family, LoraChoice, ModelError, ModelFolder, SchedulerFile, Supplied, UNet2DConditionModel,
+    UNetConfig,
 };
 
 /// How a model is to be loaded.
@@ -27,6 +28,8 @@ pub struct LoadOptions {
     /// Another UNet in the model's folder, such as `unet_lcm`, that paints instead of `unet`.
     /// `unet` then only inverts.
     pub painting_unet: Option<String>,
+    /// What is given beside the model's own files.
+    pub supplied: Supplied,
 }
 
 impl LoadOptions {
@@ -41,6 +44,7 @@ impl LoadOptions {
             dtype,
             loras: Vec::new(),
             painting_unet: None,
+            supplied: Supplied::default(),
         }
     }
 }
@@ -75,6 +79,8 @@ pub struct Model {
     pub family: Family,
     /// What its pictures look best with.
     pub defaults: Defaults,
+    /// What was taken for what the files do not say, each in one sentence.
+    pub notices: Vec<String>,
     /// SDXL: without a negative prompt, its embeddings are zeros instead of the empty prompt's.
     pub force_zeros_for_empty_prompt: bool,
     /// InstructPix2Pix: the photo's latents are scaled as the noise's are (CosXL-Edit).
@@ -95,13 +101,17 @@ pub struct TextEncoders<'a> {
 }
 
 impl Model {
-    /// Reads a diffusers folder, checks that its parts fit together and prepares its networks.
+    /// Reads a diffusers folder or a single file, checks that its parts fit together and prepares its networks.
     ///
     /// # Errors
     /// One sentence that names the file, and the tensor or field, that is not right.
     pub fn load(folder: &Path, options: &LoadOptions) -> Result<Self, ModelError> {
         check_number_format(options)?;
-        let folder = ModelFolder::open(folder)?;
+        let folder = ModelFolder::open_with(folder, &options.supplied)?;
+        for notice in folder.notices() {
+            tracing::info!("{}: {notice}", folder.name());
+        }
+        folder.check_words()?;
         // A LoRA that is not there should be told before gigabytes are read.
         for choice in &options.loras {
             Lora::open(choice)?;
@@ -116,12 +126,11 @@ impl Model {
         let unet = Arc::clone(painting.plain());
         let config = unet.config();
 
-        let vae_class = folder.class("vae", &Autoencoder::CLASSES)?;
-        let component = folder.component("vae")?;
-        let vae_config = component.config_of(vae_class)?;
-        let vae_dtype = Autoencoder::dtype(vae_class, &vae_config, options.dtype)?;
+        let (component, vae_class) = folder.autoencoder()?;
+        let vae_config = component.config_of(&vae_class)?;
+        let vae_dtype = Autoencoder::dtype(&vae_class, &vae_config, options.dtype)?;
         let weights = component.weights(&options.device, vae_dtype)?;
-        let mut vae = Autoencoder::load(vae_class, &vae_config, &weights)?;
+        let mut vae = Autoencoder::load(&vae_class, &vae_config, &weights)?;
         let (first, tokenizer) = load_text(&folder, ["text_encoder", "tokenizer"], options)?;
         let second = folder
             .classes()
@@ -150,7 +159,7 @@ impl Model {
             vae.ignore_shift();
         }
         let embeds_guidance = config.time_cond_proj_dim.is_some();
-        let defaults = Defaults::of_folder(&folder, family, embeds_guidance)?;
+        let defaults = Defaults::of_file(&folder.file(DEFAULTS_FILE), family, embeds_guidance)?;
         let mut model = Self {
             adaptable: AdaptableNetworks {
                 unet: painting,
@@ -168,6 +177,7 @@ impl Model {
             name: folder.name(),
             family,
             defaults,
+            notices: folder.notices().to_vec(),
             force_zeros_for_empty_prompt: folder.flag("force_zeros_for_empty_prompt", true)?,
             is_cosxl_edit: folder.flag("is_cosxl_edit", false)?,
             device: options.device.clone(),
@@ -298,18 +308,16 @@ fn load_text(
     options: &LoadOptions,
 ) -> Result<(Adaptable<ClipTextModel>, ClipTokenizer), ModelError> {
     let class = folder.class(encoder, &ClipTextModel::CLASSES)?;
-    folder.class(tokenizer, &ClipTokenizer::CLASSES)?;
     let component = folder.component(encoder)?;
     let config_file = component.config()?;
     let config = ClipTextConfig::read(&config_file)?;
+    let (positions, vocabulary) = (config.max_position_embeddings, config.vocab_size);
+    let tokenizer = folder.tokenizer(tokenizer, positions)?;
     let weights = component.weights(&options.device, options.dtype)?;
     let with_projection = class == "CLIPTextModelWithProjection";
-    let (positions, vocabulary) = (config.max_position_embeddings, config.vocab_size);
     let model = Adaptable::new(weights, move |weights| {
         ClipTextModel::load(&config, weights, with_projection)
     })?;
-    let component = folder.component(tokenizer)?;
-    let tokenizer = ClipTokenizer::load(component.path(), positions)?;
     check_tokens(&config_file, vocabulary, &tokenizer)?;
     Ok((model, tokenizer))
 }

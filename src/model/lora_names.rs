@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use super::Weights;
-use super::sgm_names::diffusers_from_sgm;
+use super::sgm_names::SgmNames;
 
 /// The part of a model that a LoRA changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -190,7 +190,7 @@ const ATTENTION: [(&str, &str); 4] = [
 /// naming can be turned into.
 pub(super) struct WeightNames {
     by_flat_name: HashMap<String, String>,
-    layers_per_block: usize,
+    sgm: SgmNames,
 }
 
 impl WeightNames {
@@ -201,14 +201,16 @@ impl WeightNames {
             .filter_map(|name| Some((name.strip_suffix(".weight")?, name)));
         let flat = modules.map(|(module, name)| (module.replace('.', "_"), name.clone()));
         let by_flat_name: HashMap<String, String> = flat.collect();
-        let layers_per_block = (0..)
-            .take_while(|layer| {
-                by_flat_name.contains_key(&format!("down_blocks_0_resnets_{layer}_conv1"))
-            })
-            .count();
+        let layers_of = |block: usize| {
+            let has = |layer: &usize| {
+                by_flat_name.contains_key(&format!("down_blocks_{block}_resnets_{layer}_conv1"))
+            };
+            (0..).take_while(has).count()
+        };
+        let layers_per_block = (0..).map(layers_of).take_while(|layers| *layers > 0);
         Self {
+            sgm: SgmNames::new(layers_per_block.collect(), '_'),
             by_flat_name,
-            layers_per_block,
         }
     }
 
@@ -226,7 +228,7 @@ impl WeightNames {
             // Text encoders may or may not have the outer module's name, on either side.
             Some(format!("text_model_{flat}")),
             flat.strip_prefix("text_model_").map(str::to_owned),
-            diffusers_from_sgm(&flat, self.layers_per_block),
+            self.sgm.diffusers(&flat),
             Some(flat.clone()),
         ];
         candidates

@@ -1,7 +1,8 @@
-//! Networks read from diffusers folders.
+//! Networks read from diffusers folders and single files.
 //!
 //! [`Model::load`] reads a folder as Python's diffusers writes it: `model_index.json`, and for
-//! each component a `config.json` and safetensors. The networks have the names, shapes and
+//! each component a `config.json` and safetensors; or a checkpoint in a single file, with the names
+//! of Stability's own code, which `single_file/` makes look like a folder. The networks have the names, shapes and
 //! arithmetic of diffusers' classes, over the operations of [`crate::kernels`];
 //! `tests/model_parity.rs` compares them number by number. Nothing here knows about samplers.
 
@@ -15,7 +16,10 @@ mod clip_encoder;
 mod clip_image_processor;
 mod clip_model;
 mod clip_vision;
+mod clip_vocabulary;
+mod component;
 mod config_file;
+mod convert;
 mod defaults;
 mod embeddings;
 mod error;
@@ -30,11 +34,15 @@ mod lora_change;
 mod lora_names;
 mod lora_scale;
 mod not_a_folder;
+mod other_autoencoder;
 mod parts;
 mod resnet;
 mod safetensors_file;
 mod scheduler_file;
 mod sgm_names;
+mod single_file;
+mod stored;
+mod supplied;
 mod tiling;
 mod tokenizer;
 mod transformer;
@@ -52,12 +60,14 @@ pub use clip_encoder::ClipEncoderConfig;
 pub use clip_image_processor::ClipImageProcessor;
 pub use clip_model::ClipModel;
 pub use clip_vision::{ClipVisionConfig, ClipVisionModel};
+pub use component::{Component, WEIGHT_STEMS, index_names};
 pub use config_file::{ConfigFile, PerBlock, SampleSize};
+pub use convert::convert;
 pub use defaults::{DEFAULTS_FILE, Defaults, MAX_STEPS};
 pub use error::ModelError;
 pub use family::Family;
-pub use folder::{Component, ModelFolder, WEIGHT_STEMS};
-pub use inspect::{ComponentReport, ModelReport, inspect};
+pub use folder::ModelFolder;
+pub use inspect::{ComponentReport, ModelReport, inspect, inspect_with};
 pub use load::{LoadOptions, Model, TextEncoders};
 pub use lora::{Lora, LoraChoice};
 pub use lora_change::WeightChange;
@@ -65,6 +75,7 @@ pub use lora_names::Target;
 pub use parts::{PARTS, Part, PartKind};
 pub use safetensors_file::SafetensorsFile;
 pub use scheduler_file::SchedulerFile;
+pub use supplied::{Prediction, Supplied};
 pub use tokenizer::ClipTokenizer;
 pub use unet::{AddedConditioning, UNet2DConditionModel};
 pub use unet_config::{MidBlockType, TextTime, UNetConfig};

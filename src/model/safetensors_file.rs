@@ -10,6 +10,7 @@ use candle_core::{DType, Device, Tensor};
 use safetensors::tensor::{Metadata, TensorInfo};
 
 use super::ModelError;
+use super::stored::{Change, Stored, transposed};
 
 /// The format's own limit on the header, in bytes.
 const LARGEST_HEADER: u64 = 100_000_000;
@@ -133,7 +134,32 @@ impl SafetensorsFile {
     /// `MissingTensor` or `Unreadable`.
     pub fn read_bytes(&self, name: &str) -> Result<Vec<u8>, ModelError> {
         let info = self.info(name).ok_or_else(|| self.missing(name))?;
+        self.read_range(info.data_offsets)
+    }
+
+    /// The bytes of a tensor as the one that is asked for.
+    ///
+    /// # Errors
+    /// `MissingTensor` or `Unreadable`.
+    pub(super) fn read_stored(&self, stored: &Stored) -> Result<Vec<u8>, ModelError> {
+        let info = self
+            .info(&stored.name)
+            .ok_or_else(|| self.missing(&stored.name))?;
         let (start, end) = info.data_offsets;
+        match (stored.change, stored.shape.as_slice()) {
+            (Change::Third(third), _) => {
+                let length = (end - start) / 3;
+                let start = start + third * length;
+                self.read_range((start, start + length))
+            }
+            (Change::Transposed, [columns, rows]) => {
+                Ok(transposed(&self.read_range((start, end))?, *rows, *columns))
+            }
+            _ => self.read_range((start, end)),
+        }
+    }
+
+    fn read_range(&self, (start, end): (usize, usize)) -> Result<Vec<u8>, ModelError> {
         let mut data = vec![0u8; end - start];
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(self.data_start + start as u64))
@@ -152,25 +178,42 @@ impl SafetensorsFile {
         }
     }
 
-    /// Reads a tensor to the CPU, in the number format that it is stored in.
+    /// The number format of a tensor, which must be one that networks are made of.
     ///
     /// # Errors
-    /// `MissingTensor`, `Unreadable`, or `WrongDType` for formats that are not numbers here.
-    pub fn read(&self, name: &str) -> Result<Tensor, ModelError> {
+    /// `MissingTensor`, or `WrongDType` for formats that are not numbers here.
+    pub(super) fn number_format(&self, name: &str) -> Result<DType, ModelError> {
         let info = self.info(name).ok_or_else(|| self.missing(name))?;
-        let dtype = DType::try_from(info.dtype)
+        DType::try_from(info.dtype)
             .ok()
             .filter(|dtype| matches!(dtype, DType::F32 | DType::F16 | DType::BF16 | DType::F64))
             .ok_or_else(|| ModelError::WrongDType {
                 path: self.path.clone(),
                 tensor: name.to_owned(),
                 found: format!("{:?}", info.dtype),
-            })?;
-        let data = self.read_bytes(name)?;
-        Tensor::from_raw_buffer(&data, dtype, &info.shape, &Device::Cpu).map_err(|source| {
+            })
+    }
+
+    /// Reads a tensor to the CPU, in the number format that it is stored in.
+    ///
+    /// # Errors
+    /// `MissingTensor`, `Unreadable`, or `WrongDType` for formats that are not numbers here.
+    pub fn read(&self, name: &str) -> Result<Tensor, ModelError> {
+        let info = self.info(name).ok_or_else(|| self.missing(name))?;
+        self.tensor(&Stored::plain(name, &info.shape))
+    }
+
+    /// Reads a tensor as the one that is asked for, as [`SafetensorsFile::read`] does.
+    ///
+    /// # Errors
+    /// Those of [`SafetensorsFile::read`].
+    pub(super) fn tensor(&self, stored: &Stored) -> Result<Tensor, ModelError> {
+        let dtype = self.number_format(&stored.name)?;
+        let data = self.read_stored(stored)?;
+        Tensor::from_raw_buffer(&data, dtype, &stored.shape, &Device::Cpu).map_err(|source| {
             ModelError::Prepare {
                 path: self.path.clone(),
-                tensor: name.to_owned(),
+                tensor: stored.name.clone(),
                 source: Box::new(source),
             }
         })

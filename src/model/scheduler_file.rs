@@ -1,13 +1,12 @@
 //! What a folder says about its scheduler.
 
-use super::config_file::read_text;
 use super::family::SchedulerTraits;
-use super::{ConfigFile, ModelError, ModelFolder};
+use super::{ModelError, ModelFolder};
 
 /// What a folder says about its scheduler, for the samplers' folder to read.
 #[derive(Debug, Clone)]
 pub struct SchedulerFile {
-    /// The text of `scheduler/scheduler_config.json`.
+    /// The text of `scheduler/scheduler_config.json`, or what it would be.
     pub json: String,
     /// The class that `model_index.json` names; it goes before the one in the scheduler's own file.
     pub class: Option<String>,
@@ -21,10 +20,10 @@ impl SchedulerFile {
     /// # Errors
     /// `Missing`, `Unreadable`, `Json` or `Config`.
     pub(super) fn read(folder: &ModelFolder) -> Result<(Self, SchedulerTraits), ModelError> {
-        let path = folder.path().join("scheduler/scheduler_config.json");
-        let traits = SchedulerTraits::read(&ConfigFile::read(&path)?, folder)?;
+        let (config, json) = folder.scheduler()?;
+        let traits = SchedulerTraits::read(&config, folder)?;
         let file = Self {
-            json: read_text(&path)?,
+            json,
             class: folder.classes().get("scheduler").cloned(),
             pipeline_class: folder.pipeline_class().to_owned(),
         };

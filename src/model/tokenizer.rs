@@ -1,10 +1,10 @@
 //! Prompts to token ids (`transformers.CLIPTokenizer`, over Hugging Face's tokenizers).
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use tokenizers::models::bpe::BPE;
+use tokenizers::models::bpe::{BPE, BpeBuilder, Vocab};
 use tokenizers::normalizers::replace::ReplacePattern;
 use tokenizers::normalizers::{
     Lowercase, NFC, NormalizerWrapper, Replace, Sequence as Normalizers,
@@ -15,6 +15,7 @@ use tokenizers::pre_tokenizers::sequence::Sequence as PreTokenizers;
 use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
 use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
+use super::clip_vocabulary::{BEGIN, ClipVocabulary, END};
 use super::{ConfigFile, ModelError};
 
 /// Words and the pieces around them, as CLIP's vocabulary was made.
@@ -24,7 +25,7 @@ const WORDS: &str =
 /// CLIP's byte-level BPE with its first, last and padding tokens.
 pub struct ClipTokenizer {
     tokenizer: Tokenizer,
-    folder: std::path::PathBuf,
+    folder: PathBuf,
     /// Of an added word that has several vectors (`<cat>`, `<cat>_1`, …) the ids of all of them.
     vectors: HashMap<u32, Vec<u32>>,
     begin: u32,
@@ -56,6 +57,51 @@ impl ClipTokenizer {
         };
         let mut tokenizer = tokenizer;
         let vectors = add_tokens(&mut tokenizer, folder)?;
+        let found = Found {
+            tokenizer,
+            vectors,
+            names,
+            folder: folder.to_owned(),
+            path,
+        };
+        Self::of(found, max_length)
+    }
+
+    /// CLIP's own vocabulary, for prompts of at most `max_length` tokens, first and last included.
+    ///
+    /// # Errors
+    /// `Tokenizer` when that is less than two.
+    pub fn of_clip(max_length: usize) -> Result<Self, ModelError> {
+        let place = PathBuf::from("CLIP's own vocabulary");
+        let clip = ClipVocabulary::unpack()
+            .map_err(|error| refuse(&place, format!("cannot be unpacked: {error}")))?;
+        let numbers = (0u32..).zip(clip.words);
+        let vocab: Vocab = numbers.map(|(number, word)| (word, number)).collect();
+        let bpe = BPE::builder().vocab_and_merges(vocab, clip.merges);
+        let names = SpecialNames::usual();
+        let found = Found {
+            tokenizer: clip_tokenizer(bpe, &names, &place)?,
+            vectors: HashMap::new(),
+            names,
+            folder: place.clone(),
+            path: place,
+        };
+        Self::of(found, max_length)
+    }
+
+    /// The same tokenizer with the word of this number after the end of prompts.
+    pub fn padded_with(self, padding: u32) -> Self {
+        Self { padding, ..self }
+    }
+
+    fn of(found: Found, max_length: usize) -> Result<Self, ModelError> {
+        let Found {
+            mut tokenizer,
+            vectors,
+            names,
+            folder,
+            path,
+        } = found;
         let id = |name: &str| {
             tokenizer.token_to_id(name).ok_or_else(|| {
                 refuse(
@@ -71,7 +117,7 @@ impl ClipTokenizer {
             .map_or(max_length, |own| max_length.min(own));
         if max_length < 2 {
             return Err(refuse(
-                folder,
+                &folder,
                 "prompts must have room for two tokens".to_owned(),
             ));
         }
@@ -82,7 +128,7 @@ impl ClipTokenizer {
             .map_err(|error| refuse(&path, format!("cannot be set up: {error}")))?;
         Ok(Self {
             tokenizer,
-            folder: folder.to_owned(),
+            folder,
             vectors,
             begin,
             end,
@@ -128,6 +174,11 @@ impl ClipTokenizer {
         Ok(all.copied().collect())
     }
 
+    /// The word of this number.
+    pub fn word(&self, number: u32) -> Option<String> {
+        self.tokenizer.id_to_token(number)
+    }
+
     /// Tokens in an encoded prompt.
     pub fn max_length(&self) -> usize {
         self.max_length
@@ -143,6 +194,16 @@ impl ClipTokenizer {
     }
 }
 
+/// A tokenizer before its special tokens are looked up.
+struct Found {
+    tokenizer: Tokenizer,
+    vectors: HashMap<u32, Vec<u32>>,
+    names: SpecialNames,
+    folder: PathBuf,
+    /// What errors name.
+    path: PathBuf,
+}
+
 /// The special tokens as text.
 struct SpecialNames {
     begin: String,
@@ -153,6 +214,17 @@ struct SpecialNames {
 }
 
 impl SpecialNames {
+    /// As in CLIP's own vocabulary.
+    fn usual() -> Self {
+        Self {
+            begin: BEGIN.to_owned(),
+            end: END.to_owned(),
+            padding: END.to_owned(),
+            unknown: END.to_owned(),
+            max_length: None,
+        }
+    }
+
     fn read(folder: &Path) -> Result<Self, ModelError> {
         let mut files = Vec::new();
         for name in ["tokenizer_config.json", "special_tokens_map.json"] {
@@ -178,11 +250,11 @@ impl SpecialNames {
             .filter_map(|file| file.fields().get("model_max_length")?.as_u64())
             .map(|length| usize::try_from(length).unwrap_or(usize::MAX))
             .next();
-        let end = text("eos_token", "<|endoftext|>");
+        let end = text("eos_token", END);
         Ok(Self {
-            begin: text("bos_token", "<|startoftext|>"),
+            begin: text("bos_token", BEGIN),
             padding: text("pad_token", &end),
-            unknown: text("unk_token", "<|endoftext|>"),
+            unknown: text("unk_token", END),
             end,
             max_length,
         })
@@ -200,8 +272,18 @@ fn tokenizer_from_vocab(folder: &Path, names: &SpecialNames) -> Result<Tokenizer
             });
         }
     }
-    let failed = |error: tokenizers::Error| refuse(&vocab, format!("cannot be read: {error}"));
-    let bpe = BPE::from_file(&vocab.to_string_lossy(), &merges.to_string_lossy())
+    let bpe = BPE::from_file(&vocab.to_string_lossy(), &merges.to_string_lossy());
+    clip_tokenizer(bpe, names, &vocab)
+}
+
+/// A tokenizer of CLIP's kind. `path` is what errors name.
+fn clip_tokenizer(
+    bpe: BpeBuilder,
+    names: &SpecialNames,
+    path: &Path,
+) -> Result<Tokenizer, ModelError> {
+    let failed = |error: tokenizers::Error| refuse(path, format!("cannot be read: {error}"));
+    let bpe = bpe
         .continuing_subword_prefix(String::new())
         .end_of_word_suffix("</w>".to_owned())
         .unk_token(names.unknown.clone())
@@ -295,5 +377,27 @@ fn refuse(path: &Path, reason: String) -> ModelError {
     ModelError::Tokenizer {
         path: path.to_owned(),
         reason,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The numbers that transformers gives for openai/clip-vit-large-patch14.
+    #[test]
+    fn clips_own_vocabulary_splits_as_transformers_does() {
+        let tokenizer = ClipTokenizer::of_clip(77).unwrap();
+        assert_eq!(tokenizer.vocab_size(), 49408);
+        let words = tokenizer.words("a photo of a cat").unwrap();
+        assert_eq!(words, [320, 1125, 539, 320, 2368]);
+        let ids = tokenizer.encode("a photo of a cat").unwrap();
+        assert_eq!(ids.len(), 77);
+        assert_eq!(
+            (ids[0], ids[6], ids[7], ids[76]),
+            (49406, 49407, 49407, 49407)
+        );
+        let ids = tokenizer.padded_with(0).encode("a cat").unwrap();
+        assert_eq!((ids[3], ids[4], ids[76]), (49407, 0, 0));
     }
 }

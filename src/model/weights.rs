@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use candle_core::{DType, Device, Tensor};
 
+use safetensors::tensor::TensorInfo;
+
 use super::lora_change::WeightChange;
+use super::stored::{Stored, TensorMap};
 use super::{ModelError, SafetensorsFile};
 
 /// Changes by the name of the weight tensor that they are added to.
@@ -27,7 +30,7 @@ struct Store {
     /// What errors name when a tensor is in none of the files.
     label: PathBuf,
     files: Arc<Vec<SafetensorsFile>>,
-    file_of: Arc<HashMap<String, usize>>,
+    places: Arc<HashMap<String, Place>>,
     device: Device,
     dtype: DType,
     adapters: Adapters,
@@ -38,20 +41,74 @@ struct Store {
     problems: Option<Mutex<Vec<String>>>,
 }
 
+/// Where a tensor lies.
+struct Place {
+    file: usize,
+    stored: Stored,
+}
+
+/// A tensor as it lies in a file.
+pub(super) struct StoredTensor<'a> {
+    /// Its name in the component.
+    pub name: &'a str,
+    pub file: &'a SafetensorsFile,
+    pub stored: &'a Stored,
+    /// What the file says of it, before any change.
+    pub info: &'a TensorInfo,
+}
+
+impl StoredTensor<'_> {
+    /// How many numbers it has.
+    pub fn numbers(&self) -> usize {
+        self.stored.shape.iter().product()
+    }
+
+    /// How many bytes they take in the file.
+    pub fn bytes(&self) -> usize {
+        self.numbers() * self.info.dtype.bitsize() / 8
+    }
+}
+
 impl Weights {
     /// The union of some files. `label` is what errors call the whole: the file itself, or the
     /// index of a sharded set. Floating-point tensors become `dtype` on `device` when read.
     pub fn new(label: &Path, files: Vec<SafetensorsFile>, device: &Device, dtype: DType) -> Self {
-        let mut file_of = HashMap::new();
-        for (number, file) in files.iter().enumerate() {
-            for name in file.names() {
-                file_of.insert(name, number);
-            }
+        let as_they_are = |file: SafetensorsFile| {
+            let names = file.names().into_iter();
+            let plain = names.filter_map(|name| {
+                let stored = Stored::plain(&name, &file.info(&name)?.shape);
+                Some((name, stored))
+            });
+            let map = plain.collect::<TensorMap>();
+            (file, map)
+        };
+        let files = files.into_iter().map(as_they_are).collect();
+        Self::mapped(label, files, device, dtype)
+    }
+
+    /// Tensors that lie in their files as the maps say, perhaps beside those of other components.
+    pub(super) fn mapped(
+        label: &Path,
+        maps: Vec<(SafetensorsFile, TensorMap)>,
+        device: &Device,
+        dtype: DType,
+    ) -> Self {
+        let mut places = HashMap::new();
+        let mut files = Vec::with_capacity(maps.len());
+        for (number, (file, map)) in maps.into_iter().enumerate() {
+            places.extend(map.into_iter().map(|(name, stored)| {
+                let place = Place {
+                    file: number,
+                    stored,
+                };
+                (name, place)
+            }));
+            files.push(file);
         }
         let store = Store {
             label: label.to_owned(),
             files: Arc::new(files),
-            file_of: Arc::new(file_of),
+            places: Arc::new(places),
             device: device.clone(),
             dtype,
             adapters: Adapters::new(),
@@ -71,7 +128,7 @@ impl Weights {
         let store = Store {
             label: self.store.label.clone(),
             files: Arc::clone(&self.store.files),
-            file_of: Arc::clone(&self.store.file_of),
+            places: Arc::clone(&self.store.places),
             device: Device::Cpu,
             // A format that no kernel repacks.
             dtype: DType::F16,
@@ -101,7 +158,7 @@ impl Weights {
         let store = Store {
             label: self.store.label.clone(),
             files: Arc::clone(&self.store.files),
-            file_of: Arc::clone(&self.store.file_of),
+            places: Arc::clone(&self.store.places),
             device: self.store.device.clone(),
             dtype: self.store.dtype,
             adapters,
@@ -140,24 +197,31 @@ impl Weights {
 
     /// True when `name` is a tensor of this module.
     pub fn has(&self, name: &str) -> bool {
-        self.store.file_of.contains_key(&self.full_name(name))
+        self.store.places.contains_key(&self.full_name(name))
     }
 
     /// The shape of a tensor as it is stored.
     pub fn shape(&self, name: &str) -> Option<Vec<usize>> {
-        let full_name = self.full_name(name);
-        let file = self.store.files.get(*self.store.file_of.get(&full_name)?)?;
-        Some(file.info(&full_name)?.shape.clone())
+        let place = self.store.places.get(&self.full_name(name))?;
+        Some(place.stored.shape.clone())
     }
 
     /// The full names of all tensors of the component.
     pub fn names(&self) -> impl Iterator<Item = &String> {
-        self.store.file_of.keys()
+        self.store.places.keys()
     }
 
-    /// The files that the tensors are in.
-    pub fn files(&self) -> &[SafetensorsFile] {
-        &self.store.files
+    /// All tensors of the component as they lie in their files, in no particular order.
+    pub(super) fn stored(&self) -> impl Iterator<Item = StoredTensor<'_>> {
+        self.store.places.iter().filter_map(|(name, place)| {
+            let file = self.store.files.get(place.file)?;
+            Some(StoredTensor {
+                name,
+                file,
+                stored: &place.stored,
+                info: file.info(&place.stored.name)?,
+            })
+        })
     }
 
     /// Reads a tensor of exactly this shape.
@@ -175,19 +239,23 @@ impl Weights {
     pub fn tensor_of_any(&self, name: &str, shapes: &[&[usize]]) -> Result<Tensor, ModelError> {
         let full_name = self.full_name(name);
         let wanted = shapes.first().copied().unwrap_or_default();
-        let file = self.find(&full_name, shapes);
+        let found = self.find(&full_name, shapes);
         lock(&self.store.taken).insert(full_name.clone());
         if let Some(problems) = &self.store.problems {
-            if let Err(error) = file {
-                lock(problems).push(error.to_string());
+            if let Err(error) = found {
+                let mut problems = lock(problems);
+                // A number format that is none here is mostly every tensor's.
+                let again = matches!(error, ModelError::WrongDType { .. }) && !problems.is_empty();
+                if !again {
+                    problems.push(error.to_string());
+                }
             }
             // One number seen as many: nothing is allocated.
             let zero = Tensor::zeros((), self.store.dtype, &self.store.device);
             return self.prepared(zero.and_then(|zero| zero.broadcast_as(wanted)));
         }
-        let file = file?;
-        let stored = file.read(&full_name)?;
-        stored
+        let (file, stored) = found?;
+        file.tensor(stored)?
             .reshape(wanted)
             .and_then(|tensor| tensor.to_dtype(self.store.dtype))
             .and_then(|tensor| tensor.to_device(&self.store.device))
@@ -222,24 +290,29 @@ impl Weights {
         changes.map_or(&[], Vec::as_slice)
     }
 
-    /// The file with this tensor in one of these shapes.
-    fn find(&self, full_name: &str, shapes: &[&[usize]]) -> Result<&SafetensorsFile, ModelError> {
+    /// The file with this tensor in one of these shapes, and where in it the tensor is.
+    fn find(
+        &self,
+        full_name: &str,
+        shapes: &[&[usize]],
+    ) -> Result<(&SafetensorsFile, &Stored), ModelError> {
         let missing = || ModelError::MissingTensor {
             path: self.store.label.clone(),
             tensor: full_name.to_owned(),
         };
-        let number = *self.store.file_of.get(full_name).ok_or_else(missing)?;
-        let file = self.store.files.get(number).ok_or_else(missing)?;
-        let found = &file.info(full_name).ok_or_else(missing)?.shape;
-        if shapes.contains(&found.as_slice()) {
-            return Ok(file);
+        let place = self.store.places.get(full_name).ok_or_else(missing)?;
+        let file = self.store.files.get(place.file).ok_or_else(missing)?;
+        let found = &place.stored.shape;
+        if !shapes.contains(&found.as_slice()) {
+            return Err(ModelError::WrongShape {
+                path: file.path().to_owned(),
+                tensor: full_name.to_owned(),
+                expected: shapes.first().copied().unwrap_or_default().to_vec(),
+                found: found.clone(),
+            });
         }
-        Err(ModelError::WrongShape {
-            path: file.path().to_owned(),
-            tensor: full_name.to_owned(),
-            expected: shapes.first().copied().unwrap_or_default().to_vec(),
-            found: found.clone(),
-        })
+        file.number_format(&place.stored.name)?;
+        Ok((file, &place.stored))
     }
 
     /// The names that have not been read since these weights were opened, sorted: tensors that

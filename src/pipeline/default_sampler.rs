@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::model::{Defaults, ModelError, ModelReport, SchedulerFile, inspect};
+use crate::model::{Defaults, ModelError, ModelReport, SchedulerFile, Supplied, inspect_with};
 use crate::sampler::{Sampler, SamplerError, SchedulerConfig, TimetableRequest, sampler_by_name};
 
 /// A folder's scheduler, with the settings that its pipeline corrects.
@@ -29,13 +29,21 @@ pub(super) fn default_sampler(
     }
 }
 
-/// Looks into a folder without loading its weights: [`inspect`], and whether rooms can paint with
-/// its scheduler.
+/// Looks into a folder without loading its weights: [`inspect_with`], and whether rooms can paint
+/// with its scheduler.
 ///
 /// # Errors
-/// Those of [`inspect`].
+/// Those of [`inspect_with`].
 pub fn check_folder(folder: &Path) -> Result<ModelReport, ModelError> {
-    let mut report = inspect(folder)?;
+    check_model(folder, &Supplied::default())
+}
+
+/// The same for a folder or a single file, with what is given beside its own files.
+///
+/// # Errors
+/// Those of [`inspect_with`].
+pub fn check_model(path: &Path, supplied: &Supplied) -> Result<ModelReport, ModelError> {
+    let mut report = inspect_with(path, supplied)?;
     let Some(file) = &report.scheduler else {
         return Ok(report);
     };

@@ -22,7 +22,7 @@ mod render;
 mod text;
 mod timings;
 
-pub use default_sampler::{check_folder, scheduler_notice};
+pub use default_sampler::{check_folder, check_model, scheduler_notice};
 pub use edit::{Edit, MicroConditioning, PhotoWindow, PromptRegion, RenderSettings};
 pub use embedding::TextEmbedding;
 pub use error::PipelineError;

@@ -283,10 +283,10 @@ fn what_is_no_diffusers_folder_is_named_with_the_way_out() {
     let single = file("dream.safetensors", &[unet]);
     check_message(
         &error(&single),
-        &["dream.safetensors", "single-file", "from_single_file"],
+        &["dream.safetensors", "single-file checkpoint", "UNet"],
     );
     let xl = file("xl.safetensors", &[unet, "conditioner.embedders.0.x"]);
-    check_message(&error(&xl), &["SDXL", "StableDiffusionXLPipeline"]);
+    check_message(&error(&xl), &["xl.safetensors", "single-file checkpoint"]);
     let lora = file("ink.safetensors", &["lora_unet_x.lora_down.weight"]);
     check_message(&error(&lora), &["a LoRA", "--lora"]);
     let inside = tempfile::tempdir().unwrap();
@@ -298,6 +298,10 @@ fn what_is_no_diffusers_folder_is_named_with_the_way_out() {
 
     let folder = Folder::of("sdxl");
     folder.edit_json("model_index.json", "requires_aesthetics_score", true.into());
+    folder.error_names(&["refiner", "base model"]);
+    let folder = Folder::of("sdxl");
+    let nothing = serde_json::json!([null, null]);
+    folder.edit_json("model_index.json", "text_encoder", nothing);
     folder.error_names(&["refiner", "base model"]);
     for name in [UNET, "text_encoder/config.json"] {
         let folder = Folder::of("sd15");

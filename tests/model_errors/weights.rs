@@ -124,6 +124,37 @@ fn shard_without_its_tensor() {
     folder.error_names(&[shard, "up_blocks.1.resnets.0.conv1.weight"]);
 }
 
+/// As diffusers and transformers write a variant's index today, and as diffusers did before.
+#[test]
+fn shards_of_a_variant_are_found_in_every_spelling() {
+    let plain = "unet/diffusion_pytorch_model.safetensors.index.json";
+    for index in [
+        "unet/diffusion_pytorch_model.safetensors.index.fp16.json",
+        "unet/diffusion_pytorch_model.safetensors.fp16.index.json",
+        "unet/model.safetensors.index.fp16.json",
+    ] {
+        for spelling in ["-0000$-of-00002.fp16", ".fp16-0000$-of-00002"] {
+            let folder = Folder::of("sd21");
+            let mut text = std::fs::read_to_string(folder.path(plain)).unwrap();
+            for shard in ["1", "2"] {
+                let old = format!("diffusion_pytorch_model-0000{shard}-of-00002.safetensors");
+                let new = spelling.replace('$', shard);
+                let new = format!("diffusion_pytorch_model{new}.safetensors");
+                text = text.replace(&old, &new);
+                let unet = folder.path("unet");
+                std::fs::rename(unet.join(old), unet.join(new)).unwrap();
+            }
+            std::fs::remove_file(folder.path(plain)).unwrap();
+            std::fs::write(folder.path(index), text).unwrap();
+            assert!(folder.load().is_ok(), "{index} {spelling}");
+            assert!(
+                inspect(folder.dir.path()).unwrap().usable,
+                "{index} {spelling}"
+            );
+        }
+    }
+}
+
 #[test]
 fn shards_outside_the_folder() {
     let folder = Folder::of("sd21");

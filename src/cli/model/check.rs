@@ -1,32 +1,35 @@
-//! `impasto model check`: what a model folder is, and what is wrong with it.
+//! `impasto model check`: what a model folder, or a single file, is, and what is wrong with it.
 
 use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{Failure, find_model, spinner};
+use crate::cli::{Failure, SuppliedFlags, find_model, spinner};
 use crate::model::{Family, ModelReport};
-use crate::pipeline::check_folder;
+use crate::pipeline::check_model;
 
 /// Flags of `model check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// A diffusers folder, or the id of a pulled model
+    /// A diffusers folder, a single-file checkpoint, or the id of a pulled model
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
+    /// What is given beside it.
+    #[command(flatten)]
+    pub supplied: SuppliedFlags,
     /// Prints one JSON object on standard output
     #[arg(long)]
     pub json: bool,
 }
 
-/// Looks into a model folder.
+/// Looks into a model folder, or a single file.
 ///
 /// # Errors
 /// One line that names the file, and the tensor where there is one.
 pub fn run(args: CheckArgs) -> Result<(), Failure> {
     let folder = find_model(Some(&args.model))?;
     let reading = spinner(format!("reading {}", folder.display()));
-    let report = check_folder(&folder).map_err(Failure::usage)?;
+    let report = check_model(&folder, &args.supplied.into()).map_err(Failure::usage)?;
     reading.finish_and_clear();
     if args.json {
         println!(

@@ -1,10 +1,12 @@
 //! `impasto model`: gets models and looks into them.
 
 mod check;
+mod convert;
 mod list;
 mod pull;
 
 pub use check::CheckArgs;
+pub use convert::ConvertArgs;
 pub use list::ListArgs;
 pub use pull::{PullArgs, VariantName};
 
@@ -32,8 +34,10 @@ pub enum ModelAction {
     Pull(PullArgs),
     /// Lists the models that were pulled, or that lie in the models folder
     List(ListArgs),
-    /// Says what a diffusers folder is, and everything that it lacks
+    /// Says what a diffusers folder or a single-file checkpoint is, and everything that it lacks
     Check(CheckArgs),
+    /// Writes a single-file checkpoint as a diffusers folder
+    Convert(ConvertArgs),
 }
 
 /// Runs the action.
@@ -45,5 +49,6 @@ pub fn run(args: ModelArgs) -> Result<(), Failure> {
         ModelAction::Pull(args) => pull::run(&args),
         ModelAction::List(args) => list::run(&args),
         ModelAction::Check(args) => check::run(args),
+        ModelAction::Convert(args) => convert::run(args),
     }
 }
