@@ -21,9 +21,18 @@ pub(super) enum EntryKind {
     Place,
     /// A flattened result.
     Apply,
+    /// A change of settings. The canvas knows nothing of it.
+    Settings,
     /// Going back to an earlier picture. The canvas knows nothing of it: it is the changes
     /// that it made to other entries.
     Revert,
+}
+
+impl EntryKind {
+    /// True for what the canvas has an entry of its own for.
+    pub(super) fn is_on_canvas(self) -> bool {
+        matches!(self, Self::Stroke | Self::Place | Self::Apply)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -31,6 +40,9 @@ struct Entry {
     author: Uuid,
     kind: EntryKind,
     is_active: bool,
+    /// The entry that this one goes on with: undo and redo take both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leader: Option<u64>,
 }
 
 /// The op `seq` took an entry into the picture, or out of it.
@@ -66,10 +78,20 @@ impl History {
     /// The op `id` of `author` brought a new entry into the picture. What the author had undone
     /// cannot be redone after it.
     pub(super) fn push(&mut self, id: u64, author: Uuid, kind: EntryKind) {
+        self.insert(id, author, kind, None);
+    }
+
+    /// The op `id` of `author` goes on with its entry `leader`.
+    pub(super) fn push_after(&mut self, leader: u64, id: u64, author: Uuid, kind: EntryKind) {
+        self.insert(id, author, kind, Some(leader));
+    }
+
+    fn insert(&mut self, id: u64, author: Uuid, kind: EntryKind, leader: Option<u64>) {
         let entry = Entry {
             author,
             kind,
             is_active: false,
+            leader,
         };
         self.entries.insert(id, entry);
         self.undone.remove(&author);
@@ -77,8 +99,15 @@ impl History {
     }
 
     /// True while the entry is in the picture.
-    fn is_active(&self, id: u64) -> bool {
+    pub(super) fn is_active(&self, id: u64) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.is_active)
+    }
+
+    /// The entries that the canvas has, and whether they are in the picture.
+    pub(super) fn on_canvas(&self) -> impl Iterator<Item = (u64, bool)> + '_ {
+        let entries = self.entries.iter();
+        let on_canvas = entries.filter(|(_, entry)| entry.kind.is_on_canvas());
+        on_canvas.map(|(id, entry)| (*id, entry.is_active))
     }
 
     /// What the entry is; none when it is too old to be switched.
@@ -90,7 +119,15 @@ impl History {
     /// else's revert may have switched others.
     pub(super) fn undo_target(&self, author: &Uuid) -> Option<u64> {
         let mut own = self.entries.iter().rev();
-        own.find(|(_, entry)| entry.author == *author && entry.is_active)
+        own.find(|(_, entry)| entry.author == *author && entry.is_active && entry.leader.is_none())
+            .map(|(id, _)| *id)
+    }
+
+    /// The entry that goes on with another one, if one does.
+    pub(super) fn follower(&self, leader: u64) -> Option<u64> {
+        let mut later = self.entries.range(leader + 1..);
+        later
+            .find(|(_, entry)| entry.leader == Some(leader))
             .map(|(id, _)| *id)
     }
 
@@ -147,8 +184,8 @@ impl History {
         changed
     }
 
-    /// What is to be switched so that an entry is in the picture, or out of it. For a revert
-    /// that is also everything that it switched itself.
+    /// What is to be switched so that an entry is in the picture, or out of it: with what goes on
+    /// with it, and for a revert with everything that it switched itself.
     fn switches_of(&self, id: u64, active: bool) -> Vec<Switch> {
         let with_it = self
             .changes
@@ -158,7 +195,9 @@ impl History {
                 entry: change.switch.entry,
                 active: change.switch.active == active,
             });
+        let follower = self.follower(id).map(|entry| Switch { entry, active });
         std::iter::once(Switch { entry: id, active })
+            .chain(follower)
             .chain(with_it)
             .collect()
     }
