@@ -48,7 +48,7 @@ export const historyScenarios = {
     const thumbnail = page.getByRole("button", { name: `(${steps} back)` });
     await thumbnail.focus();
     await page.keyboard.press("Enter");
-    await sawThrough(page, second[1] + 2);
+    await sawThrough(page, second[1] + 1);
     assert.equal(await hash(page, "sketch"), first[0], "the earlier sketch is back");
     assert.equal(await hash(page, "result", below), paper, "and the paper below it, to the byte");
     assert.equal((await state(page)).settings.prompt, "sea", "with the prompt that it was painted with");
