@@ -162,7 +162,7 @@ pub struct SequencedOp {
     /// The room's settings after an undo, redo or revert that changed them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
-    pub settings: Option<Settings>,
+    pub settings: Option<Box<Settings>>,
 }
 
 /// What a member asks to be rendered.

@@ -10,9 +10,7 @@ use super::{
 };
 use crate::{
     canvas::{MAX_UNDO_ENTRIES, Painting, Pixels},
-    protocol::{
-        Op, PlaceMode, Rect, SequencedOp, SettingsPatch, StrokeChunk, Switch, Tool,
-    },
+    protocol::{Op, PlaceMode, Rect, SequencedOp, SettingsPatch, StrokeChunk, Switch, Tool},
 };
 
 /// Why an op cannot be applied: it is not one that this document's requests have made.
@@ -246,8 +244,7 @@ impl Document {
         };
         let newest = self.history.undo_target(&author);
         let leader = newest.filter(|_| patch.continues);
-        let is_settings =
-            |entry: &u64| self.history.kind(*entry) == Some(EntryKind::Settings);
+        let is_settings = |entry: &u64| self.history.kind(*entry) == Some(EntryKind::Settings);
         let same = leader
             .filter(is_settings)
             .or_else(|| leader.and_then(|leader| self.history.follower(leader)));
@@ -255,7 +252,8 @@ impl Document {
             _ if patch.is_empty() => {}
             (Some(entry), _) => self.settings_log.extend(entry, &patch),
             (None, Some(leader)) => {
-                self.history.push_after(leader, seq, author, EntryKind::Settings);
+                self.history
+                    .push_after(leader, seq, author, EntryKind::Settings);
                 self.settings_log.push(seq, patch);
             }
             (None, None) => {
@@ -330,7 +328,7 @@ impl Document {
         }
         let changed = self.follow_settings();
         Changed {
-            settings: Some(self.settings.clone()),
+            settings: Some(Box::new(self.settings.clone())),
             ..changed
         }
     }

@@ -23,7 +23,7 @@ pub(in crate::room) struct Changed {
     /// The entries that an undo, redo or revert switched.
     pub(in crate::room) switches: Vec<Switch>,
     /// The settings, where that changed them.
-    pub(in crate::room) settings: Option<Settings>,
+    pub(in crate::room) settings: Option<Box<Settings>>,
     /// The stroke that the op is of.
     pub(in crate::room) stroke: Option<StrokeChange>,
 }

@@ -126,8 +126,11 @@ fn settings_are_undone_by_who_changed_them_and_everybody_is_told() {
         (settings(&world).prompt.as_str(), settings(&world).seed),
         ("a boat", 9)
     );
-    let told = world.eyes[&other].ops.last().and_then(|op| op.settings.clone());
-    assert_eq!(told, Some(settings(&world)));
+    let told = world.eyes[&other]
+        .ops
+        .last()
+        .and_then(|op| op.settings.clone());
+    assert_eq!(told.as_deref(), Some(&settings(&world)));
     world.send(me, RoomCommand::Undo);
     assert_eq!(
         (settings(&world).prompt.as_str(), settings(&world).seed),

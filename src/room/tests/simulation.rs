@@ -222,7 +222,7 @@ fn replayed(ops: &[SequencedOp]) -> (Canvas, Settings) {
         canvas.set_dilation(current.spread);
         // What members are sent says the same.
         if let Some(told) = told {
-            assert_eq!(*told, current);
+            assert_eq!(**told, current);
         }
         let before = &pictures[pictures.len() - 1];
         let switched = switches.iter().filter(|it| picture.contains_key(&it.entry));
