@@ -15,10 +15,10 @@ use super::{
     core::RoomCore,
     error::RoomError,
     frames::FrameEncoder,
-    handle::{JoinRequest, RoomHandle},
+    handle::{HandleParts, JoinRequest, RoomHandle},
     keeping::Keeping,
     members::Joined,
-    message::Message,
+    message::{Message, refuse_all},
     options::{RegistryLimits, RoomOptions},
     renderer::Renderer,
     store::{
@@ -55,15 +55,15 @@ pub fn is_room_name(name: &str) -> bool {
 /// The rooms of a server, by name; cheap to clone.
 #[derive(Clone)]
 pub struct RoomRegistry {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     /// Those that run.
-    rooms: DashMap<String, RoomHandle>,
+    pub(super) rooms: DashMap<String, RoomHandle>,
     /// Those that the journal has, by name.
-    stored: DashMap<String, StoredRoom>,
-    store: Option<RoomStore>,
+    pub(super) stored: DashMap<String, StoredRoom>,
+    pub(super) store: Option<RoomStore>,
     room_count: AtomicUsize,
     keys: AtomicU64,
     renderer: Arc<dyn Renderer>,
@@ -298,14 +298,16 @@ impl RoomRegistry {
         let key = RoomKey(shared.keys.fetch_add(1, Ordering::Relaxed));
         let (mailbox, messages) = mpsc::channel(MAILBOX_MOST);
         let members = Arc::new(AtomicUsize::new(0));
-        let handle = RoomHandle::new(
-            name.to_owned(),
+        let deletion = CancellationToken::new();
+        let handle = RoomHandle::new(HandleParts {
+            name: name.to_owned(),
             key,
-            options.size,
-            members.clone(),
+            size: options.size,
+            members: members.clone(),
             mailbox,
-            shared.store.clone(),
-        );
+            deletion: deletion.clone(),
+            store: shared.store.clone(),
+        });
         let beginning = Beginning {
             name: name.to_owned(),
             key,
@@ -313,6 +315,7 @@ impl RoomRegistry {
             stored,
             messages,
             members,
+            deletion,
         };
         let tasks = shared.tasks.clone();
         tasks.spawn(beginning.run(shared));
@@ -329,6 +332,7 @@ struct Beginning {
     stored: Option<StoredRoom>,
     messages: mpsc::Receiver<Message>,
     members: Arc<AtomicUsize>,
+    deletion: CancellationToken,
 }
 
 impl Beginning {
@@ -366,6 +370,7 @@ impl Beginning {
                         name: self.name.clone(),
                         size: self.options.size,
                         settings: self.options.settings.clone(),
+                        title: None,
                     },
                 };
                 store.journal.ready().await;
@@ -410,31 +415,10 @@ impl Beginning {
             encoder: shared.encoder.clone(),
             messages: self.messages,
             members: self.members,
+            deletion: self.deletion,
             shutdown: shared.shutdown.clone(),
         });
         actor.run().await;
-    }
-}
-
-/// Tells everybody who waits for a room why it does not come back.
-async fn refuse_all(mut messages: mpsc::Receiver<Message>, why: &str) {
-    messages.close();
-    while let Some(message) = messages.recv().await {
-        let refused = || RoomError::NotOpened(why.to_owned());
-        let is_told = match message {
-            Message::Join { reply, .. } => reply.send(Err(refused())).is_ok(),
-            Message::Ready { reply } | Message::StoreImage { reply, .. } => {
-                reply.send(Err(refused())).is_ok()
-            }
-            // Their answers end with the room.
-            Message::Leave(_)
-            | Message::Command { .. }
-            | Message::Image { .. }
-            | Message::HasImage { .. } => true,
-        };
-        if !is_told {
-            tracing::trace!("nobody waits for the room any more");
-        }
     }
 }
 
@@ -464,7 +448,7 @@ impl Drop for Place {
 }
 
 impl Shared {
-    fn remove(&self, name: &str, key: RoomKey) {
+    pub(super) fn remove(&self, name: &str, key: RoomKey) {
         if self
             .rooms
             .remove_if(name, |_, room| room.key() == key)

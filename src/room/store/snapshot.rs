@@ -6,7 +6,7 @@ use std::{
 };
 
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     StoreError,
@@ -18,7 +18,7 @@ use crate::{
         StrokeState, TILE,
     },
     journal::{BlobHash, BlobStore},
-    protocol::CanvasSize,
+    protocol::{CanvasSize, Settings},
     room::document::{DocumentSnapshot, Facts},
 };
 
@@ -171,7 +171,7 @@ pub(in crate::room) fn decode_snapshot(
     bytes: &[u8],
     blobs: &dyn BlobStore,
 ) -> Result<DocumentSnapshot, StoreError> {
-    let (header, coverage) = unpack(bytes, blobs)?;
+    let (header, coverage) = unpack::<Header>(bytes, blobs)?;
     let mut pictures = PictureReader {
         blobs,
         known: Vec::new(),
@@ -228,7 +228,7 @@ pub(in crate::room) fn blobs_of_snapshot(
     bytes: &[u8],
     blobs: &dyn BlobStore,
 ) -> Result<Vec<BlobHash>, StoreError> {
-    let (header, _) = unpack(bytes, blobs)?;
+    let (header, _) = unpack::<Header>(bytes, blobs)?;
     let mut hashes = Vec::with_capacity(header.blobs.len() + 1);
     for hash in &header.blobs {
         hashes.push(hash.parse()?);
@@ -237,6 +237,41 @@ pub(in crate::room) fn blobs_of_snapshot(
         hashes.push(hash_of(hash)?);
     }
     Ok(hashes)
+}
+
+/// What a glance at a snapshot tells, without its strokes.
+#[derive(Deserialize)]
+pub(super) struct Glance {
+    facts: GlanceFacts,
+    result: String,
+}
+
+#[derive(Deserialize)]
+struct GlanceFacts {
+    settings: Settings,
+}
+
+impl Glance {
+    /// Reads as little of a snapshot as there is to read. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn at(bytes: &[u8], blobs: &dyn BlobStore) -> Result<Self, StoreError> {
+        Ok(unpack(bytes, blobs)?.0)
+    }
+
+    /// The room's prompt.
+    pub(super) fn into_prompt(self) -> String {
+        self.facts.settings.prompt
+    }
+
+    /// The blob that the result is in.
+    ///
+    /// # Errors
+    /// [`StoreError::Blob`].
+    pub(super) fn result(&self) -> Result<BlobHash, StoreError> {
+        Ok(self.result.parse()?)
+    }
 }
 
 fn hash_of(bytes: &[u8]) -> Result<BlobHash, StoreError> {
@@ -262,7 +297,10 @@ fn pack(header: &Header, coverage: &[u8]) -> Result<Vec<u8>, StoreError> {
     written.and_then(|()| packed.finish()).map_err(broken)
 }
 
-fn unpack(bytes: &[u8], blobs: &dyn BlobStore) -> Result<(Header, Vec<u8>), StoreError> {
+fn unpack<H: DeserializeOwned>(
+    bytes: &[u8],
+    blobs: &dyn BlobStore,
+) -> Result<(H, Vec<u8>), StoreError> {
     let packed = match bytes.split_first() {
         Some((&INLINE, packed)) => packed.to_vec(),
         Some((&IN_BLOB, hash)) => blobs.get(hash_of(hash)?)?,
