@@ -42,17 +42,36 @@ impl Disk {
         change: impl FnOnce(&mut ServerOptions),
         change_rooms: impl FnOnce(&mut RoomOptions),
     ) -> (TestServer, RoomRegistry) {
-        let server = TestServer::start_closed(change).await;
-        let renderer = Arc::new(TestRenderer::default());
-        let mut options = RoomOptions::new(renderer.default_settings().clone());
-        change_rooms(&mut options);
-        let limits = RegistryLimits::default();
-        let shutdown = CancellationToken::new();
-        let store = self.store.clone();
-        let rooms = RoomRegistry::open(renderer.clone(), options, limits, shutdown, store).unwrap();
-        let model = renderer.model_info().clone();
-        server.switch.open(rooms.clone(), model, renderer);
-        (server, rooms)
+        serve(&self.store, change, change_rooms).await
+    }
+}
+
+async fn serve(
+    store: &RoomStore,
+    change: impl FnOnce(&mut ServerOptions),
+    change_rooms: impl FnOnce(&mut RoomOptions),
+) -> (TestServer, RoomRegistry) {
+    let server = TestServer::start_closed(change).await;
+    let renderer = Arc::new(TestRenderer::default());
+    let mut options = RoomOptions::new(renderer.default_settings().clone());
+    change_rooms(&mut options);
+    let limits = RegistryLimits::default();
+    let shutdown = CancellationToken::new();
+    let store = store.clone();
+    let rooms = RoomRegistry::open(renderer.clone(), options, limits, shutdown, store).unwrap();
+    let model = renderer.model_info().clone();
+    server.switch.open(rooms.clone(), model, renderer);
+    (server, rooms)
+}
+
+/// Rooms that are out of memory soon after the last member is.
+fn soon(options: &mut RoomOptions) {
+    options.idle_after = Duration::from_millis(50);
+}
+
+async fn until_none_runs(rooms: &RoomRegistry) {
+    while rooms.counts().rooms > 0 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -347,7 +366,6 @@ async fn each_role_may_do_its_part() {
 #[tokio::test]
 async fn a_thumbnail_needs_nobody_in_the_room() {
     let disk = Disk::new();
-    let soon = |options: &mut RoomOptions| options.idle_after = Duration::from_millis(50);
     let (server, rooms) = disk.server_with(|_| {}, soon).await;
     let mut member = server.join("studio").await;
     paint(&mut member, "a", (100.0, 100.0)).await;
@@ -360,9 +378,7 @@ async fn a_thumbnail_needs_nobody_in_the_room() {
         small.get_pixel(76, 75)
     );
     drop(member);
-    while rooms.counts().rooms > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_none_runs(&rooms).await;
     // From the snapshot that the room left.
     assert!(is_green(picture(&server, path).await.get_pixel(76, 75).0));
     let first = get(&server, path, None).await;
@@ -445,6 +461,49 @@ async fn a_duplicate_goes_its_own_way() {
     assert_eq!(facts(&server, &third).await["title"], "Third");
     server.join(&third).await;
     assert_eq!(picture(&server, &image(&third)).await, changed);
+}
+
+#[tokio::test]
+async fn a_copy_of_a_room_that_left_memory_lasts_on_a_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = RoomStore::open(folder.path()).unwrap();
+    let (server, rooms) = serve(&store, |_| {}, soon).await;
+    let mut member = server.join("studio").await;
+    paint(&mut member, "a", (100.0, 100.0)).await;
+    drop(member);
+    until_none_runs(&rooms).await;
+    // The room left a snapshot, and has records after it.
+    let mut member = server.join("studio").await;
+    paint(&mut member, "b", (300.0, 300.0)).await;
+    let image = |room: &str| format!("/v1/rooms/{room}/image?layer=result");
+    let whole = picture(&server, &image("studio")).await;
+    let path = "/v1/rooms/studio/duplicate";
+    let copied = call(&server, Method::POST, path, None, Some(json!({}))).await;
+    let copied: Value = copied.json().await.unwrap();
+    let copy = copied["room"].as_str().unwrap().to_owned();
+    let deleted = call(&server, Method::DELETE, "/v1/rooms/studio", None, None).await;
+    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    rooms.sweep();
+    let mut other = server.join(&copy).await;
+    assert_eq!(picture(&server, &image(&copy)).await, whole);
+    paint(&mut other, "c", (200.0, 400.0)).await;
+    let changed = picture(&server, &image(&copy)).await;
+    drop(other);
+    until_none_runs(&rooms).await;
+    stop(server).await;
+    drop((rooms, store));
+
+    // Another server may take the folder once the last task of this one has let go of it.
+    let store = loop {
+        match RoomStore::open(folder.path()) {
+            Ok(store) => break store,
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    };
+    let (server, rooms) = serve(&store, |_| {}, soon).await;
+    assert!(rooms.exists(&copy) && !rooms.exists("studio"));
+    server.join(&copy).await;
+    assert_eq!(picture(&server, &image(&copy)).await, changed);
 }
 
 #[tokio::test]

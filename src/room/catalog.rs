@@ -258,13 +258,21 @@ impl RoomRegistry {
         room.map(|room| room.value().clone())
     }
 
-    /// Reads from the store on a thread that may block.
+    /// Reads from the store on a thread that may block; a few at once, since some take memory.
     async fn read<T: Send + 'static>(
         &self,
         reading: impl FnOnce(&RoomStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, RoomError> {
         let store = self.shared.store.clone().ok_or(RoomError::Unknown)?;
-        let read = spawn_blocking(move || reading(&store)).await;
+        let turn = self.shared.looks.clone().acquire_owned().await;
+        let turn = turn.map_err(|_| RoomError::Closed)?;
+        let reading = move || {
+            let read = reading(&store);
+            // Not before, also where nobody waits for the answer any more.
+            drop(turn);
+            read
+        };
+        let read = spawn_blocking(reading).await;
         read.unwrap_or(Err(StoreError::Interrupted))
             .map_err(not_opened)
     }

@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use dashmap::{DashMap, mapref::entry::Entry};
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::spawn_blocking,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -30,6 +33,8 @@ use crate::protocol::CanvasSize;
 
 /// The longest room name, in characters.
 const NAME_MOST: usize = 64;
+/// How many rooms that do not run are looked at at once.
+const LOOKS_AT_ONCE: usize = 4;
 /// How often a join tries again when its room ends under it.
 const JOIN_TRIES: usize = 3;
 
@@ -64,6 +69,8 @@ pub(super) struct Shared {
     /// Those that the journal has, by name.
     pub(super) stored: DashMap<String, StoredRoom>,
     pub(super) store: Option<RoomStore>,
+    /// One permit for each look at the store that needs no room to run.
+    pub(super) looks: Arc<Semaphore>,
     room_count: AtomicUsize,
     keys: AtomicU64,
     renderer: Arc<dyn Renderer>,
@@ -123,6 +130,7 @@ impl RoomRegistry {
                 rooms: DashMap::new(),
                 stored,
                 store,
+                looks: Arc::new(Semaphore::new(LOOKS_AT_ONCE)),
                 room_count: AtomicUsize::new(0),
                 keys: AtomicU64::new(1),
                 renderer,

@@ -1,12 +1,12 @@
 //! Snapshots of a document as bytes, with their pictures as blobs.
 
 use std::{
-    io::{Read, Write},
+    io::{Cursor, Read, Write},
     sync::Arc,
 };
 
 use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 use super::{
     StoreError,
@@ -171,7 +171,7 @@ pub(in crate::room) fn decode_snapshot(
     bytes: &[u8],
     blobs: &dyn BlobStore,
 ) -> Result<DocumentSnapshot, StoreError> {
-    let (header, coverage) = unpack::<Header>(bytes, blobs)?;
+    let (header, coverage) = unpack(bytes, blobs)?;
     let mut pictures = PictureReader {
         blobs,
         known: Vec::new(),
@@ -228,7 +228,7 @@ pub(in crate::room) fn blobs_of_snapshot(
     bytes: &[u8],
     blobs: &dyn BlobStore,
 ) -> Result<Vec<BlobHash>, StoreError> {
-    let (header, _) = unpack::<Header>(bytes, blobs)?;
+    let (header, _) = unpack(bytes, blobs)?;
     let mut hashes = Vec::with_capacity(header.blobs.len() + 1);
     for hash in &header.blobs {
         hashes.push(hash.parse()?);
@@ -257,7 +257,8 @@ impl Glance {
     /// # Errors
     /// [`StoreError`].
     pub(super) fn at(bytes: &[u8], blobs: &dyn BlobStore) -> Result<Self, StoreError> {
-        Ok(unpack(bytes, blobs)?.0)
+        let mut reader = reader_of(bytes, blobs)?;
+        serde_json::from_slice(&read_header(&mut reader)?).map_err(broken)
     }
 
     /// The room's prompt.
@@ -297,10 +298,11 @@ fn pack(header: &Header, coverage: &[u8]) -> Result<Vec<u8>, StoreError> {
     written.and_then(|()| packed.finish()).map_err(broken)
 }
 
-fn unpack<H: DeserializeOwned>(
+/// What a snapshot's bytes hold, to be read from its beginning.
+fn reader_of(
     bytes: &[u8],
     blobs: &dyn BlobStore,
-) -> Result<(H, Vec<u8>), StoreError> {
+) -> Result<DeflateDecoder<Cursor<Vec<u8>>>, StoreError> {
     let packed = match bytes.split_first() {
         Some((&INLINE, packed)) => packed.to_vec(),
         Some((&IN_BLOB, hash)) => blobs.get(hash_of(hash)?)?,
@@ -309,14 +311,26 @@ fn unpack<H: DeserializeOwned>(
         }
         None => return Err(cut_off()),
     };
-    let mut all = Vec::new();
-    let mut reader = DeflateDecoder::new(&packed[..]);
-    reader.read_to_end(&mut all).map_err(broken)?;
-    let (length, rest) = all.split_first_chunk().ok_or_else(cut_off)?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let (header, coverage) = rest.split_at_checked(length).ok_or_else(cut_off)?;
-    Ok((
-        serde_json::from_slice(header).map_err(broken)?,
-        coverage.to_vec(),
-    ))
+    Ok(DeflateDecoder::new(Cursor::new(packed)))
+}
+
+/// The header's JSON.
+fn read_header(reader: &mut impl Read) -> Result<Vec<u8>, StoreError> {
+    let mut length = [0; 4];
+    reader.read_exact(&mut length).map_err(broken)?;
+    let length = u32::from_le_bytes(length);
+    let mut header = Vec::new();
+    let read = reader.take(length.into()).read_to_end(&mut header);
+    match read.map_err(broken)? == length as usize {
+        true => Ok(header),
+        false => Err(cut_off()),
+    }
+}
+
+fn unpack(bytes: &[u8], blobs: &dyn BlobStore) -> Result<(Header, Vec<u8>), StoreError> {
+    let mut reader = reader_of(bytes, blobs)?;
+    let header = serde_json::from_slice(&read_header(&mut reader)?).map_err(broken)?;
+    let mut coverage = Vec::new();
+    reader.read_to_end(&mut coverage).map_err(broken)?;
+    Ok((header, coverage))
 }
