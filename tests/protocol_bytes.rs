@@ -139,6 +139,7 @@ fn server_messages_are_written_exactly_so() {
             rect: Rect::new(0, 0, 64, 64),
         },
         switches: Vec::new(),
+        settings: None,
     };
     let undo = SequencedOp {
         seq: 7,
@@ -148,6 +149,7 @@ fn server_messages_are_written_exactly_so() {
             entry: 5,
             active: false,
         }],
+        settings: None,
     };
     let news = RenderNews {
         state: RenderState::Done,

@@ -14,6 +14,7 @@ mod limits;
 mod lora;
 mod op;
 mod server;
+mod settings;
 mod validate;
 
 pub use client::*;
@@ -24,6 +25,7 @@ pub use limits::*;
 pub use lora::*;
 pub use op::*;
 pub use server::*;
+pub use settings::*;
 pub use validate::*;
 
 /// The protocol version spoken by this build.

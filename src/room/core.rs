@@ -9,13 +9,14 @@ use std::{borrow::Cow, time::Instant};
 use uuid::Uuid;
 
 use super::{
-    document::{Begun, Changed, Document, PaintingStroke, ShownPicture},
+    document::{Begun, Changed, Document, Obsolete, PaintingStroke, ShownPicture},
     error::RoomError,
     frames::{FramePlan, Frames, ShownRender},
     images::ImageStore,
     members::{Arrival, Members},
     op_log::OpLog,
     options::RoomOptions,
+    result_cache::ResultCache,
     scheduler::{FinishedRender, Output, Scheduler, SchedulerOptions},
     store::Opened,
 };
@@ -85,6 +86,7 @@ pub(super) struct RoomCore {
     /// The stroke that is being painted. Until it is done nothing else may reach the document.
     painting: Option<PaintingOp>,
     op_log: OpLog,
+    results: ResultCache,
     /// The journal keeps the room.
     is_kept: bool,
 }
@@ -131,6 +133,7 @@ impl RoomCore {
             effects: Vec::new(),
             painting: None,
             op_log,
+            results: ResultCache::new(options.cached_result_bytes_max),
             is_kept,
             options,
         };
@@ -236,10 +239,14 @@ impl RoomCore {
             client,
             op,
             switches: Vec::new(),
+            settings: None,
         };
+        if self.is_resting() {
+            self.results.keep(&self.document);
+        }
         let images = &self.images;
         match self.document.begin(&op, |id| images.get(id).cloned()) {
-            Ok(Begun::Done(changed)) => self.applied(op, &changed, now),
+            Ok(Begun::Done(changed)) => self.applied(op, changed, now),
             Ok(Begun::Painting(stroke)) => {
                 self.painting = Some(PaintingOp {
                     op,
@@ -269,7 +276,7 @@ impl RoomCore {
             None => self.painting = Some(painting),
             Some(changed) => {
                 let (author, arrived) = (painting.op.client, painting.arrived);
-                self.applied(painting.op, &changed, arrived);
+                self.applied(painting.op, changed, arrived);
                 self.scheduler.dispatch_all(author, &self.document, arrived);
                 self.finish();
             }
@@ -277,16 +284,46 @@ impl RoomCore {
     }
 
     /// An op has changed the document.
-    fn applied(&mut self, mut op: SequencedOp, changed: &Changed, now: Instant) {
+    fn applied(&mut self, mut op: SequencedOp, changed: Changed, now: Instant) {
         op.switches.clone_from(&changed.switches);
+        op.settings.clone_from(&changed.settings);
         if let Err(error) = self.op_log.append(&op) {
             // The document has checked its place.
             tracing::error!(%error, room = %self.name, "an op is not in the log");
         }
         let author = op.client;
+        let may_be_back = matches!(
+            op.op,
+            Op::Undo { .. } | Op::Redo { .. } | Op::Revert { .. } | Op::Settings(_)
+        );
         self.acknowledge(&op);
         self.effects.push(Effect::Applied(op));
-        self.take_in(author, changed, now);
+        let changed = match may_be_back {
+            true => self.bring_result_back(changed),
+            false => changed,
+        };
+        self.take_in(author, &changed, now);
+    }
+
+    /// Where the picture is one that was there before, its result is too, and nothing has to be
+    /// rendered.
+    fn bring_result_back(&mut self, changed: Changed) -> Changed {
+        let Some(parts) = self.results.differences(&self.document) else {
+            return changed;
+        };
+        let picture = self.document.picture_of(&parts);
+        let around = parts
+            .iter()
+            .fold(changed.result, |around, (rect, _)| around.union(rect));
+        self.document.show_again(&picture);
+        self.effects.push(Effect::Shown(picture));
+        Changed {
+            result: around,
+            mask: Vec::new(),
+            stale: self.document.canvas().bounds(),
+            obsolete: Obsolete::RunningAndWaiting,
+            ..changed
+        }
     }
 
     fn acknowledge(&mut self, op: &SequencedOp) {

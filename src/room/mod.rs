@@ -23,6 +23,7 @@ mod op_log;
 mod options;
 mod registry;
 mod renderer;
+mod result_cache;
 mod scheduler;
 mod store;
 #[cfg(test)]

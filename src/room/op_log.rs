@@ -86,6 +86,7 @@ mod tests {
             client: Uuid::nil(),
             op: Op::Apply {},
             switches: Vec::new(),
+            settings: None,
         }
     }
 

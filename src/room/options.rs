@@ -25,6 +25,8 @@ pub struct RoomOptions {
     pub image_bytes_max: usize,
     /// The most ops that are kept for members who come back.
     pub history_max: usize,
+    /// The most bytes of earlier results that are kept for undo, redo and going back.
+    pub cached_result_bytes_max: usize,
     /// How long a hand must rest before the picture is refined with more steps.
     pub rest: Duration,
     /// How long a room without members lives on.
@@ -64,6 +66,7 @@ impl RoomOptions {
             images_max: 8,
             image_bytes_max: 128 << 20,
             history_max: 4096,
+            cached_result_bytes_max: 32 << 20,
             rest: Duration::from_millis(400),
             idle_after: Duration::from_secs(30 * 60),
             inversion: InversionOptions::default(),

@@ -29,6 +29,7 @@ class MockRoom {
       prompt: "", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8,
       seed: 0, variation: 0.5, sampler: "lcm", spread: 16, live: true, method: "ddim", finish: "oil", finish_strength: 0.6,
     };
+    this.base = this.settings;
     this.entries = [];
     this.pictures = { 0: new Map() };
     this.sketch = new Uint8Array(width * height * 3).fill(255);
@@ -67,8 +68,16 @@ class MockRoom {
       case "stroke": return this.stroke(client, message, socket);
       case "settings": {
         const { type: _type, ...patch } = message;
-        Object.assign(this.settings, patch);
         this.accept(client, socket, { type: "settings", ...patch });
+        const { live = this.base.live, continues = false, ...look } = patch;
+        this.base = { ...this.base, live };
+        const newest = this.entries.findLast((entry) => entry.client === client && entry.active && entry.kind !== "follows");
+        if (continues && newest?.kind === "settings") Object.assign(newest.patch, look);
+        else if (Object.keys(look).length > 0) {
+          this.entries.push({ seq: this.seq, client, kind: continues ? "follows" : "settings", leader: continues ? newest : undefined, patch: look, active: true });
+        }
+        this.settings = this.sum();
+        this.pictures[this.seq] = this.states();
         return this.schedule();
       }
       case "undo": case "redo": return this.takeBack(client, message.type, socket);
@@ -109,10 +118,16 @@ class MockRoom {
     }
   }
 
+  /** The settings with all changes that are in the picture. */
+  sum() {
+    return Object.assign({ ...this.base }, ...this.entries.filter(({ patch, active }) => patch && active).map(({ patch }) => patch));
+  }
+
   accept(client, socket, op, id, switches = []) {
     this.seq += 1;
     this.changedAt = nowInSeconds();
-    const sequenced = { seq: this.seq, client, op, ...(switches.length ? { switches } : {}) };
+    if (switches.length > 0) this.settings = this.sum();
+    const sequenced = { seq: this.seq, client, op, ...(switches.length ? { switches, settings: this.settings } : {}) };
     this.ops.push(sequenced);
     socket.send(JSON.stringify({ type: "ack", ...(id ? { id } : {}), seq: this.seq }));
     this.broadcast({ type: "op", ...sequenced });
@@ -137,13 +152,14 @@ class MockRoom {
   }
 
   takeBack(client, kind, socket) {
-    const own = this.entries.filter((entry) => entry.client === client && entry.active === (kind === "undo"));
+    const own = this.entries.filter((entry) => entry.client === client && entry.active === (kind === "undo") && entry.kind !== "follows");
     const entry = kind === "undo" ? own.at(-1) : own.sort((a, b) => a.takenAt - b.takenAt).at(-1);
     if (!entry) {
       return socket.send(JSON.stringify({ type: "error", code: "nothing_to_undo", message: "There is nothing to undo." }));
     }
     const before = this.states();
     entry.active = kind === "redo";
+    for (const follower of this.entries.filter(({ leader }) => leader === entry)) follower.active = entry.active;
     if (entry.kind === "revert") {
       const now = this.entries.map(({ active }) => active);
       entry.before.forEach((active, at) => (this.entries[at].active = active));
@@ -210,7 +226,7 @@ class MockRoom {
     this.mask.fill(0);
     let base = new Uint8Array(this.sketch);
     this.pictures[this.seq] = new Map(this.entries.map(({ seq, active }) => [seq, active]));
-    for (const entry of this.entries.filter(({ active, kind }) => active && kind !== "revert")) {
+    for (const entry of this.entries.filter(({ active, kind }) => active && (kind === "apply" || kind === "stroke"))) {
       if (entry.kind === "apply") {
         this.sketch.set(entry.image);
         base = entry.image;

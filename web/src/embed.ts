@@ -113,8 +113,7 @@ export function embeddingApi(studio: Studio): ImpastoApi {
       return hand.id;
     },
     settings(patch) {
-      room.settings.edit(patch);
-      room.settings.flush();
+      room.settings.set(patch);
     },
     undo: () => studio.undo(),
     redo: () => studio.redo(),

@@ -29,10 +29,18 @@ test("undo and redo strike a line through and take it away again", () => {
   expect(taken()).toEqual([]);
 });
 
-test("settings stay whatever the picture goes back to", () => {
-  add({ type: "settings", prompt: "sea" });
-  add({ type: "revert", seq: 2 }, [off(3)]);
-  expect(taken()).toEqual([3]);
+test("changes of settings are taken back like strokes, and those that go on are one line", () => {
+  add({ type: "settings", strength: 0.3 });
+  add({ type: "settings", strength: 0.5, continues: true });
+  expect(history.entries.map((entry) => entry.label).slice(3)).toEqual(["Strength: 0.5"]);
+  add({ type: "revert", seq: 2 }, [off(3), off(4)]);
+  expect(taken()).toEqual([3, 4]);
+});
+
+test("what a photo wants goes with the photo", () => {
+  add({ type: "place", image: "a", mode: "invert" });
+  add({ type: "settings", guidance_scale: 3, continues: true });
+  expect(history.entries.map((entry) => entry.label).slice(3)).toEqual(["Placed a photo"]);
 });
 
 test("what lies under the strokes is the last base that was not taken back", () => {

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { Settings, SettingsPatch } from "../src/protocol";
-import { DRAG_GAP_MS, DRAG_PATIENCE_MS, RoomSettings, SETTLE_MS } from "../src/studio/settings.svelte";
+import { CONTINUES_MS, DRAG_GAP_MS, DRAG_PATIENCE_MS, RoomSettings, SETTLE_MS } from "../src/studio/settings.svelte";
 import { FakeClock } from "./fakes";
 
 const ROOM: Settings = {
@@ -14,7 +14,7 @@ beforeEach(() => {
   clock = new FakeClock();
   sent = [];
   settings = new RoomSettings((patch) => sent.push(patch), clock);
-  settings.welcome(ROOM);
+  settings.replace(ROOM);
 });
 
 test("edits go out together once the hand rests", () => {
@@ -77,7 +77,7 @@ test("a dragged value goes out at once, and the next one when the last one was s
   expect(sent, "a render from before our change was accepted does not show it").toHaveLength(1);
   settings.accepted({ strength: 0.7 }, true);
   settings.rendered();
-  expect(sent).toEqual([{ strength: 0.7 }, { strength: 0.5 }]);
+  expect(sent).toEqual([{ strength: 0.7 }, { strength: 0.5, continues: true }]);
   expect(settings.local.strength).toBe(0.5);
 });
 
@@ -89,17 +89,17 @@ test("renders that come quickly do not make a flood of changes", () => {
   clock.pass(DRAG_GAP_MS - 1);
   expect(sent).toHaveLength(1);
   clock.pass(1);
-  expect(sent).toEqual([{ strength: 0.7 }, { strength: 0.6 }]);
+  expect(sent).toEqual([{ strength: 0.7 }, { strength: 0.6, continues: true }]);
 });
 
 test("where nothing is rendered a drag goes on after a while, and letting go sends the rest at once", () => {
   settings.drag({ strength: 0.7 });
   settings.drag({ strength: 0.6 });
   clock.pass(DRAG_PATIENCE_MS);
-  expect(sent).toEqual([{ strength: 0.7 }, { strength: 0.6 }]);
+  expect(sent).toEqual([{ strength: 0.7 }, { strength: 0.6, continues: true }]);
   settings.drag({ strength: 0.2 });
   settings.flush();
-  expect(sent.at(-1)).toEqual({ strength: 0.2 });
+  expect(sent.at(-1)).toMatchObject({ strength: 0.2 });
   clock.pass(10 * DRAG_PATIENCE_MS);
   expect(sent).toHaveLength(3);
 });
@@ -108,10 +108,10 @@ test("what was lent is given back, but for what was changed meanwhile", () => {
   const photo = { guidance_scale: 3, strength: 0.7, finish: "none" as const };
   settings.lend(photo);
   settings.accepted(photo, true);
-  expect(sent).toEqual([photo]);
+  expect(sent, "one undo takes both back").toEqual([{ ...photo, continues: true }]);
   settings.accepted({ strength: 0.5 }, false);
   settings.giveBack();
-  expect(sent.slice(1)).toEqual([{ guidance_scale: 1, finish: "none" }]);
+  expect(sent.slice(1)).toEqual([{ guidance_scale: 1, finish: "none", continues: true }]);
   expect(settings.local.strength).toBe(0.5);
   settings.accepted({ guidance_scale: 1, finish: "none" }, true);
   settings.giveBack();
@@ -122,5 +122,31 @@ test("of a second photo the first one's values are not taken for the room's own"
   settings.lend({ guidance_scale: 3, strength: 0.7, finish: "none" as const });
   settings.lend({ guidance_scale: 4, strength: 0.6, finish: "none" as const });
   settings.giveBack();
-  expect(sent.at(-1)).toEqual({ guidance_scale: 1, strength: 0.8, finish: "none" });
+  expect(sent.at(-1)).toEqual({ guidance_scale: 1, strength: 0.8, finish: "none", continues: true });
+});
+
+test("an edit goes on with the one before, unless it is of another field, late, or something else was done", () => {
+  const edited = (patch: SettingsPatch): boolean => {
+    settings.edit(patch);
+    clock.pass(SETTLE_MS);
+    return sent.at(-1)?.continues === true;
+  };
+  expect(edited({ prompt: "a" })).toBe(false);
+  expect(edited({ prompt: "a bo" })).toBe(true);
+  expect(edited({ prompt: "a boat" })).toBe(true);
+  expect(edited({ strength: 0.4 })).toBe(false);
+  clock.pass(CONTINUES_MS);
+  expect(edited({ strength: 0.5 })).toBe(false);
+  settings.ends();
+  expect(edited({ strength: 0.6 })).toBe(false);
+  settings.set({ seed: 1 });
+  settings.set({ seed: 2 });
+  expect(sent.slice(-2), "each roll is a step of its own").toEqual([{ seed: 1 }, { seed: 2 }]);
+});
+
+test("after an undo the fields show what the room has again", () => {
+  settings.set({ prompt: "desert" });
+  settings.accepted({ prompt: "desert" }, true);
+  settings.replace(ROOM);
+  expect(settings.local.prompt).toBe("sea");
 });

@@ -1,13 +1,9 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Settings } from "../src/protocol";
-import { CALM_MS, Thumbnails, wayBack, type Thumbnail } from "../src/studio/thumbnails.svelte";
+import { CALM_MS, Thumbnails, type Thumbnail } from "../src/studio/thumbnails.svelte";
 import { FakeClock } from "./fakes";
 
-const SETTINGS: Settings = {
-  prompt: "sea", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8, seed: 7, variation: 1, sampler: "lcm", spread: 16, live: true, method: "ddim", finish: "none", finish_strength: 1,
-};
 const at = (seq: number, more: Partial<Thumbnail> = {}): Thumbnail => ({
-  seq, picture: seq, label: `op ${seq}`, image: `data:${seq}`, settings: SETTINGS, ...more,
+  seq, picture: seq, label: `op ${seq}`, image: `data:${seq}`, ...more,
 });
 let clock: FakeClock;
 let looks: (Thumbnail | undefined)[];
@@ -57,17 +53,4 @@ test("what the server can no longer go back to is not offered", () => {
   for (const seq of [3, 5, 8]) thumbnails.take(at(seq));
   thumbnails.forgetThrough(5);
   expect(seqs()).toEqual([8]);
-});
-
-test("the way back restores the picture, and the settings that it was painted with", () => {
-  expect(wayBack(at(5), 9, SETTINGS)).toEqual({ patch: undefined, revert: 5 });
-  expect(wayBack(at(5), 9, { ...SETTINGS, prompt: "desert", seed: 8, live: false })).toEqual({
-    patch: { prompt: "sea", seed: 7 },
-    revert: 5,
-  });
-});
-
-test("where only settings have changed since, nothing is reverted", () => {
-  expect(wayBack(at(5), 5, { ...SETTINGS, strength: 0.3 })).toEqual({ patch: { strength: 0.8 }, revert: undefined });
-  expect(wayBack(at(5), 5, { ...SETTINGS, guidance_rescale: 0.5 })).toEqual({ patch: undefined, revert: undefined });
 });

@@ -5,14 +5,12 @@ use uuid::Uuid;
 use super::{
     changed::{Changed, Obsolete, StrokeChange},
     history::EntryKind,
-    settings::changes_the_picture,
+    settings::picture_settings,
     state::Document,
 };
 use crate::{
     canvas::{MAX_UNDO_ENTRIES, Painting, Pixels},
-    protocol::{
-        Op, PlaceMode, Rect, SequencedOp, Settings, SettingsPatch, StrokeChunk, Switch, Tool,
-    },
+    protocol::{Op, PlaceMode, Rect, SequencedOp, SettingsPatch, StrokeChunk, Switch, Tool},
 };
 
 /// Why an op cannot be applied: it is not one that this document's requests have made.
@@ -103,7 +101,7 @@ impl Document {
                 None => Changed::default(),
             },
             Op::Mask { rect } => self.mask(seq, author, rect),
-            Op::Settings(patch) => self.change_settings(patch),
+            Op::Settings(patch) => self.change_settings(seq, author, patch),
             Op::Apply {} => self.flatten(seq, author),
             Op::Place { mode, prompt, .. } => {
                 let photo =
@@ -165,13 +163,15 @@ impl Document {
         if entry == seq
             && let Some(brush) = &chunk.brush
         {
-            self.history.push(entry, author, EntryKind::Stroke);
+            self.push(entry, author, EntryKind::Stroke);
             self.prompts.push(entry, brush.prompt.clone());
             if let Err(error) = self.canvas.begin_stroke(entry, brush) {
                 // The brush was validated, and a seq is new.
                 tracing::error!(%error, "the canvas refused a stroke");
             }
         }
+        let is_active = self.history.is_active(entry);
+        self.entries_hash.change(entry, seq, is_active);
         Some(PaintingStroke {
             painting: self.canvas.begin_painting(entry, &chunk.points),
             entry,
@@ -208,7 +208,7 @@ impl Document {
     }
 
     fn mask(&mut self, seq: u64, author: Uuid, rect: &Rect) -> Changed {
-        self.history.push(seq, author, EntryKind::Stroke);
+        self.push(seq, author, EntryKind::Stroke);
         let masked = self.canvas.mask_rect(seq, rect).unwrap_or_else(|error| {
             tracing::error!(%error, "the canvas refused a mask");
             Rect::default()
@@ -219,12 +219,62 @@ impl Document {
         }
     }
 
-    fn change_settings(&mut self, patch: &SettingsPatch) -> Changed {
-        let settings = self.settings.patched(patch);
+    /// A new entry is in the picture.
+    fn push(&mut self, seq: u64, author: Uuid, kind: EntryKind) {
+        self.history.push(seq, author, kind);
+        if kind.is_on_canvas() {
+            self.entries_hash.change(seq, seq, true);
+        }
+    }
+
+    fn change_settings(&mut self, seq: u64, author: Uuid, patch: &SettingsPatch) -> Changed {
+        // What the room itself changes, because the model cannot have it, must not come back.
+        if author.is_nil() {
+            self.settings_log.change_for_good(patch);
+            return self.follow_settings();
+        }
+        // Whether strokes are rendered is nothing that is in the picture.
+        self.settings_log.change_for_good(&SettingsPatch {
+            live: patch.live,
+            ..SettingsPatch::default()
+        });
+        let patch = SettingsPatch {
+            live: None,
+            ..patch.changes_to(&self.settings)
+        };
+        let newest = self.history.undo_target(&author);
+        let leader = newest.filter(|_| patch.continues);
+        let is_settings = |entry: &u64| self.history.kind(*entry) == Some(EntryKind::Settings);
+        let same = leader
+            .filter(is_settings)
+            .or_else(|| leader.and_then(|leader| self.history.follower(leader)));
+        match (same, leader) {
+            _ if patch.is_empty() => {}
+            (Some(entry), _) => self.settings_log.extend(entry, &patch),
+            (None, Some(leader)) => {
+                self.history
+                    .push_after(leader, seq, author, EntryKind::Settings);
+                self.settings_log.push(seq, patch);
+            }
+            (None, None) => {
+                self.push(seq, author, EntryKind::Settings);
+                self.settings_log.push(seq, patch);
+            }
+        }
+        self.follow_settings()
+    }
+
+    /// The changes of settings that are in the picture may be others.
+    fn follow_settings(&mut self) -> Changed {
+        let settings = self.settings_log.settings(&self.history);
         let old = std::mem::replace(&mut self.settings, settings);
         let mut changed = Changed::default();
-        self.change_dilation(&old, &mut changed);
-        if changes_the_picture(&old, &self.settings) {
+        if self.settings.spread != old.spread {
+            let rect = self.canvas.set_dilation(self.settings.spread);
+            changed.result = rect;
+            changed.mask.push(rect);
+        }
+        if picture_settings(&old) != picture_settings(&self.settings) {
             let everywhere = self.canvas.bounds();
             changed.stale = everywhere;
             changed.obsolete = Obsolete::Running;
@@ -233,16 +283,8 @@ impl Document {
         changed
     }
 
-    fn change_dilation(&mut self, old: &Settings, changed: &mut Changed) {
-        if self.settings.spread != old.spread {
-            let rect = self.canvas.set_dilation(self.settings.spread);
-            changed.result = rect;
-            changed.mask.push(rect);
-        }
-    }
-
     fn flatten(&mut self, seq: u64, author: Uuid) -> Changed {
-        self.history.push(seq, author, EntryKind::Apply);
+        self.push(seq, author, EntryKind::Apply);
         self.epoch += 1;
         Changed {
             sketch: self.canvas.apply(seq),
@@ -251,7 +293,7 @@ impl Document {
     }
 
     fn place(&mut self, seq: u64, author: Uuid, image: Pixels, photo: Option<String>) -> Changed {
-        self.history.push(seq, author, EntryKind::Place);
+        self.push(seq, author, EntryKind::Place);
         self.photos.extend(photo.map(|prompt| (seq, prompt)));
         let changed = self.canvas.place(seq, image);
         Changed {
@@ -272,11 +314,32 @@ impl Document {
     }
 
     fn switch(&mut self, switches: Vec<Switch>) -> Changed {
+        let of_settings = self.switch_settings(&switches);
+        Changed {
+            switches: switches.clone(),
+            ..self.switch_on_canvas(&switches).and(of_settings)
+        }
+    }
+
+    fn switch_settings(&mut self, switches: &[Switch]) -> Changed {
+        let kinds = switches.iter().map(|it| self.history.kind(it.entry));
+        if !kinds.into_iter().any(|it| it == Some(EntryKind::Settings)) {
+            return Changed::default();
+        }
+        let changed = self.follow_settings();
+        Changed {
+            settings: Some(Box::new(self.settings.clone())),
+            ..changed
+        }
+    }
+
+    fn switch_on_canvas(&mut self, switches: &[Switch]) -> Changed {
         let base_before = self.canvas.base_id();
-        for Switch { entry, active } in &switches {
+        for Switch { entry, active } in switches {
             if !active {
                 self.strokes.end(*entry);
             }
+            self.entries_hash.switch(*entry);
             if self.history.kind(*entry) == Some(EntryKind::Apply) {
                 self.epoch = match active {
                     true => self.epoch + 1,
@@ -304,7 +367,6 @@ impl Document {
                 true => Vec::new(),
                 false => self.canvas.masked_rects(&around),
             },
-            switches,
             ..changed
         }
     }
@@ -314,11 +376,13 @@ impl Document {
         rect.inflate_within(self.settings.spread, &self.canvas.bounds())
     }
 
-    /// What the canvas folded away can be undone no more.
+    /// What was folded away can be undone no more.
     fn forget_folded(&mut self) {
-        let folded = self.canvas.take_folded();
+        let mut folded = self.canvas.take_folded();
+        folded.extend(self.settings_log.fold(&self.history));
         for entry in self.history.forget(&folded) {
             self.prompts.forget(entry);
+            self.entries_hash.forget(entry);
         }
         // The base itself may be one more than can be undone.
         while self.photos.len() > MAX_UNDO_ENTRIES + 1 {

@@ -1,6 +1,6 @@
 //! What an op changed.
 
-use crate::protocol::{Rect, Switch};
+use crate::protocol::{Rect, Settings, Switch};
 
 /// What an op changed. Rectangles are in canvas pixels, and empty where nothing changed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,8 +22,28 @@ pub(in crate::room) struct Changed {
     pub(in crate::room) obsolete: Obsolete,
     /// The entries that an undo, redo or revert switched.
     pub(in crate::room) switches: Vec<Switch>,
+    /// The settings, where that changed them.
+    pub(in crate::room) settings: Option<Box<Settings>>,
     /// The stroke that the op is of.
     pub(in crate::room) stroke: Option<StrokeChange>,
+}
+
+impl Changed {
+    /// What two parts of one op changed.
+    pub(super) fn and(self, other: Changed) -> Self {
+        Self {
+            sketch: self.sketch.union(&other.sketch),
+            ink: self.ink.union(&other.ink),
+            result: self.result.union(&other.result),
+            mask: [self.mask, other.mask].concat(),
+            stale: self.stale.union(&other.stale),
+            base: self.base || other.base,
+            obsolete: self.obsolete.max(other.obsolete),
+            switches: [self.switches, other.switches].concat(),
+            settings: self.settings.or(other.settings),
+            stroke: self.stroke.or(other.stroke),
+        }
+    }
 }
 
 /// A stroke that an op went on with.
@@ -37,8 +57,8 @@ pub(in crate::room) struct StrokeChange {
     pub(in crate::room) at: Option<(f32, f32)>,
 }
 
-/// Which renders under way are of no use after an op.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Which renders under way are of no use after an op, from none to all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::room) enum Obsolete {
     /// None: what they show is a fair preview.
     #[default]

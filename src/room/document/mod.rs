@@ -6,10 +6,12 @@
 mod apply;
 mod changed;
 mod history;
+mod picture_key;
 mod prompts;
 mod refusal;
 mod request;
 mod settings;
+mod settings_log;
 mod snapshot;
 mod state;
 mod strokes;
@@ -19,6 +21,7 @@ mod unrendered;
 
 pub(super) use apply::{Begun, PaintingStroke};
 pub(super) use changed::{Changed, Obsolete, StrokeChange};
+pub(super) use picture_key::PictureKey;
 pub(super) use prompts::WindowPrompts;
 pub(super) use refusal::Refusal;
 pub(super) use request::Request;

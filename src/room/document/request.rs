@@ -115,7 +115,7 @@ impl Document {
         model: &ModelInfo,
         defaults: &Settings,
     ) -> SettingsPatch {
-        settings_to_fit(&self.settings, model, defaults)
+        settings_to_fit(&self.settings_log, &self.settings, model, defaults)
     }
 
     /// Checks a request for a render. Answers where it is, and the op that has to come first where

@@ -1,6 +1,6 @@
 //! Settings against what the model can do, and which changes need new renders.
 
-use super::refusal::Refusal;
+use super::{refusal::Refusal, settings_log::SettingsLog};
 use crate::protocol::{ModelInfo, Settings, SettingsPatch};
 
 /// Checks what only the model knows: steps and the sampler's name.
@@ -30,31 +30,43 @@ pub(super) fn check_steps(steps: u32, model: &ModelInfo) -> Result<(), Refusal> 
     }
 }
 
-/// What has to change so that settings are ones that a model can have: those that it cannot become
-/// `defaults`, which are its own.
+/// What has to change so that settings are ones that a model can have, whatever is undone: what it
+/// cannot becomes `defaults`, which are its own, and what only an undone change has stays as it is.
 pub(super) fn settings_to_fit(
+    log: &SettingsLog,
     settings: &Settings,
     model: &ModelInfo,
     defaults: &Settings,
 ) -> SettingsPatch {
-    let has_sampler = model.samplers.contains(&settings.sampler);
+    let base = log.base();
+    let steps = log.patches().filter_map(|patch| patch.steps);
+    let samplers = log.patches().filter_map(|patch| patch.sampler.as_ref());
+    let has_steps = |steps: u32| check_steps(steps, model).is_ok();
+    let has_sampler = |name: &String| model.samplers.contains(name);
+    let fit_steps = match has_steps(settings.steps) {
+        true => settings.steps,
+        false => defaults.steps,
+    };
+    let fit_sampler = match has_sampler(&settings.sampler) {
+        true => &settings.sampler,
+        false => &defaults.sampler,
+    };
+    let all_steps = steps.chain([base.steps]).all(has_steps);
+    let all_samplers = samplers.chain([&base.sampler]).all(has_sampler);
     SettingsPatch {
-        steps: check_steps(settings.steps, model)
-            .is_err()
-            .then_some(defaults.steps),
-        sampler: (!has_sampler).then(|| defaults.sampler.clone()),
+        steps: (!all_steps).then_some(fit_steps),
+        sampler: (!all_samplers).then(|| fit_sampler.clone()),
         ..SettingsPatch::default()
     }
 }
 
-/// True when everything under the mask looks different with the new settings.
-pub(super) fn changes_the_picture(old: &Settings, new: &Settings) -> bool {
-    let without_room = |settings: &Settings| Settings {
+/// The settings that what the model paints depends on, the others at fixed values.
+pub(super) fn picture_settings(settings: &Settings) -> Settings {
+    Settings {
         spread: 0,
         live: false,
         ..settings.clone()
-    };
-    without_room(old) != without_room(new)
+    }
 }
 
 /// Steps of the render that refines a picture: twice as many, at least four, as the model allows.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    history::History, prompts::StrokePrompts, state::Document, strokes::Strokes,
-    unrendered::Unrendered,
+    history::History, picture_key::EntriesHash, prompts::StrokePrompts, settings_log::SettingsLog,
+    state::Document, strokes::Strokes, unrendered::Unrendered,
 };
 use crate::{
     canvas::{Canvas, CanvasState, CanvasStateError, Pixels},
@@ -26,6 +26,9 @@ pub(in crate::room) struct DocumentSnapshot {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::room) struct Facts {
     settings: Settings,
+    /// None in snapshots from before changes of settings could be undone.
+    #[serde(default)]
+    settings_log: Option<SettingsLog>,
     history: History,
     strokes: Strokes,
     prompts: StrokePrompts,
@@ -52,6 +55,7 @@ impl Document {
         DocumentSnapshot {
             facts: Facts {
                 settings: self.settings.clone(),
+                settings_log: Some(self.settings_log.clone()),
                 history: self.history.clone(),
                 strokes: self.strokes.clone(),
                 prompts: self.prompts.clone(),
@@ -74,7 +78,11 @@ impl Document {
         let DocumentSnapshot { facts, canvas } = snapshot;
         Ok(Self {
             canvas: Canvas::from_state(canvas)?,
+            settings_log: facts
+                .settings_log
+                .unwrap_or_else(|| SettingsLog::new(facts.settings.clone())),
             settings: facts.settings,
+            entries_hash: EntriesHash::of(facts.history.on_canvas()),
             history: facts.history,
             strokes: facts.strokes,
             prompts: facts.prompts,
@@ -113,6 +121,31 @@ impl Document {
             settles,
             pixels,
         }
+    }
+
+    /// Parts of an earlier result that are this document's, as what a final render of everything
+    /// would have left.
+    pub(in crate::room) fn picture_of(&self, parts: &[(Rect, &Pixels)]) -> ShownPicture {
+        let around = parts
+            .iter()
+            .fold(Rect::default(), |around, (rect, _)| around.union(rect));
+        let pixels = (!around.is_empty()).then(|| {
+            let mut pixels = self.canvas.result().crop(&around);
+            for (rect, part) in parts {
+                pixels.paste(part, rect.x - around.x, rect.y - around.y);
+            }
+            (around.x, around.y, pixels)
+        });
+        ShownPicture {
+            core: self.canvas.bounds(),
+            settles: Some(self.seq),
+            pixels,
+        }
+    }
+
+    /// True when final renders show all that is under the mask.
+    pub(in crate::room) fn is_rendered(&self) -> bool {
+        self.unrendered.is_empty()
     }
 
     /// Where the mask still waits for the model.

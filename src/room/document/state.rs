@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{
     history::History,
+    picture_key::{EntriesHash, PictureKey},
     prompts::{StrokePrompts, WindowPrompts},
     settings::seed_in_epoch,
+    settings_log::SettingsLog,
     strokes::Strokes,
     unrendered::Unrendered,
 };
@@ -18,7 +20,9 @@ use crate::{
 #[derive(Debug)]
 pub(in crate::room) struct Document {
     pub(super) canvas: Canvas,
+    /// What `settings_log` adds up to.
     pub(super) settings: Settings,
+    pub(super) settings_log: SettingsLog,
     pub(super) history: History,
     pub(super) strokes: Strokes,
     pub(super) prompts: StrokePrompts,
@@ -29,6 +33,7 @@ pub(in crate::room) struct Document {
     pub(super) epoch: u64,
     /// Where the model still has to paint.
     pub(super) unrendered: Unrendered,
+    pub(super) entries_hash: EntriesHash,
 }
 
 impl Document {
@@ -38,6 +43,7 @@ impl Document {
         canvas.set_dilation(settings.spread);
         Self {
             canvas,
+            settings_log: SettingsLog::new(settings.clone()),
             settings,
             history: History::new(0),
             strokes: Strokes::default(),
@@ -46,6 +52,7 @@ impl Document {
             seq: 0,
             epoch: 0,
             unrendered: Unrendered::default(),
+            entries_hash: EntriesHash::default(),
         }
     }
 
@@ -67,6 +74,17 @@ impl Document {
     /// The seed of the noise at the moment.
     pub(in crate::room) fn noise_seed(&self) -> u64 {
         seed_in_epoch(self.settings.seed, self.epoch)
+    }
+
+    /// What the picture is made from at the moment.
+    pub(in crate::room) fn picture_key(&self) -> PictureKey {
+        PictureKey {
+            entries: self.entries_hash.sum(),
+            settings: Settings {
+                live: false,
+                ..self.settings.clone()
+            },
+        }
     }
 
     /// The photo that is the base and was placed to be inverted: the op that placed it, and its

@@ -113,6 +113,7 @@ impl Studio {
             client,
             op,
             switches: Vec::new(),
+            settings: None,
         };
         let changed = self.document.apply(&op, image).unwrap();
         op.switches.clone_from(&changed.switches);
@@ -279,6 +280,7 @@ fn an_op_out_of_order_or_without_its_image_changes_nothing() {
         client: me,
         op,
         switches: Vec::new(),
+        settings: None,
     };
     let twice = studio.document.apply(&op(1, Op::Apply {}), image);
     assert!(twice.is_err());

@@ -41,6 +41,11 @@ impl Unrendered {
         self.0.clear();
     }
 
+    /// True when nothing has to be rendered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The cells, in canvas pixels.
     pub(super) fn rects(&self) -> impl Iterator<Item = Rect> + '_ {
         let cells = self.0.keys();

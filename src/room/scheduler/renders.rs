@@ -58,14 +58,16 @@ impl Scheduler {
     /// How windows are cut that refine what is seen already. A small window shows the model little of
     /// the picture, and what it paints there may not fit to what is around: when the hand rests, it
     /// sees as much as it can. Over a photo windows stay small, for each patch has to be inverted.
+    /// Neighbours overlap by half, so that they fade into one another: each has colours of its own.
     fn refining_rules(&self, document: &Document) -> WindowRules {
         let rules = self.window_rules(document);
-        match self.photo(document) {
-            Some(_) => rules,
-            None => WindowRules {
-                minimum: rules.maximum,
-                ..rules
+        WindowRules {
+            context: rules.context.max(rules.maximum / 4),
+            minimum: match self.photo(document) {
+                Some(_) => rules.minimum,
+                None => rules.maximum,
             },
+            ..rules
         }
     }
 

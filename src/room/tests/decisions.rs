@@ -265,6 +265,8 @@ fn a_window_has_the_prompts_of_all_its_strokes() {
     world.send(me, RoomCommand::Undo);
     world.send(me, RoomCommand::Undo);
     world.come_to_rest();
+    // The picture with the first stroke alone was there before: only a new stroke is rendered.
+    world.send(me, dab_of("d", 30.0, "a boat"));
     let seen = world.submitted.last().unwrap().1.clone();
     assert_eq!((seen.prompt.as_str(), seen.regions.len()), ("a boat", 0));
 }

@@ -65,4 +65,9 @@ finish?: Finish,
 /**
  * 0 … 1: how much of the finish is seen.
  */
-finish_strength?: number, };
+finish_strength?: number, 
+/**
+ * True while a value is dragged: the change goes on with the sender's last one, and one undo
+ * takes both back.
+ */
+continues?: boolean, };

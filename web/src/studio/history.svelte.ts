@@ -1,4 +1,4 @@
-import type { SequencedOp, SettingsPatch, Switch, Tool } from "../protocol";
+import type { SequencedOp, Settings, SettingsPatch, Switch, Tool } from "../protocol";
 
 /** One line of the room's history. */
 export interface HistoryEntry {
@@ -42,9 +42,8 @@ export class History {
       case "mask":
         this.#pushEntry(seq, client, TOOL_NAMES.mask);
         return;
-      // Settings are not taken back.
       case "settings":
-        this.#push(seq, client, settingsLabel(op));
+        this.#pushSettings(seq, client, op);
         return;
       case "place":
         this.#pushEntry(seq, client, op.mode === "invert" ? "Placed a photo" : "Placed a picture", {
@@ -103,16 +102,25 @@ export class History {
     this.#push(seq, client, label, more);
   }
 
+  /** What goes on with the line before is told there: both are taken back at once. */
+  #pushSettings(seq: number, client: string, patch: SettingsPatch): void {
+    const label = settingsLabel(patch);
+    const before = this.entries.findLast((entry) => entry.client === client && !entry.taken);
+    if (!patch.continues || !before) {
+      this.#push(seq, client, label);
+      return;
+    }
+    if (before.label.includes(": ")) before.label = label;
+    this.latest = label;
+  }
+
   #push(seq: number, client: string, label: string, more: Partial<Pick<HistoryEntry, "color" | "base">> = {}): void {
-    const last = this.entries.at(-1);
-    const repeats = last?.client === client && last.label.split(":")[0] === label.split(":")[0] && label.includes(":");
-    const kept = repeats ? this.entries.slice(0, -1) : this.entries;
-    this.entries = [...kept.slice(1 - KEPT), { seq, client, label, color: undefined, base: undefined, ...more, taken: false }];
+    this.entries = [...this.entries.slice(1 - KEPT), { seq, client, label, color: undefined, base: undefined, ...more, taken: false }];
     this.latest = label;
   }
 }
 
-const FIELD_NAMES: Record<keyof SettingsPatch, string> = {
+const FIELD_NAMES: Record<keyof Settings, string> = {
   prompt: "Prompt",
   negative_prompt: "Negative prompt",
   guidance_scale: "Guidance",
@@ -131,7 +139,7 @@ const FIELD_NAMES: Record<keyof SettingsPatch, string> = {
 };
 
 function settingsLabel(patch: SettingsPatch): string {
-  const fields = (Object.keys(FIELD_NAMES) as (keyof SettingsPatch)[]).filter((field) => patch[field] !== undefined);
+  const fields = (Object.keys(FIELD_NAMES) as (keyof Settings)[]).filter((field) => patch[field] !== undefined);
   const [first] = fields;
   if (fields.length !== 1 || first === undefined) return "Changed settings";
   const value = patch[first];

@@ -30,7 +30,7 @@ import { maskOf } from "./pictures";
 import type { Notices } from "./notices.svelte";
 import { everywhere, isWhole, MaskView } from "./mask.svelte";
 import { InvertedPhotos } from "./photos.svelte";
-import { RoomSettings } from "./settings.svelte";
+import { changesPicture, RoomSettings } from "./settings.svelte";
 import { Thumbnails, type Thumbnail } from "./thumbnails.svelte";
 
 /** A member, with the pointer if it is known. */
@@ -184,6 +184,7 @@ export class Room {
   }
 
   send(message: Parameters<Connection["send"]>[0]): void {
+    if (!["settings", "presence", "ping"].includes(message.type)) this.settings.ends();
     this.#connection.send(message);
   }
 
@@ -236,7 +237,7 @@ export class Room {
     this.kept = welcome.kept;
     this.model = welcome.model;
     this.seq = welcome.seq;
-    this.settings.welcome(welcome.settings);
+    this.settings.replace(welcome.settings);
     this.members = welcome.members.map((member) => ({ ...member, pointer: undefined }));
     this.busy = [];
     this.mask.forget();
@@ -263,7 +264,7 @@ export class Room {
   #op(message: SequencedOp): void {
     const { seq, client, op } = message;
     this.seq = Math.max(this.seq, seq);
-    if (op.type !== "settings") this.pictureSeq = this.seq;
+    if (op.type !== "settings" || changesPicture(op)) this.pictureSeq = this.seq;
     this.thumbnails.heard();
     this.history.add(message);
     this.mask.heard(op);
@@ -294,6 +295,7 @@ export class Room {
         for (const { entry, active } of message.switches ?? []) {
           this.refreshInk(active ? ink.redo(entry, seq) : ink.undo(entry));
         }
+        if (message.settings) this.settings.replace(message.settings);
         if (op.type !== "undo") this.blank = false;
         this.judgeBlankSoon();
         return;
@@ -430,7 +432,6 @@ export class Room {
       picture: this.pictureSeq,
       label: this.history.latest,
       image: miniature(picture.result, picture),
-      settings: { ...this.settings.local },
     };
   }
 

@@ -5,6 +5,8 @@ import type { PhotoDefaults, Settings, SettingsPatch } from "../protocol";
 export const SETTLE_MS = 250;
 /** While a value is dragged, the least time between two that are sent. */
 export const DRAG_GAP_MS = 60;
+/** An edit of the same fields so soon after the last one goes on with it: one undo takes both back. */
+export const CONTINUES_MS = 1500;
 /** While a value is dragged, how long the next one waits for the picture of the last one. */
 export const DRAG_PATIENCE_MS = 1500;
 
@@ -41,6 +43,10 @@ export class RoomSettings {
   #focused: Field | undefined;
   #stop: (() => void) | undefined;
   #lent: { values: Lent; before: Lent } | undefined;
+  /** The fields that were edited last, and when; undefined where the next edit is a change of its own. */
+  #edited: { fields: string; at: number } | undefined;
+  /** What is unsent goes on with what was sent last. */
+  #continues = false;
   /** A dragged value was sent, and nothing of it has been seen yet. */
   #unseen: { since: number; stop: () => void } | undefined;
   readonly #send: (patch: SettingsPatch) => void;
@@ -53,8 +59,7 @@ export class RoomSettings {
 
   /** Edits a field; it is sent once the hand rests. */
   edit(patch: SettingsPatch): void {
-    Object.assign(this.local, patch);
-    Object.assign(this.#unsent, patch);
+    this.#change(patch);
     this.#stop?.();
     this.#stop = this.#clock.after(SETTLE_MS, () => this.flush());
   }
@@ -64,11 +69,24 @@ export class RoomSettings {
    * the render under way, so the next one waits until the last one was seen.
    */
   drag(patch: SettingsPatch): void {
-    Object.assign(this.local, patch);
-    Object.assign(this.#unsent, patch);
+    this.#change(patch);
     this.#stop?.();
     this.#stop = undefined;
     if (!this.#unseen) this.#sendDragged();
+  }
+
+  /** Changes a field at once, as a step of its own. */
+  set(patch: SettingsPatch): void {
+    this.flush();
+    this.ends();
+    this.#change(patch);
+    this.flush();
+    this.ends();
+  }
+
+  /** Something else was done: the next edit is a step of its own. */
+  ends(): void {
+    this.#edited = undefined;
   }
 
   /** A render came back: what is dragged may go on. */
@@ -91,15 +109,16 @@ export class RoomSettings {
     const fields = Object.keys(patch) as Field[];
     if (fields.length === 0) return;
     for (const field of fields) this.#inFlight.set(field, (this.#inFlight.get(field) ?? 0) + 1);
-    this.#send(patch);
+    const continues = this.#continues;
+    this.#continues = false;
+    this.#send(continues ? { ...patch, continues } : patch);
   }
 
-  /** Puts other values in the place of these, until `giveBack`. */
+  /** Puts other values in the place of these, until `giveBack`; undone with what was done last. */
   lend(values: Lent): void {
     const { guidance_scale, strength, finish } = this.local;
     this.#lent = { values, before: this.#lent?.before ?? { guidance_scale, strength, finish } };
-    this.edit(values);
-    this.flush();
+    this.#goOn(values);
   }
 
   /** The values from before `lend` again, but for those that somebody changed meanwhile. */
@@ -108,8 +127,7 @@ export class RoomSettings {
     if (!lent) return;
     this.#lent = undefined;
     const untouched = LENT.filter((field) => this.local[field] === lent.values[field]);
-    this.edit(Object.fromEntries(untouched.map((field) => [field, lent.before[field]])));
-    this.flush();
+    this.#goOn(Object.fromEntries(untouched.map((field) => [field, lent.before[field]])));
   }
 
   /** A field is in use. */
@@ -120,19 +138,20 @@ export class RoomSettings {
   /** It no longer is: it shows what the room has. */
   blur(field: Field): void {
     if (this.#focused === field) this.#focused = undefined;
+    this.ends();
     if (field in this.#unsent) this.flush();
     else this.#adopt(field);
   }
 
-  /** The room's settings in full, on (re)joining. */
-  welcome(settings: Settings): void {
+  /** The room's settings in full: on (re)joining, and after an undo that changed them. */
+  replace(settings: Settings): void {
     this.#shared = { ...settings };
     for (const field of Object.keys(settings) as Field[]) this.#adopt(field);
   }
 
   /** A change was accepted; `own` when it is one of ours. */
   accepted(patch: SettingsPatch, own: boolean): void {
-    for (const field of Object.keys(patch) as Field[]) {
+    for (const field of fieldsOf(patch)) {
       Object.assign(this.#shared, { [field]: patch[field] });
       if (own) this.#landed(field);
       this.#adopt(field);
@@ -141,11 +160,32 @@ export class RoomSettings {
 
   /** A change of ours was refused: the fields show what the room has. */
   refused(patch: SettingsPatch): void {
-    for (const field of Object.keys(patch) as Field[]) {
+    for (const field of fieldsOf(patch)) {
       if (!(field in this.#shared)) continue;
       this.#landed(field);
       if (!(field in this.#unsent)) Object.assign(this.local, { [field]: this.#shared[field] });
     }
+  }
+
+  /** An edit: where it goes on with the last one, what is sent says so. */
+  #change(patch: SettingsPatch): void {
+    const [fields, at] = [Object.keys(patch).sort().join(), this.#clock.now()];
+    const last = this.#edited;
+    const goesOn = last?.fields === fields && at - last.at < CONTINUES_MS;
+    if (Object.keys(this.#unsent).length === 0) this.#continues = goesOn;
+    else if (!goesOn) this.#continues = false;
+    this.#edited = { fields, at };
+    Object.assign(this.local, patch);
+    Object.assign(this.#unsent, patch);
+  }
+
+  /** Changes fields at once, as a part of what was done last. */
+  #goOn(patch: SettingsPatch): void {
+    this.flush();
+    this.#change(patch);
+    this.#continues = true;
+    this.flush();
+    this.ends();
   }
 
   #sendDragged(): void {
@@ -169,4 +209,13 @@ export class RoomSettings {
     if (field in this.#unsent || this.#inFlight.has(field) || this.#focused === field) return;
     Object.assign(this.local, { [field]: this.#shared[field] });
   }
+}
+
+function fieldsOf(patch: SettingsPatch): Field[] {
+  return (Object.keys(EMPTY) as Field[]).filter((field) => patch[field] !== undefined);
+}
+
+/** Whether a change can be undone: whether strokes are rendered live is no part of the picture. */
+export function changesPicture(patch: SettingsPatch): boolean {
+  return fieldsOf(patch).some((field) => field !== "live");
 }

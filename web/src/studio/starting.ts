@@ -9,8 +9,7 @@ export async function paintStarter(studio: Studio, starter: Starter): Promise<vo
   const { room } = studio;
   const { picture } = room;
   if (!picture || !room.mayPaint) return;
-  room.settings.edit({ prompt: starter.prompt });
-  room.settings.flush();
+  room.settings.set({ prompt: starter.prompt });
   room.blank = false;
   const strokes = starter.strokes.map((stroke) => starterStroke(stroke, picture));
   const points = strokes.reduce((sum, stroke) => sum + stroke.points.length, 0);

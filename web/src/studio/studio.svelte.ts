@@ -24,7 +24,7 @@ import { Notices } from "./notices.svelte";
 import { Room } from "./room.svelte";
 import type { Action } from "./shortcuts";
 import { recall, remember } from "./storage";
-import { wayBack, type Thumbnail } from "./thumbnails.svelte";
+import { type Thumbnail } from "./thumbnails.svelte";
 import { Toolbox } from "./toolbox.svelte";
 
 /** The tool palette, the view and the room: everything that the page shows. */
@@ -301,12 +301,8 @@ export class Studio {
       return;
     }
     room.settings.flush();
-    const { patch, revert } = wayBack(thumbnail, room.pictureSeq, room.settings.local);
-    if (patch) {
-      room.settings.edit(patch);
-      room.settings.flush();
-    }
-    if (revert !== undefined) room.send({ type: "revert", seq: revert });
+    if (thumbnail.picture === room.pictureSeq) return;
+    room.send({ type: "revert", seq: thumbnail.seq });
     this.notices.say("Back to an earlier picture. Undo takes you forward again.");
   }
 

@@ -1,48 +1,21 @@
 import type { Clock } from "../paint/chunker";
-import type { Settings, SettingsPatch } from "../protocol";
 
 /** A small picture of an earlier state, which can be gone back to. */
 export interface Thumbnail {
   /** `seq` of the last op that it shows. */
   seq: number;
-  /** `seq` of the last op that changed what is in it; later ones changed settings only. */
+  /** `seq` of the last op that changed what is in it. */
   picture: number;
   /** What was done last. */
   label: string;
   /** The small picture, as a data URL. */
   image: string;
-  /** How the model painted it. */
-  settings: Settings;
-}
-
-/** What leads back to a thumbnail: settings to change, and the op to revert to. */
-export interface WayBack {
-  patch: SettingsPatch | undefined;
-  revert: number | undefined;
 }
 
 /** When so long nothing has come, the picture is as its last op left it. */
 export const CALM_MS = 350;
 
 const KEPT = 24;
-/** The settings that the pixels depend on. */
-const LOOK = [
-  "method",
-  "prompt",
-  "negative_prompt",
-  "guidance_scale",
-  "guidance_rescale",
-  "image_guidance_scale",
-  "steps",
-  "strength",
-  "seed",
-  "variation",
-  "sampler",
-  "spread",
-  "finish",
-  "finish_strength",
-] as const satisfies readonly (keyof Settings)[];
-
 /** The newest states of the picture, newest first. */
 export class Thumbnails {
   shown = $state.raw<readonly Thumbnail[]>([]);
@@ -92,14 +65,4 @@ export class Thumbnails {
     this.#stop = undefined;
     this.shown = [];
   }
-}
-
-/** What leads from the present back to a thumbnail. `picture` is as in {@link Thumbnail}. */
-export function wayBack(to: Thumbnail, picture: number, settings: Settings): WayBack {
-  const changed = LOOK.filter((field) => to.settings[field] !== undefined && to.settings[field] !== settings[field]);
-  const patch = Object.fromEntries(changed.map((field) => [field, to.settings[field]])) as SettingsPatch;
-  return {
-    patch: changed.length > 0 ? patch : undefined,
-    revert: to.picture === picture ? undefined : to.seq,
-  };
 }

@@ -1,0 +1,329 @@
+//! The settings of a room, and changes to them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// How windows over an inverted photo are edited.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum EditMethod {
+    /// From the noise that inverse DDIM found, with any sampler. Needs an inversion with steps,
+    /// and gives the closest likeness where the model has a base to invert with.
+    #[default]
+    Ddim,
+    /// Noise of its own for each step, at shifted timesteps (TurboEdit, arXiv 2408.00735). Needs
+    /// no inversion; for models that were distilled to few steps. It has timesteps of its own,
+    /// whatever the sampler.
+    EditFriendly,
+    /// The difference that the prompts make, step by step (InfEdit, arXiv 2312.04965). Needs no
+    /// inversion; for consistency models.
+    #[serde(rename = "infedit")]
+    InfEdit,
+}
+
+/// What a picture looks as if it was made with: a stage of pure pixels after decoding.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Finish {
+    /// As it was decoded.
+    #[default]
+    None,
+    /// Brush strokes with a relief of paint.
+    Oil,
+    /// Dark edges, granulation and paper.
+    Watercolour,
+    /// Lines over flat colours.
+    Ink,
+}
+
+/// A name that no finish has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no finish {name:?}: choose none, oil, watercolour or ink")]
+pub struct UnknownFinish {
+    /// The name that was given.
+    pub name: String,
+}
+
+impl Finish {
+    /// All of them.
+    pub const ALL: [Finish; 4] = [Finish::None, Finish::Oil, Finish::Watercolour, Finish::Ink];
+
+    /// The name on the wire and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Finish::None => "none",
+            Finish::Oil => "oil",
+            Finish::Watercolour => "watercolour",
+            Finish::Ink => "ink",
+        }
+    }
+}
+
+impl std::fmt::Display for Finish {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for Finish {
+    type Err = UnknownFinish;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        let found = Self::ALL.into_iter().find(|finish| finish.name() == name);
+        found.ok_or_else(|| UnknownFinish {
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// Settings that a client wants changed; what is left out stays.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct SettingsPatch {
+    /// What the picture should show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// What it should not show.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub negative_prompt: Option<String>,
+    /// Classifier-free guidance scale, 0 … 30; 1 or less runs without guidance.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance_scale: Option<f64>,
+    /// 0 … 1: how far guidance is brought back to the contrast of the prompt alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guidance_rescale: Option<f64>,
+    /// How closely a model that edits photos keeps to the photo, 0 … 30.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_guidance_scale: Option<f64>,
+    /// Sampling steps, 1 … the model's `max_steps`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<u32>,
+    /// 0 … 1: how far from the sketch the model may go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strength: Option<f64>,
+    /// Seed of the room's noise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "number")]
+    pub seed: Option<u64>,
+    /// 0 … 1: how much of the noise is used that the seed makes. At 0 the seed makes no difference.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variation: Option<f64>,
+    /// One of the names in the model's `samplers`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sampler: Option<String>,
+    /// Canvas pixels beyond the strokes that the model may repaint, 0 … 256.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub spread: Option<u32>,
+    /// Whether strokes are rendered while they are painted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<bool>,
+    /// How windows over an inverted photo are edited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<EditMethod>,
+    /// What the picture looks as if it was made with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish: Option<Finish>,
+    /// 0 … 1: how much of the finish is seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub finish_strength: Option<f64>,
+    /// True while a value is dragged: the change goes on with the sender's last one, and one undo
+    /// takes both back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>")]
+    pub continues: bool,
+}
+
+/// Calls a macro with the names of all settings.
+macro_rules! with_settings {
+    ($call:ident) => {
+        $call!(
+            prompt,
+            negative_prompt,
+            guidance_scale,
+            guidance_rescale,
+            image_guidance_scale,
+            steps,
+            strength,
+            seed,
+            variation,
+            sampler,
+            spread,
+            live,
+            method,
+            finish,
+            finish_strength
+        )
+    };
+}
+
+impl SettingsPatch {
+    /// True when it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        let nothing = Self {
+            continues: self.continues,
+            ..Self::default()
+        };
+        *self == nothing
+    }
+
+    /// This patch and a later one as one.
+    #[must_use]
+    pub fn merged(&self, later: &Self) -> Self {
+        macro_rules! newest {
+            ($($field:ident),*) => {
+                Self {
+                    $($field: later.$field.clone().or_else(|| self.$field.clone()),)*
+                    continues: self.continues,
+                }
+            };
+        }
+        with_settings!(newest)
+    }
+
+    /// This patch without the fields that another one has.
+    #[must_use]
+    pub fn without(&self, other: &Self) -> Self {
+        macro_rules! others {
+            ($($field:ident),*) => {
+                Self {
+                    $($field: self.$field.clone().filter(|_| other.$field.is_none()),)*
+                    continues: self.continues,
+                }
+            };
+        }
+        with_settings!(others)
+    }
+
+    /// The fields that make a difference to these settings.
+    #[must_use]
+    pub fn changes_to(&self, settings: &Settings) -> Self {
+        let patched = settings.patched(self);
+        macro_rules! changes {
+            ($($field:ident),*) => {
+                Self {
+                    $($field: self.$field.clone().filter(|_| patched.$field != settings.$field),)*
+                    continues: self.continues,
+                }
+            };
+        }
+        with_settings!(changes)
+    }
+}
+
+/// The room's settings in full.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Settings {
+    /// What the picture should show.
+    pub prompt: String,
+    /// What it should not show.
+    pub negative_prompt: String,
+    /// Classifier-free guidance scale.
+    pub guidance_scale: f64,
+    /// 0 … 1: how far guidance is brought back to the contrast of the prompt alone; 0 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub guidance_rescale: Option<f64>,
+    /// How closely a model that edits photos keeps to the photo; 1.5 when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub image_guidance_scale: Option<f64>,
+    /// Sampling steps.
+    pub steps: u32,
+    /// 0 … 1: how far from the sketch the model may go.
+    pub strength: f64,
+    /// Seed of the room's noise; below 2^53, so that every client can hold it.
+    #[ts(type = "number")]
+    pub seed: u64,
+    /// 0 … 1: how much of the noise is used that the seed makes.
+    #[serde(default = "all_of_it")]
+    pub variation: f64,
+    /// Sampler name.
+    pub sampler: String,
+    /// Canvas pixels beyond the strokes that the model may repaint.
+    pub spread: u32,
+    /// Whether strokes are rendered while they are painted.
+    pub live: bool,
+    /// How windows over an inverted photo are edited.
+    #[serde(default)]
+    pub method: EditMethod,
+    /// What the picture looks as if it was made with.
+    #[serde(default)]
+    pub finish: Finish,
+    /// 0 … 1: how much of the finish is seen.
+    #[serde(default = "all_of_it")]
+    pub finish_strength: f64,
+}
+
+fn all_of_it() -> f64 {
+    1.0
+}
+
+impl Settings {
+    /// These settings with a patch's fields laid over them.
+    pub fn patched(&self, patch: &SettingsPatch) -> Settings {
+        let mut settings = self.clone();
+        if let Some(prompt) = &patch.prompt {
+            settings.prompt.clone_from(prompt);
+        }
+        if let Some(negative_prompt) = &patch.negative_prompt {
+            settings.negative_prompt.clone_from(negative_prompt);
+        }
+        if let Some(sampler) = &patch.sampler {
+            settings.sampler.clone_from(sampler);
+        }
+        settings.guidance_scale = patch.guidance_scale.unwrap_or(settings.guidance_scale);
+        settings.guidance_rescale = patch.guidance_rescale.or(settings.guidance_rescale);
+        settings.image_guidance_scale =
+            patch.image_guidance_scale.or(settings.image_guidance_scale);
+        settings.steps = patch.steps.unwrap_or(settings.steps);
+        settings.strength = patch.strength.unwrap_or(settings.strength);
+        settings.seed = patch.seed.unwrap_or(settings.seed);
+        settings.variation = patch.variation.unwrap_or(settings.variation);
+        settings.spread = patch.spread.unwrap_or(settings.spread);
+        settings.live = patch.live.unwrap_or(settings.live);
+        settings.method = patch.method.unwrap_or(settings.method);
+        settings.finish = patch.finish.unwrap_or(settings.finish);
+        settings.finish_strength = patch.finish_strength.unwrap_or(settings.finish_strength);
+        settings
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patch(json: &str) -> SettingsPatch {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn patches_add_up_and_know_what_they_change() {
+        let (first, later) = (
+            patch(r#"{"seed":3,"prompt":"sea","steps":2}"#),
+            patch(r#"{"seed":4,"live":false}"#),
+        );
+        let both = first.merged(&later);
+        assert_eq!(
+            both,
+            patch(r#"{"seed":4,"prompt":"sea","steps":2,"live":false}"#)
+        );
+        assert_eq!(both.without(&later), patch(r#"{"prompt":"sea","steps":2}"#));
+        assert!(later.without(&later).is_empty());
+        let settings: Settings = serde_json::from_str(
+            r#"{"prompt":"sea","negative_prompt":"","guidance_scale":1,"steps":4,"strength":1,
+                "seed":4,"sampler":"lcm","spread":0,"live":true}"#,
+        )
+        .unwrap();
+        assert_eq!(
+            both.changes_to(&settings),
+            patch(r#"{"steps":2,"live":false}"#)
+        );
+        assert!(patch(r#"{"continues":true}"#).is_empty());
+    }
+}
