@@ -168,6 +168,15 @@ async fn a_room_is_called_by_its_prompt_until_it_gets_a_title() {
         "a red boat at dusk"
     );
 
+    // Undone prompts count as well, on disk too.
+    prompt(&mut member, "a blue whale").await;
+    member.send(json!({"type": "undo"})).await;
+    member.until("ack").await;
+    assert_eq!(
+        facts(&server, "studio").await["title"],
+        "a red boat at dusk"
+    );
+
     let rename = |body: Value| call(&server, Method::PATCH, "/v1/rooms/studio", None, Some(body));
     let renamed = rename(json!({"title": " My\u{202e} boat "})).await;
     assert_eq!(renamed.status(), StatusCode::OK);

@@ -21,10 +21,13 @@ pub(in crate::room) fn read_prompt(
     store.each_record(room.id, first, |record| {
         if Record::is_op(record)
             && let Record::Op(op) = Record::decode(record)?
-            && let Op::Settings(patch) = op.op
-            && let Some(newer) = patch.prompt
         {
-            prompt = newer;
+            let newer = match (op.op, op.settings) {
+                (Op::Settings(patch), _) => patch.prompt,
+                // What an undo brought back.
+                (_, settings) => settings.map(|settings| settings.prompt),
+            };
+            prompt = newer.unwrap_or_else(|| std::mem::take(&mut prompt));
         }
         Ok(())
     })?;
