@@ -134,6 +134,10 @@ impl Journal for DiskJournal {
             .read(|database| tables::snapshots(database, room).map(|(good, _)| good))
     }
 
+    fn room(&self, room: Uuid) -> Result<RoomSummary, JournalError> {
+        self.storage.read(|database| tables::room(database, room))
+    }
+
     fn rooms(&self) -> Result<Vec<RoomSummary>, JournalError> {
         self.storage.read(tables::rooms)
     }

@@ -101,6 +101,7 @@ impl MemoryJournal {
                     });
                 }
                 room.records.extend(records);
+                room.touched_ms = now_ms;
                 if let Some(max) = self.records_max {
                     let surplus = room.records.len().saturating_sub(max);
                     room.drop_below(room.first + surplus as u64);
@@ -138,7 +139,6 @@ impl MemoryJournal {
                 return Ok(());
             }
         }
-        room.touched_ms = now_ms;
         Ok(())
     }
 }
@@ -217,6 +217,10 @@ impl Journal for MemoryJournal {
             });
             snapshots.collect()
         })
+    }
+
+    fn room(&self, id: Uuid) -> Result<RoomSummary, JournalError> {
+        self.with(id, |room| summary(id, room))
     }
 
     fn rooms(&self) -> Result<Vec<RoomSummary>, JournalError> {

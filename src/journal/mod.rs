@@ -42,7 +42,7 @@ use uuid::Uuid;
 ///
 /// Changes ([`submit`](Self::submit) and what is made of it) may be called from any thread, async
 /// tasks included: they only enqueue and never block. A [`Pending`] may be awaited or waited for.
-/// Reads (`open_room`, `read`, `read_snapshot`, `rooms`) touch the disk: call them from a thread
+/// Reads (`open_room`, `read`, `read_snapshot`, `room`, `rooms`) touch the disk: call them from a thread
 /// that may block, such as tokio's `spawn_blocking`. They see what was committed.
 pub trait Journal: std::fmt::Debug + Send + Sync {
     /// Enqueues a change of a room. The answer comes when the change is on disk, or never will be.
@@ -80,6 +80,12 @@ pub trait Journal: std::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`JournalError::UnknownRoom`] and those of the storage.
     fn snapshots(&self, room: Uuid) -> Result<Vec<Snapshot>, JournalError>;
+
+    /// What the journal knows of one room. Its log is not checked.
+    ///
+    /// # Errors
+    /// [`JournalError::UnknownRoom`] and those of the storage.
+    fn room(&self, room: Uuid) -> Result<RoomSummary, JournalError>;
 
     /// Every room, in no order that means anything.
     ///

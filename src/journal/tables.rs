@@ -14,7 +14,8 @@ use super::{
 /// The layout of these tables. A journal of another version is refused.
 pub(super) const FORMAT_VERSION: u64 = 1;
 
-/// First seq that is kept, last seq, last change in milliseconds since 1970.
+/// First seq that is kept, last seq, and when the room was made or last got a record, in milliseconds
+/// since 1970.
 type Head = (u64, u64, u64);
 type Place = (u128, u64);
 
@@ -110,7 +111,7 @@ impl<'a> Tables<'a> {
             self.heads.insert(key, (1, 0, now_ms))?;
             return Ok(());
         }
-        let (mut first, mut last, _) = head.ok_or(JournalError::UnknownRoom(room))?;
+        let (mut first, mut last, mut touched_ms) = head.ok_or(JournalError::UnknownRoom(room))?;
         match change {
             Change::Create { .. } => {}
             Change::SetMetadata { metadata } => {
@@ -132,6 +133,7 @@ impl<'a> Tables<'a> {
                     let sealed = seal(room, last, bytes);
                     self.records.insert((key, last), sealed.as_slice())?;
                 }
+                touched_ms = now_ms;
             }
             Change::Snapshot { seq, bytes } => self.write_snapshot(room, *seq, last, bytes)?,
             Change::Trim => {
@@ -166,7 +168,7 @@ impl<'a> Tables<'a> {
                 return Ok(());
             }
         }
-        self.heads.insert(key, (first, last, now_ms))?;
+        self.heads.insert(key, (first, last, touched_ms))?;
         Ok(())
     }
 
@@ -250,6 +252,12 @@ pub(super) fn rooms(database: &Database) -> Result<Vec<RoomSummary>, JournalErro
         rooms.push(summary(&transaction, room, head.value())?);
     }
     Ok(rooms)
+}
+
+/// One room.
+pub(super) fn room(database: &Database, room: Uuid) -> Result<RoomSummary, JournalError> {
+    let transaction = database.begin_read()?;
+    summary(&transaction, room, head(&transaction, room)?)
 }
 
 /// One room, and the torn tail that is to be cut.

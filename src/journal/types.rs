@@ -51,7 +51,7 @@ pub struct RoomSummary {
     pub first_seq: u64,
     /// The last record, 0 before the first.
     pub last_seq: u64,
-    /// When it was last changed, in milliseconds since 1970.
+    /// When it was made or last got a record, in milliseconds since 1970.
     pub touched_ms: u64,
 }
 

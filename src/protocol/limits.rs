@@ -74,6 +74,8 @@ pub enum ErrorCode {
     InviteUsedUp,
     /// The room does not exist.
     UnknownRoom,
+    /// The room was deleted.
+    RoomDeleted,
     /// The room is full.
     RoomFull,
     /// The image cannot be decoded.

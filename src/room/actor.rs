@@ -62,6 +62,7 @@ pub(super) struct RoomActor {
     images: SharedImages,
     members: Arc<AtomicUsize>,
     empty_since: tokio::time::Instant,
+    deletion: CancellationToken,
     shutdown: CancellationToken,
 }
 
@@ -84,6 +85,7 @@ pub(super) struct ActorParts {
     pub(super) encoder: FrameEncoder,
     pub(super) messages: mpsc::Receiver<Message>,
     pub(super) members: Arc<AtomicUsize>,
+    pub(super) deletion: CancellationToken,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -116,11 +118,12 @@ impl RoomActor {
             images: SharedImages::default(),
             members: parts.members,
             empty_since: tokio::time::Instant::now(),
+            deletion: parts.deletion,
             shutdown: parts.shutdown,
         }
     }
 
-    /// Runs until the server shuts down or the room has been empty for long.
+    /// Runs until the server shuts down, the room is deleted, or it has been empty for long.
     pub(super) async fn run(mut self) {
         // What a room that came back wants of the engine.
         self.perform();
@@ -131,7 +134,7 @@ impl RoomActor {
         for held in self.keeping.finish().await {
             self.release(held);
         }
-        if self.keeping.has_failed() {
+        if self.keeping.has_failed() && reason != CloseReason::Deleted {
             reason = CloseReason::NotKept;
         }
         for connection in self.connections.values() {
@@ -153,6 +156,7 @@ impl RoomActor {
             let has_places = self.keeping.has_places();
             tokio::select! {
                 biased;
+                () = self.deletion.cancelled() => return CloseReason::Deleted,
                 () = self.shutdown.cancelled() => return CloseReason::ShuttingDown,
                 () = self.keeping.advance() => self.kept(),
                 Some(event) = self.events.recv(), if has_places => {
@@ -270,6 +274,9 @@ impl RoomActor {
             }
             Message::Image { layer, reply } => {
                 answer(reply, self.core.picture(layer).map(Cow::into_owned));
+            }
+            Message::Prompt { reply } => {
+                answer(reply, self.core.document.settings().prompt.clone());
             }
             Message::StoreImage { id, image, reply } => {
                 answer(reply, self.core.images.insert(id, image));

@@ -17,6 +17,12 @@ pub enum RoomError {
     /// No room has that name, and joining does not make one.
     #[error("there is no room of that name; create it first")]
     Unknown,
+    /// Its owner deleted the room.
+    #[error("the room was deleted; open another one")]
+    Deleted,
+    /// Nothing keeps the server's rooms, so there is nothing to copy.
+    #[error("this server keeps no rooms and can copy none; start it with --data FOLDER")]
+    NotKept,
     /// A room of that name exists.
     #[error("there is a room of that name already; choose another name")]
     NameTaken,
@@ -37,6 +43,9 @@ pub enum RoomError {
     /// The room is kept, and does not come back.
     #[error("the room cannot be opened: {0}")]
     NotOpened(String),
+    /// What was to become of the room did not come to the disk.
+    #[error("nothing was changed: {0}")]
+    NotChanged(String),
     /// An upload did not come to the disk.
     #[error("the image could not be kept: {0}")]
     ImageNotKept(String),
@@ -52,13 +61,17 @@ impl RoomError {
             Self::UnsupportedProtocol(_) => ErrorCode::UnsupportedProtocol,
             Self::Full(_) => ErrorCode::RoomFull,
             Self::Unknown => ErrorCode::UnknownRoom,
+            Self::Deleted => ErrorCode::RoomDeleted,
             Self::NameTaken | Self::InvalidName | Self::InvalidSize { .. } => {
                 ErrorCode::InvalidValue
             }
             Self::ImageTooLarge(_) => ErrorCode::TooLarge,
-            Self::TooManyRooms(_) | Self::NotOpened(_) | Self::ImageNotKept(_) | Self::Closed => {
-                ErrorCode::Unavailable
-            }
+            Self::TooManyRooms(_)
+            | Self::NotKept
+            | Self::NotOpened(_)
+            | Self::NotChanged(_)
+            | Self::ImageNotKept(_)
+            | Self::Closed => ErrorCode::Unavailable,
         }
     }
 

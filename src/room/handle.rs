@@ -1,11 +1,12 @@
 //! How the server speaks to a room.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicUsize, Ordering},
 };
 
 use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     command::RoomCommand,
@@ -43,26 +44,36 @@ struct Shared {
     size: CanvasSize,
     members: Arc<AtomicUsize>,
     mailbox: mpsc::Sender<Message>,
+    /// Cancelled when the room is deleted.
+    deletion: CancellationToken,
     store: Option<RoomStore>,
+    /// The title of a room that no journal keeps.
+    title: Mutex<Option<String>>,
+}
+
+/// What a handle is made of.
+pub(super) struct HandleParts {
+    pub(super) name: String,
+    pub(super) key: RoomKey,
+    pub(super) size: CanvasSize,
+    pub(super) members: Arc<AtomicUsize>,
+    pub(super) mailbox: mpsc::Sender<Message>,
+    pub(super) deletion: CancellationToken,
+    pub(super) store: Option<RoomStore>,
 }
 
 impl RoomHandle {
-    pub(super) fn new(
-        name: String,
-        key: RoomKey,
-        size: CanvasSize,
-        members: Arc<AtomicUsize>,
-        mailbox: mpsc::Sender<Message>,
-        store: Option<RoomStore>,
-    ) -> Self {
+    pub(super) fn new(parts: HandleParts) -> Self {
         Self {
             shared: Arc::new(Shared {
-                name,
-                key,
-                size,
-                members,
-                mailbox,
-                store,
+                name: parts.name,
+                key: parts.key,
+                size: parts.size,
+                members: parts.members,
+                mailbox: parts.mailbox,
+                deletion: parts.deletion,
+                store: parts.store,
+                title: Mutex::default(),
             }),
         }
     }
@@ -87,10 +98,39 @@ impl RoomHandle {
         self.shared.members.load(Ordering::Relaxed)
     }
 
+    /// The title of a room that no journal keeps.
+    pub(super) fn title(&self) -> Option<String> {
+        let title = self.shared.title.lock();
+        title.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gives a room that no journal keeps another title.
+    pub(super) fn set_title(&self, title: Option<String>) {
+        let kept = self.shared.title.lock();
+        *kept.unwrap_or_else(PoisonError::into_inner) = title;
+    }
+
+    /// The room's prompt.
+    ///
+    /// # Errors
+    /// [`RoomError::Closed`], [`RoomError::Deleted`].
+    pub(super) async fn prompt(&self) -> Result<String, RoomError> {
+        let (reply, answer) = oneshot::channel();
+        self.post(Message::Prompt { reply }).await?;
+        answer.await.map_err(|_| self.ended())
+    }
+
+    /// Ends the room because it is deleted, and waits until nothing of it is written any more.
+    pub(super) async fn end_for_deletion(&self) {
+        self.shared.deletion.cancel();
+        self.shared.mailbox.closed().await;
+    }
+
     /// Joins. A client that is in the room already is replaced by this connection.
     ///
     /// # Errors
-    /// [`RoomError::UnsupportedProtocol`], [`RoomError::Full`], [`RoomError::Closed`].
+    /// [`RoomError::UnsupportedProtocol`], [`RoomError::Full`], [`RoomError::Closed`],
+    /// [`RoomError::Deleted`].
     pub async fn join(&self, request: JoinRequest) -> Result<Joined, RoomError> {
         let JoinRequest { hello, role } = request;
         if hello.protocol != PROTOCOL_VERSION {
@@ -104,7 +144,7 @@ impl RoomHandle {
         };
         let (reply, answer) = oneshot::channel();
         self.post(Message::Join { arrival, reply }).await?;
-        answer.await.map_err(|_| RoomError::Closed)?
+        answer.await.map_err(|_| self.ended())?
     }
 
     /// Hands a member's command to the room; waits while too many of the member's wait already. Refusals come through
@@ -125,7 +165,7 @@ impl RoomHandle {
             taken,
         })
         .await?;
-        answer.await.map_err(|_| RoomError::Closed)
+        answer.await.map_err(|_| self.ended())
     }
 
     /// Waits until the room serves.
@@ -135,7 +175,7 @@ impl RoomHandle {
     pub(super) async fn ready(&self) -> Result<(), RoomError> {
         let (reply, answer) = oneshot::channel();
         self.post(Message::Ready { reply }).await?;
-        answer.await.map_err(|_| RoomError::Closed)?
+        answer.await.map_err(|_| self.ended())?
     }
 
     /// Leaves, as dropping the outbox does. A room that has ended is left already.
@@ -152,7 +192,7 @@ impl RoomHandle {
     pub async fn image(&self, layer: PictureLayer) -> Result<Option<Pixels>, RoomError> {
         let (reply, answer) = oneshot::channel();
         self.post(Message::Image { layer, reply }).await?;
-        answer.await.map_err(|_| RoomError::Closed)
+        answer.await.map_err(|_| self.ended())
     }
 
     /// Keeps an uploaded image, fitted to the canvas, and answers the id to place it by: the SHA-256
@@ -183,7 +223,7 @@ impl RoomHandle {
     async fn give_image(&self, id: String, image: Pixels) -> Result<(), RoomError> {
         let (reply, answer) = oneshot::channel();
         self.post(Message::StoreImage { id, image, reply }).await?;
-        answer.await.map_err(|_| RoomError::Closed)?
+        answer.await.map_err(|_| self.ended())?
     }
 
     /// Gives the room an image that was uploaded before it came back. One that is not on disk is not
@@ -199,7 +239,7 @@ impl RoomHandle {
             reply,
         })
         .await?;
-        if answer.await.map_err(|_| RoomError::Closed)? {
+        if answer.await.map_err(|_| self.ended())? {
             return Ok(());
         }
         match tokio::task::spawn_blocking(move || store.picture(hash)).await {
@@ -222,6 +262,14 @@ impl RoomHandle {
             .mailbox
             .send(message)
             .await
-            .map_err(|_| RoomError::Closed)
+            .map_err(|_| self.ended())
+    }
+
+    /// Why nobody answers any more.
+    fn ended(&self) -> RoomError {
+        match self.shared.deletion.is_cancelled() {
+            true => RoomError::Deleted,
+            false => RoomError::Closed,
+        }
     }
 }

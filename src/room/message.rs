@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     command::RoomCommand,
@@ -29,6 +29,10 @@ pub(super) enum Message {
         layer: PictureLayer,
         reply: oneshot::Sender<Option<Pixels>>,
     },
+    /// Answered with the room's prompt.
+    Prompt {
+        reply: oneshot::Sender<String>,
+    },
     StoreImage {
         id: String,
         image: Pixels,
@@ -42,4 +46,27 @@ pub(super) enum Message {
     Ready {
         reply: oneshot::Sender<Result<(), RoomError>>,
     },
+}
+
+/// Tells everybody who waits for a room why it does not come back.
+pub(super) async fn refuse_all(mut messages: mpsc::Receiver<Message>, why: &str) {
+    messages.close();
+    while let Some(message) = messages.recv().await {
+        let refused = || RoomError::NotOpened(why.to_owned());
+        let is_told = match message {
+            Message::Join { reply, .. } => reply.send(Err(refused())).is_ok(),
+            Message::Ready { reply } | Message::StoreImage { reply, .. } => {
+                reply.send(Err(refused())).is_ok()
+            }
+            // Their answers end with the room.
+            Message::Leave(_)
+            | Message::Command { .. }
+            | Message::Image { .. }
+            | Message::Prompt { .. }
+            | Message::HasImage { .. } => true,
+        };
+        if !is_told {
+            tracing::trace!("nobody waits for the room any more");
+        }
+    }
 }

@@ -3,9 +3,11 @@
 //! Four folders with one job each: [`document`], [`scheduler`], [`frames`], [`members`]. `core`
 //! passes between them what an op or an event changes, without clock, sockets or device; `actor` is
 //! the task around it. A server holds a [`RoomRegistry`], joins with [`RoomHandle::join`], sends
-//! [`RoomCommand`]s and writes what [`MemberOutbox::next`] gives to the socket.
+//! [`RoomCommand`]s and writes what [`MemberOutbox::next`] gives to the socket. `catalog` knows the
+//! rooms that do not run, too.
 
 mod actor;
+mod catalog;
 mod command;
 mod commands;
 mod core;
@@ -27,6 +29,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use catalog::{ListedRoom, RoomFacts, TITLE_MOST};
 pub use command::RoomCommand;
 pub use error::RoomError;
 pub use handle::{JoinRequest, RoomHandle};

@@ -6,7 +6,10 @@ use std::sync::{
 };
 
 use dashmap::{DashMap, mapref::entry::Entry};
-use tokio::{sync::mpsc, task::spawn_blocking};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::spawn_blocking,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
@@ -15,10 +18,10 @@ use super::{
     core::RoomCore,
     error::RoomError,
     frames::FrameEncoder,
-    handle::{JoinRequest, RoomHandle},
+    handle::{HandleParts, JoinRequest, RoomHandle},
     keeping::Keeping,
     members::Joined,
-    message::Message,
+    message::{Message, refuse_all},
     options::{RegistryLimits, RoomOptions},
     renderer::Renderer,
     store::{
@@ -30,6 +33,8 @@ use crate::protocol::CanvasSize;
 
 /// The longest room name, in characters.
 const NAME_MOST: usize = 64;
+/// How many rooms that do not run are looked at at once.
+const LOOKS_AT_ONCE: usize = 4;
 /// How often a join tries again when its room ends under it.
 const JOIN_TRIES: usize = 3;
 
@@ -55,15 +60,17 @@ pub fn is_room_name(name: &str) -> bool {
 /// The rooms of a server, by name; cheap to clone.
 #[derive(Clone)]
 pub struct RoomRegistry {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
-struct Shared {
+pub(super) struct Shared {
     /// Those that run.
-    rooms: DashMap<String, RoomHandle>,
+    pub(super) rooms: DashMap<String, RoomHandle>,
     /// Those that the journal has, by name.
-    stored: DashMap<String, StoredRoom>,
-    store: Option<RoomStore>,
+    pub(super) stored: DashMap<String, StoredRoom>,
+    pub(super) store: Option<RoomStore>,
+    /// One permit for each look at the store that needs no room to run.
+    pub(super) looks: Arc<Semaphore>,
     room_count: AtomicUsize,
     keys: AtomicU64,
     renderer: Arc<dyn Renderer>,
@@ -123,6 +130,7 @@ impl RoomRegistry {
                 rooms: DashMap::new(),
                 stored,
                 store,
+                looks: Arc::new(Semaphore::new(LOOKS_AT_ONCE)),
                 room_count: AtomicUsize::new(0),
                 keys: AtomicU64::new(1),
                 renderer,
@@ -298,14 +306,16 @@ impl RoomRegistry {
         let key = RoomKey(shared.keys.fetch_add(1, Ordering::Relaxed));
         let (mailbox, messages) = mpsc::channel(MAILBOX_MOST);
         let members = Arc::new(AtomicUsize::new(0));
-        let handle = RoomHandle::new(
-            name.to_owned(),
+        let deletion = CancellationToken::new();
+        let handle = RoomHandle::new(HandleParts {
+            name: name.to_owned(),
             key,
-            options.size,
-            members.clone(),
+            size: options.size,
+            members: members.clone(),
             mailbox,
-            shared.store.clone(),
-        );
+            deletion: deletion.clone(),
+            store: shared.store.clone(),
+        });
         let beginning = Beginning {
             name: name.to_owned(),
             key,
@@ -313,6 +323,7 @@ impl RoomRegistry {
             stored,
             messages,
             members,
+            deletion,
         };
         let tasks = shared.tasks.clone();
         tasks.spawn(beginning.run(shared));
@@ -329,6 +340,7 @@ struct Beginning {
     stored: Option<StoredRoom>,
     messages: mpsc::Receiver<Message>,
     members: Arc<AtomicUsize>,
+    deletion: CancellationToken,
 }
 
 impl Beginning {
@@ -366,6 +378,7 @@ impl Beginning {
                         name: self.name.clone(),
                         size: self.options.size,
                         settings: self.options.settings.clone(),
+                        title: None,
                     },
                 };
                 store.journal.ready().await;
@@ -410,31 +423,10 @@ impl Beginning {
             encoder: shared.encoder.clone(),
             messages: self.messages,
             members: self.members,
+            deletion: self.deletion,
             shutdown: shared.shutdown.clone(),
         });
         actor.run().await;
-    }
-}
-
-/// Tells everybody who waits for a room why it does not come back.
-async fn refuse_all(mut messages: mpsc::Receiver<Message>, why: &str) {
-    messages.close();
-    while let Some(message) = messages.recv().await {
-        let refused = || RoomError::NotOpened(why.to_owned());
-        let is_told = match message {
-            Message::Join { reply, .. } => reply.send(Err(refused())).is_ok(),
-            Message::Ready { reply } | Message::StoreImage { reply, .. } => {
-                reply.send(Err(refused())).is_ok()
-            }
-            // Their answers end with the room.
-            Message::Leave(_)
-            | Message::Command { .. }
-            | Message::Image { .. }
-            | Message::HasImage { .. } => true,
-        };
-        if !is_told {
-            tracing::trace!("nobody waits for the room any more");
-        }
     }
 }
 
@@ -464,7 +456,7 @@ impl Drop for Place {
 }
 
 impl Shared {
-    fn remove(&self, name: &str, key: RoomKey) {
+    pub(super) fn remove(&self, name: &str, key: RoomKey) {
         if self
             .rooms
             .remove_if(name, |_, room| room.key() == key)

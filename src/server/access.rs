@@ -1,8 +1,7 @@
 //! Who may enter a room, as what; and who may do what holds for the whole server.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -12,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::access_files::{key_of, read_json, write_whole};
+use super::deleted_rooms::DeletedRooms;
 use super::invites::{Invite, InviteKey, seconds_from_now};
 use crate::protocol::{CanvasSize, ErrorCode, Role};
 
@@ -28,6 +29,8 @@ pub const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 const KEY_FILE: &str = "invites.key";
 /// The file of rooms and invites in the data folder.
 const BOOK_FILE: &str = "invites.json";
+/// The file of deleted rooms' names in the data folder.
+const DELETED_FILE: &str = "deleted-rooms.json";
 
 /// The three tokens of a new room.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +65,9 @@ pub enum AccessError {
          hello as the header `Impasto-Client`"
     )]
     NotJoined,
+    /// The token was one of a room that was deleted.
+    #[error("this room was deleted: ask for a link to another one")]
+    Deleted,
     /// Not the operator's token.
     #[error(
         "this call is the operator's: send the token of the link that the server printed when it \
@@ -84,6 +90,7 @@ impl AccessError {
             Self::Expired => ErrorCode::InviteExpired,
             Self::Revoked => ErrorCode::InviteRevoked,
             Self::UsedUp => ErrorCode::InviteUsedUp,
+            Self::Deleted => ErrorCode::RoomDeleted,
             Self::TooManyInvites | Self::TooManyRooms => ErrorCode::Unavailable,
         }
     }
@@ -126,7 +133,7 @@ pub struct KeptInvite {
 
 /// A room that was made, whether or not it is in memory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Agreement {
+pub struct Agreement {
     canvas: CanvasSize,
     invites: Vec<KeptInvite>,
 }
@@ -148,7 +155,8 @@ pub struct Access {
     required: bool,
     key: InviteKey,
     book: Mutex<Book>,
-    file: Option<PathBuf>,
+    deleted: Mutex<DeletedRooms>,
+    folder: Option<PathBuf>,
     saving: Mutex<()>,
     revocations: watch::Sender<u64>,
 }
@@ -160,7 +168,8 @@ impl Access {
             required,
             key: InviteKey::random(),
             book: Mutex::default(),
-            file: None,
+            deleted: Mutex::default(),
+            folder: None,
             saving: Mutex::default(),
             revocations: watch::Sender::new(0),
         }
@@ -171,19 +180,11 @@ impl Access {
     /// # Errors
     /// When they cannot be read or written.
     pub fn in_folder(required: bool, folder: &Path) -> io::Result<Self> {
-        let file = folder.join(BOOK_FILE);
-        let book = match std::fs::read(&file) {
-            Ok(json) => serde_json::from_slice(&json).map_err(|cause| {
-                let place = file.display();
-                io::Error::other(format!("{place} is damaged ({cause}): move it away"))
-            })?,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Book::new(),
-            Err(cause) => return Err(cause),
-        };
         Ok(Self {
             key: key_of(&folder.join(KEY_FILE))?,
-            book: Mutex::new(book),
-            file: Some(file),
+            book: Mutex::new(read_json(&folder.join(BOOK_FILE))?),
+            deleted: Mutex::new(read_json(&folder.join(DELETED_FILE))?),
+            folder: Some(folder.to_owned()),
             ..Self::new(required)
         })
     }
@@ -194,17 +195,15 @@ impl Access {
     /// # Errors
     /// When they cannot be written: then they hold until the process ends.
     pub fn save(&self) -> io::Result<()> {
-        let Some(file) = &self.file else {
+        let Some(folder) = &self.folder else {
             return Ok(());
         };
         let _turn = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
-        let json = serde_json::to_vec(&*self.book())?;
-        let folder = file.parent().unwrap_or(Path::new("."));
-        let mut whole = tempfile::NamedTempFile::new_in(folder)?;
-        whole.write_all(&json)?;
-        whole.as_file().sync_all()?;
-        whole.persist(file)?;
-        Ok(())
+        // Before the invites are gone: no crash in between makes them good for another room.
+        let deleted = serde_json::to_vec(&*self.deleted())?;
+        write_whole(&folder.join(DELETED_FILE), &deleted)?;
+        let book = serde_json::to_vec(&*self.book())?;
+        write_whole(&folder.join(BOOK_FILE), &book)
     }
 
     /// Whether tokens are required.
@@ -256,7 +255,40 @@ impl Access {
             invites: kept,
         };
         book.insert(room.to_owned(), agreement);
+        drop(book);
+        self.deleted().remove(room);
         Ok(invites)
+    }
+
+    /// The room is deleted: its invites open nothing any more, and its name no other room where
+    /// tokens are required. Answers what [`Access::reopen`] takes.
+    pub fn close(&self, room: &str) -> Option<Agreement> {
+        self.deleted().add(room);
+        self.book().remove(room)
+    }
+
+    /// The room is there after all.
+    pub fn reopen(&self, room: &str, agreement: Option<Agreement>) {
+        if let Some(agreement) = agreement {
+            self.book().insert(room.to_owned(), agreement);
+        }
+        self.deleted().remove(room);
+    }
+
+    /// Forgets a room that was never entered.
+    pub fn forget(&self, room: &str) {
+        self.book().remove(room);
+    }
+
+    /// Whether the room was deleted, as far as that is remembered.
+    pub fn is_deleted(&self, room: &str) -> bool {
+        self.deleted().contains(room)
+    }
+
+    /// Whether no room of that name may be made: one that was deleted had invites, which must not
+    /// open another one.
+    pub fn is_reserved(&self, room: &str) -> bool {
+        self.knows(room) || (self.required && self.is_deleted(room))
     }
 
     /// Whether the room was made, and its invites are still kept.
@@ -396,6 +428,9 @@ impl Access {
         if invite.room != room {
             return Err(AccessError::InvalidToken);
         }
+        if self.is_deleted(room) {
+            return Err(AccessError::Deleted);
+        }
         if invite.has_expired() {
             return Err(AccessError::Expired);
         }
@@ -442,33 +477,9 @@ impl Access {
     fn book(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-/// The key in a file, made when there is none; nobody but the server's user can read it.
-fn key_of(file: &Path) -> io::Result<InviteKey> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match options.open(file) {
-        Ok(mut opened) => {
-            let key = InviteKey::random();
-            opened.write_all(key.as_bytes())?;
-            opened.sync_all()?;
-            Ok(key)
-        }
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-            let mut bytes = [0; InviteKey::BYTES];
-            let mut opened = File::open(file)?;
-            opened.read_exact(&mut bytes).map_err(|cause| {
-                let place = file.display();
-                io::Error::other(format!(
-                    "{place} is damaged ({cause}): remove it, and links made so far end"
-                ))
-            })?;
-            Ok(InviteKey::from_bytes(bytes))
-        }
-        Err(cause) => Err(cause),
+    fn deleted(&self) -> MutexGuard<'_, DeletedRooms> {
+        self.deleted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

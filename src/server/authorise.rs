@@ -8,8 +8,8 @@ use super::identity::member_id;
 use super::links;
 use super::serving::Client;
 use super::state::AppState;
-use crate::protocol::{ErrorCode, Role};
-use crate::room::RoomHandle;
+use crate::protocol::{CanvasSize, ErrorCode, Role};
+use crate::room::{RoomError, RoomHandle};
 
 /// The client's secret of `hello`, for invites that count their uses.
 const CLIENT_HEADER: HeaderName = HeaderName::from_static("impasto-client");
@@ -17,7 +17,7 @@ const CLIENT_HEADER: HeaderName = HeaderName::from_static("impasto-client");
 /// What a request's token gives in the room.
 ///
 /// # Errors
-/// 401, or 429 for an address that tries many.
+/// 401, 410 for a room that was deleted, or 429 for an address that tries many.
 pub fn granted(
     state: &AppState,
     client: &Client,
@@ -30,15 +30,39 @@ pub fn granted(
         .map(|secret| member_id(room, secret));
     let access = state.access();
     match access.grant(room, bearer(headers), Bearer::Calling(member)) {
+        Ok(_) if access.is_deleted(room) => Err(RoomError::Deleted.into()),
         Ok((grant, _)) => Ok(grant),
         Err(refused) => Err(state.refused_token(client.address, refused)),
+    }
+}
+
+/// The same, for the bearer of a token that gives at least `role`; `message` tells the others.
+///
+/// # Errors
+/// What [`granted`] refuses, 403 for a lesser role.
+pub fn granted_as(
+    state: &AppState,
+    client: &Client,
+    room: &str,
+    headers: &HeaderMap,
+    role: Role,
+    message: &str,
+) -> Result<Grant, ApiError> {
+    let grant = granted(state, client, room, headers)?;
+    match grant.role >= role {
+        true => Ok(grant),
+        false => Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            ErrorCode::Forbidden,
+            message,
+        )),
     }
 }
 
 /// The room, for the bearer of a token that gives at least `role` in it.
 ///
 /// # Errors
-/// What [`granted`] refuses, 403 for a lesser role, 404 where there is no such room.
+/// What [`granted_as`] refuses, 404 where there is no such room.
 pub fn authorised(
     state: &AppState,
     client: &Client,
@@ -46,16 +70,21 @@ pub fn authorised(
     headers: &HeaderMap,
     role: Role,
 ) -> Result<RoomHandle, ApiError> {
-    let grant = granted(state, client, room, headers)?;
-    if grant.role < role {
-        let message = "this invite lets you look only: ask the room's owner for an editor's";
-        return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            ErrorCode::Forbidden,
-            message,
-        ));
-    }
+    let message = "this invite lets you look only: ask the room's owner for an editor's";
+    let grant = granted_as(state, client, room, headers, role, message)?;
     state.existing_room(room, &grant, client.address)
+}
+
+/// The canvas of a room that was made, whether or not it is in memory; none where there is no such
+/// room.
+///
+/// # Errors
+/// 503 before the model is loaded and while draining.
+pub fn canvas_of(state: &AppState, room: &str) -> Result<Option<CanvasSize>, ApiError> {
+    let rooms = state.rooms()?;
+    let kept = rooms.running(room).map(|room| room.size());
+    let kept = kept.or_else(|| rooms.stored_size(room));
+    Ok(kept.or_else(|| state.access().canvas(room)))
 }
 
 /// Where browsers reach this server: as it was told, or as the request says.

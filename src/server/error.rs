@@ -72,6 +72,8 @@ pub enum HttpOnlyCode {
     NotInverted,
     /// A room of that name exists already.
     RoomExists,
+    /// Nothing keeps the rooms of this server.
+    NotKept,
     /// The page that sent the request is not one of this server's.
     ForeignOrigin,
     /// The websocket handshake is not one, or offers no subprotocol spoken here.
@@ -216,6 +218,7 @@ impl From<AccessError> for ApiError {
             AccessError::TooManyInvites | AccessError::TooManyRooms => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
+            AccessError::Deleted => StatusCode::GONE,
             _ => StatusCode::UNAUTHORIZED,
         };
         Self::new(status, refused.code(), refused.to_string())
@@ -224,15 +227,17 @@ impl From<AccessError> for ApiError {
 
 impl From<RoomError> for ApiError {
     fn from(error: RoomError) -> Self {
-        if matches!(error, RoomError::NameTaken) {
-            return Self::http(
-                StatusCode::CONFLICT,
-                HttpOnlyCode::RoomExists,
-                error.to_string(),
-            );
+        let conflict = match error {
+            RoomError::NameTaken => Some(HttpOnlyCode::RoomExists),
+            RoomError::NotKept => Some(HttpOnlyCode::NotKept),
+            _ => None,
+        };
+        if let Some(code) = conflict {
+            return Self::http(StatusCode::CONFLICT, code, error.to_string());
         }
         let status = match error.code() {
             ErrorCode::UnknownRoom => StatusCode::NOT_FOUND,
+            ErrorCode::RoomDeleted => StatusCode::GONE,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             ErrorCode::Unavailable | ErrorCode::RoomFull => StatusCode::SERVICE_UNAVAILABLE,
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,

@@ -14,14 +14,18 @@ use super::budget::Held;
 use super::error::{ApiError, HttpOnlyCode};
 use super::pictures::HeldPicture;
 use super::state::AppState;
-use crate::canvas::{CodecError, ImageLimits, decode_image, encode_image};
+use crate::canvas::{CodecError, ImageLimits, Pixels, decode_image, encode_image, fit_to};
 use crate::engine::RoomKey;
-use crate::protocol::{ErrorCode, FrameFormat, PictureLayer};
-use crate::room::RoomHandle;
+use crate::protocol::{CanvasSize, ErrorCode, FrameFormat, PictureLayer};
+use crate::room::{RoomError, RoomHandle};
 
 /// The longest side of an uploaded image, in pixels: as long as a canvas may be.
 const MOST_SIDE: u32 = 4096;
 
+/// The longest side of a thumbnail, in pixels: a card of the start page on a fine screen.
+const THUMBNAIL_SIDE: u32 = 384;
+/// Its quality as a JPEG.
+const THUMBNAIL_QUALITY: u8 = 85;
 /// Seconds after which a client may send again what found no place.
 const RETRY_SECONDS: u32 = 5;
 /// Bytes of a pixel.
@@ -188,6 +192,48 @@ async fn encode(state: AppState, room: RoomHandle, layer: PictureLayer) -> Resul
     Ok(Bytes::from_owner(HeldPicture { png, held }))
 }
 
+/// The result of a room as a small JPEG. A room that is not in memory does not come back for it: it
+/// is read from the disk, one room at a time. One that nobody has been in is white paper.
+///
+/// # Errors
+/// 503 when the room cannot be read, or many pictures wait.
+pub async fn encode_thumbnail(
+    state: &AppState,
+    room: String,
+    size: CanvasSize,
+) -> Result<Bytes, ApiError> {
+    let turn = codec_turn(state).await?;
+    let rooms = state.rooms()?.clone();
+    let running = match rooms.running_picture(&room).await {
+        // It ended at this moment, and is on disk.
+        Err(RoomError::Closed) => None,
+        running => running?,
+    };
+    let make = move || {
+        let picture = match running {
+            Some(picture) => picture,
+            None => rooms
+                .stored_picture(&room)?
+                .unwrap_or_else(|| Pixels::new(size.width, size.height, [255; 3])),
+        };
+        let small = fit_to(&picture, thumbnail_size(size));
+        let jpeg = encode_image(&small, FrameFormat::Jpeg, THUMBNAIL_QUALITY);
+        jpeg.map_err(|cause| ApiError::internal(&cause))
+    };
+    let (made, _turn) = in_turn(turn, make).await?;
+    Ok(made?.into())
+}
+
+/// A canvas's shape within [`THUMBNAIL_SIDE`].
+fn thumbnail_size(size: CanvasSize) -> CanvasSize {
+    let longest = size.width.max(size.height).max(THUMBNAIL_SIDE);
+    let side = |side: u32| (side * THUMBNAIL_SIDE).div_ceil(longest);
+    CanvasSize {
+        width: side(size.width),
+        height: side(size.height),
+    }
+}
+
 /// Waits for the turn of a codec.
 async fn codec_turn(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
     let turn = state.codec_jobs().acquire_owned();
@@ -218,6 +264,19 @@ mod tests {
     use crate::server::connections::ConnectionLimits;
     use crate::server::options::ServerOptions;
     use crate::server::origin::OriginRules;
+
+    #[test]
+    fn thumbnails_have_the_shape_of_their_canvas() {
+        for ((width, height), expected) in [
+            ((512, 512), (384, 384)),
+            ((1536, 1024), (384, 256)),
+            ((64, 128), (64, 128)),
+            ((4096, 64), (384, 6)),
+        ] {
+            let size = thumbnail_size(CanvasSize { width, height });
+            assert_eq!((size.width, size.height), expected);
+        }
+    }
 
     #[tokio::test]
     async fn nobody_waits_for_a_codec_without_end() {

@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::access::{KeptInvite, LONGEST, MOST_USES};
-use super::authorise::{base_url, granted};
+use super::authorise::{base_url, canvas_of, granted_as};
 use super::error::{ApiError, HttpOnlyCode};
 use super::links;
 use super::serving::Client;
 use super::state::AppState;
-use crate::protocol::{CanvasSize, ErrorCode, Role};
+use crate::protocol::{CanvasSize, Role};
 use crate::room::is_room_name;
 
 /// Body of `POST /v1/rooms/{room}/invites`.
@@ -153,20 +153,11 @@ fn owned_room(
     headers: &HeaderMap,
 ) -> Result<CanvasSize, ApiError> {
     let rooms = state.rooms()?;
-    if granted(state, client, room, headers)?.role < Role::Owner {
-        let message = "invites are the owner's to give: ask the room's owner";
-        let status = StatusCode::FORBIDDEN;
-        return Err(ApiError::new(status, ErrorCode::Forbidden, message));
-    }
+    let message = "invites are the owner's to give: ask the room's owner";
+    granted_as(state, client, room, headers, Role::Owner, message)?;
     if !is_room_name(room) {
         return Err(crate::room::RoomError::InvalidName.into());
     }
-    let kept = rooms.running(room).map(|room| room.size());
-    let kept = kept.or_else(|| rooms.stored_size(room));
-    let canvas = kept.or_else(|| state.access().canvas(room));
-    match canvas {
-        Some(canvas) => Ok(canvas),
-        // A first join makes it.
-        None => Ok(rooms.options().size),
-    }
+    // Where there is none, a first join makes it.
+    Ok(canvas_of(state, room)?.unwrap_or(rooms.options().size))
 }

@@ -6,12 +6,14 @@
 //! goodbye to every member and ends [`Server::run`].
 
 mod access;
+mod access_files;
 mod allowance;
 mod assets;
 mod authorise;
 mod budget;
 mod connection;
 mod connections;
+mod deleted_rooms;
 mod descriptors;
 mod error;
 mod identity;
@@ -27,6 +29,7 @@ mod origin;
 mod pace;
 mod pictures;
 mod rates;
+mod room_calls;
 mod routes;
 mod serving;
 mod shutdown;

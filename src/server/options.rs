@@ -41,6 +41,13 @@ impl ServerOptions {
             limits: ServerLimits::default(),
         }
     }
+
+    /// Whether only people and programs of this machine reach the server, as far as it knows.
+    pub fn is_private(&self) -> bool {
+        self.listen.ip().is_loopback()
+            && self.public_url.is_none()
+            && self.trusted_proxies.is_empty()
+    }
 }
 
 /// Bytes that the canvases of all rooms may come to, unless something else is asked for: 4 GiB.

@@ -61,7 +61,13 @@ impl OriginRules {
         };
         CorsLayer::new()
             .allow_origin(AllowOrigin::predicate(is_allowed))
-            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
+            .allow_methods([
+                Method::GET,
+                Method::POST,
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+            ])
             .allow_headers([
                 header::AUTHORIZATION,
                 header::CONTENT_TYPE,

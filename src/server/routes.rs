@@ -15,12 +15,12 @@ use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
-use super::access::{Invites, bearer};
-use super::authorise::{authorised, base_url};
+use super::access::bearer;
+use super::authorise::authorised;
 use super::error::{ApiError, HttpOnlyCode};
 use super::serving::Client;
 use super::state::AppState;
-use super::{assets, connection, images, invite_calls, links, loras, metrics};
+use super::{assets, connection, images, invite_calls, loras, metrics, room_calls};
 use crate::protocol::{ModelInfo, PictureLayer, Role, SUBPROTOCOL};
 
 /// Bytes of the body of `POST /v1/rooms`.
@@ -54,8 +54,22 @@ pub fn router(state: AppState) -> Router {
         )
         .route(
             "/rooms",
-            post(make_room).layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
+            get(room_calls::list)
+                .post(make_room)
+                .layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
         )
+        .route(
+            "/rooms/{room}",
+            get(room_calls::facts)
+                .patch(room_calls::rename)
+                .delete(room_calls::delete)
+                .layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
+        )
+        .route(
+            "/rooms/{room}/duplicate",
+            post(room_calls::duplicate).layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
+        )
+        .route("/rooms/{room}/thumbnail", get(room_calls::thumbnail))
         .route(
             "/rooms/{room}/invites",
             get(invite_calls::list)
@@ -208,14 +222,6 @@ fn side<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>
         .transpose()
 }
 
-/// Answer to `POST /v1/rooms`.
-#[derive(Debug, Serialize)]
-struct RoomMade {
-    room: String,
-    url: String,
-    invites: Invites,
-}
-
 async fn make_room(
     State(state): State<AppState>,
     Extension(client): Extension<Client>,
@@ -231,13 +237,7 @@ async fn make_room(
     let counted = (!state.access().required()).then_some(client.address);
     let (room, invites) = state.make_room(wish.name, wish.width, wish.height, counted)?;
     state.save_access().await?;
-    let url = links::room_url(&base_url(&state, &headers), &room);
-    let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    Ok((
-        StatusCode::CREATED,
-        no_store,
-        Json(RoomMade { room, url, invites }),
-    ))
+    Ok(room_calls::made(&state, &headers, room, invites))
 }
 
 #[derive(Debug, Deserialize)]

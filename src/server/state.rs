@@ -267,7 +267,7 @@ impl AppState {
             return Err(RoomError::InvalidName.into());
         }
         let _turn = self.room_making();
-        if self.0.access.knows(&name) || rooms.exists(&name) {
+        if self.0.access.is_reserved(&name) || rooms.exists(&name) {
             return Err(RoomError::NameTaken.into());
         }
         if address.is_some() {
@@ -327,6 +327,9 @@ impl AppState {
     ) -> Result<RoomHandle, ApiError> {
         if let Some(room) = rooms.running(name) {
             return Ok(room);
+        }
+        if self.0.access.is_deleted(name) {
+            return Err(RoomError::Deleted.into());
         }
         let mut options = rooms.options().clone();
         let stored = rooms.stored_size(name);
@@ -425,7 +428,7 @@ impl Switch {
 
     /// The address to open in a browser, for a server that listens on `address`. Where rooms need
     /// invites, it is that of a first room with the operator's token, which opens every room as
-    /// its owner, and makes rooms.
+    /// its owner, and makes rooms; that of the start page where the first room was deleted.
     ///
     /// # Errors
     /// When that room cannot be made: the server is not open, or its data folder not writable.
@@ -438,6 +441,12 @@ impl Switch {
         let access = self.0.access();
         if !access.required() {
             return Ok(base);
+        }
+        if access.is_deleted(FIRST_ROOM) {
+            return Ok(links::with_token(
+                &format!("{base}/"),
+                &access.operator_token(),
+            ));
         }
         if !access.knows(FIRST_ROOM) && !self.0.rooms()?.exists(FIRST_ROOM) {
             self.0

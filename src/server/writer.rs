@@ -221,6 +221,7 @@ fn leaving(closed: CloseReason) -> Ending {
         CloseReason::Replaced => (close::NORMAL, "connected from elsewhere"),
         CloseReason::ShuttingDown => (close::AWAY, "server stops"),
         CloseReason::RoomEnded => (close::TRY_AGAIN, "room ended"),
+        CloseReason::Deleted => (close::POLICY, "room deleted"),
         CloseReason::RoomFailed => (close::INTERNAL, "room failed"),
         CloseReason::NotKept => (close::INTERNAL, "change not kept"),
     };
@@ -242,6 +243,7 @@ mod tests {
             CloseReason::Replaced,
             CloseReason::ShuttingDown,
             CloseReason::RoomEnded,
+            CloseReason::Deleted,
             CloseReason::RoomFailed,
             CloseReason::NotKept,
         ] {

@@ -7,7 +7,7 @@ import { DEVICES, drag, openRoom, settle } from "./browser.mjs";
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Runs in the page: panels that lie over each other or stand out, and targets that are too small. */
-function misplaced(least) {
+export function misplaced(least) {
   const problems = [];
   const nameOf = (element) => element.getAttribute("aria-label") ?? (element.className.split(" ")[0] || element.textContent.trim());
   const panels = [...document.querySelectorAll(".chrome .panel, .starters")].filter((element) => element.checkVisibility());
@@ -34,7 +34,8 @@ function misplaced(least) {
   return problems;
 }
 
-async function violations(page) {
+/** What axe finds. */
+export async function violations(page) {
   await page.evaluate(AXE);
   return page.evaluate(async () => {
     const found = await window.axe.run(document, { resultTypes: ["violations"] });

@@ -7,6 +7,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
 import { MockInversion } from "./mock-inversion.mjs";
+import { MockRooms } from "./mock-rooms.mjs";
 import { encodePng } from "./png.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -23,7 +24,7 @@ const TILE = 64;
 
 class MockRoom {
   constructor(name, width, height, delay) {
-    Object.assign(this, { name, width, height, delay, seq: 0, members: new Map(), ops: [], undone: new Set(), images: new Map() });
+    Object.assign(this, { name, width, height, delay, seq: 0, members: new Map(), ops: [], undone: new Set(), images: new Map(), changedAt: nowInSeconds() });
     this.settings = {
       prompt: "", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8,
       seed: 0, variation: 0.5, sampler: "lcm", spread: 16, live: true, method: "ddim", finish: "oil", finish_strength: 0.6,
@@ -124,6 +125,7 @@ class MockRoom {
 
   accept(client, socket, op, id, switches = []) {
     this.seq += 1;
+    this.changedAt = nowInSeconds();
     if (switches.length > 0) this.settings = this.sum();
     const sequenced = { seq: this.seq, client, op, ...(switches.length ? { switches, settings: this.settings } : {}) };
     this.ops.push(sequenced);
@@ -330,6 +332,19 @@ class MockRoom {
   }
 }
 
+function nowInSeconds() {
+  return Math.floor(Date.now() / 1000);
+}
+
+/** Another room with the same picture. */
+function copyOf(room) {
+  const copy = new MockRoom(`${room.name}-copy`, room.width, room.height, room.delay);
+  copy.settings = { ...room.settings };
+  copy.seq = room.seq;
+  for (const layer of ["sketch", "result", "mask"]) copy[layer].set(room[layer]);
+  return copy;
+}
+
 /** Starts the stand-in; answers its address and how to stop it. */
 export async function startMock({ port = 0, width = 512, height = 512, delay = 180 } = {}) {
   const rooms = new Map();
@@ -337,8 +352,10 @@ export async function startMock({ port = 0, width = 512, height = 512, delay = 1
     if (!rooms.has(name)) rooms.set(name, new MockRoom(name, width, height, delay));
     return rooms.get(name);
   };
+  const calls = new MockRooms(rooms, copyOf);
   const server = createServer((request, response) => {
     const url = new URL(request.url, "http://mock");
+    if (calls.answer(request, response, url.pathname)) return undefined;
     const image = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/image$/);
     const images = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/images$/);
     if (image) {
@@ -386,7 +403,12 @@ export async function startMock({ port = 0, width = 512, height = 512, delay = 1
   });
   const sockets = new WebSocketServer({ server, handleProtocols: () => "impasto.v1" });
   sockets.on("connection", (socket, request) => {
-    const found = room(decodeURIComponent(request.url.split("/")[3] ?? ""));
+    const name = decodeURIComponent(request.url.split("/")[3] ?? "");
+    if (calls.isGone(name)) {
+      socket.send(JSON.stringify({ type: "error", code: "room_deleted", message: "The room was deleted; open another one." }));
+      return socket.close(1008, "room deleted");
+    }
+    const found = room(name);
     let client;
     socket.on("message", (data) => {
       const message = JSON.parse(String(data));

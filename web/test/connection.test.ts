@@ -172,6 +172,15 @@ test("goaway is honoured: the next try waits at least as long", () => {
   expect(sockets).toHaveLength(2);
 });
 
+test("nobody comes back to a room that was deleted", () => {
+  socket().open();
+  socket().say(welcome(0));
+  socket().say({ type: "error", code: "room_deleted", message: "The room was deleted." });
+  expect(connection.phase).toEqual({ name: "refused", code: "room_deleted", message: "The room was deleted." });
+  clock.pass(60_000);
+  expect(sockets).toHaveLength(1);
+});
+
 test("a refused hello is not tried again by itself", () => {
   socket().open();
   socket().say({ type: "error", code: "invalid_token", message: "Ask for a new link." });

@@ -176,11 +176,13 @@ fn rooms_are_listed_renamed_and_deleted() {
         assert_eq!(second.metadata, b"second");
         assert_eq!((second.first_seq, second.last_seq), (1, 4));
         assert!(second.touched_ms > 0);
+        assert_eq!(&journal.room(room(2)).unwrap(), second);
         journal.delete(room(2)).wait().unwrap();
         assert_eq!(journal.rooms().unwrap().len(), 1);
         let unknown = JournalError::UnknownRoom(room(2));
         assert_eq!(journal.read(room(2), 1, 0), Err(unknown.clone()));
         assert_eq!(journal.read_snapshot(room(2)), Err(unknown.clone()));
+        assert_eq!(journal.room(room(2)), Err(unknown.clone()));
         assert_eq!(journal.delete(room(2)).wait(), Err(unknown.clone()));
         assert_eq!(
             journal.append(room(2), 5, vec![bytes(5)]).wait(),
@@ -189,6 +191,24 @@ fn rooms_are_listed_renamed_and_deleted() {
         journal.create(room(2), Vec::new()).wait().unwrap();
         append(journal, room(2), 1..=1);
         assert_eq!(journal.read_snapshot(room(2)).unwrap(), None);
+    });
+}
+
+#[test]
+fn only_records_say_that_a_room_was_touched() {
+    for_all(|journal| {
+        journal.create(room(1), Vec::new()).wait().unwrap();
+        append(journal, room(1), 1..=2);
+        let touched_ms = journal.room(room(1)).unwrap().touched_ms;
+        std::thread::sleep(std::time::Duration::from_millis(5));
+        let renamed = journal.set_metadata(room(1), b"name".to_vec());
+        renamed.wait().unwrap();
+        let kept = journal.write_snapshot(room(1), 2, Vec::new());
+        kept.wait().unwrap();
+        journal.trim(room(1)).wait().unwrap();
+        assert_eq!(journal.room(room(1)).unwrap().touched_ms, touched_ms);
+        append(journal, room(1), 3..=3);
+        assert!(journal.room(room(1)).unwrap().touched_ms > touched_ms);
     });
 }
 

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::roster::MemberId;
 use crate::{
     protocol::{ErrorCode, ServerMessage, Welcome},
+    room::error::RoomError,
     room::frames::{FrameEncoder, MemberFrame},
 };
 
@@ -52,6 +53,8 @@ pub enum CloseReason {
     ShuttingDown,
     /// The room has ended.
     RoomEnded,
+    /// The room was deleted: nobody should come back.
+    Deleted,
     /// The room broke.
     RoomFailed,
     /// The server could not keep the room's last change.
@@ -59,9 +62,11 @@ pub enum CloseReason {
 }
 
 impl CloseReason {
-    /// The `goaway` to send before the close.
+    /// What to send before the close: a `goaway`, or an error to whom nothing is left to come back
+    /// to.
     pub fn to_message(self) -> ServerMessage {
         let (reason, retry_after_ms) = match self {
+            Self::Deleted => return ServerMessage::Error(RoomError::Deleted.to_message()),
             Self::TooSlow => (
                 "The client reads too slowly; come back with last_seq.",
                 1000,

@@ -9,7 +9,7 @@ use crate::{
     protocol::{CanvasSize, Settings},
 };
 
-/// What a room is before its first op.
+/// What a room is before its first op, and what it is called.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::room) struct Metadata {
     /// By which it is joined.
@@ -18,6 +18,9 @@ pub(in crate::room) struct Metadata {
     pub(in crate::room) size: CanvasSize,
     /// The settings that it began with.
     pub(in crate::room) settings: Settings,
+    /// What people call it; none before anybody gave it a title.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(in crate::room) title: Option<String>,
 }
 
 /// A room that the journal has.

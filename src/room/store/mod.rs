@@ -4,7 +4,9 @@
 //! changed the document, so that replaying them runs no model. Snapshots hold the whole document;
 //! their pictures, and the placed images, are blobs.
 
+mod copying;
 mod error;
+mod glance;
 mod metadata;
 mod opening;
 mod pictures;
@@ -13,7 +15,9 @@ mod recorder;
 mod snapshot;
 mod sweeper;
 
+pub(super) use copying::copy_room;
 pub use error::StoreError;
+pub(super) use glance::{read_picture, read_prompt};
 pub(super) use metadata::{Metadata, StoredRoom};
 pub(super) use opening::{Opened, open_room};
 use pictures::decode_picture;
@@ -26,6 +30,8 @@ pub(super) use {snapshot::encode_snapshot, sweeper::needed_blobs};
 
 use std::{path::Path, sync::Arc};
 
+use uuid::Uuid;
+
 use crate::{
     canvas::Pixels,
     journal::{BlobHash, BlobStore, DiskJournal, DiskOptions, FolderBlobs, Journal},
@@ -33,6 +39,8 @@ use crate::{
 
 /// The folder of blobs in a data folder.
 const BLOBS: &str = "blobs";
+/// About how many bytes of records are read at once.
+const PAGE_BYTES: usize = 1 << 20;
 
 /// Where the rooms of a server are kept; cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,6 +64,25 @@ impl RoomStore {
         let journal = DiskJournal::open(folder, DiskOptions::default())?;
         let blobs = FolderBlobs::open(&folder.join(BLOBS))?;
         Ok(Self::new(Arc::new(journal), Arc::new(blobs)))
+    }
+
+    /// Does something with each record of a room, from the one with the `seq` `first` on, in their
+    /// order. Blocks on the disk.
+    fn each_record(
+        &self,
+        room: Uuid,
+        first: u64,
+        mut work: impl FnMut(&[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut from = Some(first);
+        while let Some(seq) = from {
+            let page = self.journal.read(room, seq, PAGE_BYTES)?;
+            page.records
+                .iter()
+                .try_for_each(|record| work(&record.bytes))?;
+            from = page.next;
+        }
+        Ok(())
     }
 
     /// The picture of a blob. Blocks on the disk.

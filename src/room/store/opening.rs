@@ -3,9 +3,6 @@
 use super::{Record, RoomStore, StoreError, StoredRoom, snapshot::decode_snapshot};
 use crate::room::{document::Document, op_log::OpLog};
 
-/// About how many bytes of records are read at once.
-const PAGE_BYTES: usize = 8 << 20;
-
 /// A room as it was.
 #[derive(Debug)]
 pub(in crate::room) struct Opened {
@@ -36,10 +33,29 @@ pub(in crate::room) fn open_room(
             "the torn end of a room's log was cut off"
         );
     }
-    let (mut document, first) = match journal.read_snapshot(room.id)? {
+    let (document, op_log) = read_room(store, room, history_max)?;
+    Ok(Opened {
+        document,
+        op_log,
+        next_record: opened.summary.last_seq + 1,
+    })
+}
+
+/// A room's document and its newest ops, without a check of the whole log: nothing of the room is
+/// changed, whether it runs or not. Blocks on the disk.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) fn read_room(
+    store: &RoomStore,
+    room: &StoredRoom,
+    history_max: usize,
+) -> Result<(Document, OpLog), StoreError> {
+    let (mut document, first) = match store.journal.read_snapshot(room.id)? {
         Some(snapshot) => {
             if let Some(damaged) = snapshot.damaged {
-                tracing::warn!(room = name, damaged, "an older snapshot is used");
+                let room = &room.metadata.name;
+                tracing::warn!(room, damaged, "an older snapshot is used");
             }
             let document = decode_snapshot(&snapshot.bytes, store.blobs.as_ref())?;
             (Document::from_snapshot(document)?, snapshot.seq + 1)
@@ -50,24 +66,11 @@ pub(in crate::room) fn open_room(
         }
     };
     let mut op_log = OpLog::after(document.seq(), history_max);
-    let mut from = Some(first).filter(|first| *first <= opened.summary.last_seq);
-    while let Some(seq) = from {
-        let page = journal.read(room.id, seq, PAGE_BYTES)?;
-        for record in &page.records {
-            replay(
-                &mut document,
-                &mut op_log,
-                store,
-                Record::decode(&record.bytes)?,
-            )?;
-        }
-        from = page.next;
-    }
-    Ok(Opened {
-        document,
-        op_log,
-        next_record: opened.summary.last_seq + 1,
-    })
+    store.each_record(room.id, first, |record| {
+        let record = Record::decode(record)?;
+        replay(&mut document, &mut op_log, store, record)
+    })?;
+    Ok((document, op_log))
 }
 
 fn replay(

@@ -1,7 +1,7 @@
 //! Snapshots of a document as bytes, with their pictures as blobs.
 
 use std::{
-    io::{Read, Write},
+    io::{Cursor, Read, Write},
     sync::Arc,
 };
 
@@ -18,7 +18,7 @@ use crate::{
         StrokeState, TILE,
     },
     journal::{BlobHash, BlobStore},
-    protocol::CanvasSize,
+    protocol::{CanvasSize, Settings},
     room::document::{DocumentSnapshot, Facts},
 };
 
@@ -239,6 +239,42 @@ pub(in crate::room) fn blobs_of_snapshot(
     Ok(hashes)
 }
 
+/// What a glance at a snapshot tells, without its strokes.
+#[derive(Deserialize)]
+pub(super) struct Glance {
+    facts: GlanceFacts,
+    result: String,
+}
+
+#[derive(Deserialize)]
+struct GlanceFacts {
+    settings: Settings,
+}
+
+impl Glance {
+    /// Reads as little of a snapshot as there is to read. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn at(bytes: &[u8], blobs: &dyn BlobStore) -> Result<Self, StoreError> {
+        let mut reader = reader_of(bytes, blobs)?;
+        serde_json::from_slice(&read_header(&mut reader)?).map_err(broken)
+    }
+
+    /// The room's prompt.
+    pub(super) fn into_prompt(self) -> String {
+        self.facts.settings.prompt
+    }
+
+    /// The blob that the result is in.
+    ///
+    /// # Errors
+    /// [`StoreError::Blob`].
+    pub(super) fn result(&self) -> Result<BlobHash, StoreError> {
+        Ok(self.result.parse()?)
+    }
+}
+
 fn hash_of(bytes: &[u8]) -> Result<BlobHash, StoreError> {
     Ok(BlobHash(bytes.try_into().map_err(|_| cut_off())?))
 }
@@ -262,7 +298,11 @@ fn pack(header: &Header, coverage: &[u8]) -> Result<Vec<u8>, StoreError> {
     written.and_then(|()| packed.finish()).map_err(broken)
 }
 
-fn unpack(bytes: &[u8], blobs: &dyn BlobStore) -> Result<(Header, Vec<u8>), StoreError> {
+/// What a snapshot's bytes hold, to be read from its beginning.
+fn reader_of(
+    bytes: &[u8],
+    blobs: &dyn BlobStore,
+) -> Result<DeflateDecoder<Cursor<Vec<u8>>>, StoreError> {
     let packed = match bytes.split_first() {
         Some((&INLINE, packed)) => packed.to_vec(),
         Some((&IN_BLOB, hash)) => blobs.get(hash_of(hash)?)?,
@@ -271,14 +311,26 @@ fn unpack(bytes: &[u8], blobs: &dyn BlobStore) -> Result<(Header, Vec<u8>), Stor
         }
         None => return Err(cut_off()),
     };
-    let mut all = Vec::new();
-    let mut reader = DeflateDecoder::new(&packed[..]);
-    reader.read_to_end(&mut all).map_err(broken)?;
-    let (length, rest) = all.split_first_chunk().ok_or_else(cut_off)?;
-    let length = u32::from_le_bytes(*length) as usize;
-    let (header, coverage) = rest.split_at_checked(length).ok_or_else(cut_off)?;
-    Ok((
-        serde_json::from_slice(header).map_err(broken)?,
-        coverage.to_vec(),
-    ))
+    Ok(DeflateDecoder::new(Cursor::new(packed)))
+}
+
+/// The header's JSON.
+fn read_header(reader: &mut impl Read) -> Result<Vec<u8>, StoreError> {
+    let mut length = [0; 4];
+    reader.read_exact(&mut length).map_err(broken)?;
+    let length = u32::from_le_bytes(length);
+    let mut header = Vec::new();
+    let read = reader.take(length.into()).read_to_end(&mut header);
+    match read.map_err(broken)? == length as usize {
+        true => Ok(header),
+        false => Err(cut_off()),
+    }
+}
+
+fn unpack(bytes: &[u8], blobs: &dyn BlobStore) -> Result<(Header, Vec<u8>), StoreError> {
+    let mut reader = reader_of(bytes, blobs)?;
+    let header = serde_json::from_slice(&read_header(&mut reader)?).map_err(broken)?;
+    let mut coverage = Vec::new();
+    reader.read_to_end(&mut coverage).map_err(broken)?;
+    Ok((header, coverage))
 }

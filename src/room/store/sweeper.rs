@@ -7,8 +7,6 @@ use crate::{journal::BlobHash, protocol::Op};
 
 /// Younger blobs stay: their record may still be on its way, and an upload may not be placed yet.
 const MIN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-/// About how many bytes of records are read at once.
-const PAGE_BYTES: usize = 1 << 20;
 
 /// Deletes what no snapshot and no record names, and answers how many blobs that were. Blocks on
 /// the disk, for long where there are many rooms.
@@ -30,14 +28,10 @@ pub(in crate::room) fn needed_blobs(store: &RoomStore) -> Result<HashSet<BlobHas
         for snapshot in store.journal.snapshots(room.room)? {
             needed.extend(blobs_of_snapshot(&snapshot.bytes, store.blobs.as_ref())?);
         }
-        let mut from = Some(room.first_seq).filter(|first| *first <= room.last_seq);
-        while let Some(seq) = from {
-            let page = store.journal.read(room.room, seq, PAGE_BYTES)?;
-            for record in &page.records {
-                needed.extend(placed_image(&record.bytes)?);
-            }
-            from = page.next;
-        }
+        store.each_record(room.room, room.first_seq, |record| {
+            needed.extend(placed_image(record)?);
+            Ok(())
+        })?;
     }
     Ok(needed)
 }

@@ -24,6 +24,7 @@ fn empty_store() -> (RoomStore, StoredRoom) {
             name: "studio".to_owned(),
             size: SIZE,
             settings: settings(),
+            title: None,
         },
     };
     let metadata = room.metadata.encode().unwrap();

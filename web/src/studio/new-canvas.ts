@@ -1,5 +1,5 @@
 import type { CanvasSize } from "../protocol";
-import { newRoomName } from "../wire/identity";
+import { newRoomName, roomAddress } from "../wire/identity";
 import { authorization, reasonOf } from "./pictures";
 
 /** The sides that the server makes, in pixels. */
@@ -22,13 +22,18 @@ export function sideOf(typed: string): number | undefined {
   return Math.ceil(side / SIDES.step) * SIDES.step;
 }
 
-/** Makes a room with a canvas of this size, and answers the address of its page. */
-export async function makeCanvas(page: URL, size: CanvasSize, random: () => number): Promise<string> {
+/** Makes a room with a canvas of this size as the bearer of a token, and answers the address of its page. */
+export async function makeCanvas(
+  page: URL,
+  size: CanvasSize,
+  token: string | undefined,
+  random: () => number,
+): Promise<string> {
   let answer: Response;
   try {
     answer = await fetch("v1/rooms", {
       method: "POST",
-      headers: { "content-type": "application/json", ...authorization() },
+      headers: { "content-type": "application/json", ...authorization(token) },
       body: JSON.stringify({ name: newRoomName(random), width: size.width, height: size.height }),
     });
   } catch {
@@ -36,8 +41,5 @@ export async function makeCanvas(page: URL, size: CanvasSize, random: () => numb
   }
   if (!answer.ok) throw new Error(await reasonOf(answer));
   const { room, invites } = (await answer.json()) as { room: string; invites: { owner: string } };
-  const address = new URL(page.pathname, page);
-  address.searchParams.set("room", room);
-  address.hash = `token=${invites.owner}`;
-  return address.href;
+  return roomAddress(page, room, invites.owner);
 }

@@ -1,5 +1,5 @@
 import type { CanvasSize } from "../protocol";
-import { authorization, reasonOf } from "./pictures";
+import { authorization, reasonOf, tokenOfPage } from "./pictures";
 import { callPath } from "../wire/identity";
 import type { Studio } from "./studio.svelte";
 
@@ -85,7 +85,7 @@ async function upload(room: string, body: Blob): Promise<{ image: string } & Can
   try {
     answer = await fetch(callPath(room, "images"), {
       method: "POST",
-      headers: { "content-type": body.type || "application/octet-stream", ...authorization() },
+      headers: { "content-type": body.type || "application/octet-stream", ...authorization(tokenOfPage()) },
       body,
     });
   } catch {

@@ -11,7 +11,7 @@ export async function pictureOf(
 ): Promise<Blob | undefined> {
   try {
     const answer = await fetch(callPath(room, `image?layer=${layer}`), {
-      headers: authorization(),
+      headers: authorization(tokenOfPage()),
     });
     return answer.ok ? await answer.blob() : undefined;
   } catch {
@@ -34,11 +34,16 @@ export async function maskOf(room: string): Promise<MaskBytes | undefined> {
   return { width, height, bytes };
 }
 
-/** The headers that show this page's invite, where its address has one, and who was let in by it. */
-export function authorization(): Record<string, string> {
+/** The invite in this page's address. */
+export function tokenOfPage(): string | undefined {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!token) return {};
-  const client = recall<string>("client", () => sessionStorage);
+  return token ? token : undefined;
+}
+
+/** The headers that show an invite, where there is one, and who was let in by it. */
+export function authorization(token: string | undefined): Record<string, string> {
+  if (token === undefined) return {};
+  const client = recall<string>("client", () => sessionStorage) ?? recall<string>("client");
   return { authorization: `Bearer ${token}`, ...(client === undefined ? {} : { "impasto-client": client }) };
 }
 

@@ -54,6 +54,8 @@ export interface RoomOptions {
   token: string | undefined;
   clock: Clock;
   notices: Notices;
+  /** The server let this member in. */
+  joined: (role: Role) => void;
   /** This member placed a photo to be inverted, and the server took it. */
   photoPlaced: () => void;
 }
@@ -231,6 +233,7 @@ export class Room {
     this.pictureSeq = welcome.seq;
     this.client = welcome.client;
     this.role = welcome.role;
+    this.#options.joined(welcome.role);
     this.kept = welcome.kept;
     this.model = welcome.model;
     this.seq = welcome.seq;

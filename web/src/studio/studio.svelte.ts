@@ -19,6 +19,7 @@ import {
   type View,
 } from "../stage/view";
 import { newMemberName, newRoomName, placeFromAddress, socketAddress } from "../wire/identity";
+import { changeKnown, withOpened } from "./known-rooms";
 import { Notices } from "./notices.svelte";
 import { Room } from "./room.svelte";
 import type { Action } from "./shortcuts";
@@ -84,6 +85,7 @@ export class Studio {
       token: place.token,
       clock: browserClock,
       notices: this.notices,
+      joined: (role) => changeKnown((known) => withOpened(known, { room, token: place.token, role, opened: Date.now() })),
       photoPlaced: () => {
         if (this.toolbox.lend("mask")) this.notices.say("The mask is in hand: brush over a part, and say what it should become.");
         const wanted = this.room.model?.defaults?.photo;

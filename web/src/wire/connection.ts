@@ -209,7 +209,8 @@ export class Connection {
         }
         break;
       case "error": {
-        if (this.#phase.name !== "open" && !PASSING.includes(message.code)) {
+        // Whoever comes back to a deleted room would find another one, or none.
+        if (message.code === "room_deleted" || (this.#phase.name !== "open" && !PASSING.includes(message.code))) {
           this.#refuse(message.code, message.message);
           return;
         }

@@ -26,9 +26,22 @@ export function placeFromAddress(address: URL): { room: string | undefined; toke
   return { room: room ? room : undefined, token: token ? token : undefined };
 }
 
-/** The path of a call about a room, relative to the page: a proxy may serve both under a path. */
+/** The address of a room's page, beside a page of the same server. */
+export function roomAddress(page: URL, room: string, token: string | undefined): string {
+  const address = new URL(page.pathname, page);
+  address.searchParams.set("room", room);
+  if (token !== undefined) address.hash = new URLSearchParams({ token }).toString();
+  return address.href;
+}
+
+/** The path of a room, relative to the page: a proxy may serve both under a path. */
+export function roomPath(room: string): string {
+  return `v1/rooms/${encodeURIComponent(room)}`;
+}
+
+/** The path of a call about a room. */
 export function callPath(room: string, call: string): string {
-  return `v1/rooms/${encodeURIComponent(room)}/${call}`;
+  return `${roomPath(room)}/${call}`;
 }
 
 /** The websocket address of a room beside a page's address. */

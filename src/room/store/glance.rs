@@ -1,0 +1,57 @@
+//! What a room looks like, read without bringing it back: it may run or not, and is not changed.
+
+use super::{Record, RoomStore, StoreError, StoredRoom, opening::read_room, snapshot::Glance};
+use crate::{canvas::Pixels, protocol::Op};
+
+/// The room's prompt. Blocks on the disk.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::room) fn read_prompt(
+    store: &RoomStore,
+    room: &StoredRoom,
+) -> Result<String, StoreError> {
+    let (mut prompt, first) = match store.journal.read_snapshot(room.id)? {
+        Some(snapshot) => {
+            let glance = Glance::at(&snapshot.bytes, store.blobs.as_ref())?;
+            (glance.into_prompt(), snapshot.seq + 1)
+        }
+        None => (room.metadata.settings.prompt.clone(), 1),
+    };
+    store.each_record(room.id, first, |record| {
+        if Record::is_op(record)
+            && let Record::Op(op) = Record::decode(record)?
+        {
+            let newer = match (op.op, op.settings) {
+                (Op::Settings(patch), _) => patch.prompt,
+                // What an undo brought back.
+                (_, settings) => settings.map(|settings| settings.prompt),
+            };
+            prompt = newer.unwrap_or_else(|| std::mem::take(&mut prompt));
+        }
+        Ok(())
+    })?;
+    Ok(prompt)
+}
+
+/// The room's result. It is a file where a snapshot says all; what came after one is replayed, which
+/// takes the memory of one document. Blocks on the disk.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::room) fn read_picture(
+    store: &RoomStore,
+    room: &StoredRoom,
+) -> Result<Pixels, StoreError> {
+    let last = store.journal.room(room.id)?.last_seq;
+    match store.journal.read_snapshot(room.id)? {
+        Some(snapshot) if snapshot.seq == last => {
+            let glance = Glance::at(&snapshot.bytes, store.blobs.as_ref())?;
+            store.picture(glance.result()?)
+        }
+        _ => {
+            let (document, _) = read_room(store, room, 0)?;
+            Ok(document.canvas().result().clone())
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! `/v1/rooms` and `/v1/rooms/{room}`: the rooms that there are, what they are called, copies of them,
+//! and their end.
+
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+
+use super::access::{AccessError, Invites, bearer};
+use super::authorise::{base_url, canvas_of, granted, granted_as};
+use super::error::ApiError;
+use super::identity::shown_name;
+use super::images;
+use super::links;
+use super::serving::Client;
+use super::state::AppState;
+use crate::protocol::{CanvasSize, ErrorCode, Role};
+use crate::room::{ListedRoom, RoomError, RoomFacts, TITLE_MOST};
+
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+/// Kept by the browser, and asked for anew each time: most rooms rest.
+const ASK_AGAIN: HeaderValue = HeaderValue::from_static("private, no-cache");
+
+/// Answer to `POST /v1/rooms` and to `POST /v1/rooms/{room}/duplicate`.
+#[derive(Debug, Serialize)]
+struct RoomMade {
+    room: String,
+    url: String,
+    invites: Invites,
+}
+
+/// Tells of a new room.
+pub(super) fn made(
+    state: &AppState,
+    headers: &HeaderMap,
+    room: String,
+    invites: Invites,
+) -> Response {
+    let url = links::room_url(&base_url(state, headers), &room);
+    let no_store = [(header::CACHE_CONTROL, NO_STORE)];
+    let made = Json(RoomMade { room, url, invites });
+    (StatusCode::CREATED, no_store, made).into_response()
+}
+
+/// Answer to `GET /v1/rooms`.
+#[derive(Debug, Serialize)]
+struct RoomList {
+    rooms: Vec<RoomLine>,
+}
+
+#[derive(Debug, Serialize)]
+struct RoomLine {
+    room: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_at: Option<u64>,
+}
+
+impl From<ListedRoom> for RoomLine {
+    fn from(listed: ListedRoom) -> Self {
+        Self {
+            room: listed.name,
+            changed_at: listed.changed_ms.map(seconds),
+        }
+    }
+}
+
+/// Every room. That is the operator's to see; without auth it is for this machine alone.
+pub(super) async fn list(
+    State(state): State<AppState>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, ApiError> {
+    let refused = |refused: AccessError| state.refused_token(client.address, refused);
+    let access = state.access();
+    access.operator(bearer(&headers)).map_err(refused)?;
+    if !access.required() && !state.options().is_private() {
+        let message = "this server tells nobody of its rooms: start it with --auth on";
+        let status = StatusCode::FORBIDDEN;
+        return Err(ApiError::new(status, ErrorCode::Forbidden, message));
+    }
+    let rooms = state.rooms()?.list().await?;
+    let rooms = rooms.into_iter().map(RoomLine::from).collect();
+    let no_store = [(header::CACHE_CONTROL, NO_STORE)];
+    Ok((no_store, Json(RoomList { rooms })))
+}
+
+/// Answer to `GET /v1/rooms/{room}` and to a renaming.
+#[derive(Debug, Serialize)]
+struct RoomTold {
+    room: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    title: Option<String>,
+    canvas: CanvasSize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    changed_at: Option<u64>,
+    members: usize,
+    kept: bool,
+    role: Role,
+    makes_rooms: bool,
+}
+
+/// What there is to know of a room; 404 where there is none.
+async fn facts_of(state: &AppState, room: &str) -> Result<RoomFacts, ApiError> {
+    if let Some(facts) = state.rooms()?.facts(room).await? {
+        return Ok(facts);
+    }
+    let size = state.access().canvas(room).ok_or(RoomError::Unknown)?;
+    // It was made, and nobody has been in it.
+    Ok(RoomFacts {
+        title: None,
+        size,
+        changed_ms: None,
+        members: 0,
+        is_kept: false,
+    })
+}
+
+async fn told(
+    state: &AppState,
+    headers: &HeaderMap,
+    room: String,
+    role: Role,
+) -> Result<Response, ApiError> {
+    let facts = facts_of(state, &room).await?;
+    let told = RoomTold {
+        room,
+        title: facts.title,
+        canvas: facts.size,
+        changed_at: facts.changed_ms.map(seconds),
+        members: facts.members,
+        kept: facts.is_kept,
+        role,
+        makes_rooms: state.access().operator(bearer(headers)).is_ok(),
+    };
+    let no_store = [(header::CACHE_CONTROL, NO_STORE)];
+    Ok((no_store, Json(told)).into_response())
+}
+
+pub(super) async fn facts(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    state.rooms()?;
+    let grant = granted(&state, &client, &room, &headers)?;
+    told(&state, &headers, room, grant.role).await
+}
+
+/// Body of `PATCH /v1/rooms/{room}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Renaming {
+    title: String,
+}
+
+pub(super) async fn rename(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    body: Result<Json<Renaming>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    let rooms = state.rooms()?;
+    let message = "a room's title is its owner's to give: ask the room's owner";
+    let grant = granted_as(&state, &client, &room, &headers, Role::Owner, message)?;
+    let Json(wish) = body.map_err(|rejection| ApiError::bad_body(&rejection, "{title}"))?;
+    let title = title_of(&wish.title)?;
+    if !rooms.exists(&room) {
+        // One that nobody has been in is kept from now on.
+        state.existing_room(&room, &grant, client.address)?;
+    }
+    rooms.rename(&room, title).await?;
+    told(&state, &headers, room, grant.role).await
+}
+
+/// Body of `POST /v1/rooms/{room}/duplicate`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Duplicating {
+    title: Option<String>,
+}
+
+pub(super) async fn duplicate(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    body: Result<Json<Duplicating>, JsonRejection>,
+) -> Result<Response, ApiError> {
+    state.rooms()?;
+    let operator = state.access().operator(bearer(&headers));
+    operator.map_err(|refused| state.refused_token(client.address, refused))?;
+    let message = "this invite lets you look only: ask the room's owner for an editor's";
+    granted_as(&state, &client, &room, &headers, Role::Editor, message)?;
+    let Json(wish) = body.map_err(|rejection| ApiError::bad_body(&rejection, "{title?}"))?;
+    let facts = facts_of(&state, &room).await?;
+    let title = match wish.title {
+        Some(title) => title_of(&title)?,
+        None => facts.title.map(|title| copy_title(&title)),
+    };
+    let counted = (!state.access().required()).then_some(client.address);
+    let CanvasSize { width, height } = facts.size;
+    let (copy, invites) = state.make_room(None, Some(width), Some(height), counted)?;
+    let copying = copy_into(state.clone(), room, copy.clone(), title);
+    // In a task of its own, so that a client that goes away leaves no half of a room.
+    let copied = tokio::spawn(copying).await;
+    copied.map_err(|cause| ApiError::internal(&cause))??;
+    Ok(made(&state, &headers, copy, invites))
+}
+
+async fn copy_into(
+    state: AppState,
+    from: String,
+    copy: String,
+    title: Option<String>,
+) -> Result<(), ApiError> {
+    let rooms = state.rooms()?;
+    // In a room that nobody has been in there is nothing to copy.
+    if rooms.exists(&from)
+        && let Err(error) = rooms.copy(&from, &copy, title).await
+    {
+        state.access().forget(&copy);
+        return Err(error.into());
+    }
+    state.save_access().await
+}
+
+pub(super) async fn delete(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Result<StatusCode, ApiError> {
+    let message = "a room is its owner's to delete: ask the room's owner";
+    granted_as(&state, &client, &room, &headers, Role::Owner, message)?;
+    if canvas_of(&state, &room)?.is_none() {
+        return Err(RoomError::Unknown.into());
+    }
+    // In a task of its own: what is begun is done.
+    let deleted = tokio::spawn(delete_for_good(state, room)).await;
+    deleted.map_err(|cause| ApiError::internal(&cause))??;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn delete_for_good(state: AppState, room: String) -> Result<(), ApiError> {
+    let rooms = state.rooms()?;
+    // Before all else, so that nobody comes in meanwhile.
+    let agreement = state.access().close(&room);
+    if let Err(error) = rooms.delete(&room).await {
+        state.access().reopen(&room, agreement);
+        return Err(error.into());
+    }
+    tracing::info!(room, "a room was deleted");
+    state.save_access().await
+}
+
+pub(super) async fn thumbnail(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    state.rooms()?;
+    granted(&state, &client, &room, &headers)?;
+    let size = canvas_of(&state, &room)?.ok_or(RoomError::Unknown)?;
+    let version = state.rooms()?.picture_version(&room).await?;
+    let tag = version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok());
+    let known = headers.get(header::IF_NONE_MATCH);
+    let mut response = match (&tag, known) {
+        (Some(tag), Some(known)) if tag == known => StatusCode::NOT_MODIFIED.into_response(),
+        _ => {
+            let jpeg = images::encode_thumbnail(&state, room, size).await?;
+            client.place.demand(state.options().limits.picture_rate);
+            let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"))];
+            (kind, jpeg).into_response()
+        }
+    };
+    let caching = if tag.is_some() { ASK_AGAIN } else { NO_STORE };
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, caching);
+    if let Some(tag) = tag {
+        headers.insert(header::ETAG, tag);
+    }
+    Ok(response)
+}
+
+/// A title as it may be shown to others; none where nothing is left of it.
+fn title_of(wish: &str) -> Result<Option<String>, ApiError> {
+    let title = shown_name(wish).trim().to_owned();
+    if title.chars().count() > TITLE_MOST {
+        let message = format!("a title has {TITLE_MOST} characters at most: make it shorter");
+        return Err(ApiError::invalid_value(message));
+    }
+    Ok((!title.is_empty()).then_some(title))
+}
+
+fn copy_title(title: &str) -> String {
+    let copy = format!("Copy of {title}");
+    copy.chars().take(TITLE_MOST).collect()
+}
+
+fn seconds(milliseconds: u64) -> u64 {
+    milliseconds / 1000
+}
