@@ -12,7 +12,10 @@ mod kuwahara;
 mod noise;
 mod oil;
 mod planes;
+#[cfg(target_arch = "x86_64")]
+mod registers;
 mod smear;
+mod texels;
 mod tone;
 mod watercolour;
 
@@ -23,8 +26,9 @@ use rayon::prelude::*;
 
 use super::Pixels;
 use crate::protocol::Finish;
-use band::{Band, lay_over, widened};
+use band::{Band, lay_over};
 use noise::Area;
+use planes::widened;
 
 /// The largest scale that a finish draws at; larger ones count as that.
 const MAX_SCALE: u32 = 8;

@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::canvas::avx2::with_avx2;
 
 use super::band::{Band, Colors};
-use super::noise::grain;
+use super::noise::{Area, grain};
+use super::planes::widened;
 use super::{flow, kuwahara, smear};
 
 /// The radius of a patch of colour, in pixels.
@@ -34,15 +35,22 @@ pub(super) fn reach(scale: f32) -> usize {
 /// The painted colours of `rows`.
 pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
     let scale = band.scale;
-    let flow = band.flow();
-    let mut colors = kuwahara::kuwahara(&band.samples(), &flow, rows.clone(), PATCH * scale);
-    let mut noise = grain(&band.area, BRISTLES[0] * scale, 0x5EED_0011);
-    let broad = grain(&band.area, BRISTLES[1] * scale, 0x5EED_0012);
+    let around = widened(&rows, 1, band.area.height);
+    let lines = widened(&around, smear::reach(STRIDE * scale), band.area.height);
+    let flow = band.flow(lines.clone());
+    let samples = band.samples(rows.clone(), kuwahara::reach(PATCH * scale));
+    let mut colors = kuwahara::kuwahara(&samples, &flow, rows.clone(), PATCH * scale);
+    let area = Area {
+        y: band.area.y.wrapping_add(lines.start as i32),
+        height: lines.len(),
+        ..band.area
+    };
+    let mut noise = grain(&area, BRISTLES[0] * scale, 0x5EED_0011);
+    let broad = grain(&area, BRISTLES[1] * scale, 0x5EED_0012);
     for (noise, broad) in noise.data_mut().iter_mut().zip(broad.data()) {
         *noise = 0.6 * *noise + 0.7 * broad;
     }
-    let around = rows.start.saturating_sub(1)..(rows.end + 1).min(band.area.height);
-    let relief = smear::smear(&noise, &flow, around.clone(), STRIDE * scale);
+    let relief = smear::smear(&noise, &flow, lines, around.clone(), STRIDE * scale);
     for (target, y) in rows.enumerate() {
         let y = y - around.start;
         let above = relief.row(y.saturating_sub(1));

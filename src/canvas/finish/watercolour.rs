@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use crate::canvas::avx2::with_avx2;
 
-use super::band::{Band, Colors, widened};
-use super::noise::{Area, clouds, grain};
-use super::planes::{Kernel, Plane, rounded};
+use super::band::{Band, Colors};
+use super::noise::{Area, Clouds, grain};
+use super::planes::{Kernel, Plane, rounded, widened};
 use super::tone::{flatten, lightness};
 use super::{flow, kuwahara};
 
@@ -54,12 +54,14 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
         height: margin.len(),
         ..band.area
     };
-    let flow = band.flow();
-    let patches = kuwahara::kuwahara(&band.samples(), &flow, margin.clone(), PATCH * scale);
+    let flow = band.flow(margin.clone());
+    let samples = band.samples(margin.clone(), kuwahara::reach(PATCH * scale));
+    let patches = kuwahara::kuwahara(&samples, &flow, margin.clone(), PATCH * scale);
     let mut washes = wander(&patches, &area, scale);
     flatten(&mut washes, LEVELS, LAYERING);
     let light = lightness(&washes);
-    let pooled = light.blurred(&Kernel::gaussian(POOLING * scale));
+    let mut pooled = light.clone();
+    pooled.blur(&Kernel::gaussian(POOLING * scale));
     let rows = rows.start - margin.start..rows.end - margin.start;
     let mut colors = washes.map(|wash| wash.crop(0..area.width, rows.clone()));
     let here = Area {
@@ -69,8 +71,8 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
     };
     let tooth = grain(&here, TOOTH[0] * scale, 0x5EED_0023);
     let weave = grain(&here, TOOTH[1] * scale, 0x5EED_0024);
-    let backruns = clouds(&here, BACKRUN_PERIOD * scale, 0x5EED_0025);
-    let eddies = clouds(&here, 0.4 * BACKRUN_PERIOD * scale, 0x5EED_0026);
+    let mut backruns = Clouds::new(&here, BACKRUN_PERIOD * scale, 0x5EED_0025);
+    let mut eddies = Clouds::new(&here, 0.4 * BACKRUN_PERIOD * scale, 0x5EED_0026);
     for (target, y) in rows.enumerate() {
         let [red, green, blue] = &mut colors;
         dry_row(
@@ -90,8 +92,8 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
 /// Colours from a little aside, so that edges are drawn by a hand.
 fn wander(colors: &Colors, area: &Area, scale: f32) -> Colors {
     let period = WANDER_PERIOD * scale;
-    let across = clouds(area, period, 0x5EED_0021);
-    let down = clouds(area, period, 0x5EED_0022);
+    let mut across = Clouds::new(area, period, 0x5EED_0021);
+    let mut down = Clouds::new(area, period, 0x5EED_0022);
     let mut moved = [(); 3].map(|()| Plane::new(area.width, area.height));
     let [red, green, blue] = &mut moved;
     let [r, g, b] = colors;
