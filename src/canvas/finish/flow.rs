@@ -76,26 +76,40 @@ fn gradient_row(target: [&mut [f32]; 3], lines: [[&[f32]; 3]; 3], step: f32) {
 
 #[inline(always)]
 fn gradient([xx, xy, yy]: [&mut [f32]; 3], lines: [[&[f32]; 3]; 3], step: f32) {
-    let width = xx.len();
-    let lines = lines.map(|color| color.map(|line| &line[..width]));
-    let (xy, yy) = (&mut xy[..width], &mut yy[..width]);
-    let mut tensor = |x: usize, left: usize, right: usize| {
-        let [mut sum_xx, mut sum_xy, mut sum_yy] = [0.0; 3];
-        for [above, middle, below] in &lines {
-            let dx = (middle[right] - middle[left]) * step;
-            let dy = (below[x] - above[x]) * step;
-            sum_xx += dx * dx;
-            sum_xy += dx * dy;
-            sum_yy += dy * dy;
+    let last = xx.len() - 1;
+    for (x, left, right) in [(0, 0, 1.min(last)), (last, last.saturating_sub(1), last)] {
+        let mut sums = [0.0; 3];
+        for [above, row, below] in lines {
+            add_products(&mut sums, [row[left], row[right], above[x], below[x]], step);
         }
-        (xx[x], xy[x], yy[x]) = (sum_xx, sum_xy, sum_yy);
-    };
-    let last = width - 1;
-    tensor(0, 0, 1.min(last));
-    for x in 1..last {
-        tensor(x, x - 1, x + 1);
+        [xx[x], xy[x], yy[x]] = sums;
     }
-    tensor(last, last.saturating_sub(1), last);
+    let inner = last.saturating_sub(1);
+    if inner == 0 {
+        return;
+    }
+    let (xx, xy, yy) = (&mut xx[1..][..inner], &mut xy[1..][..inner], &mut yy[1..][..inner]);
+    let ends = lines.map(|[above, row, below]| {
+        let (above, below) = (&above[1..][..inner], &below[1..][..inner]);
+        [&row[..inner], &row[2..][..inner], above, below]
+    });
+    for x in 0..inner {
+        let mut sums = [0.0; 3];
+        for [left, right, above, below] in &ends {
+            add_products(&mut sums, [left[x], right[x], above[x], below[x]], step);
+        }
+        [xx[x], xy[x], yy[x]] = sums;
+    }
+}
+
+/// Adds the products of a colour's derivatives, from its values to the left, to the right, above and
+/// below.
+#[inline(always)]
+fn add_products(sums: &mut [f32; 3], [left, right, above, below]: [f32; 4], step: f32) {
+    let (dx, dy) = ((right - left) * step, (below - above) * step);
+    sums[0] += dx * dx;
+    sums[1] += dx * dy;
+    sums[2] += dy * dy;
 }
 
 /// Turns the smoothed tensors of a row into directions and anisotropies.

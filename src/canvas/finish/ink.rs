@@ -66,7 +66,7 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
     };
     let mut pressure = Clouds::new(&here, PRESSURE_PERIOD * scale, 0x5EED_0031);
     let rows = rows.start - margin.start..rows.end - margin.start;
-    let mut colors = patches.map(|patch| patch.crop(0..band.area.width, rows.clone()));
+    let mut colors = patches.map(|patch| patch.crop(rows.clone()));
     flatten(&mut colors, LEVELS, 1.0);
     for y in 0..here.height {
         let colors = colors.each_mut().map(|color| color.row_mut(y));

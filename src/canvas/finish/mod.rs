@@ -9,6 +9,7 @@ mod band;
 mod flow;
 mod ink;
 mod kuwahara;
+mod memory;
 mod noise;
 mod oil;
 mod planes;

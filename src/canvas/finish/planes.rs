@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use crate::canvas::avx2::with_avx2;
 
+use super::memory::Memory;
+
 /// Values that one turn of an inner loop works on: they stay in vector registers.
 const LANES: usize = 32;
 
@@ -14,15 +16,15 @@ const LANES: usize = 32;
 #[derive(Clone, Debug)]
 pub(super) struct Plane {
     width: usize,
-    data: Vec<f32>,
+    data: Memory,
 }
 
 impl Plane {
-    /// Zeros.
+    /// Values left over from an earlier plane: each is to be written before it is read.
     pub(super) fn new(width: usize, height: usize) -> Self {
         Self {
             width,
-            data: vec![0.0; width * height],
+            data: Memory::new(width * height),
         }
     }
 
@@ -52,16 +54,12 @@ impl Plane {
         &mut self.data[y * self.width..][..self.width]
     }
 
-    /// The part in `columns` and `rows`, both inside the plane.
-    pub(super) fn crop(&self, columns: Range<usize>, rows: Range<usize>) -> Self {
-        let mut data = Vec::with_capacity(columns.len() * rows.len());
-        for y in rows {
-            data.extend_from_slice(&self.row(y)[columns.clone()]);
-        }
-        Self {
-            width: columns.len(),
-            data,
-        }
+    /// The rows in `rows` alone.
+    pub(super) fn crop(&self, rows: Range<usize>) -> Self {
+        let mut part = Self::new(self.width, rows.len());
+        part.data
+            .copy_from_slice(&self.data[rows.start * self.width..rows.end * self.width]);
+        part
     }
 
     /// Only the first `height` rows.

@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use super::planes::Plane;
+use crate::canvas::avx2::with_avx2;
+
+use super::memory::Memory;
 
 /// The values of a pixel: one load brings all of them.
 pub(super) type Texel = [f32; 4];
@@ -15,7 +17,7 @@ pub(super) struct Texels {
     margin: usize,
     /// Texels from one row to the next.
     pitch: usize,
-    data: Vec<Texel>,
+    data: Memory,
 }
 
 /// A row of [`Texels`], and as many above and below it as the margin is wide: all of them complete.
@@ -37,16 +39,15 @@ impl Texels {
     ) -> Self {
         let width = line(known.start)[0].len();
         let pitch = width + 2 * margin;
-        let mut data = Vec::with_capacity(pitch * (rows.len() + 2 * margin));
-        for y in rows.start..rows.end + 2 * margin {
-            let nearest = y.saturating_sub(margin).clamp(known.start, known.end - 1);
-            let line = line(nearest).map(|values| &values[..width]);
-            let texel = |x: usize| {
-                std::array::from_fn(|plane| if plane < PLANES { line[plane][x] } else { 0.0 })
-            };
-            data.extend(std::iter::repeat_n(texel(0), margin));
-            data.extend((0..width).map(texel));
-            data.extend(std::iter::repeat_n(texel(width - 1), margin));
+        let mut data = Memory::new(4 * pitch * (rows.len() + 2 * margin));
+        for (row, texels) in data.as_chunks_mut::<4>().0.chunks_exact_mut(pitch).enumerate() {
+            let y = (rows.start + row).saturating_sub(margin);
+            let line = line(y.clamp(known.start, known.end - 1));
+            let (left, texels) = texels.split_at_mut(margin);
+            let (texels, right) = texels.split_at_mut(width);
+            with_avx2(|| interleave(texels, line));
+            left.fill(texels[0]);
+            right.fill(texels[width - 1]);
         }
         Self {
             first: rows.start,
@@ -58,11 +59,11 @@ impl Texels {
 
     /// What lies around row `y`.
     pub(super) fn around(&self, y: usize) -> Around<'_> {
-        let start = (y - self.first) * self.pitch;
+        let (start, rows) = ((y - self.first) * self.pitch, 2 * self.margin + 1);
         Around {
             margin: self.margin,
             pitch: self.pitch,
-            data: &self.data[start..start + (2 * self.margin + 1) * self.pitch],
+            data: &self.data.as_chunks().0[start..start + rows * self.pitch],
         }
     }
 }
@@ -87,5 +88,14 @@ impl<'a> Around<'a> {
     /// The texels of all rows; the row's first pixel is the one at [`Around::reach`].
     pub(super) const fn texels(&self) -> &'a [Texel] {
         self.data
+    }
+}
+
+#[inline(always)]
+fn interleave<const PLANES: usize>(texels: &mut [Texel], line: [&[f32]; PLANES]) {
+    let line = line.map(|values| &values[..texels.len()]);
+    for (x, texel) in texels.iter_mut().enumerate() {
+        let value = |plane: usize| if plane < PLANES { line[plane][x] } else { 0.0 };
+        *texel = [value(0), value(1), value(2), value(3)];
     }
 }

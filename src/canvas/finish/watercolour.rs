@@ -63,7 +63,7 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
     let mut pooled = light.clone();
     pooled.blur(&Kernel::gaussian(POOLING * scale));
     let rows = rows.start - margin.start..rows.end - margin.start;
-    let mut colors = washes.map(|wash| wash.crop(0..area.width, rows.clone()));
+    let mut colors = washes.map(|wash| wash.crop(rows.clone()));
     let here = Area {
         y: area.y.wrapping_add(rows.start as i32),
         height: rows.len(),
