@@ -11,8 +11,11 @@ use std::arch::x86_64::{
 };
 
 use super::super::registers::{LANES, channels, in_pairs, load, rounded, store};
-use super::super::texels::Around;
+use super::super::texels::{Around, Texel};
 use super::disc::{ANGLES, Disc, EVEN, FIRST_PAIRS, MIDDLE, NEARNESS, PAIRS, RINGS, SHARE};
+
+/// Bytes of a texel.
+const TEXEL: usize = size_of::<Texel>();
 
 /// Filters a row of eight pixels or more as [`super::plain::filter_row`] does.
 #[target_feature(enable = "avx2")]
@@ -23,6 +26,7 @@ pub(super) fn filter_row(
     disc: &Disc,
 ) {
     let width = around.width();
+    let mut offsets = [[0; LANES]; PAIRS];
     for start in (0..width).step_by(LANES) {
         // The last block begins where it still fits.
         let block = start.min(width - LANES)..start.min(width - LANES) + LANES;
@@ -31,7 +35,7 @@ pub(super) fn filter_row(
             load(&flow_y[block.clone()]),
             load(&anisotropy[block.clone()]),
         ];
-        let offsets = offsets(around, flow, disc);
+        find_offsets(&mut offsets, around, flow, disc);
         let mut totals = [_mm_setzero_ps(); LANES];
         for (lane, total) in totals.iter_mut().enumerate() {
             let offset = |pair: usize| offsets[pair][lane];
@@ -45,25 +49,25 @@ pub(super) fn filter_row(
     }
 }
 
-/// How far the first of each pair of samples lies from eight pixels, in floats, within
-/// [`Around::reach`].
+/// Finds how far the first of each pair of samples lies from eight pixels, in bytes: never farther
+/// than [`Around::reach`].
 #[inline]
 #[target_feature(enable = "avx2")]
-fn offsets(
+fn find_offsets(
+    offsets: &mut [[i32; LANES]; PAIRS],
     around: Around<'_>,
     [along_x, along_y, anisotropy]: [__m256; 3],
     disc: &Disc,
-) -> [[i32; LANES]; PAIRS] {
+) {
     let radius = _mm256_set1_ps(disc.radius);
     let stretch = _mm256_add_ps(_mm256_set1_ps(1.0), anisotropy);
     let (long, short) = (_mm256_mul_ps(radius, stretch), _mm256_div_ps(radius, stretch));
     let (long_x, long_y) = (_mm256_mul_ps(long, along_x), _mm256_mul_ps(long, along_y));
     let back = _mm256_xor_ps(short, _mm256_set1_ps(-0.0));
     let (short_x, short_y) = (_mm256_mul_ps(back, along_y), _mm256_mul_ps(short, along_x));
-    let pitch = _mm256_set1_epi32(4 * around.pitch() as i32);
-    let most = i32::try_from(4 * around.reach()).unwrap_or(i32::MAX);
+    let pitch = _mm256_set1_epi32((TEXEL * around.pitch()) as i32);
+    let most = i32::try_from(TEXEL * around.reach()).unwrap_or(i32::MAX);
     let (least, most) = (_mm256_set1_epi32(-most), _mm256_set1_epi32(most));
-    let mut offsets = [[0; LANES]; PAIRS];
     for (pair, offsets) in offsets.iter_mut().enumerate() {
         let along = _mm256_set1_ps(disc.along[pair]);
         let across = _mm256_set1_ps(disc.across[pair]);
@@ -71,33 +75,31 @@ fn offsets(
         let row = _mm256_add_ps(_mm256_mul_ps(along, long_y), _mm256_mul_ps(across, short_y));
         let offset = _mm256_add_epi32(
             _mm256_mullo_epi32(rounded(row), pitch),
-            _mm256_slli_epi32::<2>(rounded(column)),
+            _mm256_slli_epi32::<4>(rounded(column)),
         );
         let offset = _mm256_min_epi32(_mm256_max_epi32(offset, least), most);
         // SAFETY: there are eight integers.
         unsafe { _mm256_storeu_si256(offsets.as_mut_ptr().cast(), offset) };
     }
-    offsets
 }
 
 /// The weighted sums of the sectors' means, and of their weights, for pixel `x`.
 ///
 /// # Safety
 ///
-/// `x` is a pixel of the row; `offset` gives what [`offsets`] has for it.
+/// `x` is a pixel of the row; `offset` gives what [`find_offsets`] found for it.
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn filter(around: Around<'_>, x: usize, offset: impl Fn(usize) -> i32) -> __m128 {
-    let centre = around.texels().as_ptr().cast::<f32>();
-    // SAFETY: `x` is a pixel of the row, and `reach` before it there is a texel.
-    let centre = unsafe { centre.add(4 * (around.reach() + x)) };
+    // SAFETY: the row's pixels begin at `reach`, and `x` is one of them.
+    let centre = unsafe { around.texels().as_ptr().add(around.reach() + x) };
     let pair = |ring: usize, at: usize| {
         let offset = offset(FIRST_PAIRS[ring] + at) as isize;
         // SAFETY: there are whole texels wherever offsets within `reach` lead from a pixel.
         unsafe {
             _mm256_set_m128(
-                _mm_loadu_ps(centre.offset(-offset)),
-                _mm_loadu_ps(centre.offset(offset)),
+                _mm_loadu_ps(centre.byte_offset(-offset).cast()),
+                _mm_loadu_ps(centre.byte_offset(offset).cast()),
             )
         }
     };
@@ -113,7 +115,7 @@ unsafe fn filter(around: Around<'_>, x: usize, offset: impl Fn(usize) -> i32) ->
         }
     }
     // SAFETY: a pixel is a whole texel.
-    let middle = unsafe { _mm_loadu_ps(centre) };
+    let middle = unsafe { _mm_loadu_ps(centre.cast()) };
     let middle = _mm256_mul_ps(_mm256_set1_ps(MIDDLE), _mm256_set_m128(middle, middle));
     let turned = |sum: __m256| _mm256_permute2f128_ps::<1>(sum, sum);
     let (first, before, last) = (turned(angles[0]), turned(angles[6]), turned(angles[7]));
