@@ -11,8 +11,6 @@ use crate::canvas::avx2::has_avx2;
 
 use super::flow::Flow;
 use super::planes::Plane;
-#[cfg(target_arch = "x86_64")]
-use super::registers::LANES;
 use super::texels::Texels;
 use line::{Line, STEPS};
 
@@ -41,7 +39,7 @@ pub(super) fn smear(
     for (target, y) in rows.enumerate() {
         let (target, around) = (smeared.row_mut(target), texels.around(y));
         #[cfg(target_arch = "x86_64")]
-        if width >= LANES && has_avx2() {
+        if width >= avx2::BLOCK && has_avx2() {
             // SAFETY: the processor has AVX2.
             unsafe { avx2::smear_row(target, around, &line) };
             continue;
