@@ -1,16 +1,10 @@
 //! The same loops compiled for wider registers.
 
 /// True where the processor has AVX2.
+#[cfg(target_arch = "x86_64")]
 #[inline(always)]
 pub(super) fn has_avx2() -> bool {
-    #[cfg(target_arch = "x86_64")]
-    {
-        is_x86_feature_detected!("avx2")
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        false
-    }
+    is_x86_feature_detected!("avx2")
 }
 
 /// Runs `work` compiled for AVX2 where the processor has it. Fused multiplication stays off, so that

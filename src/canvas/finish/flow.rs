@@ -63,7 +63,9 @@ pub(super) fn flow(colors: &[Plane; 3], area: &Area, scale: f32, rows: Range<usi
 impl Flow {
     /// Row `y` of the picture: directions, x and y, and how much it keeps to them.
     pub(super) fn row(&self, y: usize) -> [&[f32]; 3] {
-        self.planes.each_ref().map(|plane| plane.row(y - self.first))
+        self.planes
+            .each_ref()
+            .map(|plane| plane.row(y - self.first))
     }
 }
 
@@ -88,7 +90,11 @@ fn gradient([xx, xy, yy]: [&mut [f32]; 3], lines: [[&[f32]; 3]; 3], step: f32) {
     if inner == 0 {
         return;
     }
-    let (xx, xy, yy) = (&mut xx[1..][..inner], &mut xy[1..][..inner], &mut yy[1..][..inner]);
+    let (xx, xy, yy) = (
+        &mut xx[1..][..inner],
+        &mut xy[1..][..inner],
+        &mut yy[1..][..inner],
+    );
     let ends = lines.map(|[above, row, below]| {
         let (above, below) = (&above[1..][..inner], &below[1..][..inner]);
         [&row[..inner], &row[2..][..inner], above, below]

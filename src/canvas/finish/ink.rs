@@ -58,7 +58,13 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
     difference.blur(&Kernel::gaussian(LINE * scale));
     wide.blur(&Kernel::gaussian(WIDER * LINE * scale));
     sharpen(difference.data_mut(), wide.data());
-    let lines = smear::smear(&difference, &flow, margin.clone(), rows.clone(), STRIDE * scale);
+    let lines = smear::smear(
+        &difference,
+        &flow,
+        margin.clone(),
+        rows.clone(),
+        STRIDE * scale,
+    );
     let here = Area {
         y: band.area.y.wrapping_add(rows.start as i32),
         height: rows.len(),

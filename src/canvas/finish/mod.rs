@@ -4,6 +4,9 @@
 //! and its paper are functions of the place on the canvas. So two windows that show the same
 //! pixels, in the same picture or in two that follow each other, get the same bytes wherever they
 //! agree on everything within [`Finish::radius`].
+//!
+//! Every processor computes the same bytes, since rooms are replayed: what is written for AVX2
+//! takes the sums of the plain loops in their order, and multiplication is nowhere fused.
 
 mod band;
 mod flow;

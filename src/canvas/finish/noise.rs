@@ -140,3 +140,36 @@ fn uniform(x: i32, y: i32, seed: u32) -> f32 {
     // 24 bits are what a float holds.
     (hash >> 8) as i32 as f32 * (2.0 / 16_777_215.0) - 1.0
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn clouds_are_the_same_in_any_order_of_rows(
+            (x, y) in (any::<i32>(), any::<i32>()),
+            period in 1.0f32..60.0,
+            seed in any::<u32>(),
+            rows in prop::collection::vec(0usize..90, 1..20),
+        ) {
+            // Far off, floats have no pixels any more.
+            let (x, y) = (x >> 12, y >> 12);
+            let area = Area { x, y, width: 33, height: 90 };
+            let mut clouds = Clouds::new(&area, period, seed);
+            for row in rows {
+                let (top, down) = cell(y + row as i32, 1.0 / period);
+                let wanted: Vec<f32> = (x..x + 33)
+                    .map(|x| {
+                        let (left, along) = cell(x, 1.0 / period);
+                        let at = |y| mix(uniform(left, y, seed), uniform(left + 1, y, seed), along);
+                        mix(at(top), at(top + 1), down)
+                    })
+                    .collect();
+                prop_assert_eq!(clouds.row(row), wanted);
+            }
+        }
+    }
+}

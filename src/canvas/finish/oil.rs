@@ -51,40 +51,41 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
         *noise = 0.6 * *noise + 0.7 * broad;
     }
     let relief = smear::smear(&noise, &flow, lines, around.clone(), STRIDE * scale);
+    let mut across = vec![0.0; band.area.width];
     for (target, y) in rows.enumerate() {
         let y = y - around.start;
         let above = relief.row(y.saturating_sub(1));
         let below = relief.row((y + 1).min(relief.height() - 1));
-        let [red, green, blue] = &mut colors;
-        light_row(
-            (
-                red.row_mut(target),
-                green.row_mut(target),
-                blue.row_mut(target),
-            ),
-            above,
-            relief.row(y),
-            below,
-            scale,
-        );
+        find_slopes(&mut across, relief.row(y));
+        let colors = colors.each_mut().map(|color| color.row_mut(target));
+        light_row(colors, [above, relief.row(y), below], &across, scale);
     }
     colors
 }
 
+/// How much each pixel's right neighbour is higher than its left one.
+fn find_slopes(slopes: &mut [f32], row: &[f32]) {
+    let last = row.len() - 1;
+    slopes[0] = row[1.min(last)] - row[0];
+    slopes[last] = row[last] - row[last.saturating_sub(1)];
+    with_avx2(|| {
+        let neighbours = row.iter().zip(row.iter().skip(2));
+        for (slope, (left, right)) in slopes[1..].iter_mut().zip(neighbours) {
+            *slope = right - left;
+        }
+    });
+}
+
 /// Light from the upper left over the relief.
 fn light_row(
-    (red, green, blue): (&mut [f32], &mut [f32], &mut [f32]),
-    above: &[f32],
-    row: &[f32],
-    below: &[f32],
+    [red, green, blue]: [&mut [f32]; 3],
+    [above, row, below]: [&[f32]; 3],
+    across: &[f32],
     scale: f32,
 ) {
     with_avx2(|| {
-        let width = row.len();
-        for x in 0..width {
-            let left = x.saturating_sub(1);
-            let right = (x + 1).min(width - 1);
-            let slope = 0.7 * (row[right] - row[left]) + (below[x] - above[x]);
+        for x in 0..row.len() {
+            let slope = 0.7 * across[x] + (below[x] - above[x]);
             let paper = red[x].min(green[x]).min(blue[x]);
             let paint = ((1.0 - paper) * (1.0 / THIN)).clamp(0.0, 1.0);
             let light = paint * (RELIEF * scale * slope + BODY * row[x]);

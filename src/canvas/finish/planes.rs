@@ -191,3 +191,42 @@ pub(super) const ROUNDING: f32 = 12_582_912.0;
 pub(super) fn rounded(value: f32) -> i32 {
     (value + ROUNDING).to_bits() as i32 - ROUNDING.to_bits() as i32
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_blur_is_the_sum_of_what_lies_around(
+            (width, height) in (1usize..90, 1usize..20),
+            sigma in 0.1f32..6.0,
+            seed in 1u32..1000,
+        ) {
+            let kernel = Kernel::gaussian(sigma);
+            let value = |x: usize, y: usize| ((x * 7 + y * 13) as u32 * seed % 101) as f32 / 101.0;
+            let mut plane = Plane::new(width, height);
+            for y in 0..height {
+                for (x, target) in plane.row_mut(y).iter_mut().enumerate() {
+                    *target = value(x, y);
+                }
+            }
+            plane.blur(&kernel);
+            let radius = kernel.radius();
+            let weight = |at: usize| kernel.0[at.abs_diff(radius)];
+            let near = |at: usize, by: usize, end: usize| (at + by).saturating_sub(radius).min(end - 1);
+            for y in 0..height {
+                for x in 0..width {
+                    let mut wanted = 0.0;
+                    for (down, across) in (0..=2 * radius).flat_map(|down| (0..=2 * radius).map(move |across| (down, across))) {
+                        let around = value(near(x, across, width), near(y, down, height));
+                        wanted += weight(down) * weight(across) * around;
+                    }
+                    prop_assert!((plane.row(y)[x] - wanted).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}

@@ -40,7 +40,12 @@ impl Texels {
         let width = line(known.start)[0].len();
         let pitch = width + 2 * margin;
         let mut data = Memory::new(4 * pitch * (rows.len() + 2 * margin));
-        for (row, texels) in data.as_chunks_mut::<4>().0.chunks_exact_mut(pitch).enumerate() {
+        for (row, texels) in data
+            .as_chunks_mut::<4>()
+            .0
+            .chunks_exact_mut(pitch)
+            .enumerate()
+        {
             let y = (rows.start + row).saturating_sub(margin);
             let line = line(y.clamp(known.start, known.end - 1));
             let (left, texels) = texels.split_at_mut(margin);

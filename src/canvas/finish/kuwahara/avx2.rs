@@ -4,10 +4,10 @@
 
 use std::arch::x86_64::{
     __m128, __m256, _mm_add_ps, _mm_loadu_ps, _mm_setzero_ps, _mm256_add_epi32, _mm256_add_ps,
-    _mm256_castps256_ps128, _mm256_div_ps, _mm256_extractf128_ps, _mm256_hadd_ps,
-    _mm256_max_epi32, _mm256_max_ps, _mm256_min_epi32, _mm256_mul_ps, _mm256_mullo_epi32,
-    _mm256_permute2f128_ps, _mm256_set_m128, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps,
-    _mm256_slli_epi32, _mm256_storeu_si256, _mm256_sub_ps, _mm256_xor_ps,
+    _mm256_castps256_ps128, _mm256_div_ps, _mm256_extractf128_ps, _mm256_hadd_ps, _mm256_max_epi32,
+    _mm256_max_ps, _mm256_min_epi32, _mm256_mul_ps, _mm256_mullo_epi32, _mm256_permute2f128_ps,
+    _mm256_set_m128, _mm256_set1_epi32, _mm256_set1_ps, _mm256_setzero_ps, _mm256_slli_epi32,
+    _mm256_storeu_si256, _mm256_sub_ps, _mm256_xor_ps,
 };
 
 use super::super::registers::{LANES, channels, in_pairs, load, rounded, store};
@@ -18,6 +18,9 @@ use super::disc::{ANGLES, Disc, EVEN, FIRST_PAIRS, MIDDLE, NEARNESS, PAIRS, RING
 const TEXEL: usize = size_of::<Texel>();
 
 /// Filters a row of eight pixels or more as [`super::plain::filter_row`] does.
+///
+/// # Panics
+/// When there are fewer.
 #[target_feature(enable = "avx2")]
 pub(super) fn filter_row(
     [red, green, blue]: [&mut [f32]; 3],
@@ -26,6 +29,7 @@ pub(super) fn filter_row(
     disc: &Disc,
 ) {
     let width = around.width();
+    assert!(width >= LANES);
     let mut offsets = [[0; LANES]; PAIRS];
     for start in (0..width).step_by(LANES) {
         // The last block begins where it still fits.
@@ -61,7 +65,10 @@ fn find_offsets(
 ) {
     let radius = _mm256_set1_ps(disc.radius);
     let stretch = _mm256_add_ps(_mm256_set1_ps(1.0), anisotropy);
-    let (long, short) = (_mm256_mul_ps(radius, stretch), _mm256_div_ps(radius, stretch));
+    let (long, short) = (
+        _mm256_mul_ps(radius, stretch),
+        _mm256_div_ps(radius, stretch),
+    );
     let (long_x, long_y) = (_mm256_mul_ps(long, along_x), _mm256_mul_ps(long, along_y));
     let back = _mm256_xor_ps(short, _mm256_set1_ps(-0.0));
     let (short_x, short_y) = (_mm256_mul_ps(back, along_y), _mm256_mul_ps(short, along_x));
@@ -152,5 +159,8 @@ fn weigh([red, green, blue, squares]: [__m256; 4]) -> __m128 {
         _mm256_hadd_ps(_mm256_mul_ps(even, red), _mm256_mul_ps(even, green)),
         _mm256_hadd_ps(_mm256_mul_ps(even, blue), even),
     );
-    _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps::<1>(sums))
+    _mm_add_ps(
+        _mm256_castps256_ps128(sums),
+        _mm256_extractf128_ps::<1>(sums),
+    )
 }

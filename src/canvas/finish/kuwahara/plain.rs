@@ -14,78 +14,95 @@ pub(super) fn filter_row(
     disc: &Disc,
 ) {
     for x in 0..around.width() {
-        let direction = [flow[0][x], flow[1][x]];
-        let samples = samples(around, x, disc, direction, flow[2][x]);
-        let middle = &around.texels()[around.reach() + x];
-        let [r, g, b] = mean(&means(middle, &samples));
-        (red[x], green[x], blue[x]) = (r, g, b);
+        let offsets = offsets(around, flow.map(|values| values[x]), disc);
+        [red[x], green[x], blue[x]] = mean(&means(around, x, &offsets));
     }
 }
 
-/// The pairs of samples around pixel `x`.
-fn samples(
+/// How far the first of each pair of samples lies from a pixel.
+#[inline(always)]
+fn offsets(
     around: Around<'_>,
-    x: usize,
+    [along_x, along_y, anisotropy]: [f32; 3],
     disc: &Disc,
-    [along_x, along_y]: [f32; 2],
-    anisotropy: f32,
-) -> [[Texel; 2]; PAIRS] {
+) -> [i32; PAIRS] {
     let stretch = 1.0 + anisotropy;
     let (long, short) = (disc.radius * stretch, disc.radius / stretch);
     let (long_x, long_y) = (long * along_x, long * along_y);
     let (short_x, short_y) = (-short * along_y, short * along_x);
-    let reach = around.reach() as isize;
-    let centre = reach + x as isize;
-    std::array::from_fn(|pair| {
-        let (along, across) = (disc.along[pair], disc.across[pair]);
-        let column = rounded(along * long_x + across * short_x) as isize;
-        let row = rounded(along * long_y + across * short_y) as isize;
-        let offset = (row * around.pitch() as isize + column).clamp(-reach, reach);
-        [centre + offset, centre - offset].map(|at| around.texels()[at as usize])
-    })
+    let (pitch, reach) = (around.pitch() as i32, around.reach() as i32);
+    let mut offsets = [0; PAIRS];
+    for (offset, (along, across)) in offsets.iter_mut().zip(disc.along.iter().zip(&disc.across)) {
+        let column = rounded(along * long_x + across * short_x);
+        let row = rounded(along * long_y + across * short_y);
+        *offset = (row * pitch + column).max(-reach).min(reach);
+    }
+    offsets
 }
 
-/// The means of the sectors.
-fn means(middle: &Texel, samples: &[[Texel; 2]; PAIRS]) -> [Texel; SECTORS] {
+/// The means of the sectors of pixel `x`.
+#[inline(always)]
+fn means(around: Around<'_>, x: usize, offsets: &[i32; PAIRS]) -> [Texel; SECTORS] {
     let half = ANGLES / 2;
-    let angles: [Texel; ANGLES] = std::array::from_fn(|angle| {
-        let sample = |ring: usize, at: usize| samples[FIRST_PAIRS[ring] + at][angle / half];
-        let (next, outer) = (sample(1, angle % half), sample(2, angle % half));
-        std::array::from_fn(|channel| {
-            let sum = RINGS[1].1 * next[channel] + RINGS[2].1 * outer[channel];
-            if angle % 2 == 1 {
-                return sum;
+    let centre = around.reach() + x;
+    let sample = |ring: usize, angle: usize| {
+        let place = if ring == 0 { angle / 2 } else { angle };
+        let offset = offsets[FIRST_PAIRS[ring] + place] as isize;
+        [offset, -offset].map(|offset| &around.texels()[centre.wrapping_add_signed(offset)])
+    };
+    let mut angles = [[0.0f32; 4]; ANGLES];
+    for angle in 0..half {
+        let (next, outer) = (sample(1, angle), sample(2, angle));
+        for side in 0..2 {
+            let sum = &mut angles[angle + side * half];
+            for channel in 0..4 {
+                let [next, outer] = [next, outer].map(|ring| ring[side][channel]);
+                sum[channel] = RINGS[1].1 * next + RINGS[2].1 * outer;
             }
-            sum + RINGS[0].1 * sample(0, angle % half / 2)[channel]
-        })
-    });
-    std::array::from_fn(|sector| {
+        }
+    }
+    for angle in (0..half).step_by(2) {
+        let inner = sample(0, angle);
+        for side in 0..2 {
+            for channel in 0..4 {
+                angles[angle + side * half][channel] += RINGS[0].1 * inner[side][channel];
+            }
+        }
+    }
+    let middle = &around.texels()[centre];
+    let mut means = [[0.0f32; 4]; SECTORS];
+    for (sector, mean) in means.iter_mut().enumerate() {
         let near = |offset: usize| &angles[(2 * sector + offset) % ANGLES];
-        let (right, left) = (near(1), near(ANGLES - 1));
+        let (own, right, left) = (near(0), near(1), near(ANGLES - 1));
         let (far_right, far_left) = (near(2), near(ANGLES - 2));
-        std::array::from_fn(|channel| {
-            SHARE
+        for channel in 0..4 {
+            mean[channel] = SHARE
                 * (MIDDLE * middle[channel]
-                    + NEARNESS[0] * near(0)[channel]
+                    + NEARNESS[0] * own[channel]
                     + NEARNESS[1] * (right[channel] + left[channel])
-                    + NEARNESS[2] * (far_right[channel] + far_left[channel]))
-        })
-    })
+                    + NEARNESS[2] * (far_right[channel] + far_left[channel]));
+        }
+    }
+    means
 }
 
 /// The mean of the sectors' means, weighted by how even they are.
+#[inline(always)]
 fn mean(means: &[Texel; SECTORS]) -> [f32; 3] {
-    let evenness = means.map(|[r, g, b, squares]| {
+    let mut weighted = [[0.0f32; 4]; SECTORS];
+    for (weighted, [r, g, b, squares]) in weighted.iter_mut().zip(means) {
         let variance = (squares - (r * r + g * g + b * b)).max(0.0);
         let even = EVEN / (EVEN + variance);
         let even = even * even;
-        even * even
-    });
-    let sum = |of: &dyn Fn(usize) -> f32| {
-        ((of(0) + of(1)) + (of(2) + of(3))) + ((of(4) + of(5)) + (of(6) + of(7)))
-    };
-    let total = sum(&|sector| evenness[sector]);
-    std::array::from_fn(|channel| {
-        sum(&|sector| evenness[sector] * means[sector][channel]) / total
-    })
+        let even = even * even;
+        *weighted = [even * r, even * g, even * b, even];
+    }
+    let [a, b, c, d, e, f, g, h] = weighted;
+    let mut total = [0.0f32; 4];
+    for channel in 0..4 {
+        total[channel] = ((a[channel] + b[channel]) + (c[channel] + d[channel]))
+            + ((e[channel] + f[channel]) + (g[channel] + h[channel]));
+    }
+    let [red, green, blue, sum] = total;
+    [red / sum, green / sum, blue / sum]
 }

@@ -19,9 +19,13 @@ pub(super) const BLOCK: usize = 2 * LANES;
 const TEXEL: usize = size_of::<Texel>();
 
 /// Smears a row of [`BLOCK`] pixels or more as [`super::plain::smear_row`] does.
+///
+/// # Panics
+/// When there are fewer.
 #[target_feature(enable = "avx2")]
 pub(super) fn smear_row(target: &mut [f32], around: Around<'_>, line: &Line) {
     let width = around.width();
+    assert!(width >= BLOCK);
     for start in (0..width).step_by(BLOCK) {
         // The last block begins where it still fits.
         let x = start.min(width - BLOCK);
@@ -70,7 +74,10 @@ impl Walk {
     fn both_ways(around: Around<'_>, x: usize) -> (__m256, [Self; 2]) {
         let [value, ahead_x, ahead_y, _] = texels(around, x, _mm256_setzero_si256());
         let sign_bit = _mm256_set1_ps(-0.0);
-        let back = [_mm256_xor_ps(ahead_x, sign_bit), _mm256_xor_ps(ahead_y, sign_bit)];
+        let back = [
+            _mm256_xor_ps(ahead_x, sign_bit),
+            _mm256_xor_ps(ahead_y, sign_bit),
+        ];
         let way = [_mm256_setzero_ps(); 2];
         let walk = |heading| Self { x, way, heading };
         (value, [walk([ahead_x, ahead_y]), walk(back)])

@@ -4,9 +4,12 @@
 mod avx2;
 mod line;
 mod plain;
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests;
 
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
 use crate::canvas::avx2::has_avx2;
 
 use super::flow::Flow;
