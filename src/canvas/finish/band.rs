@@ -5,9 +5,9 @@ use std::ops::Range;
 use crate::canvas::avx2::with_avx2;
 
 use super::flow::{Flow, flow};
-use super::kuwahara::Sample;
 use super::noise::Area;
 use super::planes::{Kernel, Plane};
+use super::texels::Texels;
 
 /// The standard deviation of the blur that everything begins with, in pixels: it takes the
 /// decoder's finest noise away, and makes one pixel stand for those around it.
@@ -44,7 +44,10 @@ impl Band {
             squares.data_mut(),
         );
         let kernel = Kernel::gaussian(SOFTENING * scale);
-        let [red, green, blue, squares] = planes.map(|plane| plane.blurred(&kernel));
+        for plane in &mut planes {
+            plane.blur(&kernel);
+        }
+        let [red, green, blue, squares] = planes;
         Self {
             area,
             scale,
@@ -53,18 +56,17 @@ impl Band {
         }
     }
 
-    /// Which way the picture runs.
-    pub(super) fn flow(&self) -> Flow {
-        flow(&self.softened, &self.area, self.scale)
+    /// Which way the picture runs in `rows`.
+    pub(super) fn flow(&self, rows: Range<usize>) -> Flow {
+        flow(&self.softened, &self.area, self.scale, rows)
     }
 
-    /// What the Kuwahara filter sums.
-    pub(super) fn samples(&self) -> Vec<Sample> {
+    /// What the Kuwahara filter sums around `rows`.
+    pub(super) fn samples(&self, rows: Range<usize>, margin: usize) -> Texels {
         let [red, green, blue] = &self.softened;
-        let mut samples = vec![[0.0; 4]; self.squares.data().len()];
-        let planes = [red.data(), green.data(), blue.data(), self.squares.data()];
-        interleave(&mut samples, planes);
-        samples
+        Texels::new(rows, 0..self.area.height, margin, |y| {
+            [red.row(y), green.row(y), blue.row(y), self.squares.row(y)]
+        })
     }
 }
 
@@ -72,11 +74,6 @@ impl Band {
 pub(super) fn lay_over(pixels: &mut [u8], finished: &Colors, strength: f32) {
     let [red, green, blue] = finished;
     blend(pixels, [red.data(), green.data(), blue.data()], strength);
-}
-
-/// `rows`, widened by `by` as far as there are any.
-pub(super) fn widened(rows: &Range<usize>, by: usize, height: usize) -> Range<usize> {
-    rows.start.saturating_sub(by)..(rows.end + by).min(height)
 }
 
 fn split(pixels: &[u8], [red, green, blue]: [&mut [f32]; 3], squares: &mut [f32]) {
@@ -87,15 +84,6 @@ fn split(pixels: &[u8], [red, green, blue]: [&mut [f32]; 3], squares: &mut [f32]
             *green = f32::from(pixel[1]) * (1.0 / 255.0);
             *blue = f32::from(pixel[2]) * (1.0 / 255.0);
             *squares = *red * *red + *green * *green + *blue * *blue;
-        }
-    });
-}
-
-fn interleave(samples: &mut [Sample], [red, green, blue, squares]: [&[f32]; 4]) {
-    with_avx2(|| {
-        let planes = red.iter().zip(green).zip(blue).zip(squares);
-        for (sample, (((red, green), blue), squares)) in samples.iter_mut().zip(planes) {
-            *sample = [*red, *green, *blue, *squares];
         }
     });
 }

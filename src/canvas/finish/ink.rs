@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use crate::canvas::avx2::with_avx2;
 
-use super::band::{Band, Colors, widened};
-use super::noise::{Area, clouds};
-use super::planes::Kernel;
+use super::band::{Band, Colors};
+use super::noise::{Area, Clouds};
+use super::planes::{Kernel, widened};
 use super::tone::{flatten, lightness};
 use super::{flow, kuwahara, smear};
 
@@ -50,30 +50,34 @@ fn around(scale: f32) -> usize {
 pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
     let scale = band.scale;
     let margin = widened(&rows, around(scale), band.area.height);
-    let flow = band.flow();
-    let patches = kuwahara::kuwahara(&band.samples(), &flow, margin.clone(), PATCH * scale);
-    let light = lightness(&patches);
-    let narrow = light.blurred(&Kernel::gaussian(LINE * scale));
-    let wide = light.blurred(&Kernel::gaussian(WIDER * LINE * scale));
-    let mut difference = narrow;
+    let flow = band.flow(margin.clone());
+    let samples = band.samples(margin.clone(), kuwahara::reach(PATCH * scale));
+    let patches = kuwahara::kuwahara(&samples, &flow, margin.clone(), PATCH * scale);
+    let mut wide = lightness(&patches);
+    let mut difference = wide.clone();
+    difference.blur(&Kernel::gaussian(LINE * scale));
+    wide.blur(&Kernel::gaussian(WIDER * LINE * scale));
     sharpen(difference.data_mut(), wide.data());
-    let flow = flow.rows(margin.clone());
-    let rows = rows.start - margin.start..rows.end - margin.start;
-    let lines = smear::smear(&difference, &flow, rows.clone(), STRIDE * scale);
+    let lines = smear::smear(
+        &difference,
+        &flow,
+        margin.clone(),
+        rows.clone(),
+        STRIDE * scale,
+    );
     let here = Area {
-        y: band.area.y.wrapping_add((margin.start + rows.start) as i32),
+        y: band.area.y.wrapping_add(rows.start as i32),
         height: rows.len(),
         ..band.area
     };
-    let pressure = clouds(&here, PRESSURE_PERIOD * scale, 0x5EED_0031);
-    let mut colors = patches.map(|patch| patch.crop(0..band.area.width, rows.clone()));
+    let mut pressure = Clouds::new(&here, PRESSURE_PERIOD * scale, 0x5EED_0031);
+    let rows = rows.start - margin.start..rows.end - margin.start;
+    let mut colors = patches.map(|patch| patch.crop(rows.clone()));
     flatten(&mut colors, LEVELS, 1.0);
-    let [red, green, blue] = &mut colors;
-    draw(
-        (red.data_mut(), green.data_mut(), blue.data_mut()),
-        lines.data(),
-        pressure.data(),
-    );
+    for y in 0..here.height {
+        let colors = colors.each_mut().map(|color| color.row_mut(y));
+        draw_row(colors, lines.row(y), pressure.row(y));
+    }
     colors
 }
 
@@ -89,8 +93,8 @@ fn sharpen(narrow: &mut [f32], wide: &[f32]) {
     });
 }
 
-/// Draws lines over colours.
-fn draw((red, green, blue): (&mut [f32], &mut [f32], &mut [f32]), lines: &[f32], pressure: &[f32]) {
+/// Draws lines over a row of colours.
+fn draw_row([red, green, blue]: [&mut [f32]; 3], lines: &[f32], pressure: &[f32]) {
     with_avx2(|| {
         for x in 0..red.len() {
             let below = (THRESHOLD + PRESSURE * pressure[x] - lines[x]) * STEEPNESS;

@@ -4,15 +4,22 @@
 //! and its paper are functions of the place on the canvas. So two windows that show the same
 //! pixels, in the same picture or in two that follow each other, get the same bytes wherever they
 //! agree on everything within [`Finish::radius`].
+//!
+//! Every processor computes the same bytes, since rooms are replayed: what is written for AVX2
+//! takes the sums of the plain loops in their order, and multiplication is nowhere fused.
 
 mod band;
 mod flow;
 mod ink;
 mod kuwahara;
+mod memory;
 mod noise;
 mod oil;
 mod planes;
+#[cfg(target_arch = "x86_64")]
+mod registers;
 mod smear;
+mod texels;
 mod tone;
 mod watercolour;
 
@@ -23,8 +30,9 @@ use rayon::prelude::*;
 
 use super::Pixels;
 use crate::protocol::Finish;
-use band::{Band, lay_over, widened};
+use band::{Band, lay_over};
 use noise::Area;
+use planes::widened;
 
 /// The largest scale that a finish draws at; larger ones count as that.
 const MAX_SCALE: u32 = 8;

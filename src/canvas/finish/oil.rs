@@ -5,7 +5,8 @@ use std::ops::Range;
 use crate::canvas::avx2::with_avx2;
 
 use super::band::{Band, Colors};
-use super::noise::grain;
+use super::noise::{Area, grain};
+use super::planes::widened;
 use super::{flow, kuwahara, smear};
 
 /// The radius of a patch of colour, in pixels.
@@ -34,49 +35,57 @@ pub(super) fn reach(scale: f32) -> usize {
 /// The painted colours of `rows`.
 pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
     let scale = band.scale;
-    let flow = band.flow();
-    let mut colors = kuwahara::kuwahara(&band.samples(), &flow, rows.clone(), PATCH * scale);
-    let mut noise = grain(&band.area, BRISTLES[0] * scale, 0x5EED_0011);
-    let broad = grain(&band.area, BRISTLES[1] * scale, 0x5EED_0012);
+    let around = widened(&rows, 1, band.area.height);
+    let lines = widened(&around, smear::reach(STRIDE * scale), band.area.height);
+    let flow = band.flow(lines.clone());
+    let samples = band.samples(rows.clone(), kuwahara::reach(PATCH * scale));
+    let mut colors = kuwahara::kuwahara(&samples, &flow, rows.clone(), PATCH * scale);
+    let area = Area {
+        y: band.area.y.wrapping_add(lines.start as i32),
+        height: lines.len(),
+        ..band.area
+    };
+    let mut noise = grain(&area, BRISTLES[0] * scale, 0x5EED_0011);
+    let broad = grain(&area, BRISTLES[1] * scale, 0x5EED_0012);
     for (noise, broad) in noise.data_mut().iter_mut().zip(broad.data()) {
         *noise = 0.6 * *noise + 0.7 * broad;
     }
-    let around = rows.start.saturating_sub(1)..(rows.end + 1).min(band.area.height);
-    let relief = smear::smear(&noise, &flow, around.clone(), STRIDE * scale);
+    let relief = smear::smear(&noise, &flow, lines, around.clone(), STRIDE * scale);
+    let mut across = vec![0.0; band.area.width];
     for (target, y) in rows.enumerate() {
         let y = y - around.start;
         let above = relief.row(y.saturating_sub(1));
         let below = relief.row((y + 1).min(relief.height() - 1));
-        let [red, green, blue] = &mut colors;
-        light_row(
-            (
-                red.row_mut(target),
-                green.row_mut(target),
-                blue.row_mut(target),
-            ),
-            above,
-            relief.row(y),
-            below,
-            scale,
-        );
+        find_slopes(&mut across, relief.row(y));
+        let colors = colors.each_mut().map(|color| color.row_mut(target));
+        light_row(colors, [above, relief.row(y), below], &across, scale);
     }
     colors
 }
 
+/// How much each pixel's right neighbour is higher than its left one.
+fn find_slopes(slopes: &mut [f32], row: &[f32]) {
+    let last = row.len() - 1;
+    slopes[0] = row[1.min(last)] - row[0];
+    slopes[last] = row[last] - row[last.saturating_sub(1)];
+    with_avx2(|| {
+        let neighbours = row.iter().zip(row.iter().skip(2));
+        for (slope, (left, right)) in slopes[1..].iter_mut().zip(neighbours) {
+            *slope = right - left;
+        }
+    });
+}
+
 /// Light from the upper left over the relief.
 fn light_row(
-    (red, green, blue): (&mut [f32], &mut [f32], &mut [f32]),
-    above: &[f32],
-    row: &[f32],
-    below: &[f32],
+    [red, green, blue]: [&mut [f32]; 3],
+    [above, row, below]: [&[f32]; 3],
+    across: &[f32],
     scale: f32,
 ) {
     with_avx2(|| {
-        let width = row.len();
-        for x in 0..width {
-            let left = x.saturating_sub(1);
-            let right = (x + 1).min(width - 1);
-            let slope = 0.7 * (row[right] - row[left]) + (below[x] - above[x]);
+        for x in 0..row.len() {
+            let slope = 0.7 * across[x] + (below[x] - above[x]);
             let paper = red[x].min(green[x]).min(blue[x]);
             let paint = ((1.0 - paper) * (1.0 / THIN)).clamp(0.0, 1.0);
             let light = paint * (RELIEF * scale * slope + BODY * row[x]);

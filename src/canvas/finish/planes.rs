@@ -7,6 +7,8 @@ use std::ops::Range;
 
 use crate::canvas::avx2::with_avx2;
 
+use super::memory::Memory;
+
 /// Values that one turn of an inner loop works on: they stay in vector registers.
 const LANES: usize = 32;
 
@@ -14,15 +16,15 @@ const LANES: usize = 32;
 #[derive(Clone, Debug)]
 pub(super) struct Plane {
     width: usize,
-    data: Vec<f32>,
+    data: Memory,
 }
 
 impl Plane {
-    /// Zeros.
+    /// Values left over from an earlier plane: each is to be written before it is read.
     pub(super) fn new(width: usize, height: usize) -> Self {
         Self {
             width,
-            data: vec![0.0; width * height],
+            data: Memory::new(width * height),
         }
     }
 
@@ -52,26 +54,54 @@ impl Plane {
         &mut self.data[y * self.width..][..self.width]
     }
 
-    /// The part in `columns` and `rows`, both inside the plane.
-    pub(super) fn crop(&self, columns: Range<usize>, rows: Range<usize>) -> Self {
-        let mut data = Vec::with_capacity(columns.len() * rows.len());
-        for y in rows {
-            data.extend_from_slice(&self.row(y)[columns.clone()]);
-        }
-        Self {
-            width: columns.len(),
-            data,
-        }
+    /// The rows in `rows` alone.
+    pub(super) fn crop(&self, rows: Range<usize>) -> Self {
+        let mut part = Self::new(self.width, rows.len());
+        part.data
+            .copy_from_slice(&self.data[rows.start * self.width..rows.end * self.width]);
+        part
     }
 
-    /// Blurred by `kernel` both ways; beyond its edges the plane goes on as it ends.
-    pub(super) fn blurred(&self, kernel: &Kernel) -> Self {
-        let mut across = Self::new(self.width, self.height());
-        blur_rows(&self.data, &mut across.data, self.width, &kernel.0);
-        let mut blurred = Self::new(self.width, self.height());
-        blur_columns(&across.data, &mut blurred.data, self.width, &kernel.0);
-        blurred
+    /// Only the first `height` rows.
+    pub(super) fn truncate(&mut self, height: usize) {
+        self.data.truncate(height * self.width);
     }
+
+    /// Blurs by `kernel` both ways; beyond its edges the plane goes on as it ends.
+    pub(super) fn blur(&mut self, kernel: &Kernel) {
+        let (width, height) = (self.width, self.height());
+        if self.data.is_empty() {
+            return;
+        }
+        let radius = kernel.radius();
+        let mut padded = vec![0.0; width + 2 * radius];
+        // Rows that are blurred across, as many as a row needs for its way down: what is above them
+        // is finished, and lies in the plane.
+        let mut across = Self::new(width, (2 * radius + 1).min(height));
+        let kept = across.height();
+        for y in 0..height + radius {
+            if y < height {
+                let row = self.row(y);
+                padded[..radius].fill(row[0]);
+                padded[radius..radius + width].copy_from_slice(row);
+                padded[radius + width..].fill(row[width - 1]);
+                blur_across(across.row_mut(y % kept), &padded, kernel);
+            }
+            if let Some(target) = y.checked_sub(radius) {
+                let row = |offset: usize| {
+                    let nearest = (target + offset).saturating_sub(radius).min(height - 1);
+                    across.row(nearest % kept)
+                };
+                let rows: Vec<_> = (0..=2 * radius).map(row).collect();
+                weigh(self.row_mut(target), &rows, kernel);
+            }
+        }
+    }
+}
+
+/// `rows`, widened by `by` as far as there are any.
+pub(super) fn widened(rows: &Range<usize>, by: usize, height: usize) -> Range<usize> {
+    rows.start.saturating_sub(by)..(rows.end + by).min(height)
 }
 
 /// Half of a symmetric kernel, its middle first; the whole sums to 1.
@@ -108,78 +138,95 @@ impl Kernel {
     }
 }
 
-fn blur_rows(source: &[f32], target: &mut [f32], width: usize, kernel: &[f32]) {
-    with_avx2(|| {
-        if width == 0 {
-            return;
-        }
-        let radius = kernel.len() - 1;
-        let mut padded = vec![0.0; width + 2 * radius];
-        for (source, target) in source
-            .chunks_exact(width)
-            .zip(target.chunks_exact_mut(width))
-        {
-            padded[..radius].fill(source[0]);
-            padded[radius..radius + width].copy_from_slice(source);
-            padded[radius + width..].fill(source[width - 1]);
-            weigh(target, kernel, |offset| {
-                let at = radius.saturating_add_signed(offset);
-                &padded[at..at + width]
-            });
-        }
-    });
+/// Blurs a row that has the kernel's radius more on each side than `target`.
+pub(super) fn blur_across(target: &mut [f32], padded: &[f32], kernel: &Kernel) {
+    let width = target.len();
+    let shifted: Vec<_> = (0..=2 * kernel.radius())
+        .map(|start| &padded[start..start + width])
+        .collect();
+    weigh(target, &shifted, kernel);
 }
 
-fn blur_columns(source: &[f32], target: &mut [f32], width: usize, kernel: &[f32]) {
-    with_avx2(|| {
-        if width == 0 {
-            return;
-        }
-        let last = source.len() / width - 1;
-        for (y, target) in target.chunks_exact_mut(width).enumerate() {
-            weigh(target, kernel, |offset| {
-                let y = y.saturating_add_signed(offset).min(last);
-                &source[y * width..][..width]
-            });
-        }
-    });
+/// The sum of `lines` by the kernel's weights; the one in the middle counts most.
+pub(super) fn weigh(target: &mut [f32], lines: &[&[f32]], kernel: &Kernel) {
+    with_avx2(|| sum(target, lines, &kernel.0));
 }
 
-/// The sum of the lines around `target`'s, by the kernel's weights. `line` gives the one that lies
-/// an offset away, as long as `target`.
 #[inline(always)]
-fn weigh<'a>(target: &mut [f32], kernel: &[f32], line: impl Fn(isize) -> &'a [f32]) {
-    let mut at = 0;
-    let mut chunks = target.chunks_exact_mut(LANES);
-    for chunk in &mut chunks {
+fn sum(target: &mut [f32], lines: &[&[f32]], kernel: &[f32]) {
+    let (width, radius) = (target.len(), kernel.len() - 1);
+    if width < LANES {
+        for (x, value) in target.iter_mut().enumerate() {
+            *value = kernel[0] * lines[radius][x];
+            for (offset, weight) in (1..).zip(&kernel[1..]) {
+                *value += weight * (lines[radius - offset][x] + lines[radius + offset][x]);
+            }
+        }
+        return;
+    }
+    for start in (0..width).step_by(LANES) {
+        // The last turn begins where it still fits.
+        let start = start.min(width - LANES);
+        let lanes = start..start + LANES;
         let mut sums = [0.0; LANES];
-        for (sum, value) in sums.iter_mut().zip(&line(0)[at..at + LANES]) {
+        for (sum, value) in sums.iter_mut().zip(&lines[radius][lanes.clone()]) {
             *sum = kernel[0] * value;
         }
         for (offset, weight) in (1..).zip(&kernel[1..]) {
-            let before = &line(-offset)[at..at + LANES];
-            let after = &line(offset)[at..at + LANES];
+            let before = &lines[radius - offset][lanes.clone()];
+            let after = &lines[radius + offset][lanes.clone()];
             for lane in 0..LANES {
                 sums[lane] += weight * (before[lane] + after[lane]);
             }
         }
-        chunk.copy_from_slice(&sums);
-        at += LANES;
-    }
-    for value in chunks.into_remainder() {
-        *value = kernel[0] * line(0)[at];
-        for (offset, weight) in (1..).zip(&kernel[1..]) {
-            *value += weight * (line(-offset)[at] + line(offset)[at]);
-        }
-        at += 1;
+        target[lanes].copy_from_slice(&sums);
     }
 }
 
 /// Adding it leaves a float's integer part, rounded, in the low bits of its mantissa.
-const ROUNDING: f32 = 12_582_912.0;
+pub(super) const ROUNDING: f32 = 12_582_912.0;
 
 /// The nearest integer. `value` is far below 2²².
 #[inline(always)]
 pub(super) fn rounded(value: f32) -> i32 {
     (value + ROUNDING).to_bits() as i32 - ROUNDING.to_bits() as i32
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_blur_is_the_sum_of_what_lies_around(
+            (width, height) in (1usize..90, 1usize..20),
+            sigma in 0.1f32..6.0,
+            seed in 1u32..1000,
+        ) {
+            let kernel = Kernel::gaussian(sigma);
+            let value = |x: usize, y: usize| ((x * 7 + y * 13) as u32 * seed % 101) as f32 / 101.0;
+            let mut plane = Plane::new(width, height);
+            for y in 0..height {
+                for (x, target) in plane.row_mut(y).iter_mut().enumerate() {
+                    *target = value(x, y);
+                }
+            }
+            plane.blur(&kernel);
+            let radius = kernel.radius();
+            let weight = |at: usize| kernel.0[at.abs_diff(radius)];
+            let near = |at: usize, by: usize, end: usize| (at + by).saturating_sub(radius).min(end - 1);
+            for y in 0..height {
+                for x in 0..width {
+                    let mut wanted = 0.0;
+                    for (down, across) in (0..=2 * radius).flat_map(|down| (0..=2 * radius).map(move |across| (down, across))) {
+                        let around = value(near(x, across, width), near(y, down, height));
+                        wanted += weight(down) * weight(across) * around;
+                    }
+                    prop_assert!((plane.row(y)[x] - wanted).abs() < 1e-5);
+                }
+            }
+        }
+    }
 }

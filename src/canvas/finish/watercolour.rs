@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use crate::canvas::avx2::with_avx2;
 
-use super::band::{Band, Colors, widened};
-use super::noise::{Area, clouds, grain};
-use super::planes::{Kernel, Plane, rounded};
+use super::band::{Band, Colors};
+use super::noise::{Area, Clouds, grain};
+use super::planes::{Kernel, Plane, rounded, widened};
+use super::texels::{Around, Texels};
 use super::tone::{flatten, lightness};
 use super::{flow, kuwahara};
 
@@ -42,7 +43,7 @@ pub(super) fn reach(scale: f32) -> usize {
 
 /// What is needed around a pixel of the washes.
 fn around(scale: f32) -> usize {
-    Kernel::gaussian(POOLING * scale).radius() + (WANDER * scale).ceil() as usize + 1
+    Kernel::gaussian(POOLING * scale).radius() + wandering(scale)
 }
 
 /// The painted colours of `rows`.
@@ -54,14 +55,16 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
         height: margin.len(),
         ..band.area
     };
-    let flow = band.flow();
-    let patches = kuwahara::kuwahara(&band.samples(), &flow, margin.clone(), PATCH * scale);
+    let flow = band.flow(margin.clone());
+    let samples = band.samples(margin.clone(), kuwahara::reach(PATCH * scale));
+    let patches = kuwahara::kuwahara(&samples, &flow, margin.clone(), PATCH * scale);
     let mut washes = wander(&patches, &area, scale);
     flatten(&mut washes, LEVELS, LAYERING);
     let light = lightness(&washes);
-    let pooled = light.blurred(&Kernel::gaussian(POOLING * scale));
+    let mut pooled = light.clone();
+    pooled.blur(&Kernel::gaussian(POOLING * scale));
     let rows = rows.start - margin.start..rows.end - margin.start;
-    let mut colors = washes.map(|wash| wash.crop(0..area.width, rows.clone()));
+    let mut colors = washes.map(|wash| wash.crop(rows.clone()));
     let here = Area {
         y: area.y.wrapping_add(rows.start as i32),
         height: rows.len(),
@@ -69,8 +72,8 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
     };
     let tooth = grain(&here, TOOTH[0] * scale, 0x5EED_0023);
     let weave = grain(&here, TOOTH[1] * scale, 0x5EED_0024);
-    let backruns = clouds(&here, BACKRUN_PERIOD * scale, 0x5EED_0025);
-    let eddies = clouds(&here, 0.4 * BACKRUN_PERIOD * scale, 0x5EED_0026);
+    let mut backruns = Clouds::new(&here, BACKRUN_PERIOD * scale, 0x5EED_0025);
+    let mut eddies = Clouds::new(&here, 0.4 * BACKRUN_PERIOD * scale, 0x5EED_0026);
     for (target, y) in rows.enumerate() {
         let [red, green, blue] = &mut colors;
         dry_row(
@@ -87,64 +90,59 @@ pub(super) fn paint(band: &Band, rows: Range<usize>) -> Colors {
     colors
 }
 
+/// How far wandering edges look, in pixels.
+fn wandering(scale: f32) -> usize {
+    (WANDER * scale).ceil() as usize + 1
+}
+
 /// Colours from a little aside, so that edges are drawn by a hand.
 fn wander(colors: &Colors, area: &Area, scale: f32) -> Colors {
+    let rows = 0..area.height;
+    let texels = Texels::new(rows.clone(), rows.clone(), wandering(scale), |y| {
+        colors.each_ref().map(|color| color.row(y))
+    });
     let period = WANDER_PERIOD * scale;
-    let across = clouds(area, period, 0x5EED_0021);
-    let down = clouds(area, period, 0x5EED_0022);
+    let mut across = Clouds::new(area, period, 0x5EED_0021);
+    let mut down = Clouds::new(area, period, 0x5EED_0022);
     let mut moved = [(); 3].map(|()| Plane::new(area.width, area.height));
-    let [red, green, blue] = &mut moved;
-    let [r, g, b] = colors;
-    for y in 0..area.height {
-        wander_row(
-            (red.row_mut(y), green.row_mut(y), blue.row_mut(y)),
-            [r.data(), g.data(), b.data()],
-            [across.row(y), down.row(y)],
-            y,
-            WANDER * scale,
-        );
+    for y in rows {
+        let target = moved.each_mut().map(|color| color.row_mut(y));
+        let aside = [across.row(y), down.row(y)];
+        with_avx2(|| wander_row(target, texels.around(y), aside, WANDER * scale));
     }
     moved
 }
 
+#[inline(always)]
 fn wander_row(
-    (red, green, blue): (&mut [f32], &mut [f32], &mut [f32]),
-    colors: [&[f32]; 3],
+    [red, green, blue]: [&mut [f32]; 3],
+    around: Around<'_>,
     [across, down]: [&[f32]; 2],
-    y: usize,
     by: f32,
 ) {
-    with_avx2(|| {
-        let width = red.len() as i32;
-        let last_row = colors[0].len() as i32 / width.max(1) - 1;
-        for x in 0..red.len() {
-            let (aside, off) = (by * across[x], by * down[x]);
-            let (column, row) = (rounded(aside - 0.5), rounded(off - 0.5));
-            let (right, lower) = (aside - column as f32, off - row as f32);
-            let (column, row) = (x as i32 + column, y as i32 + row);
-            let left = column.max(0).min(width - 1);
-            let next = (column + 1).max(0).min(width - 1);
-            let top = row.max(0).min(last_row) * width;
-            let under = (row + 1).max(0).min(last_row) * width;
-            let corners =
-                [top + left, top + next, under + left, under + next].map(|at| at as usize);
-            let weights = [
-                (1.0 - right) * (1.0 - lower),
-                right * (1.0 - lower),
-                (1.0 - right) * lower,
-                right * lower,
-            ];
-            let sum = |plane: &[f32]| {
-                weights[0] * plane[corners[0]]
-                    + weights[1] * plane[corners[1]]
-                    + weights[2] * plane[corners[2]]
-                    + weights[3] * plane[corners[3]]
-            };
-            red[x] = sum(colors[0]);
-            green[x] = sum(colors[1]);
-            blue[x] = sum(colors[2]);
+    let (texels, pitch) = (around.texels(), around.pitch());
+    for x in 0..around.width() {
+        let (aside, off) = (by * across[x], by * down[x]);
+        let (column, row) = (rounded(aside - 0.5), rounded(off - 0.5));
+        let (right, lower) = (aside - column as f32, off - row as f32);
+        let offset = row as isize * pitch as isize + column as isize;
+        let place = (around.reach() + x).wrapping_add_signed(offset);
+        let corners = [place, place + 1, place + pitch, place + pitch + 1].map(|at| texels[at]);
+        let weights = [
+            (1.0 - right) * (1.0 - lower),
+            right * (1.0 - lower),
+            (1.0 - right) * lower,
+            right * lower,
+        ];
+        let mut sum = [0.0f32; 4];
+        for channel in 0..4 {
+            sum[channel] = weights[0] * corners[0][channel]
+                + weights[1] * corners[1][channel]
+                + weights[2] * corners[2][channel]
+                + weights[3] * corners[3][channel];
         }
-    });
+        [red[x], green[x], blue[x], _] = sum;
+    }
 }
 
 /// Pigment after Bousseau, Kaplan, Thollot and Sillion (Interactive watercolor rendering with
