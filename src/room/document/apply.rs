@@ -163,7 +163,7 @@ impl Document {
         if entry == seq
             && let Some(brush) = &chunk.brush
         {
-            self.push(entry, author, EntryKind::Stroke);
+            self.history.push(entry, author, EntryKind::Stroke);
             self.prompts.push(entry, brush.prompt.clone());
             if let Err(error) = self.canvas.begin_stroke(entry, brush) {
                 // The brush was validated, and a seq is new.
@@ -219,12 +219,10 @@ impl Document {
         }
     }
 
-    /// A new entry is in the picture.
+    /// A new entry of the canvas is in the picture.
     fn push(&mut self, seq: u64, author: Uuid, kind: EntryKind) {
         self.history.push(seq, author, kind);
-        if kind.is_on_canvas() {
-            self.entries_hash.change(seq, seq, true);
-        }
+        self.entries_hash.change(seq, seq, true);
     }
 
     fn change_settings(&mut self, seq: u64, author: Uuid, patch: &SettingsPatch) -> Changed {
@@ -242,26 +240,27 @@ impl Document {
             live: None,
             ..patch.changes_to(&self.settings)
         };
-        let newest = self.history.undo_target(&author);
-        let leader = newest.filter(|_| patch.continues);
-        let is_settings = |entry: &u64| self.history.kind(*entry) == Some(EntryKind::Settings);
-        let same = leader
-            .filter(is_settings)
-            .or_else(|| leader.and_then(|leader| self.history.follower(leader)));
-        match (same, leader) {
-            _ if patch.is_empty() => {}
-            (Some(entry), _) => self.settings_log.extend(entry, &patch),
-            (None, Some(leader)) => {
-                self.history
-                    .push_after(leader, seq, author, EntryKind::Settings);
-                self.settings_log.push(seq, patch);
-            }
-            (None, None) => {
-                self.push(seq, author, EntryKind::Settings);
-                self.settings_log.push(seq, patch);
+        if !patch.is_empty() {
+            let leader = self.history.undo_target(&author);
+            let leader = leader.filter(|_| patch.continues);
+            match self.goes_on(leader) {
+                Some(entry) => self.settings_log.extend(entry, &patch),
+                None => {
+                    let kind = EntryKind::Settings;
+                    self.history.push_after(leader, seq, author, kind);
+                    self.settings_log.push(seq, patch);
+                }
             }
         }
         self.follow_settings()
+    }
+
+    /// The change of settings that one goes on with which belongs to `leader`. Only the newest in the
+    /// picture can: in an older one it might come to nothing, because newer ones have the last word.
+    fn goes_on(&self, leader: Option<u64>) -> Option<u64> {
+        let newest = self.settings_log.newest(&self.history)?;
+        let belongs = Some(newest) == leader || self.history.leader(newest) == leader;
+        (leader.is_some() && belongs).then_some(newest)
     }
 
     /// The changes of settings that are in the picture may be others.

@@ -28,11 +28,23 @@ impl SettingsLog {
 
     /// The settings with all changes that are in the picture.
     pub(super) fn settings(&self, history: &History) -> Settings {
+        self.active(history)
+            .fold(self.base.clone(), |settings, (_, patch)| {
+                settings.patched(patch)
+            })
+    }
+
+    /// The newest change that is in the picture.
+    pub(super) fn newest(&self, history: &History) -> Option<u64> {
+        self.active(history).next_back().map(|(id, _)| *id)
+    }
+
+    fn active<'a>(
+        &'a self,
+        history: &'a History,
+    ) -> impl DoubleEndedIterator<Item = (&'a u64, &'a SettingsPatch)> {
         let patches = self.patches.iter();
-        let active = patches.filter(|(id, _)| history.is_active(**id));
-        active.fold(self.base.clone(), |settings, (_, patch)| {
-            settings.patched(patch)
-        })
+        patches.filter(|(id, _)| history.is_active(**id))
     }
 
     /// A new change.

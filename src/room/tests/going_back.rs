@@ -234,3 +234,46 @@ fn only_so_many_bytes_are_kept_of_earlier_results() {
     }
     assert!(world.submitted.len() > renders, "the oldest is not");
 }
+
+fn strength(strength: f64, continues: bool) -> RoomCommand {
+    settings_of(SettingsPatch {
+        strength: Some(strength),
+        continues,
+        ..SettingsPatch::default()
+    })
+}
+
+#[test]
+fn a_drag_over_somebody_else_s_change_counts_and_is_still_one_step() {
+    let mut world = world();
+    let (me, other) = (client(1), client(2));
+    world.join(other, None);
+    let value = |world: &World| world.core.document.settings().strength;
+    let begun = value(&world);
+    world.send(me, strength(0.3, false));
+    world.send(other, strength(0.6, false));
+    world.send(me, strength(0.4, true));
+    world.send(me, strength(0.5, true));
+    assert_eq!(value(&world), 0.5, "the newest has the last word");
+    world.send(me, RoomCommand::Undo);
+    assert_eq!(value(&world), 0.6);
+    world.send(me, RoomCommand::Redo);
+    assert_eq!(value(&world), 0.5);
+    world.send(me, RoomCommand::Undo);
+    world.send(other, RoomCommand::Undo);
+    assert_eq!(value(&world), begun);
+    world.send(me, RoomCommand::Undo);
+    assert_eq!(world.errors(me).len(), 1, "it was one step");
+}
+
+#[test]
+fn what_goes_on_counts_also_where_the_change_before_was_taken_out() {
+    let mut world = world();
+    let (me, other) = (client(1), client(2));
+    world.join(other, None);
+    world.send(me, stroke("a", 20.0));
+    world.send(me, strength(0.3, true));
+    world.send(other, RoomCommand::Revert { seq: 1 });
+    world.send(me, strength(0.4, true));
+    assert_eq!(world.core.document.settings().strength, 0.4);
+}

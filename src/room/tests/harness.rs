@@ -119,6 +119,7 @@ pub(super) struct Eyes {
     pub(super) joined_at: u64,
     pub(super) ops: Vec<SequencedOp>,
     pub(super) texts: Vec<ServerMessage>,
+    settings: Settings,
     layers: [Pixels; 2],
     revs: [Vec<u64>; 2],
     lossy: [Vec<bool>; 2],
@@ -242,6 +243,7 @@ impl World {
                 joined_at: last_seq.unwrap_or(welcome.seq),
                 ops: Vec::new(),
                 texts: Vec::new(),
+                settings: welcome.settings.clone(),
                 layers: [blank.clone(), blank],
                 revs: [vec![0; tiles], vec![0; tiles]],
                 lossy: [vec![false; tiles], vec![false; tiles]],
@@ -542,6 +544,7 @@ impl World {
             !eyes.lossy.iter().flatten().any(|lossy| *lossy),
             "a lossy tile is left"
         );
+        assert_eq!(eyes.settings, *self.core.document.settings());
     }
 }
 
@@ -549,6 +552,11 @@ impl Eyes {
     fn see(&mut self, message: &ServerMessage) {
         if let ServerMessage::Op(op) = message {
             self.ops.push(op.clone());
+            match (&op.op, &op.settings) {
+                (Op::Settings(patch), _) => self.settings = self.settings.patched(patch),
+                (_, Some(settings)) => self.settings = settings.as_ref().clone(),
+                _ => {}
+            }
         }
         self.texts.push(message.clone());
     }

@@ -122,8 +122,17 @@ fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, habits: H
         0..=10 => paint(world, dice, who, hand),
         11 | 12 => world.send(who, RoomCommand::Undo),
         13 => world.send(who, RoomCommand::Redo),
-        14 | 15 => world.send(who, change(dice)),
+        14 => world.send(who, change(dice)),
         16 if habits.applies => world.send(who, RoomCommand::Apply),
+        // The room's own replay here knows nothing of changes that go on.
+        15 if habits.applies => {
+            let RoomCommand::Settings(mut patch) = change(dice) else {
+                unreachable!()
+            };
+            patch.continues = dice.roll(2) > 0;
+            world.send(who, RoomCommand::Settings(patch));
+        }
+        15 => world.send(who, change(dice)),
         18 if habits.photos => world.send(who, place(dice)),
         19 if habits.photos => world.send(who, photo_habit(dice)),
         17 => {

@@ -78,15 +78,17 @@ impl History {
     /// The op `id` of `author` brought a new entry into the picture. What the author had undone
     /// cannot be redone after it.
     pub(super) fn push(&mut self, id: u64, author: Uuid, kind: EntryKind) {
-        self.insert(id, author, kind, None);
+        self.push_after(None, id, author, kind);
     }
 
-    /// The op `id` of `author` goes on with its entry `leader`.
-    pub(super) fn push_after(&mut self, leader: u64, id: u64, author: Uuid, kind: EntryKind) {
-        self.insert(id, author, kind, Some(leader));
-    }
-
-    fn insert(&mut self, id: u64, author: Uuid, kind: EntryKind, leader: Option<u64>) {
+    /// The same, for an entry that goes on with `leader`, where there is one.
+    pub(super) fn push_after(
+        &mut self,
+        leader: Option<u64>,
+        id: u64,
+        author: Uuid,
+        kind: EntryKind,
+    ) {
         let entry = Entry {
             author,
             kind,
@@ -123,12 +125,9 @@ impl History {
             .map(|(id, _)| *id)
     }
 
-    /// The entry that goes on with another one, if one does.
-    pub(super) fn follower(&self, leader: u64) -> Option<u64> {
-        let mut later = self.entries.range(leader + 1..);
-        later
-            .find(|(_, entry)| entry.leader == Some(leader))
-            .map(|(id, _)| *id)
+    /// The entry that another one goes on with.
+    pub(super) fn leader(&self, id: u64) -> Option<u64> {
+        self.entries.get(&id)?.leader
     }
 
     /// What `redo` of an author brings back: what it undid last and is still out.
@@ -195,9 +194,14 @@ impl History {
                 entry: change.switch.entry,
                 active: change.switch.active == active,
             });
-        let follower = self.follower(id).map(|entry| Switch { entry, active });
+        let later = self.entries.range(id + 1..);
+        let followers = later.filter(|(_, entry)| entry.leader == Some(id));
+        let followers = followers.map(|(entry, _)| Switch {
+            entry: *entry,
+            active,
+        });
         std::iter::once(Switch { entry: id, active })
-            .chain(follower)
+            .chain(followers)
             .chain(with_it)
             .collect()
     }
