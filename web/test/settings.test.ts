@@ -150,3 +150,12 @@ test("after an undo the fields show what the room has again", () => {
   settings.replace(ROOM);
   expect(settings.local.prompt).toBe("sea");
 });
+
+test("settings that a room need not have come in, and go again with an undo", () => {
+  settings.accepted({ guidance_rescale: 0.5, image_guidance_scale: 2 }, false);
+  expect([settings.local.guidance_rescale, settings.local.image_guidance_scale]).toEqual([0.5, 2]);
+  settings.set({ image_guidance_scale: 3 });
+  settings.accepted({ image_guidance_scale: 3 }, true);
+  settings.replace(ROOM);
+  expect([settings.local.guidance_rescale, settings.local.image_guidance_scale]).toEqual([undefined, undefined]);
+});

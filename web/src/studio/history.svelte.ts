@@ -1,4 +1,5 @@
-import type { SequencedOp, Settings, SettingsPatch, Switch, Tool } from "../protocol";
+import type { SequencedOp, SettingsPatch, Switch, Tool } from "../protocol";
+import { FIELD_NAMES, fieldsOf } from "./settings.svelte";
 
 /** One line of the room's history. */
 export interface HistoryEntry {
@@ -120,26 +121,8 @@ export class History {
   }
 }
 
-const FIELD_NAMES: Record<keyof Settings, string> = {
-  prompt: "Prompt",
-  negative_prompt: "Negative prompt",
-  guidance_scale: "Guidance",
-  guidance_rescale: "Guidance rescale",
-  image_guidance_scale: "Image guidance",
-  steps: "Steps",
-  strength: "Strength",
-  seed: "Seed",
-  variation: "Variation",
-  sampler: "Sampler",
-  spread: "Spread",
-  live: "Live",
-  method: "Edit method",
-  finish: "Finish",
-  finish_strength: "Finish strength",
-};
-
 function settingsLabel(patch: SettingsPatch): string {
-  const fields = (Object.keys(FIELD_NAMES) as (keyof Settings)[]).filter((field) => patch[field] !== undefined);
+  const fields = fieldsOf(patch);
   const [first] = fields;
   if (fields.length !== 1 || first === undefined) return "Changed settings";
   const value = patch[first];

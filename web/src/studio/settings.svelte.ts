@@ -11,6 +11,26 @@ export const CONTINUES_MS = 1500;
 export const DRAG_PATIENCE_MS = 1500;
 
 type Field = keyof Settings;
+/** What people call each setting. */
+export const FIELD_NAMES: Record<Field, string> = {
+  prompt: "Prompt",
+  negative_prompt: "Negative prompt",
+  guidance_scale: "Guidance",
+  guidance_rescale: "Guidance rescale",
+  image_guidance_scale: "Image guidance",
+  steps: "Steps",
+  strength: "Strength",
+  seed: "Seed",
+  variation: "Variation",
+  sampler: "Sampler",
+  spread: "Spread",
+  live: "Live",
+  method: "Edit method",
+  finish: "Finish",
+  finish_strength: "Finish strength",
+};
+const FIELDS = Object.keys(FIELD_NAMES) as Field[];
+
 /** What a photo wants other values of than paint does. */
 type Lent = PhotoDefaults;
 const LENT = ["guidance_scale", "strength", "finish"] as const satisfies readonly (keyof Lent)[];
@@ -106,7 +126,7 @@ export class RoomSettings {
     this.#stop = undefined;
     const patch = this.#unsent;
     this.#unsent = {};
-    const fields = Object.keys(patch) as Field[];
+    const fields = fieldsOf(patch);
     if (fields.length === 0) return;
     for (const field of fields) this.#inFlight.set(field, (this.#inFlight.get(field) ?? 0) + 1);
     const continues = this.#continues;
@@ -146,7 +166,7 @@ export class RoomSettings {
   /** The room's settings in full: on (re)joining, and after an undo that changed them. */
   replace(settings: Settings): void {
     this.#shared = { ...settings };
-    for (const field of Object.keys(settings) as Field[]) this.#adopt(field);
+    for (const field of FIELDS) this.#adopt(field);
   }
 
   /** A change was accepted; `own` when it is one of ours. */
@@ -211,8 +231,9 @@ export class RoomSettings {
   }
 }
 
-function fieldsOf(patch: SettingsPatch): Field[] {
-  return (Object.keys(EMPTY) as Field[]).filter((field) => patch[field] !== undefined);
+/** The settings that a patch has. */
+export function fieldsOf(patch: SettingsPatch): Field[] {
+  return FIELDS.filter((field) => patch[field] !== undefined);
 }
 
 /** Whether a change can be undone: whether strokes are rendered live is no part of the picture. */
