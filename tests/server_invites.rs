@@ -10,27 +10,10 @@ mod support;
 
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
-use support::{TestServer, stroke};
+use support::{TestServer, call, stroke};
 
 async fn auth_server() -> TestServer {
     TestServer::start_with(|options| options.auth = true).await
-}
-
-async fn call(
-    server: &TestServer,
-    method: Method,
-    path: &str,
-    token: Option<&str>,
-    body: Option<Value>,
-) -> Response {
-    let mut request = Client::new().request(method, server.url(path));
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
-    }
-    if let Some(body) = body {
-        request = request.json(&body);
-    }
-    request.send().await.unwrap()
 }
 
 async fn code(response: Response) -> String {

@@ -17,7 +17,7 @@ use impasto::room::{RegistryLimits, Renderer, RoomOptions, RoomRegistry, RoomSto
 use impasto::server::{Rate, ServerOptions};
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
-use support::{Event, TestClient, TestRenderer, TestServer, stroke};
+use support::{Event, TestClient, TestRenderer, TestServer, call, stroke};
 use tokio_util::sync::CancellationToken;
 
 /// A server's disk, without one.
@@ -78,23 +78,6 @@ async fn until_none_runs(rooms: &RoomRegistry) {
 async fn stop(server: TestServer) {
     server.switch.drain();
     server.running.await.unwrap().unwrap();
-}
-
-async fn call(
-    server: &TestServer,
-    method: Method,
-    path: &str,
-    token: Option<&str>,
-    body: Option<Value>,
-) -> Response {
-    let mut request = Client::new().request(method, server.url(path));
-    if let Some(token) = token {
-        request = request.bearer_auth(token);
-    }
-    if let Some(body) = body {
-        request = request.json(&body);
-    }
-    request.send().await.unwrap()
 }
 
 async fn get(server: &TestServer, path: &str, token: Option<&str>) -> Response {

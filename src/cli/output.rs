@@ -20,6 +20,18 @@ pub fn print_json(report: &impl Serialize) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Prints one JSON object on lines that people can read.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn print_pretty_json(report: &impl Serialize) -> Result<(), Failure> {
+    println!(
+        "{}",
+        serde_json::to_string_pretty(report).map_err(Failure::broken)?
+    );
+    Ok(())
+}
+
 /// Adds what reading or writing files took since then, to the total too.
 pub fn add_codec(timings_ms: &mut TimingsMs, since: Instant) {
     let codec = hundredths(since.elapsed().as_secs_f64() * 1000.0);

@@ -4,20 +4,12 @@ use std::collections::BTreeSet;
 
 use super::HubError;
 use super::client::Repository;
-use crate::model::{DEFAULTS_FILE, ModelFolder, PartKind, WEIGHT_STEMS, index_names};
+use crate::model::{
+    DEFAULTS_FILE, ModelFolder, PartKind, TOKENIZER_FILES, WEIGHT_STEMS, index_names,
+};
 
 /// The file that says what a diffusers repository is.
 pub(super) const INDEX: &str = "model_index.json";
-
-/// Files of a tokenizer, as far as they are there.
-const TOKENIZER: [&str; 6] = [
-    "tokenizer.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
 
 /// The same weights in another number format, as diffusers' `variant` names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +85,7 @@ pub(super) fn plan(
                     needed(format!("{folder}/vocab.json"))?;
                     needed(format!("{folder}/merges.txt"))?;
                 }
-                let files = TOKENIZER.into_iter().filter(|file| there(file));
+                let files = TOKENIZER_FILES.into_iter().filter(|file| there(file));
                 planned.extend(files.map(|file| format!("{folder}/{file}")));
             }
             PartKind::Network => {

@@ -12,18 +12,8 @@ use super::clip_vocabulary::{BEGIN, ClipVocabulary, END};
 use super::weights::StoredTensor;
 use super::{
     ClipTextConfig, Component, ConfigFile, DEFAULTS_FILE, ModelError, ModelFolder, PARTS, PartKind,
-    Supplied, Weights,
+    Supplied, TOKENIZER_FILES, Weights,
 };
-
-/// Files of a tokenizer, as far as they are there.
-const TOKENIZER: [&str; 6] = [
-    "tokenizer.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-];
 
 /// Writes the folder `out`, which must not be there yet, or be empty. Weights keep their number
 /// format. `on_bytes` hears how many bytes of how many are written.
@@ -260,7 +250,7 @@ fn clip_tokenizer(
 
 /// The files of a tokenizer that was given, with another padding where that is called for.
 fn copy_tokenizer(from: &Path, to: &Path, padding: Option<String>) -> Result<(), ModelError> {
-    for name in TOKENIZER {
+    for name in TOKENIZER_FILES {
         let (source, place) = (from.join(name), to.join(name));
         if source.is_file() {
             fs::copy(&source, &place).map_err(|error| unwritable(&place, error))?;

@@ -72,7 +72,7 @@ pub use load::{LoadOptions, Model, TextEncoders};
 pub use lora::{Lora, LoraChoice};
 pub use lora_change::WeightChange;
 pub use lora_names::Target;
-pub use parts::{PARTS, Part, PartKind};
+pub use parts::{PARTS, Part, PartKind, TOKENIZER_FILES};
 pub use safetensors_file::SafetensorsFile;
 pub use scheduler_file::SchedulerFile;
 pub use supplied::{Prediction, Supplied};

@@ -28,6 +28,16 @@ pub enum PartKind {
     Scheduler,
 }
 
+/// The files of a tokenizer, as far as they are there.
+pub const TOKENIZER_FILES: [&str; 6] = [
+    "tokenizer.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+];
+
 /// Every part that painting needs or can use.
 pub const PARTS: [Part; 7] = [
     part(

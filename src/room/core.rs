@@ -312,13 +312,11 @@ impl RoomCore {
             return changed;
         };
         let picture = self.document.picture_of(&parts);
-        let around = parts
-            .iter()
-            .fold(changed.result, |around, (rect, _)| around.union(rect));
+        let result = changed.result.union(&picture.rect());
         self.document.show_again(&picture);
         self.effects.push(Effect::Shown(picture));
         Changed {
-            result: around,
+            result,
             mask: Vec::new(),
             stale: self.document.canvas().bounds(),
             obsolete: Obsolete::RunningAndWaiting,

@@ -14,6 +14,10 @@ use crate::room::{RoomError, RoomHandle};
 /// The client's secret of `hello`, for invites that count their uses.
 const CLIENT_HEADER: HeaderName = HeaderName::from_static("impasto-client");
 
+/// What a viewer is told who wants to change something.
+pub const FOR_EDITORS: &str =
+    "this invite lets you look only: ask the room's owner for an editor's";
+
 /// What a request's token gives in the room.
 ///
 /// # Errors
@@ -70,8 +74,7 @@ pub fn authorised(
     headers: &HeaderMap,
     role: Role,
 ) -> Result<RoomHandle, ApiError> {
-    let message = "this invite lets you look only: ask the room's owner for an editor's";
-    let grant = granted_as(state, client, room, headers, role, message)?;
+    let grant = granted_as(state, client, room, headers, role, FOR_EDITORS)?;
     state.existing_room(room, &grant, client.address)
 }
 

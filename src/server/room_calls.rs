@@ -9,7 +9,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 
 use super::access::{AccessError, Invites, bearer};
-use super::authorise::{base_url, canvas_of, granted, granted_as};
+use super::authorise::{FOR_EDITORS, base_url, canvas_of, granted, granted_as};
 use super::error::ApiError;
 use super::identity::shown_name;
 use super::images;
@@ -193,8 +193,7 @@ pub(super) async fn duplicate(
     state.rooms()?;
     let operator = state.access().operator(bearer(&headers));
     operator.map_err(|refused| state.refused_token(client.address, refused))?;
-    let message = "this invite lets you look only: ask the room's owner for an editor's";
-    granted_as(&state, &client, &room, &headers, Role::Editor, message)?;
+    granted_as(&state, &client, &room, &headers, Role::Editor, FOR_EDITORS)?;
     let Json(wish) = body.map_err(|rejection| ApiError::bad_body(&rejection, "{title?}"))?;
     let facts = facts_of(&state, &room).await?;
     let title = match wish.title {
@@ -204,10 +203,7 @@ pub(super) async fn duplicate(
     let counted = (!state.access().required()).then_some(client.address);
     let CanvasSize { width, height } = facts.size;
     let (copy, invites) = state.make_room(None, Some(width), Some(height), counted)?;
-    let copying = copy_into(state.clone(), room, copy.clone(), title);
-    // In a task of its own, so that a client that goes away leaves no half of a room.
-    let copied = tokio::spawn(copying).await;
-    copied.map_err(|cause| ApiError::internal(&cause))??;
+    to_the_end(copy_into(state.clone(), room, copy.clone(), title)).await?;
     Ok(made(&state, &headers, copy, invites))
 }
 
@@ -239,9 +235,7 @@ pub(super) async fn delete(
     if canvas_of(&state, &room)?.is_none() {
         return Err(RoomError::Unknown.into());
     }
-    // In a task of its own: what is begun is done.
-    let deleted = tokio::spawn(delete_for_good(state, room)).await;
-    deleted.map_err(|cause| ApiError::internal(&cause))??;
+    to_the_end(delete_for_good(state, room)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -285,6 +279,14 @@ pub(super) async fn thumbnail(
         headers.insert(header::ETAG, tag);
     }
     Ok(response)
+}
+
+/// Does something whole, also where its client goes away meanwhile: in a task of its own.
+async fn to_the_end(
+    work: impl Future<Output = Result<(), ApiError>> + Send + 'static,
+) -> Result<(), ApiError> {
+    let done = tokio::spawn(work).await;
+    done.map_err(|cause| ApiError::internal(&cause))?
 }
 
 /// A title as it may be shown to others; none where nothing is left of it.

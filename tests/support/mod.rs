@@ -12,4 +12,4 @@ mod server;
 
 pub use client::{Event, TestClient, ops, stroke};
 pub use renderer::{BREAKS_THE_ROOM, TestRenderer};
-pub use server::TestServer;
+pub use server::{TestServer, call};

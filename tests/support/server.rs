@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use impasto::room::{RegistryLimits, Renderer, RoomOptions, RoomRegistry, RoomStore};
 use impasto::server::{Server, ServerError, ServerOptions, Switch};
+use reqwest::{Client, Method, Response};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -113,4 +114,22 @@ impl TestServer {
         client.until("welcome").await;
         client
     }
+}
+
+/// A request, with a token and a JSON body where there are any.
+pub async fn call(
+    server: &TestServer,
+    method: Method,
+    path: &str,
+    token: Option<&str>,
+    body: Option<Value>,
+) -> Response {
+    let mut request = Client::new().request(method, server.url(path));
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
+    }
+    if let Some(body) = body {
+        request = request.json(&body);
+    }
+    request.send().await.unwrap()
 }

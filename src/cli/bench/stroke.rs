@@ -14,6 +14,7 @@ use super::server::{MeasuredServer, ServerFlags};
 use super::tally::Tally;
 use crate::canvas::zoom_for;
 use crate::cli::machine::this_machine;
+use crate::cli::output::print_pretty_json;
 use crate::cli::{Failure, bar};
 use crate::pipeline::hundredths;
 use crate::protocol::{CanvasSize, ClientMessage, Layer, SettingsPatch};
@@ -64,10 +65,7 @@ pub fn run(args: StrokeArgs) -> Result<(), Failure> {
         .build()
         .map_err(|cause| Failure::broken(format!("cannot start the network: {cause}")))?;
     let report = runtime.block_on(measure(&args))?;
-    println!(
-        "{}",
-        serde_json::to_string_pretty(&report).map_err(Failure::broken)?
-    );
+    print_pretty_json(&report)?;
     Ok(())
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::output::print_pretty_json;
 use crate::cli::{Failure, SuppliedFlags, find_model, spinner};
 use crate::model::{Family, ModelReport};
 use crate::pipeline::check_model;
@@ -32,10 +33,7 @@ pub fn run(args: CheckArgs) -> Result<(), Failure> {
     let report = check_model(&folder, &args.supplied.into()).map_err(Failure::usage)?;
     reading.finish_and_clear();
     if args.json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&report).map_err(Failure::broken)?
-        );
+        print_pretty_json(&report)?;
     } else {
         println!("{}", describe(&report));
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::check::{describe, first_problem};
+use crate::cli::output::print_pretty_json;
 use crate::cli::{Failure, SuppliedFlags, bytes_bar, find_model};
 use crate::model::{ModelError, Supplied, convert};
 use crate::pipeline::{check_folder, check_model};
@@ -54,10 +55,7 @@ pub fn run(args: ConvertArgs) -> Result<(), Failure> {
     })?;
     let report = check_folder(&args.out).map_err(Failure::usage)?;
     if args.json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&report).map_err(Failure::broken)?
-        );
+        print_pretty_json(&report)?;
     } else {
         println!("{}", describe(&report));
         println!(

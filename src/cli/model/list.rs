@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::check::family_name;
+use crate::cli::output::print_pretty_json;
 use crate::cli::{Failure, models_folder, spinner};
 use crate::hub::ModelOnDisk;
 use crate::pipeline::check_folder;
@@ -26,10 +27,7 @@ pub fn run(args: &ListArgs) -> Result<(), Failure> {
     let models = folder.list(check_folder).map_err(Failure::usage)?;
     reading.finish_and_clear();
     if args.json {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&models).map_err(Failure::broken)?
-        );
+        print_pretty_json(&models)?;
     } else if models.is_empty() {
         println!("no models in {place}: get one with impasto model pull stabilityai/sd-turbo");
     } else {

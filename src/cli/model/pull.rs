@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use super::check::{describe, first_problem};
+use crate::cli::output::print_pretty_json;
 use crate::cli::{Failure, bytes_bar, models_folder};
 use crate::hub::{Hub, HubError, ModelId, PullEvent, PullRequest, Pulled, Revision, Variant, pull};
 use crate::model::ModelReport;
@@ -89,10 +90,7 @@ pub fn run(args: &PullArgs) -> Result<(), Failure> {
             pulled: &pulled,
             model: &report,
         };
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&report).map_err(Failure::broken)?
-        );
+        print_pretty_json(&report)?;
     } else {
         println!("{}", describe(&report));
         println!(

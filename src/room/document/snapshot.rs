@@ -49,6 +49,22 @@ pub(in crate::room) struct ShownPicture {
     pub(in crate::room) pixels: Option<(u32, u32, Pixels)>,
 }
 
+impl ShownPicture {
+    /// Where its pixels lie.
+    pub(in crate::room) fn rect(&self) -> Rect {
+        self.pixels
+            .as_ref()
+            .map_or(Rect::default(), |(x, y, pixels)| {
+                Rect::new(*x, *y, pixels.width(), pixels.height())
+            })
+    }
+}
+
+/// The smallest rectangle around all of them.
+fn around<'a>(rects: impl Iterator<Item = &'a Rect>) -> Rect {
+    rects.fold(Rect::default(), |around, rect| around.union(rect))
+}
+
 impl Document {
     /// The document as plain data.
     pub(in crate::room) fn snapshot(&self) -> DocumentSnapshot {
@@ -111,9 +127,7 @@ impl Document {
         settles: Option<u64>,
         changed: &[Rect],
     ) -> ShownPicture {
-        let around = changed
-            .iter()
-            .fold(Rect::default(), |around, rect| around.union(rect));
+        let around = around(changed.iter());
         let pixels =
             (!around.is_empty()).then(|| (around.x, around.y, self.canvas.result().crop(&around)));
         ShownPicture {
@@ -126,9 +140,7 @@ impl Document {
     /// Parts of an earlier result that are this document's, as what a final render of everything
     /// would have left.
     pub(in crate::room) fn picture_of(&self, parts: &[(Rect, &Pixels)]) -> ShownPicture {
-        let around = parts
-            .iter()
-            .fold(Rect::default(), |around, (rect, _)| around.union(rect));
+        let around = around(parts.iter().map(|(rect, _)| rect));
         let pixels = (!around.is_empty()).then(|| {
             let mut pixels = self.canvas.result().crop(&around);
             for (rect, part) in parts {

@@ -27,7 +27,9 @@ pub(in crate::room) fn read_prompt(
                 // What an undo brought back.
                 (_, settings) => settings.map(|settings| settings.prompt),
             };
-            prompt = newer.unwrap_or_else(|| std::mem::take(&mut prompt));
+            if let Some(newer) = newer {
+                prompt = newer;
+            }
         }
         Ok(())
     })?;
