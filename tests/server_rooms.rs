@@ -144,6 +144,7 @@ async fn a_room_is_called_by_its_prompt_until_it_gets_a_title() {
     );
     assert_eq!(nameless["role"], "owner");
     assert_eq!(nameless["makes_rooms"], true);
+    assert_eq!(nameless["auth"], false);
     assert!(nameless["changed_at"].as_u64().unwrap() > 1_700_000_000);
     prompt(&mut member, "  a red boat\nat dusk ").await;
     assert_eq!(
@@ -291,6 +292,7 @@ async fn each_role_may_do_its_part() {
             "nobody was in it yet"
         );
         assert_eq!(looks["makes_rooms"], false);
+        assert_eq!(looks["auth"], true);
         let sees = get(&server, "/v1/rooms/ours/thumbnail", Some(&role)).await;
         assert_eq!(sees.status(), StatusCode::OK);
         let forbidden = (403, "forbidden".to_owned());

@@ -99,6 +99,7 @@ struct RoomTold {
     kept: bool,
     role: Role,
     makes_rooms: bool,
+    auth: bool,
 }
 
 /// What there is to know of a room; 404 where there is none.
@@ -133,6 +134,7 @@ async fn told(
         kept: facts.is_kept,
         role,
         makes_rooms: state.access().operator(bearer(headers)).is_ok(),
+        auth: state.access().required(),
     };
     let no_store = [(header::CACHE_CONTROL, NO_STORE)];
     Ok((no_store, Json(told)).into_response())

@@ -176,6 +176,7 @@ export const startScenarios = {
   },
 
   async "a new canvas of a chosen size is made from the start page"({ browser, url, room }) {
+    const other = await openRoom(browser, url, `${room}-other`);
     const { page, context, troubles } = await startWith(browser, url, room, "a blue boat");
     await page.getByRole("button", { name: "New canvas" }).click();
     const dialog = page.getByRole("dialog", { name: "New canvas" });
@@ -186,8 +187,12 @@ export const startScenarios = {
     const made = await page.evaluate(() => window.impasto.state().room);
     await toStart(page);
     await card(page, "Untitled").getByText("1024 × 1536").first().waitFor();
-    assert.deepEqual(troubles, []);
+    // The new canvas's invite is in the address now; what others paint is listed all the same.
+    await page.locator(`a[href*="${room}-other"]`).first().waitFor();
+    await pictured(page, 3);
+    assert.deepEqual([...troubles, ...other.troubles], []);
     await leave(context, url, room, made);
+    await leave(other.context, url, `${room}-other`);
   },
 
   ...Object.fromEntries(

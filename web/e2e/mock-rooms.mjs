@@ -71,7 +71,7 @@ function titleOf(room) {
 function factsOf(room, role) {
   const { name, width, height, changedAt, members } = room;
   const title = titleOf(room);
-  return { room: name, ...(title ? { title } : {}), canvas: { width, height }, changed_at: changedAt, members: members.size, kept: true, role, makes_rooms: true };
+  return { room: name, ...(title ? { title } : {}), canvas: { width, height }, changed_at: changedAt, members: members.size, kept: true, role, makes_rooms: true, auth: false };
 }
 
 function json(response, status, body) {

@@ -26,7 +26,7 @@ function serve(answers: Record<string, [number, unknown]>): void {
 }
 
 const facts = (room: string, more: object = {}) => ({
-  room, title: `About ${room}`, canvas: { width: 512, height: 512 }, changed_at: 5, members: 0, kept: true, role: "owner", makes_rooms: false, ...more,
+  room, title: `About ${room}`, canvas: { width: 512, height: 512 }, changed_at: 5, members: 0, kept: true, role: "owner", makes_rooms: false, auth: true, ...more,
 });
 
 beforeEach(() => {
@@ -74,6 +74,19 @@ test("whoever makes rooms sees the others of the server too", async () => {
   expect(canvases.cards.map(({ room }) => room)).toEqual(["sea", "old", "shut", "strange"]);
   expect(canvases.cards[3]).toMatchObject({ token: "owners", state: "here" });
   expect(knownRooms().length).toBe(3);
+});
+
+test("where no token is asked for, an invite of one room is not shown for the others", async () => {
+  serve({
+    "GET v1/rooms/sea": [200, facts("sea", { makes_rooms: true, auth: false })],
+    "GET v1/rooms": [200, { rooms: [{ room: "sea" }, { room: "strange" }] }],
+    "GET v1/rooms/strange": [200, facts("strange", { auth: false })],
+  });
+  const canvases = new Canvases("owners");
+  await canvases.refresh();
+  expect(canvases.maker).toEqual({ token: undefined });
+  expect(asked.find(({ path }) => path === "v1/rooms/strange")?.token).toBeUndefined();
+  expect(canvases.cards[3]).toMatchObject({ token: undefined, state: "here" });
 });
 
 test("a copy is beside what it was made of", async () => {

@@ -100,7 +100,8 @@ export class Canvases {
     card.facts = facts;
     card.title = facts.title;
     card.state = "here";
-    if (facts.makes_rooms && this.maker === false) this.maker = { token: card.token };
+    // An invite opens no other room; where none is asked for, none is shown.
+    if (facts.makes_rooms && this.maker === false) this.maker = { token: facts.auth ? card.token : undefined };
     changeKnown((known) => withTitle(known, card.room, facts.title));
   }
 

@@ -16,6 +16,8 @@ export interface RoomFacts {
   role: Role;
   /** The token makes rooms, too. */
   makes_rooms: boolean;
+  /** The server asks for tokens; where it does not, whoever shows none may do everything. */
+  auth: boolean;
 }
 
 /** A new room, and what opens it. */
