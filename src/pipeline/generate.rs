@@ -4,8 +4,8 @@
 use candle_core::Tensor;
 
 use super::{
-    NoiseSource, Pipeline, PipelineError, Render, RenderInputs, RenderSettings, Rendered, Stage,
-    Timings, latent_rect_from_window,
+    Kept, NoiseSource, Pipeline, PipelineError, Render, RenderInputs, RenderSettings, Rendered,
+    Stage, Timings, latent_rect_from_window,
 };
 use crate::canvas::{Mask, Pixels};
 use crate::model::Family;
@@ -37,6 +37,14 @@ pub struct GivenNoise {
     pub between: Option<Tensor>,
 }
 
+/// A request's image and mask in latents.
+struct Encoded {
+    image: Option<Tensor>,
+    image_input: Option<Tensor>,
+    mask: Option<Tensor>,
+    timings: Timings,
+}
+
 impl Pipeline {
     /// Generates one picture, telling `progress` of every step that is done, out of how many.
     ///
@@ -55,7 +63,8 @@ impl Pipeline {
                 rows: noise.len() + 1,
             });
         }
-        let mut render = self.begin_picture(&request, first)?;
+        let encoded = self.encode_request(&request)?;
+        let mut render = self.begin_picture(&request, &encoded, first)?;
         while !render.is_done() {
             self.step(&mut [&mut render])?;
             progress(render.steps_done(), render.steps());
@@ -73,9 +82,11 @@ impl Pipeline {
         request: GenerateRequest,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Vec<Rendered>, PipelineError> {
-        let mut renders = Vec::new();
-        for noise in self.noise_of(&request)? {
-            renders.push(self.begin_picture(&request, noise)?);
+        let rows = self.noise_of(&request)?;
+        let encoded = self.encode_request(&request)?;
+        let mut renders = Vec::with_capacity(rows.len());
+        for noise in rows {
+            renders.push(self.begin_picture(&request, &encoded, noise)?);
         }
         while let Some(render) = renders.iter().find(|render| !render.is_done()) {
             let (done, steps) = (render.steps_done() + 1, render.steps());
@@ -88,18 +99,14 @@ impl Pipeline {
             .collect()
     }
 
-    /// Starts one picture of a request.
-    fn begin_picture(
-        &mut self,
-        request: &GenerateRequest,
-        noise: NoiseSource,
-    ) -> Result<Render, PipelineError> {
+    /// Encodes what all pictures of a request start from.
+    fn encode_request(&self, request: &GenerateRequest) -> Result<Encoded, PipelineError> {
         let (width, height) = request.size;
         let mut timings = Timings::default();
         let stage = timings.start(Stage::Encode);
         let image = request.image.as_ref();
-        let encoded = image.map(|image| self.encode(image)).transpose()?;
-        let image_input = match (self.model().family, &encoded) {
+        let latents = image.map(|image| self.encode(image)).transpose()?;
+        let image_input = match (self.model().family, &latents) {
             (Family::Inpainting, _) => {
                 let everything = Mask::new(width, height, u8::MAX);
                 let black = Pixels::new(width, height, [0; 3]);
@@ -109,20 +116,34 @@ impl Pipeline {
             (_, Some(latents)) => self.image_input(latents)?,
             (_, None) => None,
         };
-        let mask = match (&encoded, &request.mask) {
+        let mask = match (&latents, &request.mask) {
             (Some(_), Some(mask)) if self.blends_known() => Some(self.latent_mask(mask)?),
             _ => None,
         };
         timings.finish(stage);
-        let settings = &request.settings;
-        let starts_from_image = self.starts_from_image(settings.strength);
-        let inputs = RenderInputs {
-            start: encoded.clone().filter(|_| starts_from_image),
+        Ok(Encoded {
+            image: latents,
             image_input,
-            known: encoded.filter(|_| mask.is_some()),
             mask,
-            noise,
             timings,
+        })
+    }
+
+    /// Starts one picture of a request.
+    fn begin_picture(
+        &mut self,
+        request: &GenerateRequest,
+        encoded: &Encoded,
+        noise: NoiseSource,
+    ) -> Result<Render, PipelineError> {
+        let settings = &request.settings;
+        let kept = encoded.image.clone().zip(encoded.mask.clone());
+        let inputs = RenderInputs {
+            start: self.start_from(encoded.image.clone(), settings.strength),
+            image_input: encoded.image_input.clone(),
+            kept: kept.map(|(latents, mask)| Kept { latents, mask }),
+            noise,
+            timings: encoded.timings.clone(),
             ..RenderInputs::from_seed(self.latent_rect(request.size), settings.seed)
         };
         self.begin_inputs(settings, inputs)

@@ -19,6 +19,7 @@ mod output;
 mod photo;
 mod prompt;
 mod render;
+mod start;
 mod text;
 mod timings;
 
@@ -37,7 +38,8 @@ pub use photo::{
     MAX_PHOTO_PIXELS, PhotoEdit, Reconstruction, tensor_bytes,
 };
 pub use prompt::plain_prompt;
-pub use render::{NoiseSource, Render, RenderInputs};
+pub use render::Render;
+pub use start::{Kept, NoiseSource, RenderInputs, Start};
 pub use text::{TextCache, TextCounts};
 pub use timings::{Stage, Timings, hundredths};
 
@@ -159,8 +161,11 @@ impl Pipeline {
     ) -> Result<Render, PipelineError> {
         let mut timings = Timings::default();
         let stage = timings.start(Stage::Encode);
-        let mask = match known {
-            Some(_) => Some(self.latent_mask(&edit.mask)?),
+        let kept = match known {
+            Some(latents) => Some(Kept {
+                latents,
+                mask: self.latent_mask(&edit.mask)?,
+            }),
             None => None,
         };
         // White paper is no sketch: the words have the window to themselves, as in text to image.
@@ -174,10 +179,9 @@ impl Pipeline {
         let settings = self.window_settings(edit);
         let latent_rect = latent_rect_from_window(&edit.window, self.model.vae.scale());
         let inputs = RenderInputs {
-            start: sketch.filter(|_| self.starts_from_image(settings.strength)),
+            start: self.start_from(sketch, settings.strength),
             image_input,
-            known,
-            mask,
+            kept,
             timings,
             ..RenderInputs::from_seed(latent_rect, settings.seed)
         };
@@ -195,10 +199,15 @@ impl Pipeline {
         settings
     }
 
-    /// Whether a run begins from the noised image. A model that sees the image beside the noise
-    /// needs no trace of it in the noise at full strength, and was trained without.
-    fn starts_from_image(&self, strength: f64) -> bool {
-        strength < 1.0 || !self.model.family.sees_image()
+    /// The first sample of a run with an image. A model that sees the image beside the noise needs
+    /// no trace of it in the noise at full strength, and was trained without.
+    fn start_from(&self, image: Option<Tensor>, strength: f64) -> Start {
+        match image {
+            Some(latents) if strength < 1.0 || !self.model.family.sees_image() => {
+                Start::Image(latents)
+            }
+            _ => Start::Noise,
+        }
     }
 
     fn latent_mask(&self, mask: &Mask) -> Result<Tensor, PipelineError> {
@@ -217,18 +226,19 @@ impl Pipeline {
         check_guidance(settings)?;
         check_variation(settings.variation)?;
         let sampler = sampler_by_name(&settings.sampler)?;
-        let from_image = inputs.start.is_some() || inputs.inversion.is_some();
         let mut request = settings.timetable_request();
-        if !from_image {
+        if matches!(inputs.start, Start::Noise) {
             request.strength = 1.0;
         }
         let timetable = sampler.timetable(&self.scheduler, &request)?;
         let stage = inputs.timings.start(Stage::Text);
         let size = self.pixel_size(&inputs.latent_rect);
-        let (conditioning, source) = match (inputs.network, inputs.source_prompt.take()) {
-            (Network::Painting, None) => (self.conditioning(settings, size)?, None),
-            (Network::Painting, Some(prompt)) => {
-                let [source, target] = self.paired_conditioning(&prompt, settings, size)?;
+        let (conditioning, source) = match (inputs.network, &inputs.start) {
+            (Network::Painting, Start::Noise | Start::Image(_)) => {
+                (self.conditioning(settings, size)?, None)
+            }
+            (Network::Painting, Start::Inverted { source_prompt, .. }) => {
+                let [source, target] = self.paired_conditioning(source_prompt, settings, size)?;
                 let source = Conditioning {
                     guidance: target.guidance.clone(),
                     guidance_scale: target.guidance_scale,

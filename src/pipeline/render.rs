@@ -9,72 +9,11 @@ use candle_core::{DType, Tensor};
 use super::blending::{blend, denoised, step_mask};
 use super::forward::{Conditioning, Network, Rows, image_beside};
 use super::photo::{Inversion, put_back};
+use super::start::{Kept, NoiseSource, RenderInputs, Start};
 use super::timings::{Stage, Timings};
 use super::{PipelineError, noise_tensor};
 use crate::model::Model;
 use crate::sampler::{LatentRect, Next, Prediction, Step, Timetable};
-
-/// Where a render's initial noise comes from.
-pub enum NoiseSource {
-    /// The position-addressed generator.
-    Seed(u64),
-    /// Given noise.
-    Given {
-        /// The initial noise, `[1, channels, height, width]`.
-        initial: Tensor,
-        /// Noise that the steps add, `[steps, channels, height, width]`; steps beyond these use
-        /// the seed.
-        between: Option<Tensor>,
-        /// Seed of the draws between steps.
-        seed: u64,
-    },
-}
-
-/// What a render starts from, in latents. Tensors are `[1, channels, height, width]`.
-pub struct RenderInputs {
-    /// Where the window lies on the canvas, in latents.
-    pub latent_rect: LatentRect,
-    /// Latents that are noised to the strength's timestep; without them the start is noise alone.
-    pub start: Option<Tensor>,
-    /// What the UNet sees beside the noise, `[1, in_channels − channels, height, width]`; zeros
-    /// when left out. None for a model that sees nothing there.
-    pub image_input: Option<Tensor>,
-    /// Latents that stay where the mask is 0.
-    pub known: Option<Tensor>,
-    /// `[1, 1, height, width]`, 0 (stays) … 1 (changes); without it everything may change.
-    pub mask: Option<Tensor>,
-    /// Initial noise.
-    pub noise: NoiseSource,
-    /// An inverted photo to edit. It takes the place of `start`, `known` and `noise`: the render
-    /// begins from the photo's latents at its first noise level, has them at each of its levels
-    /// where the mask is 0, and what it adds as noise is the noise that the photo implies.
-    pub inversion: Option<Arc<Inversion>>,
-    /// The prompt that the photo is sampled with beside the edit, so that what this loses of it is
-    /// put back where both paint the same; its own. As many rows of the batch again.
-    pub source_prompt: Option<String>,
-    /// Which UNet runs.
-    pub network: Network,
-    /// What it took to make these; the render's times begin with it.
-    pub timings: Timings,
-}
-
-impl RenderInputs {
-    /// Noise of a seed, everywhere, with the painting UNet.
-    pub fn from_seed(latent_rect: LatentRect, seed: u64) -> Self {
-        Self {
-            latent_rect,
-            start: None,
-            image_input: None,
-            known: None,
-            mask: None,
-            noise: NoiseSource::Seed(seed),
-            inversion: None,
-            source_prompt: None,
-            network: Network::Painting,
-            timings: Timings::default(),
-        }
-    }
-}
 
 /// A sample on its way, and what the UNet is told of it.
 struct Path {
@@ -124,8 +63,7 @@ pub struct Render {
     /// The photo's own way at each step: from its latents there, with its own prompt.
     source: Option<Path>,
     image_input: Option<Tensor>,
-    known: Option<Tensor>,
-    mask: Option<Tensor>,
+    kept: Option<Kept>,
     inversion: Option<Arc<Inversion>>,
     network: Network,
     timings: Timings,
@@ -153,14 +91,14 @@ impl Render {
                 seed,
             } => (initial, between, seed),
         };
-        let sample = match (&inputs.inversion, &inputs.start) {
-            (Some(inversion), _) => inversion.latents_at(&timetable.initial)?,
-            (None, Some(start)) => {
-                let start = start.to_dtype(DType::F32)?;
+        let sample = match &inputs.start {
+            Start::Inverted { inversion, .. } => inversion.latents_at(&timetable.initial)?,
+            Start::Image(latents) => {
+                let latents = latents.to_dtype(DType::F32)?;
                 let noise = scaled(&noise, variation * timetable.initial.noise)?;
-                ((start * timetable.initial.signal)? + noise)?
+                ((latents * timetable.initial.signal)? + noise)?
             }
-            (None, None) => scaled(&noise, variation * timetable.initial_noise_scale)?,
+            Start::Noise => scaled(&noise, variation * timetable.initial_noise_scale)?,
         };
         let image_input = image_beside(model, inputs.network, inputs.image_input, &rect)?;
         let path = |conditioning| Path {
@@ -180,12 +118,11 @@ impl Render {
             variation,
             latent_rect: rect,
             image_input,
-            known: match &inputs.inversion {
-                Some(inversion) => Some(inversion.latents().clone()),
-                None => inputs.known,
+            kept: inputs.kept,
+            inversion: match inputs.start {
+                Start::Inverted { inversion, .. } => Some(inversion),
+                Start::Image(_) | Start::Noise => None,
             },
-            mask: inputs.mask,
-            inversion: inputs.inversion,
             network: inputs.network,
             timings: inputs.timings,
         })
@@ -259,14 +196,14 @@ impl Render {
         let Some(step) = self.step().copied() else {
             return Ok(());
         };
-        let mask = match &self.mask {
-            Some(mask) => Some(step_mask(mask, &step)?),
+        let mask = match &self.kept {
+            Some(kept) => Some(step_mask(&kept.mask, &step)?),
             None => None,
         };
         let clip = self.timetable.clip_denoised;
         let free = denoised(&self.path.sample, output, &step, clip)?;
-        let blended = match (&self.known, &mask) {
-            (Some(known), Some(mask)) => blend(&known.to_dtype(DType::F32)?, &free, mask)?,
+        let blended = match (&self.kept, &mask) {
+            (Some(kept), Some(mask)) => blend(&kept.latents.to_dtype(DType::F32)?, &free, mask)?,
             _ => free.clone(),
         };
         let used = match self.inversion {

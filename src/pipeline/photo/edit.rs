@@ -10,8 +10,8 @@ use super::Inversion;
 use super::paired::PairedEdit;
 use crate::canvas::{Mask, Pixels};
 use crate::pipeline::{
-    Edit, Network, PhotoWindow, Pipeline, PipelineError, Render, RenderInputs, RenderSettings,
-    Rendered, Stage, Timings, latent_rect_from_window,
+    Edit, Kept, Network, PhotoWindow, Pipeline, PipelineError, Render, RenderInputs,
+    RenderSettings, Rendered, Stage, Start, Timings, latent_rect_from_window,
 };
 pub use crate::protocol::EditMethod;
 
@@ -216,9 +216,14 @@ impl Pipeline {
         self.check_photo(inversion)?;
         let inputs = RenderInputs {
             image_input: self.no_image(inversion)?,
-            mask: self.photo_mask(inversion, mask)?,
-            inversion: Some(Arc::clone(inversion)),
-            source_prompt: Some(inversion.prompt().to_owned()),
+            kept: self.photo_mask(inversion, mask)?.map(|mask| Kept {
+                latents: inversion.latents().clone(),
+                mask,
+            }),
+            start: Start::Inverted {
+                inversion: Arc::clone(inversion),
+                source_prompt: inversion.prompt().to_owned(),
+            },
             network,
             ..RenderInputs::from_seed(inversion.latent_rect(), settings.seed)
         };

@@ -7,7 +7,7 @@ use super::{Inversion, KeptLatents};
 use crate::canvas::{Mask, Pixels};
 use crate::model::Family;
 use crate::pipeline::{
-    Network, Pipeline, PipelineError, Render, RenderInputs, RenderSettings, Stage, Timings,
+    Network, Pipeline, PipelineError, Render, RenderInputs, RenderSettings, Stage, Start, Timings,
 };
 use crate::sampler::{Step, TimetableRequest, sampler_by_name};
 
@@ -107,7 +107,7 @@ impl Pipeline {
             ..RenderSettings::default()
         };
         let inputs = RenderInputs {
-            start: Some(inversion.latents.clone()),
+            start: Start::Image(inversion.latents.clone()),
             image_input,
             network: Network::Base,
             timings,
