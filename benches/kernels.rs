@@ -8,8 +8,6 @@
 //! 100 %), and of its memory, counting each operand and the result once (what a cache holds can
 //! pass 100 % too).
 
-mod roofs;
-
 use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -360,7 +358,7 @@ fn table() {
     if measured.is_empty() {
         return;
     }
-    let roofs = Device::Cpu.with_context(roofs::Roofs::measure);
+    let roofs = Device::Cpu.with_context(impasto::kernels::roofs::Roofs::measure);
     println!("\n{roofs}\n");
     println!(
         "{:<36} {:>9} {:>9} {:>7} {:>9} {:>7} {:>9}",

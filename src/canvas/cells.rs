@@ -32,6 +32,11 @@ impl CellSet {
         }
     }
 
+    /// Pixels along a side of a cell.
+    pub fn side(&self) -> u32 {
+        self.side
+    }
+
     /// Cells side by side.
     pub fn columns(&self) -> u32 {
         self.columns

@@ -2,6 +2,7 @@
 
 use crate::protocol::Rect;
 
+use super::blend::scale;
 use super::pixels::check_length;
 use super::{BufferLengthError, Pixels};
 
@@ -109,6 +110,15 @@ impl Mask {
             height: rect.height,
             data,
         }
+    }
+
+    /// The mask times another one of its size, 255 being one.
+    #[must_use]
+    pub fn times(mut self, other: &Mask) -> Mask {
+        for (value, other) in self.data.iter_mut().zip(&other.data) {
+            *value = scale(*value, *other);
+        }
+        self
     }
 
     /// The mask as a grey picture, white where it is 255.

@@ -30,6 +30,7 @@ mod region_masks;
 mod replay;
 mod resize;
 mod second_jpeg;
+mod soft_cells;
 mod state;
 mod stroke;
 mod sweep;

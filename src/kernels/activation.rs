@@ -7,7 +7,7 @@ use candle_core::{D, Result, Tensor};
 use super::math::{self, Arithmetic, for_each_set};
 use super::storage::{Output, Values, is_cpu_f32};
 use super::tile::InstructionSet;
-use super::{stock, threads};
+use super::{profile, stock, threads};
 
 /// `max(x, 0)`, elementwise.
 pub fn relu(input: &Tensor) -> Result<Tensor> {
@@ -41,6 +41,7 @@ pub fn geglu(input: &Tensor) -> Result<Tensor> {
         );
     }
     let half = width / 2;
+    let _span = profile::pass("activation", input);
     if !is_cpu_f32(input) || half == 0 {
         return stock::geglu(input);
     }
@@ -72,6 +73,7 @@ type Loop = fn(InstructionSet, &[f32], &mut [MaybeUninit<f32>]);
 
 /// Applies `values` piece by piece, or `elsewhere` on other devices and dtypes.
 fn map(input: &Tensor, values: Loop, elsewhere: fn(&Tensor) -> Result<Tensor>) -> Result<Tensor> {
+    let _span = profile::pass("activation", input);
     if !is_cpu_f32(input) {
         return elsewhere(input);
     }

@@ -12,9 +12,10 @@ use candle_core::{Result, Tensor};
 
 use super::buffer::with_scratch;
 use super::math::{self, Arithmetic, for_each_set};
+use super::profile::Work;
 use super::storage::{Output, Parts, Values, is_cpu_f32};
 use super::tile::{self, InstructionSet, Left, ROWS, Right, Tile};
-use super::{stock, threads};
+use super::{profile, stock, threads};
 
 /// `softmax(scale · q kᵀ + mask) v` for each head, heads lying side by side in the last dimension.
 ///
@@ -57,6 +58,14 @@ fn attention_for_set(
             value.shape()
         );
     }
+    let _span = profile::span("attention", || Work {
+        shape: format!(
+            "{heads} heads of {}, {batch}×{queries} over {keys}",
+            width / heads
+        ),
+        flops: 4 * batch * queries * keys * width,
+        values: 2 * query.elem_count() + 2 * key.elem_count(),
+    });
     let here = is_cpu_f32(query) && is_cpu_f32(key) && is_cpu_f32(value);
     if !here || !mask.is_none_or(is_cpu_f32) || query.elem_count() * keys == 0 {
         return stock::attention(query, key, value, heads, scale, mask);

@@ -6,11 +6,12 @@ use candle_core::{Result, Tensor};
 
 use super::math::{Arithmetic, for_each_set};
 use super::storage::{Output, Values, is_cpu_f32};
-use super::threads;
 use super::tile::InstructionSet;
+use super::{profile, threads};
 
 /// The sum of two tensors of the same shape.
 pub fn add(left: &Tensor, right: &Tensor) -> Result<Tensor> {
+    let _span = profile::pass("sum", left);
     if !is_cpu_f32(left) || !is_cpu_f32(right) || left.shape() != right.shape() {
         return left + right;
     }
@@ -25,6 +26,7 @@ pub fn add(left: &Tensor, right: &Tensor) -> Result<Tensor> {
 /// Adds `bias` `[batch, channels]` to every pixel of `input` `[batch, channels, height, width]`:
 /// how a residual block takes its timestep embedding.
 pub fn add_per_channel(input: &Tensor, bias: &Tensor) -> Result<Tensor> {
+    let _span = profile::pass("sum", input);
     let (batch, channels, height, width) = input.dims4()?;
     let bias = bias.reshape((batch, channels, 1, 1))?;
     if !is_cpu_f32(input) || !is_cpu_f32(&bias) || height * width == 0 {
@@ -46,6 +48,7 @@ pub fn add_per_channel(input: &Tensor, bias: &Tensor) -> Result<Tensor> {
 
 /// Every element times `factor`.
 pub fn scale(input: &Tensor, factor: f64) -> Result<Tensor> {
+    let _span = profile::pass("scale", input);
     if !is_cpu_f32(input) {
         return input * factor;
     }

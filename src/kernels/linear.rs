@@ -8,9 +8,10 @@ use candle_core::{Device, Result, Tensor};
 
 use super::buffer::Buffer;
 use super::math::{Arithmetic, for_each_set};
+use super::profile::Work;
 use super::storage::{Output, Parts, Values, is_cpu_f32};
 use super::tile::{self, InstructionSet, Left, MOST_VECTORS, ROWS, Right, Tile};
-use super::{stock, threads};
+use super::{profile, stock, threads};
 
 /// A dense layer: `x · weightᵀ + bias`. Clones share its weights.
 #[derive(Clone)]
@@ -98,6 +99,13 @@ impl Linear {
         {
             candle_core::bail!("a sum of {:?} and {:?}", dims, residual.shape());
         }
+        let (features_in, features_out) = (self.features_in, self.features_out);
+        let rows = input.elem_count() / features_in.max(1);
+        let _span = profile::span("dense layer", || Work {
+            shape: format!("{features_in} → {features_out} of {rows}"),
+            flops: 2 * rows * features_in * features_out,
+            values: rows * (features_in + features_out) + features_in * features_out,
+        });
         match &*self.weights {
             Weights::Packed(packed) => packed.run(input, residual, dims),
             Weights::Stock { weight, bias } => {

@@ -22,7 +22,9 @@ mod lanes;
 mod linear;
 mod math;
 mod norm;
+mod profile;
 mod reshape;
+pub mod roofs;
 pub mod stock;
 mod storage;
 #[cfg(test)]
@@ -36,4 +38,5 @@ pub use conv::{Conv2d, ConvChain, Fused, Link, Padding};
 pub use elementwise::{add, add_per_channel, scale};
 pub use linear::Linear;
 pub use norm::{GroupNorm, LayerNorm};
+pub use profile::{Operation, profiled};
 pub use reshape::{image_from_tokens, tokens_from_image, upsample_nearest_2x};

@@ -7,7 +7,7 @@ use candle_core::{D, Result, Tensor};
 use super::math::{self, Arithmetic, for_each_set};
 use super::storage::{Output, Values, is_cpu_f32};
 use super::tile::InstructionSet;
-use super::{stock, threads};
+use super::{profile, stock, threads};
 
 /// Normalises each group of channels of an image to zero mean and unit variance, then scales and
 /// shifts each channel (Wu and He, "Group Normalization", 2018).
@@ -62,6 +62,7 @@ impl GroupNorm {
     }
 
     fn run(&self, set: InstructionSet, input: &Tensor, apply: Apply) -> Result<Tensor> {
+        let _span = profile::pass("group norm", input);
         let (batch, channels) = (input.dim(0)?, input.dim(1)?);
         if channels != self.weight.dims1()? {
             candle_core::bail!(
@@ -142,6 +143,7 @@ impl LayerNorm {
     }
 
     fn run(&self, set: InstructionSet, input: &Tensor) -> Result<Tensor> {
+        let _span = profile::pass("layer norm", input);
         let width = input.dim(D::Minus1)?;
         if width != self.weight.dims1()? {
             candle_core::bail!(

@@ -5,10 +5,11 @@ use std::mem::MaybeUninit;
 use candle_core::{Result, Tensor};
 
 use super::storage::{Output, Values, is_cpu_f32};
-use super::{stock, threads};
+use super::{profile, stock, threads};
 
 /// Doubles height and width of `[batch, channels, height, width]` by repeating pixels.
 pub fn upsample_nearest_2x(input: &Tensor) -> Result<Tensor> {
+    let _span = profile::pass("enlarging", input);
     let (batch, channels, height, width) = input.dims4()?;
     if !is_cpu_f32(input) || input.elem_count() == 0 {
         return stock::upsample_nearest_2x(input);
@@ -54,6 +55,7 @@ const BLOCK: usize = 16;
 
 /// `[batch, rows, columns]` to `[batch, columns, rows]`.
 fn transpose(input: &Tensor) -> Result<Tensor> {
+    let _span = profile::pass("turning", input);
     if !is_cpu_f32(input) || input.elem_count() == 0 {
         return input.transpose(1, 2)?.contiguous();
     }

@@ -1,9 +1,10 @@
-//! `impasto bench`: measures a server from outside, as a client of its own.
+//! `impasto bench`: measures a server from outside, as a client of its own, and the model inside.
 
 mod client;
 mod http;
 mod painting;
 mod photo;
+mod profile;
 mod random;
 mod report;
 mod server;
@@ -16,6 +17,7 @@ use clap::{Args, Subcommand};
 use super::Failure;
 
 pub use photo::PhotoArgs;
+pub use profile::ProfileArgs;
 pub use report::{Spread, percentile};
 pub use stroke::StrokeArgs;
 
@@ -35,6 +37,9 @@ pub enum Bench {
     /// Photos, inverted and edited over the websocket: how soon, and that nothing changes where
     /// the mask is zero; exit code 1 when a byte does.
     Photo(PhotoArgs),
+    /// Where a window's time goes, operation by operation, beside what the machine can do; without
+    /// a server.
+    Profile(ProfileArgs),
 }
 
 /// Runs a bench.
@@ -45,5 +50,6 @@ pub fn run(args: BenchArgs) -> Result<(), Failure> {
     match args.bench {
         Bench::Stroke(args) => stroke::run(args),
         Bench::Photo(args) => photo::run(args),
+        Bench::Profile(args) => profile::run(&args),
     }
 }

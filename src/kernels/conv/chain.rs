@@ -15,9 +15,9 @@ use super::run::Sums;
 use super::winograd::{Sink, Source, Transformed};
 use super::{Conv2d, Fused, Weights, direct, winograd};
 use crate::kernels::buffer::Buffer;
-use crate::kernels::stock;
 use crate::kernels::storage::{Output, Parts, Values, is_cpu_f32};
 use crate::kernels::tile::InstructionSet;
+use crate::kernels::{profile, stock};
 
 /// One convolution of a [`ConvChain`] and what happens to its result.
 #[derive(Clone)]
@@ -168,6 +168,14 @@ impl ConvChain {
                 let mut pictures: Vec<Picture> = Vec::with_capacity(self.links.len());
                 for (number, link) in self.links.iter().enumerate() {
                     let (channels, height, width) = sizes[number];
+                    let _span = profile::span("convolution", || {
+                        let (channels, height, width) = match number {
+                            0 => (channels, height, width),
+                            _ => sizes[number - 1],
+                        };
+                        let dims = [1, sizes[number].0, sizes[number].1, sizes[number].2];
+                        link.conv.kernel.work(channels * height * width, dims)
+                    });
                     let sums = Sums {
                         per_channel: None,
                         residual: None,

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::Padding;
+use crate::kernels::profile::Work;
 use crate::kernels::threads;
 use crate::kernels::tile::{InstructionSet, ROWS};
 
@@ -37,6 +38,25 @@ impl Kernel {
         let height = (image.height + top + bottom).checked_sub(self.height)?;
         let width = (image.width + left + right).checked_sub(self.width)?;
         Some((height / self.stride + 1, width / self.stride + 1))
+    }
+
+    /// What a run is that makes a result of `dims` from so many values.
+    pub fn work(&self, values: usize, dims: [usize; 4]) -> Work {
+        let [batch, channels_out, height, width] = dims;
+        let pixels = batch * height * width;
+        let products = self.channels_in * self.height * self.width * channels_out;
+        let stride = match self.stride {
+            1 => String::new(),
+            stride => format!(", stride {stride}"),
+        };
+        Work {
+            shape: format!(
+                "{}×{}, {} → {channels_out} at {batch}×{height}×{width}{stride}",
+                self.height, self.width, self.channels_in
+            ),
+            flops: 2 * products * pixels,
+            values: values + products + channels_out * pixels,
+        }
     }
 
     /// Whether it is the kind that [`super::upsample`] knows.

@@ -36,6 +36,15 @@ pub(super) enum State {
     Stalled,
 }
 
+/// A window that is to be rendered, and why.
+#[derive(Debug)]
+pub(super) struct NextWindow {
+    pub(super) reason: Reason,
+    pub(super) window: Window,
+    /// What was dirty, of a window that is rendered while the hand moves.
+    pub(super) dirty: Option<CellSet>,
+}
+
 /// The renders of one author: what is dirty, and what the engine has.
 #[derive(Debug)]
 pub(super) struct RenderQueue {
@@ -251,7 +260,7 @@ impl RenderQueue {
         live: bool,
         now: Instant,
         rest: Duration,
-    ) -> Option<(Reason, Window)> {
+    ) -> Option<NextWindow> {
         if self.state != State::Ready {
             return None;
         }
@@ -283,6 +292,7 @@ impl RenderQueue {
             cells.remove_centred_in(&region);
             return None;
         };
+        let dirty = (reason == Reason::Live).then(|| cells.clone());
         cells.remove_centred_in(&window.core);
         if reason != Reason::Live {
             self.live.remove_centred_in(&window.core);
@@ -291,7 +301,11 @@ impl RenderQueue {
         if self.requested.is_empty() {
             self.requested_steps = None;
         }
-        Some((reason, window))
+        Some(NextWindow {
+            reason,
+            window,
+            dirty,
+        })
     }
 
     /// A live render went out: where it shows is to be refined later.

@@ -8,6 +8,7 @@ use super::{
     edit::edit_of_window,
     floors::Admissible,
     jobs::{Job, JobWork, Reason, RenderJob},
+    render_queue::NextWindow,
     state::Scheduler,
 };
 use crate::{
@@ -16,6 +17,9 @@ use crate::{
     protocol::{Rect, RenderNews, RenderState, TimingsMs},
     room::document::{Document, refine_steps},
 };
+
+/// Over so many cells a window that is rendered while the hand moves fades out around what is dirty.
+const FADE_CELLS: u32 = 2;
 
 /// A render whose pixels are to be shown.
 #[derive(Debug)]
@@ -78,13 +82,23 @@ impl Scheduler {
         let refining_rules = self.refining_rules(document);
         let (size, rest) = (self.options.size, self.options.rest);
         while let Some(queue) = self.queues.get_mut(&author)
-            && let Some((reason, window)) =
-                queue.next_window(size, &rules, &refining_rules, live, now, rest)
+            && let Some(next) = queue.next_window(size, &rules, &refining_rules, live, now, rest)
         {
+            let NextWindow {
+                reason,
+                window,
+                dirty,
+            } = next;
             // The model repaints up to the window's edges what is to be repainted there too, so that
             // neighbours agree; each shows its own part of it.
             let repainted = document.canvas().repaint_mask(&window.rect);
             let mask = feather(&window, &repainted);
+            // Beside the stroke stands what was seen in a larger window: a small one does not
+            // match it, and would show as a block.
+            let mask = match dirty {
+                Some(dirty) => mask.times(&dirty.softened(&window.rect, FADE_CELLS)),
+                None => mask,
+            };
             if mask.bounds().is_empty() {
                 continue;
             }
