@@ -107,20 +107,6 @@ impl Canvas {
         &self.result
     }
 
-    /// True where any pixel of the result is neither the sketch's nor the base's: what is left is
-    /// what the model made.
-    pub fn shows_model(&self) -> bool {
-        let row = 3 * self.bounds.width as usize;
-        let result = self.result.data().chunks_exact(row);
-        let sketch = self.sketch.data().chunks_exact(row);
-        let base = self.base.data().chunks_exact(row);
-        let mut rows = result.zip(sketch).zip(base);
-        // Most rows are the same as a whole, which is quick to see.
-        rows.any(|((result, sketch), base)| {
-            result != sketch && result != base && has_a_pixel_of_neither(result, sketch, base)
-        })
-    }
-
     /// Where strokes let the model repaint, before it is dilated.
     pub const fn footprint(&self) -> &Mask {
         &self.footprint
@@ -270,12 +256,4 @@ impl Canvas {
         self.push(id, EntryKind::Stroke(Box::new(rest)));
         Some(self.entries.len() - 1)
     }
-}
-
-/// True where a pixel of the row is the one at its place in neither of the others.
-fn has_a_pixel_of_neither(row: &[u8], one: &[u8], other: &[u8]) -> bool {
-    let others = one.chunks_exact(3).zip(other.chunks_exact(3));
-    row.chunks_exact(3)
-        .zip(others)
-        .any(|(pixel, (one, other))| pixel != one && pixel != other)
 }

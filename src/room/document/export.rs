@@ -27,9 +27,17 @@ impl Document {
     pub(super) fn result_ground(&self) -> Ground {
         let ground = self.ground();
         Ground {
-            has_model: ground.has_model || self.canvas.shows_model(),
+            has_model: ground.has_model || self.shows_model(),
             ..ground
         }
+    }
+
+    /// True where a model had a part in the result since the base was laid: a final render is shown
+    /// somewhere under the mask, or a preview, which is told from strokes that wait by its pixels.
+    fn shows_model(&self) -> bool {
+        let masked = self.canvas.masked_rects(&self.canvas.bounds());
+        let is_rendered = masked.iter().any(|rect| !self.unrendered.covers(rect));
+        is_rendered || self.canvas.is_beyond_ink()
     }
 
     /// Copies of pictures, and where the topmost comes from. The base is a layer of its own where it

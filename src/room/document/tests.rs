@@ -183,6 +183,10 @@ impl Studio {
     }
 
     fn render(&mut self, rect: &Rect, value: u8) {
+        self.render_until(rect, value, None);
+    }
+
+    fn render_until(&mut self, rect: &Rect, value: u8, settles: Option<u64>) {
         let rules = WindowRules {
             zoom: 1,
             grid: 32,
@@ -195,7 +199,7 @@ impl Studio {
             let Rect { width, height, .. } = window.rect;
             let pixels = Arc::new(Pixels::new(width, height, [value; 3]));
             let mask = self.document.canvas().repaint_mask(&window.rect);
-            self.document.paste(&window, &pixels, &mask, None);
+            self.document.paste(&window, &pixels, &mask, settles);
             self.events.push(Event::Result(window, pixels, mask));
         }
     }
@@ -335,8 +339,23 @@ fn stroke(y: f32) -> Action {
         from: (20.0, y),
         to: (100.0, y),
         is_new: true,
-        done: true,
+        done: false,
     }
+}
+
+#[test]
+fn a_final_render_is_a_models_work_however_it_looks() {
+    let mut studio = Studio::new();
+    let me = Uuid::from_u128(1);
+    studio.act(me, &Action::Mask(Rect::new(20, 10, 40, 30)));
+    let everywhere = studio.document.canvas().bounds();
+    studio.render_until(&everywhere, 255, None);
+    assert_eq!(exported(&studio).0, Origin::NotGenerated, "it is white paper");
+    let seq = studio.document.seq();
+    studio.render_until(&everywhere, 255, Some(seq));
+    assert_eq!(exported(&studio).0, Origin::Generated);
+    studio.act(me, &Action::Undo);
+    assert_eq!(exported(&studio).0, Origin::NotGenerated);
 }
 
 #[test]
@@ -348,7 +367,17 @@ fn an_export_says_whether_a_model_had_a_part_in_it() {
     let with_photo = [LayerName::Result, LayerName::Sketch, LayerName::Photo];
     assert_eq!(exported(&studio), (Origin::NotGenerated, without_photo.to_vec()));
     studio.act(me, &stroke(20.0));
-    // The stroke is in the sketch and waits for the model.
+    let goes_on = |y: f32| Action::Stroke {
+        tool: 0,
+        from: (100.0, y),
+        to: (22.0, y + 5.0),
+        is_new: false,
+        done: false,
+    };
+    for y in 0..20 {
+        studio.act(me, &goes_on(y as f32));
+    }
+    // The strokes are ink, and wait for the model.
     assert_eq!(exported(&studio).0, Origin::NotGenerated);
     studio.act(me, &Action::Render(everywhere, 90));
     assert_eq!(exported(&studio), (Origin::Generated, without_photo.to_vec()));
