@@ -171,9 +171,7 @@ async fn a_photo_is_no_models_work_until_a_part_of_it_is() {
     let mut member = server.join("photo").await;
     let photo = RgbImage::from_fn(64, 64, |x, y| image::Rgb([x as u8, 2 * y as u8, 30]));
     let mut bytes = Cursor::new(Vec::new());
-    photo
-        .write_to(&mut bytes, image::ImageFormat::Png)
-        .unwrap();
+    photo.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
     let answer = upload(&server, "/v1/rooms/photo/images", bytes.into_inner()).await;
     place(&mut member, answer).await;
     for format in ["png", "jpeg", "webp", "ora"] {
@@ -218,7 +216,11 @@ async fn layers_go_to_another_program_and_back() {
     assert!(stack.find("Result").unwrap() < stack.find("Sketch").unwrap());
 
     let mut member = server.join("there").await;
-    let layers = [("", "result"), ("?layer=result", "result"), ("?layer=sketch", "sketch")];
+    let layers = [
+        ("", "result"),
+        ("?layer=result", "result"),
+        ("?layer=sketch", "sketch"),
+    ];
     for (query, layer) in layers {
         let path = format!("/v1/rooms/there/images{query}");
         let answer = upload(&server, &path, ora.clone()).await;
@@ -239,8 +241,7 @@ async fn layers_go_to_another_program_and_back() {
 
 fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
-    let options =
-        SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
+    let options = SimpleFileOptions::default().compression_method(zip::CompressionMethod::Deflated);
     for (name, content) in parts {
         archive.start_file(*name, options).unwrap();
         archive.write_all(content).unwrap();
@@ -259,7 +260,12 @@ async fn hostile_archives_are_refused_and_the_room_is_unharmed() {
     let mut many = vec![mimetype];
     many.extend(names.iter().map(|name| (name.as_str(), &b"x"[..])));
     let cases = [
-        ("a document", archive(&[("word.xml", b"<w/>")]), 422, "invalid_image"),
+        (
+            "a document",
+            archive(&[("word.xml", b"<w/>")]),
+            422,
+            "invalid_image",
+        ),
         ("nothing merged", archive(&[mimetype]), 422, "invalid_image"),
         (
             "a bomb",
@@ -274,7 +280,12 @@ async fn hostile_archives_are_refused_and_the_room_is_unharmed() {
             422,
             "invalid_image",
         ),
-        ("cut off", archive(&[mimetype])[..40].to_vec(), 422, "invalid_image"),
+        (
+            "cut off",
+            archive(&[mimetype])[..40].to_vec(),
+            422,
+            "invalid_image",
+        ),
     ];
     for (name, body, status, code) in cases {
         let answer = refused(upload(&server, "/v1/rooms/bad/images", body).await).await;
@@ -324,6 +335,7 @@ async fn an_export_that_makes_no_sense_is_refused() {
         assert_eq!((status, code.as_str()), (400, "invalid_value"), "{query}");
         assert!(message.ends_with('.'), "{query}: {message}");
     }
-    let (status, code, _) = refused(get(&server, "/v1/rooms/none/export?format=png", None).await).await;
+    let (status, code, _) =
+        refused(get(&server, "/v1/rooms/none/export?format=png", None).await).await;
     assert_eq!((status, code.as_str()), (404, "unknown_room"));
 }

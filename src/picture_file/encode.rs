@@ -97,7 +97,8 @@ fn jpeg_of(picture: &Pixels, quality: u8, notes: &Notes) -> Result<Vec<u8>, Code
 fn with_xmp(jpeg: Vec<u8>, xmp: &str) -> Result<Vec<u8>, CodecError> {
     let mut jpeg = Jpeg::from_bytes(Bytes::from(jpeg)).map_err(encode_error)?;
     let segments = jpeg.segments_mut();
-    let is_first = |segment: &JpegSegment| matches!(segment.marker(), markers::APP0 | markers::APP1);
+    let is_first =
+        |segment: &JpegSegment| matches!(segment.marker(), markers::APP0 | markers::APP1);
     let behind = segments.iter().take_while(|it| is_first(it)).count();
     let content = Bytes::from([JPEG_XMP, xmp.as_bytes()].concat());
     let segment = JpegSegment::new_with_contents(markers::APP1, content);

@@ -131,7 +131,10 @@ fn jpeg_and_webp_keep_exif_and_xmp() {
     let mut decoder = JpegDecoder::new(Cursor::new(&jpeg)).unwrap();
     assert!(comment(decoder.exif_metadata().unwrap().unwrap()).starts_with(TEXT));
     let xmp = String::from_utf8(decoder.xmp_metadata().unwrap().unwrap()).unwrap();
-    assert!(claims(&xmp, "compositeWithTrainedAlgorithmicMedia"), "{xmp}");
+    assert!(
+        claims(&xmp, "compositeWithTrainedAlgorithmicMedia"),
+        "{xmp}"
+    );
     assert!(decoder.icc_profile().unwrap().is_some());
     let back = decode_image(&jpeg, &ImageLimits::default()).unwrap();
     assert_eq!(back.bounds(), picture().bounds());
@@ -140,7 +143,10 @@ fn jpeg_and_webp_keep_exif_and_xmp() {
     let mut decoder = WebPDecoder::new(Cursor::new(&webp)).unwrap();
     assert!(comment(decoder.exif_metadata().unwrap().unwrap()).starts_with(TEXT));
     let xmp = String::from_utf8(decoder.xmp_metadata().unwrap().unwrap()).unwrap();
-    assert!(claims(&xmp, "compositeWithTrainedAlgorithmicMedia"), "{xmp}");
+    assert!(
+        claims(&xmp, "compositeWithTrainedAlgorithmicMedia"),
+        "{xmp}"
+    );
     let back = decode_image(&webp, &ImageLimits::default()).unwrap();
     assert_eq!(back, picture(), "the pixels are the same to the byte");
 }
@@ -270,7 +276,11 @@ fn hostile_open_raster_files_are_refused_in_one_sentence() {
     let png = encode_image(&picture(), FrameFormat::Png, 100).unwrap();
     let bomb = vec![0; 64 << 20];
     let bombed = archive(&[MIMETYPE, ("mergedimage.png", &bomb)]);
-    assert!(bombed.len() < 1 << 20, "the bomb is small: {}", bombed.len());
+    assert!(
+        bombed.len() < 1 << 20,
+        "the bomb is small: {}",
+        bombed.len()
+    );
     // The same, with sizes in its headers that lie.
     let mut lying = bombed.clone();
     for at in 0..lying.len() - 4 {
@@ -278,7 +288,9 @@ fn hostile_open_raster_files_are_refused_in_one_sentence() {
             lying[at..at + 4].copy_from_slice(&1000u32.to_le_bytes());
         }
     }
-    let names: Vec<String> = (0..1000).map(|number| format!("data/{number}.png")).collect();
+    let names: Vec<String> = (0..1000)
+        .map(|number| format!("data/{number}.png"))
+        .collect();
     let mut many: Vec<(&str, &[u8])> = vec![MIMETYPE];
     many.extend(names.iter().map(|name| (name.as_str(), &b""[..])));
     let many = archive(&many);
@@ -301,10 +313,18 @@ fn hostile_open_raster_files_are_refused_in_one_sentence() {
         ),
         ("a bomb", bombed, "unpacks to more than 1048576 bytes"),
         ("thousand layers", many, "more than 512 parts"),
-        ("up and out", outside("../../etc/passwd"), "outside of itself"),
+        (
+            "up and out",
+            outside("../../etc/passwd"),
+            "outside of itself",
+        ),
         ("from the root", outside("/etc/passwd"), "outside of itself"),
         ("another drive", outside("C:\\x.png"), "outside of itself"),
-        ("too large", vec![b'P'; (1 << 20) + 1], "send one of at most"),
+        (
+            "too large",
+            vec![b'P'; (1 << 20) + 1],
+            "send one of at most",
+        ),
         (
             "no picture",
             archive(&[MIMETYPE, ("mergedimage.png", b"dear diary")]),
@@ -340,19 +360,23 @@ fn a_hostile_stack_is_refused() {
     let cases = [
         ("too wide", stack(5000, 10, &layer("a.png")), "at most 4096"),
         ("no size", "<image/>".to_owned(), "no size"),
-        ("elsewhere", stack(9, 9, &layer("../a.png")), "outside of itself"),
+        (
+            "elsewhere",
+            stack(9, 9, &layer("../a.png")),
+            "outside of itself",
+        ),
         ("not there", stack(9, 9, &layer("b.png")), "has no b.png"),
         ("no layer", stack(9, 9, ""), "no layer named Photo"),
         ("entities", laughs.to_owned(), "is damaged"),
         ("deep", "<a>".repeat(100_000), "is damaged"),
-        ("a bad place", stack(9, 9, "<layer name=\"Photo\" src=\"a.png\" x=\"one\"/>"), "is damaged"),
+        (
+            "a bad place",
+            stack(9, 9, "<layer name=\"Photo\" src=\"a.png\" x=\"one\"/>"),
+            "is damaged",
+        ),
     ];
     for (name, stack, part) in cases {
-        let file = archive(&[
-            MIMETYPE,
-            ("stack.xml", stack.as_bytes()),
-            ("a.png", &png),
-        ]);
+        let file = archive(&[MIMETYPE, ("stack.xml", stack.as_bytes()), ("a.png", &png)]);
         let refused = read_open_raster(&file, Some(LayerName::Photo), &limits).unwrap_err();
         assert!(refused.to_string().contains(part), "{name}: {refused}");
     }

@@ -162,7 +162,10 @@ mod tests {
     #[test]
     fn a_wish_has_defaults() {
         let wish = ExportWish::of(&jpeg(), CANVAS).unwrap();
-        assert_eq!((wish.scale, wish.quality, wish.with_settings), (1, 92, true));
+        assert_eq!(
+            (wish.scale, wish.quality, wish.with_settings),
+            (1, 92, true)
+        );
         assert_eq!(wish.layers, ExportLayers::One(Layer::Result));
         assert_eq!(wish.size(CANVAS), CANVAS);
     }

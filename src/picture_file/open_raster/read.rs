@@ -203,7 +203,9 @@ impl LayerPlace {
 
 /// A side of the picture's, of the element that is all of `stack.xml`.
 fn side(image: Node<'_, '_>, name: &str) -> Result<u32, OpenRasterError> {
-    let number = image.attribute(name).and_then(|side| side.trim().parse().ok());
+    let number = image
+        .attribute(name)
+        .and_then(|side| side.trim().parse().ok());
     match number {
         Some(number) if number > 0 && image.has_tag_name("image") => Ok(number),
         _ => Err(OpenRasterError::Damaged(

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ground::Grounds, history::History, picture_key::EntriesHash, prompts::StrokePrompts, settings_log::SettingsLog,
-    state::Document, strokes::Strokes, unrendered::Unrendered,
+    ground::Grounds, history::History, picture_key::EntriesHash, prompts::StrokePrompts,
+    settings_log::SettingsLog, state::Document, strokes::Strokes, unrendered::Unrendered,
 };
 use crate::{
     canvas::{Canvas, CanvasState, CanvasStateError, Pixels},

@@ -350,7 +350,11 @@ fn a_final_render_is_a_models_work_however_it_looks() {
     studio.act(me, &Action::Mask(Rect::new(20, 10, 40, 30)));
     let everywhere = studio.document.canvas().bounds();
     studio.render_until(&everywhere, 255, None);
-    assert_eq!(exported(&studio).0, Origin::NotGenerated, "it is white paper");
+    assert_eq!(
+        exported(&studio).0,
+        Origin::NotGenerated,
+        "it is white paper"
+    );
     let seq = studio.document.seq();
     studio.render_until(&everywhere, 255, Some(seq));
     assert_eq!(exported(&studio).0, Origin::Generated);
@@ -365,7 +369,10 @@ fn an_export_says_whether_a_model_had_a_part_in_it() {
     let everywhere = studio.document.canvas().bounds();
     let without_photo = [LayerName::Result, LayerName::Sketch];
     let with_photo = [LayerName::Result, LayerName::Sketch, LayerName::Photo];
-    assert_eq!(exported(&studio), (Origin::NotGenerated, without_photo.to_vec()));
+    assert_eq!(
+        exported(&studio),
+        (Origin::NotGenerated, without_photo.to_vec())
+    );
     studio.act(me, &stroke(20.0));
     let goes_on = |y: f32| Action::Stroke {
         tool: 0,
@@ -380,30 +387,49 @@ fn an_export_says_whether_a_model_had_a_part_in_it() {
     // The strokes are ink, and wait for the model.
     assert_eq!(exported(&studio).0, Origin::NotGenerated);
     studio.act(me, &Action::Render(everywhere, 90));
-    assert_eq!(exported(&studio), (Origin::Generated, without_photo.to_vec()));
+    assert_eq!(
+        exported(&studio),
+        (Origin::Generated, without_photo.to_vec())
+    );
     let sketch = studio.document.export(ExportLayers::One(Layer::Sketch));
     assert_eq!(sketch.origin, Origin::NotGenerated);
     studio.act(me, &Action::Apply);
-    assert_eq!(exported(&studio).0, Origin::Generated, "it is in the base now");
+    assert_eq!(
+        exported(&studio).0,
+        Origin::Generated,
+        "it is in the base now"
+    );
     let sketch = studio.document.export(ExportLayers::One(Layer::Sketch));
     assert_eq!(sketch.origin, Origin::Generated);
 
     studio.act(me, &Action::Place(3, false));
-    assert_eq!(exported(&studio), (Origin::NotGenerated, with_photo.to_vec()));
+    assert_eq!(
+        exported(&studio),
+        (Origin::NotGenerated, with_photo.to_vec())
+    );
     let photo = studio.document.export(ExportLayers::All).layers.pop();
     assert_eq!(photo.map(|(_, pixels)| pixels), image("image 3"));
     studio.act(me, &stroke(40.0));
     studio.act(me, &Action::Render(everywhere, 200));
-    assert_eq!(exported(&studio), (Origin::EditedPhoto, with_photo.to_vec()));
+    assert_eq!(
+        exported(&studio),
+        (Origin::EditedPhoto, with_photo.to_vec())
+    );
     studio.act(me, &Action::Apply);
     // The photo as it was is no layer any more.
-    assert_eq!(exported(&studio), (Origin::EditedPhoto, without_photo.to_vec()));
+    assert_eq!(
+        exported(&studio),
+        (Origin::EditedPhoto, without_photo.to_vec())
+    );
     let snapshot = studio.document.snapshot();
     let back = Document::from_snapshot(snapshot).unwrap();
     assert_eq!(back.export(ExportLayers::All).origin, Origin::EditedPhoto);
     studio.act(me, &Action::Undo);
     studio.act(me, &Action::Undo);
-    assert_eq!(exported(&studio), (Origin::NotGenerated, with_photo.to_vec()));
+    assert_eq!(
+        exported(&studio),
+        (Origin::NotGenerated, with_photo.to_vec())
+    );
 }
 
 #[test]
@@ -419,8 +445,14 @@ fn a_snapshot_from_before_grounds_were_kept_says_what_it_can() {
         Document::from_snapshot(snapshot).unwrap()
     };
     let placed = old(&studio.document).export(ExportLayers::All);
-    assert_eq!((placed.origin, placed.layers.len()), (Origin::NotGenerated, 3));
+    assert_eq!(
+        (placed.origin, placed.layers.len()),
+        (Origin::NotGenerated, 3)
+    );
     studio.act(me, &Action::Apply);
     let applied = old(&studio.document).export(ExportLayers::All);
-    assert_eq!((applied.origin, applied.layers.len()), (Origin::Generated, 2));
+    assert_eq!(
+        (applied.origin, applied.layers.len()),
+        (Origin::Generated, 2)
+    );
 }
