@@ -17,7 +17,7 @@ use super::pictures::{
 };
 use super::{Failure, LoraFlag, bar};
 use crate::canvas::{Pixels, fit_to};
-use crate::picture_file::{Notes, Origin, Parameters};
+use crate::picture_file::{Notes, Origin, Parameters, check_notes};
 use crate::pipeline::{
     GenerateRequest, GivenNoise, MicroConditioning, Output, RenderSettings, Stage, Timings,
 };
@@ -181,6 +181,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             strength: image.as_ref().map(|_| strength),
         }),
     };
+    check_notes(&notes, format).map_err(Failure::usage)?;
     let request = GenerateRequest {
         settings: RenderSettings {
             prompt: args.prompt.clone(),

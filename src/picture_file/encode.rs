@@ -47,6 +47,29 @@ pub fn encode_with_notes(
     }
 }
 
+/// Whether a format has room for the notes, before a picture is made for them.
+///
+/// # Errors
+/// [`CodecError::Encode`] where it has none.
+pub fn check_notes(notes: &Notes, format: FrameFormat) -> Result<(), CodecError> {
+    match format {
+        FrameFormat::Jpeg => jpeg_exif(notes).map(|_| ()),
+        FrameFormat::Png | FrameFormat::Webp => Ok(()),
+    }
+}
+
+fn jpeg_exif(notes: &Notes) -> Result<Option<Vec<u8>>, CodecError> {
+    let exif = notes.text().map(|text| exif_with(&text)).transpose()?;
+    if exif
+        .as_ref()
+        .is_some_and(|exif| exif.len() > JPEG_EXIF_MOST)
+    {
+        let message = "a JPEG has no room for settings of that length";
+        return Err(CodecError::Encode(message.to_owned()));
+    }
+    Ok(exif)
+}
+
 fn encode_error(error: impl Display) -> CodecError {
     CodecError::Encode(error.to_string())
 }
@@ -78,12 +101,7 @@ fn jpeg_of(picture: &Pixels, quality: u8, notes: &Notes) -> Result<Vec<u8>, Code
     let mut encoder = JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100));
     let profile = ColorProfile::new_srgb().encode().map_err(encode_error)?;
     encoder.set_icc_profile(profile).map_err(encode_error)?;
-    if let Some(text) = notes.text() {
-        let exif = exif_with(&text)?;
-        if exif.len() > JPEG_EXIF_MOST {
-            let message = "a JPEG has no room for settings of that length";
-            return Err(CodecError::Encode(message.to_owned()));
-        }
+    if let Some(exif) = jpeg_exif(notes)? {
         encoder.set_exif_metadata(exif).map_err(encode_error)?;
     }
     let (width, height) = (picture.width(), picture.height());

@@ -12,7 +12,7 @@ mod parameters;
 #[cfg(test)]
 mod tests;
 
-pub use encode::encode_with_notes;
+pub use encode::{check_notes, encode_with_notes};
 pub use notes::Notes;
 pub use open_raster::{
     LayerName, OPEN_RASTER_TYPE, OpenRasterError, is_archive, read_open_raster, write_open_raster,

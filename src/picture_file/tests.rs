@@ -187,6 +187,8 @@ fn settings_that_a_jpeg_cannot_hold_are_refused() {
         encode(FrameFormat::Jpeg),
         Err(CodecError::Encode(_))
     ));
+    assert!(check_notes(&notes, FrameFormat::Jpeg).is_err());
+    assert!(check_notes(&notes, FrameFormat::Png).is_ok());
     assert!(encode(FrameFormat::Png).is_ok());
     assert!(encode(FrameFormat::Webp).is_ok());
 }
