@@ -10,6 +10,7 @@ pub mod hub;
 pub mod journal;
 pub mod kernels;
 pub mod model;
+pub mod picture_file;
 pub mod pipeline;
 pub mod protocol;
 pub mod python_json;

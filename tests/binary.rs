@@ -498,6 +498,11 @@ fn generate_repeats_itself_and_takes_its_own_latents_back() {
         &["--save-latents", latents.to_str().unwrap()],
         &path("a.png"),
     );
+    let file = std::fs::read(path("a.png")).unwrap();
+    let says = |text: &str| file.windows(text.len()).any(|part| part == text.as_bytes());
+    assert!(says("red apple\nSteps: 2, Sampler: "));
+    assert!(says("CFG scale: 2, Seed: 5, Size: 128x96, Model: "));
+    assert!(says("digitalsourcetype/trainedAlgorithmicMedia<"));
     for stage in ["text", "encode", "denoise", "decode", "total"] {
         assert!(report["timings_ms"][stage].is_number(), "{report}");
     }

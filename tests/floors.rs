@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: [&[&str]; 8] = [
     &["protocol", "journal", "python_json"],
     &["canvas", "kernels"],
-    &["sampler", "model"],
+    &["sampler", "model", "picture_file"],
     &["pipeline", "hub"],
     &["engine"],
     &["room"],

@@ -135,6 +135,9 @@ fn a_photo_is_inverted_and_edited_inside_its_mask_only() {
         }
         let autoencoder = number(&inverted, "/psnr_db/autoencoder");
         assert_eq!(number(&report, "/psnr_db/autoencoder"), autoencoder);
+        let file = std::fs::read(scratch.path("out.png")).unwrap();
+        let term = b"digitalsourcetype/compositeWithTrainedAlgorithmicMedia<";
+        assert!(file.windows(term.len()).any(|part| part == term));
         let edited = scratch.read("out.png");
         assert_eq!(edited.bounds(), photo.bounds());
         let mut changed = 0;

@@ -7,6 +7,7 @@
 //! only a part of it changed.
 
 mod avx2;
+mod beyond_ink;
 mod blend;
 mod cells;
 mod changes;

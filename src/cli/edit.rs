@@ -12,6 +12,7 @@ use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, mask_from_brightness, read_mask, write_image};
 use super::{Failure, LoraFlag};
+use crate::picture_file::{Notes, Origin, Parameters, check_notes};
 use crate::pipeline::{EditMethod, Inversion, RenderSettings, hundredths};
 use crate::protocol::TimingsMs;
 
@@ -117,6 +118,26 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
         sampler: sampler.clone(),
         ..RenderSettings::default()
     };
+    let notes = Notes {
+        origin: Origin::EditedPhoto,
+        parameters: Some(Parameters {
+            prompt: args.prompt.clone(),
+            negative_prompt: args.negative_prompt.clone().unwrap_or_default(),
+            steps,
+            // This method has steps of its own, whatever the sampler.
+            sampler: match args.method {
+                EditMethod::EditFriendly => args.method.name().to_owned(),
+                EditMethod::Ddim | EditMethod::InfEdit => sampler.clone(),
+            },
+            guidance_scale,
+            seed: args.seed,
+            width: mask.width(),
+            height: mask.height(),
+            model: pipeline.model().name.clone(),
+            strength: Some(strength),
+        }),
+    };
+    check_notes(&notes, format).map_err(Failure::usage)?;
 
     let edit = pipeline
         .begin_photo_edit(&inversion, &mask, args.method, &settings)
@@ -125,7 +146,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     let edited = pipeline.finish_photo_edit(edit).map_err(Failure::broken)?;
     let mut timings_ms = edited.timings.to_ms();
     let coding = Instant::now();
-    write_image(&args.out, &edited.pixels, format)?;
+    write_image(&args.out, &edited.pixels, format, &notes)?;
     add_codec(&mut timings_ms, coding);
 
     let unchanged = pipeline

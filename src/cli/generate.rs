@@ -17,6 +17,7 @@ use super::pictures::{
 };
 use super::{Failure, LoraFlag, bar};
 use crate::canvas::{Pixels, fit_to};
+use crate::picture_file::{Notes, Origin, Parameters, check_notes};
 use crate::pipeline::{
     GenerateRequest, GivenNoise, MicroConditioning, Output, RenderSettings, Stage, Timings,
 };
@@ -165,6 +166,22 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
         finish_strength: args.finish_strength.unwrap_or(wanted.finish_strength),
     };
     let name = model.name.clone();
+    let notes = Notes {
+        origin: Origin::of(image.is_some(), true),
+        parameters: Some(Parameters {
+            prompt: args.prompt.clone(),
+            negative_prompt: args.negative_prompt.clone().unwrap_or_default(),
+            steps,
+            sampler: sampler.clone(),
+            guidance_scale,
+            seed: args.seed,
+            width,
+            height,
+            model: name.clone(),
+            strength: image.as_ref().map(|_| strength),
+        }),
+    };
+    check_notes(&notes, format).map_err(Failure::usage)?;
     let request = GenerateRequest {
         settings: RenderSettings {
             prompt: args.prompt.clone(),
@@ -216,7 +233,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let mut timings = Timings::default();
     for (row, (file, rendered)) in pictures.iter().zip(rendered).enumerate() {
         let rendered = rendered.shown(&output);
-        write_image(file, &rendered.pixels, format)?;
+        write_image(file, &rendered.pixels, format, &notes)?;
         // A step of a batch is in the times of each of its rows.
         let own = |stage: &Stage| row == 0 || *stage != Stage::Denoise;
         for stage in Stage::ALL.into_iter().filter(own) {

@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::Failure;
-use crate::canvas::{ImageLimits, Mask, Pixels, decode_image_over, encode_image};
+use crate::canvas::{ImageLimits, Mask, Pixels, decode_image_over};
+use crate::picture_file::{Notes, encode_with_notes};
 use crate::protocol::FrameFormat;
 
 /// Quality of a JPEG that is written.
@@ -57,12 +58,18 @@ pub fn format_of(out: &Path) -> Result<FrameFormat, Failure> {
     }
 }
 
-/// Encodes a picture and writes it.
+/// Encodes a picture and writes it, with its notes.
 ///
 /// # Errors
-/// One line that names the file.
-pub fn write_image(file: &Path, picture: &Pixels, format: FrameFormat) -> Result<(), Failure> {
-    let bytes = encode_image(picture, format, JPEG_QUALITY).map_err(Failure::broken)?;
+/// One line that names the file, or says what the format has no room for.
+pub fn write_image(
+    file: &Path,
+    picture: &Pixels,
+    format: FrameFormat,
+    notes: &Notes,
+) -> Result<(), Failure> {
+    let bytes = encode_with_notes(picture, format, JPEG_QUALITY, notes);
+    let bytes = bytes.map_err(Failure::usage)?;
     std::fs::write(file, bytes).map_err(|cause| unwritable(file, &cause))
 }
 

@@ -275,6 +275,9 @@ impl RoomActor {
             Message::Image { layer, reply } => {
                 answer(reply, self.core.picture(layer).map(Cow::into_owned));
             }
+            Message::Export { layers, reply } => {
+                answer(reply, self.core.document.export(layers));
+            }
             Message::Prompt { reply } => {
                 answer(reply, self.core.document.settings().prompt.clone());
             }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     command::RoomCommand,
     error::RoomError,
+    export::{ExportLayers, RoomExport},
     members::{Arrival, Joined, MemberId},
     message::Message,
     store::{RoomStore, StoreError, encode_picture},
@@ -192,6 +193,16 @@ impl RoomHandle {
     pub async fn image(&self, layer: PictureLayer) -> Result<Option<Pixels>, RoomError> {
         let (reply, answer) = oneshot::channel();
         self.post(Message::Image { layer, reply }).await?;
+        answer.await.map_err(|_| self.ended())
+    }
+
+    /// Copies of pictures of the room at one moment, with what they were made with.
+    ///
+    /// # Errors
+    /// [`RoomError::Closed`].
+    pub async fn export(&self, layers: ExportLayers) -> Result<RoomExport, RoomError> {
+        let (reply, answer) = oneshot::channel();
+        self.post(Message::Export { layers, reply }).await?;
         answer.await.map_err(|_| self.ended())
     }
 

@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{
     command::RoomCommand,
     error::RoomError,
+    export::{ExportLayers, RoomExport},
     members::{Arrival, Joined, MemberId},
 };
 use crate::{canvas::Pixels, protocol::PictureLayer};
@@ -28,6 +29,10 @@ pub(super) enum Message {
     Image {
         layer: PictureLayer,
         reply: oneshot::Sender<Option<Pixels>>,
+    },
+    Export {
+        layers: ExportLayers,
+        reply: oneshot::Sender<RoomExport>,
     },
     /// Answered with the room's prompt.
     Prompt {
@@ -62,6 +67,7 @@ pub(super) async fn refuse_all(mut messages: mpsc::Receiver<Message>, why: &str)
             Message::Leave(_)
             | Message::Command { .. }
             | Message::Image { .. }
+            | Message::Export { .. }
             | Message::Prompt { .. }
             | Message::HasImage { .. } => true,
         };

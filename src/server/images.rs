@@ -12,10 +12,11 @@ use tokio::time::timeout;
 
 use super::budget::Held;
 use super::error::{ApiError, HttpOnlyCode};
-use super::pictures::HeldPicture;
+use super::pictures::{Asked, HeldPicture};
 use super::state::AppState;
 use crate::canvas::{CodecError, ImageLimits, Pixels, decode_image, encode_image, fit_to};
 use crate::engine::RoomKey;
+use crate::picture_file::{LayerName, OpenRasterError, is_archive, read_open_raster};
 use crate::protocol::{CanvasSize, ErrorCode, FrameFormat, PictureLayer};
 use crate::room::{RoomError, RoomHandle};
 
@@ -29,7 +30,7 @@ const THUMBNAIL_QUALITY: u8 = 85;
 /// Seconds after which a client may send again what found no place.
 const RETRY_SECONDS: u32 = 5;
 /// Bytes of a pixel.
-const CHANNELS: usize = 3;
+pub(super) const CHANNELS: usize = 3;
 /// How long the rest of an upload that is too large is read.
 const DISCARD_FOR: Duration = Duration::from_secs(5);
 
@@ -119,28 +120,46 @@ async fn discard(mut parts: BodyDataStream) {
     }
 }
 
-/// Decodes an uploaded image and gives it to the room.
+/// Decodes an uploaded image and gives it to the room: of an OpenRaster file the merged picture, or
+/// the layer that was named.
 ///
 /// # Errors
-/// 413 or 422 when the image is too large or none, 503 when the room has closed.
+/// 400 for a layer of a file that has none, 413 or 422 when the image is too large or none, 503 when
+/// the room has closed.
 pub async fn keep_image(
     state: &AppState,
     room: &RoomHandle,
     bytes: Bytes,
+    layer: Option<LayerName>,
 ) -> Result<KeptImage, ApiError> {
     let limits = ImageLimits {
         max_bytes: state.options().limits.image_bytes,
         max_side: MOST_SIDE,
         max_pixels: u64::from(MOST_SIDE) * u64::from(MOST_SIDE),
     };
+    let is_layered = is_archive(&bytes);
+    if layer.is_some() && !is_layered {
+        let message = "only an OpenRaster file has layers: leave `layer` out, or send an .ora file";
+        return Err(ApiError::invalid_value(message));
+    }
     let turn = codec_turn(state).await?;
-    let (decoded, turn) = in_turn(turn, move || decode_image(&bytes, &limits)).await?;
+    let decode = move || match is_layered {
+        true => read_open_raster(&bytes, layer, &limits),
+        false => Ok(decode_image(&bytes, &limits)?),
+    };
+    let (decoded, turn) = in_turn(turn, decode).await?;
     let image = decoded.map_err(|cause| {
-        let (status, code) = match cause {
-            CodecError::TooManyBytes { .. } | CodecError::TooLarge { .. } => {
-                (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge)
-            }
-            _ => (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidImage),
+        let is_too_large = matches!(
+            cause,
+            OpenRasterError::TooManyParts { .. }
+                | OpenRasterError::PartTooLarge { .. }
+                | OpenRasterError::Picture(
+                    CodecError::TooManyBytes { .. } | CodecError::TooLarge { .. }
+                )
+        );
+        let (status, code) = match is_too_large {
+            true => (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge),
+            false => (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidImage),
         };
         ApiError::new(status, code, cause.to_string())
     })?;
@@ -161,7 +180,7 @@ pub async fn encode_picture(
     room: RoomHandle,
     layer: PictureLayer,
 ) -> Result<Bytes, ApiError> {
-    let key = (room.key(), layer);
+    let key = (room.key(), Asked::Layer(layer));
     let make = || encode(state.clone(), room, layer).boxed();
     state.pictures().join(key, make).await
 }
@@ -170,12 +189,11 @@ async fn encode(state: AppState, room: RoomHandle, layer: PictureLayer) -> Resul
     // First the turn, then the copy: those that wait hold none.
     let turn = codec_turn(&state).await?;
     let pictures = state.pictures();
-    pictures.begins(&(room.key(), layer));
+    pictures.begins(&(room.key(), Asked::Layer(layer)));
     let size = room.size();
     let mut held = pictures.hold(room.key());
     if !held.grow(size.width as usize * size.height as usize * CHANNELS) {
-        let message = "many pictures are on their way already: try again soon";
-        return Err(ApiError::unavailable(message, RETRY_SECONDS));
+        return Err(too_many());
     }
     let pixels = room.image(layer).await?.ok_or_else(|| {
         ApiError::http(
@@ -186,10 +204,21 @@ async fn encode(state: AppState, room: RoomHandle, layer: PictureLayer) -> Resul
     })?;
     let encode = move || encode_image(&pixels, FrameFormat::Png, 100);
     let (encoded, _turn) = in_turn(turn, encode).await?;
-    let mut png = encoded.map_err(|cause| ApiError::internal(&cause))?;
-    png.shrink_to_fit();
-    held.shrink_to(png.len());
-    Ok(Bytes::from_owner(HeldPicture { png, held }))
+    let file = encoded.map_err(|cause| ApiError::internal(&cause))?;
+    Ok(keep_until_sent(file, held))
+}
+
+/// A file whose bytes stay in the budget until nobody sends it any more.
+pub(super) fn keep_until_sent(mut file: Vec<u8>, mut held: Held) -> Bytes {
+    file.shrink_to_fit();
+    held.shrink_to(file.len());
+    Bytes::from_owner(HeldPicture { file, held })
+}
+
+/// The refusal of a picture that the budget has no place for.
+pub(super) fn too_many() -> ApiError {
+    let message = "many pictures are on their way already: try again soon";
+    ApiError::unavailable(message, RETRY_SECONDS)
 }
 
 /// The result of a room as a small JPEG. A room that is not in memory does not come back for it: it
@@ -235,7 +264,10 @@ fn thumbnail_size(size: CanvasSize) -> CanvasSize {
 }
 
 /// Waits for the turn of a codec.
-async fn codec_turn(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
+///
+/// # Errors
+/// 503 when many wait.
+pub(super) async fn codec_turn(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
     let turn = state.codec_jobs().acquire_owned();
     match timeout(state.options().limits.codec_wait, turn).await {
         Ok(turn) => turn.map_err(|cause| ApiError::internal(&cause)),
@@ -248,7 +280,10 @@ async fn codec_turn(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> 
 
 /// Runs a codec. The turn goes with the work, so that a client that goes away meanwhile does not
 /// let the next one begin beside it.
-async fn in_turn<T: Send + 'static>(
+///
+/// # Errors
+/// 500 where it breaks.
+pub(super) async fn in_turn<T: Send + 'static>(
     turn: OwnedSemaphorePermit,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<(T, OwnedSemaphorePermit), ApiError> {

@@ -16,6 +16,8 @@ mod connections;
 mod deleted_rooms;
 mod descriptors;
 mod error;
+mod export_wish;
+mod exports;
 mod identity;
 mod images;
 mod invite_calls;

@@ -1,4 +1,4 @@
-//! Layers of rooms as PNG: one encoding for all who ask while it waits for its turn, and a limit
+//! Pictures of rooms as files: one encoding for all who ask while it waits for its turn, and a limit
 //! for the bytes that are on their way to clients that read slowly.
 
 use std::collections::HashMap;
@@ -10,11 +10,21 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 
 use super::budget::{ByteBudget, Held};
 use super::error::ApiError;
+use super::export_wish::ExportWish;
 use crate::engine::RoomKey;
 use crate::protocol::PictureLayer;
 
-/// A layer of a room.
-pub type Key = (RoomKey, PictureLayer);
+/// A file that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Asked {
+    /// A layer as PNG, and nothing but its pixels.
+    Layer(PictureLayer),
+    /// A file to take away.
+    Export(ExportWish),
+}
+
+/// A file of a room.
+pub type Key = (RoomKey, Asked);
 /// The making of a picture.
 pub type Job = BoxFuture<'static, Result<Bytes, ApiError>>;
 
@@ -64,7 +74,7 @@ impl Pictures {
 /// An encoded picture and its place in the budget, until nobody sends it any more.
 pub struct HeldPicture {
     /// The file.
-    pub png: Vec<u8>,
+    pub file: Vec<u8>,
     /// Its place in the budget.
     #[expect(dead_code, reason = "it is there to be dropped")]
     pub held: Held,
@@ -72,6 +82,6 @@ pub struct HeldPicture {
 
 impl AsRef<[u8]> for HeldPicture {
     fn as_ref(&self) -> &[u8] {
-        &self.png
+        &self.file
     }
 }

@@ -1,7 +1,7 @@
 //! The HTTP calls of `docs/protocol.md`.
 
 use axum::body::Body;
-use axum::extract::rejection::JsonRejection;
+use axum::extract::rejection::{JsonRejection, QueryRejection};
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
@@ -20,7 +20,8 @@ use super::authorise::authorised;
 use super::error::{ApiError, HttpOnlyCode};
 use super::serving::Client;
 use super::state::AppState;
-use super::{assets, connection, images, invite_calls, loras, metrics, room_calls};
+use super::{assets, connection, exports, images, invite_calls, loras, metrics, room_calls};
+use crate::picture_file::LayerName;
 use crate::protocol::{ModelInfo, PictureLayer, Role, SUBPROTOCOL};
 
 /// Bytes of the body of `POST /v1/rooms`.
@@ -81,6 +82,7 @@ pub fn router(state: AppState) -> Router {
             delete(invite_calls::revoke),
         )
         .route("/rooms/{room}/image", get(picture))
+        .route("/rooms/{room}/export", get(exports::export))
         .route("/rooms/{room}/images", post(upload))
         .route("/rooms/{room}/ws", get(upgrade))
         // Before the layers: a preflight asks with a method that no call has.
@@ -249,7 +251,7 @@ async fn picture(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,
-    choice: Result<Query<LayerChoice>, axum::extract::rejection::QueryRejection>,
+    choice: Result<Query<LayerChoice>, QueryRejection>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Query(choice) = choice.map_err(|_| {
@@ -268,6 +270,12 @@ async fn picture(
     Ok((headers, png).into_response())
 }
 
+/// Which picture of an OpenRaster file is meant.
+#[derive(Debug, Deserialize)]
+struct UploadChoice {
+    layer: Option<LayerName>,
+}
+
 /// Answer to `POST /v1/rooms/{room}/images`.
 #[derive(Debug, Serialize)]
 struct ImageKept {
@@ -280,12 +288,16 @@ async fn upload(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,
+    choice: Result<Query<UploadChoice>, QueryRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, ApiError> {
     let handle = authorised(&state, &client, &room, &headers, Role::Editor)?;
+    let Query(choice) = choice.map_err(|_| {
+        ApiError::invalid_value("layer is `result`, `sketch` or `photo`: name one, or leave it out")
+    })?;
     let (bytes, held) = images::read_body(&state, handle.key(), body).await?;
-    let kept = images::keep_image(&state, &handle, bytes).await?;
+    let kept = images::keep_image(&state, &handle, bytes, choice.layer).await?;
     drop(held);
     let kept = ImageKept {
         image: kept.id,

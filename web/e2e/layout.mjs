@@ -78,6 +78,14 @@ export const layoutScenarios = Object.fromEntries(
       await page.screenshot({ path: `${shots}/layout-${device}-new.png` });
       assert.deepEqual(await violations(page), [], "axe, new canvas");
       await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+      await page.getByRole("button", { name: "Export", exact: true }).click();
+      const exporting = page.getByRole("dialog", { name: "Export" });
+      await exporting.waitFor();
+      await page.screenshot({ path: `${shots}/layout-${device}-export.png` });
+      const tight = (await page.evaluate(misplaced, least)).filter((problem) => !problem.includes(" lies over "));
+      assert.deepEqual(tight, [], "export");
+      assert.deepEqual(await violations(page), [], "axe, export");
+      await exporting.getByRole("button", { name: "Close" }).click();
       await page.emulateMedia({ colorScheme: "light" });
       await page.waitForTimeout(300);
       assert.deepEqual(await violations(page), [], "axe, light");

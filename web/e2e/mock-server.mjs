@@ -336,6 +336,20 @@ function nowInSeconds() {
   return Math.floor(Date.now() / 1000);
 }
 
+/** A PNG with what it was made with: the only kind of file that the stand-in makes. */
+function exportPng(room, query, response) {
+  if (query.get("format") !== "png") {
+    response.writeHead(400, { "content-type": "application/json" });
+    return response.end(JSON.stringify({ error: { code: "invalid_value", message: "The stand-in exports PNG alone." } }));
+  }
+  const { prompt, steps, guidance_scale, seed } = room.settings;
+  const parameters = `${prompt}\nSteps: ${steps}, Sampler: LCM, CFG scale: ${guidance_scale}, Seed: ${seed}`;
+  const pixels = room[query.get("layer") === "sketch" ? "sketch" : "result"];
+  const texts = query.get("settings") === "false" ? {} : { parameters };
+  response.setHeader("content-type", "image/png");
+  return response.end(encodePng(pixels, room.width, [0, 0, room.width, room.height], texts));
+}
+
 /** Another room with the same picture. */
 function copyOf(room) {
   const copy = new MockRoom(`${room.name}-copy`, room.width, room.height, room.delay);
@@ -358,6 +372,8 @@ export async function startMock({ port = 0, width = 512, height = 512, delay = 1
     if (calls.answer(request, response, url.pathname)) return undefined;
     const image = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/image$/);
     const images = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/images$/);
+    const exported = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/export$/);
+    if (exported) return exportPng(room(decodeURIComponent(exported[1])), url.searchParams, response);
     if (image) {
       const found = room(decodeURIComponent(image[1]));
       const layer = url.searchParams.get("layer");

@@ -23,8 +23,8 @@ function chunk(type, data) {
   return Buffer.concat([length, body, check]);
 }
 
-/** The PNG of a rectangle of an RGB8 picture. */
-export function encodePng(pixels, stride, [left, top, width, height]) {
+/** The PNG of a rectangle of an RGB8 picture, with texts by their keywords. */
+export function encodePng(pixels, stride, [left, top, width, height], texts = {}) {
   const rows = Buffer.alloc((width * 3 + 1) * height);
   for (let y = 0; y < height; y += 1) {
     const from = ((top + y) * stride + left) * 3;
@@ -37,6 +37,7 @@ export function encodePng(pixels, stride, [left, top, width, height]) {
   return Buffer.concat([
     Buffer.from([137, 80, 78, 71, 13, 10, 26, 10]),
     chunk("IHDR", head),
+    ...Object.entries(texts).map(([keyword, text]) => chunk("tEXt", Buffer.from(`${keyword}\0${text}`, "latin1"))),
     chunk("IDAT", deflateSync(rows, { level: 3 })),
     chunk("IEND", Buffer.alloc(0)),
   ]);

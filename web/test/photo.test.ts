@@ -51,12 +51,27 @@ test("what becomes of a picture is asked where there is a choice", async () => {
   vi.stubGlobal("fetch", fetch);
   const [asks, asksNot] = [studio(true, true), studio(true, false)];
   const file = photo();
-  receiveImage(asks, file);
-  expect(asks.offered).toBe(file);
+  await receiveImage(asks, file);
+  expect(asks.offered).toEqual({ file, isLayered: false, parameters: undefined });
   expect(fetch).not.toHaveBeenCalled();
-  receiveImage(asksNot, file);
+  await receiveImage(asksNot, file);
   expect(asksNot.offered).toBeUndefined();
-  await vi.waitFor(() => expect(sent).toEqual([{ type: "place", image: "id", mode: "plain" }]));
+  expect(sent).toEqual([{ type: "place", image: "id", mode: "plain" }]);
+});
+
+test("a file with layers goes up as it is, and the layer is named", async () => {
+  const fetch = answers(201, kept);
+  vi.stubGlobal("fetch", fetch);
+  vi.stubGlobal("createImageBitmap", async () => Promise.reject(new Error("InvalidStateError")));
+  const file = new File(["PK\x03\x04…"], "sea.ora", { type: "application/zip" });
+  const asks = studio(true, false);
+  await receiveImage(asks, file);
+  expect(asks.offered).toEqual({ file, isLayered: true, parameters: undefined });
+  await placeImage(asks, file, plain, "sketch");
+  await placeImage(asks, file, plain);
+  expect(fetch.mock.calls.map(([path]) => path)).toEqual(["v1/rooms/a%20room/images?layer=sketch", "v1/rooms/a%20room/images"]);
+  expect(fetch.mock.calls[0]?.[1].body).toBe(file);
+  expect(troubles).toEqual([]);
 });
 
 test("what the server refuses is told in one sentence, and nothing is placed", async () => {
@@ -80,9 +95,9 @@ test("a server that cannot be reached is told as such", async () => {
 test("files that are no pictures, and people who only watch, send nothing", async () => {
   const fetch = answers(201, kept);
   vi.stubGlobal("fetch", fetch);
-  receiveImage(studio(), photo("application/pdf"));
+  await receiveImage(studio(), photo("application/pdf"));
   expect(troubles).toEqual(["That is not a picture: choose a PNG, JPEG or WebP."]);
-  receiveImage(studio(false), photo());
+  await receiveImage(studio(false), photo());
   expect(said).toEqual(["You are watching this room; ask for an editor's link to paint."]);
   expect(fetch).not.toHaveBeenCalled();
 });

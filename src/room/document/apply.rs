@@ -283,6 +283,7 @@ impl Document {
     }
 
     fn flatten(&mut self, seq: u64, author: Uuid) -> Changed {
+        self.grounds.apply(seq, self.result_ground());
         self.push(seq, author, EntryKind::Apply);
         self.epoch += 1;
         Changed {
@@ -293,6 +294,7 @@ impl Document {
 
     fn place(&mut self, seq: u64, author: Uuid, image: Pixels, photo: Option<String>) -> Changed {
         self.push(seq, author, EntryKind::Place);
+        self.grounds.place(seq);
         self.photos.extend(photo.map(|prompt| (seq, prompt)));
         let changed = self.canvas.place(seq, image);
         Changed {
@@ -383,6 +385,7 @@ impl Document {
             self.prompts.forget(entry);
             self.entries_hash.forget(entry);
         }
+        self.grounds.fold();
         // The base itself may be one more than can be undone.
         while self.photos.len() > MAX_UNDO_ENTRIES + 1 {
             self.photos.pop_first();

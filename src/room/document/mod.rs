@@ -5,6 +5,8 @@
 
 mod apply;
 mod changed;
+mod export;
+mod ground;
 mod history;
 mod picture_key;
 mod prompts;

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    history::History, picture_key::EntriesHash, prompts::StrokePrompts, settings_log::SettingsLog,
-    state::Document, strokes::Strokes, unrendered::Unrendered,
+    ground::Grounds, history::History, picture_key::EntriesHash, prompts::StrokePrompts,
+    settings_log::SettingsLog, state::Document, strokes::Strokes, unrendered::Unrendered,
 };
 use crate::{
     canvas::{Canvas, CanvasState, CanvasStateError, Pixels},
@@ -33,6 +33,9 @@ pub(in crate::room) struct Facts {
     strokes: Strokes,
     prompts: StrokePrompts,
     photos: BTreeMap<u64, String>,
+    /// Empty in snapshots from before it was kept.
+    #[serde(default)]
+    grounds: Grounds,
     seq: u64,
     epoch: u64,
     unrendered: Unrendered,
@@ -76,6 +79,7 @@ impl Document {
                 strokes: self.strokes.clone(),
                 prompts: self.prompts.clone(),
                 photos: self.photos.clone(),
+                grounds: self.grounds.clone(),
                 seq: self.seq,
                 epoch: self.epoch,
                 unrendered: self.unrendered.clone(),
@@ -103,6 +107,7 @@ impl Document {
             strokes: facts.strokes,
             prompts: facts.prompts,
             photos: facts.photos,
+            grounds: facts.grounds,
             seq: facts.seq,
             epoch: facts.epoch,
             unrendered: facts.unrendered,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
+    ground::Grounds,
     history::History,
     picture_key::{EntriesHash, PictureKey},
     prompts::{StrokePrompts, WindowPrompts},
@@ -28,6 +29,7 @@ pub(in crate::room) struct Document {
     pub(super) prompts: StrokePrompts,
     /// The source prompts of the photos that were placed to be inverted, by the op that did.
     pub(super) photos: BTreeMap<u64, String>,
+    pub(super) grounds: Grounds,
     pub(super) seq: u64,
     /// How many applies are in the picture: each moves on to new noise.
     pub(super) epoch: u64,
@@ -49,6 +51,7 @@ impl Document {
             strokes: Strokes::default(),
             prompts: StrokePrompts::default(),
             photos: BTreeMap::new(),
+            grounds: Grounds::default(),
             seq: 0,
             epoch: 0,
             unrendered: Unrendered::default(),

@@ -8,7 +8,9 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     canvas::{Mask, Pixels, Window, WindowRules, windows_for},
+    picture_file::{LayerName, Origin},
     protocol::*,
+    room::export::ExportLayers,
 };
 
 const SIZE: CanvasSize = CanvasSize {
@@ -181,6 +183,10 @@ impl Studio {
     }
 
     fn render(&mut self, rect: &Rect, value: u8) {
+        self.render_until(rect, value, None);
+    }
+
+    fn render_until(&mut self, rect: &Rect, value: u8, settles: Option<u64>) {
         let rules = WindowRules {
             zoom: 1,
             grid: 32,
@@ -193,7 +199,7 @@ impl Studio {
             let Rect { width, height, .. } = window.rect;
             let pixels = Arc::new(Pixels::new(width, height, [value; 3]));
             let mask = self.document.canvas().repaint_mask(&window.rect);
-            self.document.paste(&window, &pixels, &mask, None);
+            self.document.paste(&window, &pixels, &mask, settles);
             self.events.push(Event::Result(window, pixels, mask));
         }
     }
@@ -229,6 +235,7 @@ fn assert_same(found: &Document, expected: &Document) {
     assert_eq!(found.strokes, expected.strokes);
     assert_eq!(found.prompts, expected.prompts);
     assert_eq!(found.photo(), expected.photo());
+    assert_eq!(found.grounds, expected.grounds);
     assert_eq!(found.noise_seed(), expected.noise_seed());
     assert_eq!(found.seq, expected.seq);
 }
@@ -317,4 +324,135 @@ fn a_mask_covers_exactly_its_rectangle_and_can_be_undone() {
     studio.act(me, &Action::Undo);
     let mask = studio.document.canvas().repaint_mask(&everywhere);
     assert!(mask.data().iter().all(|value| *value == 0));
+}
+
+/// What the export of the result says, and which layers there are.
+fn exported(studio: &Studio) -> (Origin, Vec<LayerName>) {
+    let export = studio.document.export(ExportLayers::All);
+    let names = export.layers.iter().map(|(name, _)| *name);
+    (export.origin, names.collect())
+}
+
+fn stroke(y: f32) -> Action {
+    Action::Stroke {
+        tool: 0,
+        from: (20.0, y),
+        to: (100.0, y),
+        is_new: true,
+        done: false,
+    }
+}
+
+#[test]
+fn a_final_render_is_a_models_work_however_it_looks() {
+    let mut studio = Studio::new();
+    let me = Uuid::from_u128(1);
+    studio.act(me, &Action::Mask(Rect::new(20, 10, 40, 30)));
+    let everywhere = studio.document.canvas().bounds();
+    studio.render_until(&everywhere, 255, None);
+    assert_eq!(
+        exported(&studio).0,
+        Origin::NotGenerated,
+        "it is white paper"
+    );
+    let seq = studio.document.seq();
+    studio.render_until(&everywhere, 255, Some(seq));
+    assert_eq!(exported(&studio).0, Origin::Generated);
+    studio.act(me, &Action::Undo);
+    assert_eq!(exported(&studio).0, Origin::NotGenerated);
+}
+
+#[test]
+fn an_export_says_whether_a_model_had_a_part_in_it() {
+    let mut studio = Studio::new();
+    let me = Uuid::from_u128(1);
+    let everywhere = studio.document.canvas().bounds();
+    let without_photo = [LayerName::Result, LayerName::Sketch];
+    let with_photo = [LayerName::Result, LayerName::Sketch, LayerName::Photo];
+    assert_eq!(
+        exported(&studio),
+        (Origin::NotGenerated, without_photo.to_vec())
+    );
+    studio.act(me, &stroke(20.0));
+    let goes_on = |y: f32| Action::Stroke {
+        tool: 0,
+        from: (100.0, y),
+        to: (22.0, y + 5.0),
+        is_new: false,
+        done: false,
+    };
+    for y in 0..20 {
+        studio.act(me, &goes_on(y as f32));
+    }
+    // The strokes are ink, and wait for the model.
+    assert_eq!(exported(&studio).0, Origin::NotGenerated);
+    studio.act(me, &Action::Render(everywhere, 90));
+    assert_eq!(
+        exported(&studio),
+        (Origin::Generated, without_photo.to_vec())
+    );
+    let sketch = studio.document.export(ExportLayers::One(Layer::Sketch));
+    assert_eq!(sketch.origin, Origin::NotGenerated);
+    studio.act(me, &Action::Apply);
+    assert_eq!(
+        exported(&studio).0,
+        Origin::Generated,
+        "it is in the base now"
+    );
+    let sketch = studio.document.export(ExportLayers::One(Layer::Sketch));
+    assert_eq!(sketch.origin, Origin::Generated);
+
+    studio.act(me, &Action::Place(3, false));
+    assert_eq!(
+        exported(&studio),
+        (Origin::NotGenerated, with_photo.to_vec())
+    );
+    let photo = studio.document.export(ExportLayers::All).layers.pop();
+    assert_eq!(photo.map(|(_, pixels)| pixels), image("image 3"));
+    studio.act(me, &stroke(40.0));
+    studio.act(me, &Action::Render(everywhere, 200));
+    assert_eq!(
+        exported(&studio),
+        (Origin::EditedPhoto, with_photo.to_vec())
+    );
+    studio.act(me, &Action::Apply);
+    // The photo as it was is no layer any more.
+    assert_eq!(
+        exported(&studio),
+        (Origin::EditedPhoto, without_photo.to_vec())
+    );
+    let snapshot = studio.document.snapshot();
+    let back = Document::from_snapshot(snapshot).unwrap();
+    assert_eq!(back.export(ExportLayers::All).origin, Origin::EditedPhoto);
+    studio.act(me, &Action::Undo);
+    studio.act(me, &Action::Undo);
+    assert_eq!(
+        exported(&studio),
+        (Origin::NotGenerated, with_photo.to_vec())
+    );
+}
+
+#[test]
+fn a_snapshot_from_before_grounds_were_kept_says_what_it_can() {
+    let mut studio = Studio::new();
+    let me = Uuid::from_u128(1);
+    studio.act(me, &Action::Place(3, true));
+    let old = |document: &Document| {
+        let mut snapshot = document.snapshot();
+        let mut facts = serde_json::to_value(&snapshot.facts).unwrap();
+        facts.as_object_mut().unwrap().remove("grounds").unwrap();
+        snapshot.facts = serde_json::from_value(facts).unwrap();
+        Document::from_snapshot(snapshot).unwrap()
+    };
+    let placed = old(&studio.document).export(ExportLayers::All);
+    assert_eq!(
+        (placed.origin, placed.layers.len()),
+        (Origin::NotGenerated, 3)
+    );
+    studio.act(me, &Action::Apply);
+    let applied = old(&studio.document).export(ExportLayers::All);
+    assert_eq!(
+        (applied.origin, applied.layers.len()),
+        (Origin::Generated, 2)
+    );
 }

@@ -46,6 +46,11 @@ impl Unrendered {
         self.0.is_empty()
     }
 
+    /// True when every cell that shares a pixel with a rectangle has to be rendered.
+    pub(super) fn covers(&self, rect: &Rect) -> bool {
+        cells_touching(rect).all(|cell| self.0.contains_key(&cell))
+    }
+
     /// The cells, in canvas pixels.
     pub(super) fn rects(&self) -> impl Iterator<Item = Rect> + '_ {
         let cells = self.0.keys();
@@ -90,6 +95,8 @@ mod tests {
         let mut unrendered = Unrendered::default();
         unrendered.insert(&Rect::new(10, 2, 20, 10), 3);
         assert_eq!(unrendered.rects().count(), 2);
+        assert!(unrendered.covers(&Rect::new(15, 0, 17, 16)));
+        assert!(!unrendered.covers(&Rect::new(15, 0, 18, 16)));
         unrendered.settle(&Rect::new(0, 0, 64, 64), 2);
         assert_eq!(unrendered.rects().count(), 2, "it is older");
         unrendered.insert(&Rect::new(20, 10, 1, 1), 5);

@@ -1,4 +1,6 @@
 import type { CanvasSize } from "../protocol";
+import type { Parameters } from "./parameters";
+import { isArchive, parametersIn } from "./picture-notes";
 import { authorization, reasonOf, tokenOfPage } from "./pictures";
 import { callPath } from "../wire/identity";
 import type { Studio } from "./studio.svelte";
@@ -14,28 +16,42 @@ const SAME_SHAPE = 1.02;
 
 /** What becomes of a picture: the base to paint over, or a photo whose brushed parts are edited. */
 export type Placing = { as: "picture" } | { as: "photo"; shows: string };
+/** Which picture of an OpenRaster file is meant, where it is not the whole. */
+export type FileLayer = "sketch" | "photo";
 
-/** Takes a picture in: asks what is to become of it, where there is a choice. */
-export function receiveImage(studio: Studio, file: Blob): void {
-  // Some systems know no type for a file: whether it is a picture shows when it is read.
-  if (file.type !== "" && !file.type.startsWith("image/")) {
-    studio.notices.trouble("That is not a picture: choose a PNG, JPEG or WebP.");
-  } else if (!studio.room.mayPaint) {
-    studio.notices.say("You are watching this room; ask for an editor's link to paint.");
-  } else if (studio.room.invertsPhotos) {
-    studio.offered = file;
-  } else {
-    void placeImage(studio, file, { as: "picture" });
-  }
+/** A picture that came, and what its file has besides. */
+export interface OfferedPicture {
+  file: Blob;
+  /** It is an OpenRaster file, which may have layers. */
+  isLayered: boolean;
+  /** What it was made with, where the file says so. */
+  parameters: Parameters | undefined;
 }
 
-/** Uploads a picture and makes it the base of the canvas. */
-export async function placeImage(studio: Studio, file: Blob, placing: Placing): Promise<void> {
+/** Takes a picture in: asks what is to become of it, where there is a choice. */
+export async function receiveImage(studio: Studio, file: Blob): Promise<void> {
+  // Some systems know no type for a file: whether it is a picture shows when it is read.
+  if (file.type !== "" && !file.type.startsWith("image/") && !isNamedOra(file)) {
+    studio.notices.trouble("That is not a picture: choose a PNG, JPEG or WebP.");
+    return;
+  }
+  if (!studio.room.mayPaint) {
+    studio.notices.say("You are watching this room; ask for an editor's link to paint.");
+    return;
+  }
+  const isLayered = await isArchive(file).catch(() => false);
+  const parameters = await parametersIn(file);
+  if (studio.room.invertsPhotos || isLayered || parameters) studio.offered = { file, isLayered, parameters };
+  else await placeImage(studio, file, { as: "picture" });
+}
+
+/** Uploads a picture, or a layer of a file, and makes it the base of the canvas. */
+export async function placeImage(studio: Studio, file: Blob, placing: Placing, layer?: FileLayer): Promise<void> {
   const { notices } = studio;
   const busy = notices.say("Placing the picture…");
   try {
     const body = await readyToSend(file);
-    const image = await upload(studio.room.name, body);
+    const image = await upload(studio.room.name, body, layer);
     studio.room.send(
       placing.as === "photo"
         ? { type: "place", image: image.image, mode: "invert", prompt: placing.shows.trim() || undefined }
@@ -80,10 +96,15 @@ export function cutOff(image: CanvasSize, canvas: CanvasSize): string | undefine
   return undefined;
 }
 
-async function upload(room: string, body: Blob): Promise<{ image: string } & CanvasSize> {
+/** Some systems take an OpenRaster file for the archive that it is. */
+function isNamedOra(file: Blob): boolean {
+  return file instanceof File && file.name.toLowerCase().endsWith(".ora");
+}
+
+async function upload(room: string, body: Blob, layer: FileLayer | undefined): Promise<{ image: string } & CanvasSize> {
   let answer: Response;
   try {
-    answer = await fetch(callPath(room, "images"), {
+    answer = await fetch(callPath(room, layer ? `images?layer=${layer}` : "images"), {
       method: "POST",
       headers: { "content-type": body.type || "application/octet-stream", ...authorization(tokenOfPage()) },
       body,
@@ -97,6 +118,7 @@ async function upload(room: string, body: Blob): Promise<{ image: string } & Can
 
 /** The file as it is where the server takes it, and otherwise a smaller or a plainer one. */
 async function readyToSend(file: Blob): Promise<Blob> {
+  if (await isArchive(file).catch(() => false)) return file;
   const accepted = ACCEPTED.includes(file.type);
   const bitmap = await createImageBitmap(file).catch(() => undefined);
   if (!bitmap) {

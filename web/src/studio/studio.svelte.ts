@@ -21,6 +21,7 @@ import {
 import { newMemberName, newRoomName, placeFromAddress, socketAddress } from "../wire/identity";
 import { changeKnown, withOpened } from "./known-rooms";
 import { Notices } from "./notices.svelte";
+import type { OfferedPicture } from "./photo";
 import { Room } from "./room.svelte";
 import type { Action } from "./shortcuts";
 import { recall, remember } from "./storage";
@@ -49,12 +50,14 @@ export class Studio {
   helpOpen = $state(false);
   /** The dialog for a new canvas is open. */
   newOpen = $state(false);
+  /** The dialog for a file to take away is open. */
+  exportOpen = $state(false);
   /** The prompt was written or sent, and nothing has been painted since: it may have nothing to work on. */
   wordsGiven = $state(false);
   /** The last thing that was done is Enter in the prompt. */
   wordsSent = false;
   /** A picture that was dropped, pasted or chosen, and of which it is not yet said what becomes of it. */
-  offered = $state.raw<Blob | undefined>(undefined);
+  offered = $state.raw<OfferedPicture | undefined>(undefined);
   /** Where the pointer is over the stage. */
   hover = $state.raw<Point | undefined>(undefined);
   /** The keyboard's crosshair, in canvas pixels. */

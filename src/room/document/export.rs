@@ -1,0 +1,71 @@
+//! The document's pictures as they leave the room, and where they come from.
+
+use super::{ground::Ground, history::EntryKind, state::Document};
+use crate::{
+    picture_file::{LayerName, Origin},
+    protocol::Layer,
+    room::export::{ExportLayers, RoomExport},
+};
+
+impl Document {
+    /// What the base is made of. Snapshots from before this was kept say less: there an applied
+    /// result counts as the model's, and another base as a picture that was brought along.
+    fn ground(&self) -> Ground {
+        let Some(base) = self.canvas.base_id() else {
+            return Ground::default();
+        };
+        self.grounds.of(base).unwrap_or_else(|| {
+            let is_applied = self.history.kind(base) == Some(EntryKind::Apply);
+            Ground {
+                has_photo: !is_applied,
+                has_model: is_applied,
+            }
+        })
+    }
+
+    /// What the result is made of.
+    pub(super) fn result_ground(&self) -> Ground {
+        let ground = self.ground();
+        Ground {
+            has_model: ground.has_model || self.shows_model(),
+            ..ground
+        }
+    }
+
+    /// True where a model had a part in the result since the base was laid: a final render is shown
+    /// somewhere under the mask, or a preview, which is told from strokes that wait by its pixels.
+    fn shows_model(&self) -> bool {
+        let masked = self.canvas.masked_rects(&self.canvas.bounds());
+        let is_rendered = masked.iter().any(|rect| !self.unrendered.covers(rect));
+        is_rendered || self.canvas.is_beyond_ink()
+    }
+
+    /// Copies of pictures, and where the topmost comes from. The base is a layer of its own where it
+    /// is a picture as it was brought along.
+    pub(in crate::room) fn export(&self, layers: ExportLayers) -> RoomExport {
+        let base = self.ground();
+        let top = match layers {
+            ExportLayers::One(Layer::Sketch) => base,
+            ExportLayers::One(Layer::Result) | ExportLayers::All => self.result_ground(),
+        };
+        let canvas = &self.canvas;
+        let result = || (LayerName::Result, canvas.result().clone());
+        let sketch = || (LayerName::Sketch, canvas.sketch().clone());
+        let layers = match layers {
+            ExportLayers::One(Layer::Result) => vec![result()],
+            ExportLayers::One(Layer::Sketch) => vec![sketch()],
+            ExportLayers::All => {
+                let mut all = vec![result(), sketch()];
+                if base.has_photo && !base.has_model {
+                    all.push((LayerName::Photo, canvas.base().clone()));
+                }
+                all
+            }
+        };
+        RoomExport {
+            layers,
+            settings: self.settings.clone(),
+            origin: Origin::of(top.has_photo, top.has_model),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `GET /v1/rooms/{room}/export`: files to take away, with what they were made with in them.
+
+use axum::Extension;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures_util::FutureExt;
+
+use super::authorise::authorised;
+use super::error::ApiError;
+use super::export_wish::{ExportQuery, ExportWish, QUERY_SHAPE};
+use super::images::{CHANNELS, codec_turn, in_turn, keep_until_sent, too_many};
+use super::pictures::Asked;
+use super::serving::Client;
+use super::state::AppState;
+use crate::canvas::fit_to;
+use crate::picture_file::{
+    Notes, OpenRasterError, Parameters, encode_with_notes, write_open_raster,
+};
+use crate::protocol::{CanvasSize, Layer, Role, Settings};
+use crate::room::{ExportLayers, RoomExport, RoomHandle};
+
+/// A file of the room's picture. Whoever may see the picture may have it.
+pub(super) async fn export(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    Extension(client): Extension<Client>,
+    query: Result<Query<ExportQuery>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Query(query) = query.map_err(|_| ApiError::invalid_value(QUERY_SHAPE))?;
+    let handle = authorised(&state, &client, &room, &headers, Role::Viewer)?;
+    let wish = ExportWish::of(&query, handle.size()).map_err(ApiError::invalid_value)?;
+    let key = (handle.key(), Asked::Export(wish));
+    let name = file_name(&room, &wish);
+    let make = || encode(state.clone(), handle, wish).boxed();
+    let file = state.pictures().join(key, make).await?;
+    client.place.demand(state.options().limits.picture_rate);
+    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(wish.format.media_type()),
+        ),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (
+            header::CONTENT_DISPOSITION,
+            disposition.map_err(|cause| ApiError::internal(&cause))?,
+        ),
+    ];
+    Ok((headers, file).into_response())
+}
+
+/// Names of rooms have only characters that fit into a file's.
+fn file_name(room: &str, wish: &ExportWish) -> String {
+    let layer = match wish.layers {
+        ExportLayers::One(Layer::Sketch) => "-sketch",
+        ExportLayers::One(Layer::Result) | ExportLayers::All => "",
+    };
+    format!("{room}{layer}.{}", wish.format.ending())
+}
+
+async fn encode(state: AppState, room: RoomHandle, wish: ExportWish) -> Result<Bytes, ApiError> {
+    let model = state.model()?.id.clone();
+    // First the turn, then the copy: those that wait hold none.
+    let turn = codec_turn(&state).await?;
+    let pictures = state.pictures();
+    pictures.begins(&(room.key(), Asked::Export(wish)));
+    let size = room.size();
+    let mut held = pictures.hold(room.key());
+    let enlarged = match wish.scale {
+        1 => 0,
+        _ => bytes_of(wish.size(size)),
+    };
+    if !held.grow(bytes_of(size) * wish.layers.most() + enlarged) {
+        return Err(too_many());
+    }
+    let export = room.export(wish.layers).await?;
+    let work = move || write(export, &wish, size, model);
+    let (written, _turn) = in_turn(turn, work).await?;
+    let file = written.map_err(|cause| ApiError::internal(&cause))?;
+    Ok(keep_until_sent(file, held))
+}
+
+const fn bytes_of(size: CanvasSize) -> usize {
+    size.width as usize * size.height as usize * CHANNELS
+}
+
+/// Blocks for as long as the encoding takes.
+fn write(
+    export: RoomExport,
+    wish: &ExportWish,
+    size: CanvasSize,
+    model: String,
+) -> Result<Vec<u8>, OpenRasterError> {
+    let RoomExport {
+        layers,
+        settings,
+        origin,
+    } = export;
+    let notes = Notes {
+        origin,
+        parameters: wish
+            .with_settings
+            .then(|| parameters(settings, size, model)),
+    };
+    let (Some(format), Some((_, picture))) = (wish.encoding(), layers.first()) else {
+        return write_open_raster(&layers, &notes);
+    };
+    let enlarged = (wish.scale > 1).then(|| fit_to(picture, wish.size(size)));
+    let picture = enlarged.as_ref().unwrap_or(picture);
+    Ok(encode_with_notes(picture, format, wish.quality, &notes)?)
+}
+
+/// What a room's picture was made with.
+fn parameters(settings: Settings, size: CanvasSize, model: String) -> Parameters {
+    Parameters {
+        prompt: settings.prompt,
+        negative_prompt: settings.negative_prompt,
+        steps: settings.steps,
+        sampler: settings.sampler,
+        guidance_scale: settings.guidance_scale,
+        seed: settings.seed,
+        width: size.width,
+        height: size.height,
+        model,
+        strength: Some(settings.strength),
+    }
+}
