@@ -71,6 +71,7 @@ async fn serve(
         vae: settings.vae.clone(),
         tokenizer: settings.tokenizer.clone(),
         prediction: settings.prediction,
+        embedding: settings.embedding.clone(),
     };
     let mut start = tokio::task::spawn_blocking(move || {
         Engine::start(EngineOptions {
