@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{EmbeddingFlag, Failure, LoraFlag, find_model, spinner};
 use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model, Prediction, Supplied};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, extra_networks};
 use crate::sampler::sampler_by_name;
 
 /// Which model a command runs, and on what.
@@ -91,6 +91,15 @@ pub fn warn_of_guidance(guidance_scale: f64, model: &Model) {
             "impasto: {} looks as if it was distilled without guidance (Euler at trailing \
              timesteps): above --guidance-scale 1 its pictures may look burnt",
             model.name
+        );
+    }
+}
+
+/// Says on standard error that LoRAs in a prompt are not read.
+pub fn warn_of_extra_networks(prompt: &str) {
+    if let Some(first) = extra_networks(prompt).first() {
+        eprintln!(
+            "impasto: {first} in the prompt is passed over: add LoRAs with --lora FILE[:WEIGHT]"
         );
     }
 }

@@ -324,6 +324,8 @@ export class Studio {
     const { room } = this;
     room.settings.flush();
     if (!room.mayPaint) return;
+    const network = /<(?:lora|lyco|hypernet):[^>]*>/u.exec(room.settings.local.prompt)?.[0];
+    if (network) this.notices.say(`${network} is passed over: whoever runs the server chooses its LoRAs.`);
     if ((await room.mask.isEmpty()) !== true) {
       this.render();
     } else if (!room.blank) {
