@@ -29,6 +29,7 @@ mod origin;
 mod pace;
 mod pictures;
 mod rates;
+mod reader;
 mod room_calls;
 mod routes;
 mod serving;

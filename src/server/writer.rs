@@ -222,6 +222,7 @@ fn leaving(closed: CloseReason) -> Ending {
         CloseReason::ShuttingDown => (close::AWAY, "server stops"),
         CloseReason::RoomEnded => (close::TRY_AGAIN, "room ended"),
         CloseReason::Deleted => (close::POLICY, "room deleted"),
+        CloseReason::Removed => (close::POLICY, "removed by an owner"),
         CloseReason::RoomFailed => (close::INTERNAL, "room failed"),
         CloseReason::NotKept => (close::INTERNAL, "change not kept"),
     };
@@ -244,6 +245,7 @@ mod tests {
             CloseReason::ShuttingDown,
             CloseReason::RoomEnded,
             CloseReason::Deleted,
+            CloseReason::Removed,
             CloseReason::RoomFailed,
             CloseReason::NotKept,
         ] {
