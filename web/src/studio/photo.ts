@@ -21,7 +21,7 @@ export function receiveImage(studio: Studio, file: Blob): void {
   if (file.type !== "" && !file.type.startsWith("image/")) {
     studio.notices.trouble("That is not a picture: choose a PNG, JPEG or WebP.");
   } else if (!studio.room.mayPaint) {
-    studio.notices.say("You are watching this room; ask for an editor's link to paint.");
+    studio.notices.say(studio.room.whyNot);
   } else if (studio.room.invertsPhotos) {
     studio.offered = file;
   } else {
