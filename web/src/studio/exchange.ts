@@ -20,7 +20,7 @@ export async function exportPng(studio: Studio, layer: Layer): Promise<void> {
 
 /** Copies the link to the room. */
 export async function copyLink(studio: Studio): Promise<void> {
-  const address = await addressToShare(new URL(location.href), studio.room);
+  const address = await addressToShare(new URL(location.href), studio.room.name);
   if (address === undefined) {
     studio.notices.trouble("No link could be made to share: try again in a moment.");
     return;
