@@ -80,9 +80,13 @@ impl Refusals {
         Self(Arc::new(Mutex::new(window)))
     }
 
-    /// Counts one; true when it makes the abuse.
+    /// Counts one; true when it makes the abuse, which what a lock refuses never does.
     pub fn count(&self, code: ErrorCode) -> bool {
         counter!(REFUSALS, "code" => code_name(code)).increment(1);
+        // A hand that was painting when an owner locked the room breaks no rule.
+        if code == ErrorCode::RoomLocked {
+            return false;
+        }
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -134,13 +134,24 @@ export const peopleScenarios = {
     await ada.page.screenshot({ path: `${shots}/people-owner.png` });
     assert.deepEqual(await violations(ada.page), [], "axe, people unfolded");
 
-    // The lock, by the keys alone.
+    // The lock, by the keys alone, while a stroke is down.
+    const { width, height } = await bea.page.evaluate(() => window.impasto.canvas());
+    const hand = await bea.page.evaluate(([x, y]) => window.impasto.toPage({ x, y }), [width * 0.3, height * 0.3]);
+    await bea.page.mouse.move(hand.x, hand.y);
+    await bea.page.mouse.down();
+    await bea.page.mouse.move(hand.x + 40, hand.y, { steps: 8 });
     await ada.page.getByRole("switch", { name: /Lock the room/ }).focus();
     await ada.page.keyboard.press("Space");
     await bea.page.getByText("Ada locked the room").waitFor();
+    for (let turn = 0; turn < 30; turn += 1) {
+      await bea.page.mouse.move(hand.x + 40 + turn, hand.y + (turn % 2));
+      await bea.page.waitForTimeout(30);
+    }
+    await bea.page.mouse.up();
+    assert.equal((await state(bea.page)).connection, "open", "a hand that goes on is no abuse");
     await bea.page.getByText("Locked", { exact: true }).waitFor();
     assert.ok(await undo.isDisabled());
-    const { width, height } = await bea.page.evaluate(() => window.impasto.canvas());
+    await settle(bea.page, 120_000);
     const before = (await state(bea.page)).seq;
     await drag(bea.page, [[width * 0.3, height * 0.5], [width * 0.6, height * 0.5]]);
     await bea.page.getByText("The room is locked: only its owners").first().waitFor();

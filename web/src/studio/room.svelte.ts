@@ -258,6 +258,7 @@ export class Room {
         return;
       case "room":
         this.people.hearRoom(message);
+        if (!this.#mayChange) this.painter.stop();
         return;
       case "chat":
         this.chat.hear(message);
@@ -408,6 +409,7 @@ export class Room {
 
   #given(role: Role): void {
     this.role = role;
+    if (!this.#mayChange) this.painter.stop();
     this.#options.joined(role);
   }
 
