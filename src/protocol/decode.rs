@@ -2,10 +2,11 @@
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::{
     Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, MAX_TEXT_BYTES, PlaceMode, Presence,
-    RenderWish, SettingsPatch, StrokeChunk, StrokePoint, validate_client_message,
+    RenderWish, Role, SettingsPatch, StrokeChunk, StrokePoint, validate_client_message,
 };
 
 /// The fields of a [`Brush`] that make a chunk the first of a stroke.
@@ -90,6 +91,22 @@ fn message_from_fields(
             seq: field::<u64>(&fields, "seq")?,
         },
         "presence" => ClientMessage::Presence(from_fields::<Presence>(fields)?),
+        "chat" => ClientMessage::Chat {
+            text: field::<String>(&fields, "text")?,
+        },
+        "role" => ClientMessage::Role {
+            client: field::<Uuid>(&fields, "client")?,
+            role: field::<Role>(&fields, "role")?,
+        },
+        "remove" => ClientMessage::Remove {
+            client: field::<Uuid>(&fields, "client")?,
+        },
+        "admit" => ClientMessage::Admit {
+            client: field::<Uuid>(&fields, "client")?,
+        },
+        "lock" => ClientMessage::Lock {
+            locked: field::<bool>(&fields, "locked")?,
+        },
         "ping" => ClientMessage::Ping {
             t: field::<f64>(&fields, "t")?,
         },
@@ -147,6 +164,7 @@ fn refusal_from_serde(error: &serde_json::Error, before: &str) -> ErrorMessage {
     let number_expected = [
         "expected f32",
         "expected f64",
+        "expected i32",
         "expected u32",
         "expected u64",
     ]

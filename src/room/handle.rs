@@ -30,6 +30,8 @@ pub struct JoinRequest {
     pub hello: Hello,
     /// What the token allows.
     pub role: Role,
+    /// The token is that of whoever runs the server: an owner in any case.
+    pub is_operator: bool,
 }
 
 /// A room, as seen from outside; cheap to clone.
@@ -131,9 +133,13 @@ impl RoomHandle {
     ///
     /// # Errors
     /// [`RoomError::UnsupportedProtocol`], [`RoomError::Full`], [`RoomError::Closed`],
-    /// [`RoomError::Deleted`].
+    /// [`RoomError::Deleted`], [`RoomError::Removed`].
     pub async fn join(&self, request: JoinRequest) -> Result<Joined, RoomError> {
-        let JoinRequest { hello, role } = request;
+        let JoinRequest {
+            hello,
+            role,
+            is_operator,
+        } = request;
         if hello.protocol != PROTOCOL_VERSION {
             return Err(RoomError::UnsupportedProtocol(hello.protocol));
         }
@@ -141,6 +147,7 @@ impl RoomHandle {
             client: hello.client,
             name: hello.name,
             role,
+            is_operator,
             last_seq: hello.last_seq,
         };
         let (reply, answer) = oneshot::channel();

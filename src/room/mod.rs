@@ -22,9 +22,11 @@ mod members;
 mod message;
 mod op_log;
 mod options;
+mod people;
 mod registry;
 mod renderer;
 mod result_cache;
+mod rules_keeper;
 mod scheduler;
 mod store;
 #[cfg(test)]

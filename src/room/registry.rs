@@ -20,10 +20,11 @@ use super::{
     frames::FrameEncoder,
     handle::{HandleParts, JoinRequest, RoomHandle},
     keeping::Keeping,
-    members::Joined,
+    members::{HouseRules, Joined},
     message::{Message, refuse_all},
     options::{RegistryLimits, RoomOptions},
     renderer::Renderer,
+    rules_keeper::RulesKeeper,
     store::{
         Metadata, Opened, Recorder, RoomStore, StoreError, StoredRoom, open_room, sweep_blobs,
     },
@@ -67,7 +68,7 @@ pub(super) struct Shared {
     /// Those that run.
     pub(super) rooms: DashMap<String, RoomHandle>,
     /// Those that the journal has, by name.
-    pub(super) stored: DashMap<String, StoredRoom>,
+    pub(super) stored: Arc<DashMap<String, StoredRoom>>,
     pub(super) store: Option<RoomStore>,
     /// One permit for each look at the store that needs no room to run.
     pub(super) looks: Arc<Semaphore>,
@@ -128,7 +129,7 @@ impl RoomRegistry {
         Self {
             shared: Arc::new(Shared {
                 rooms: DashMap::new(),
-                stored,
+                stored: Arc::new(stored),
                 store,
                 looks: Arc::new(Semaphore::new(LOOKS_AT_ONCE)),
                 room_count: AtomicUsize::new(0),
@@ -379,6 +380,7 @@ impl Beginning {
                         size: self.options.size,
                         settings: self.options.settings.clone(),
                         title: None,
+                        rules: HouseRules::default(),
                     },
                 };
                 store.journal.ready().await;
@@ -399,9 +401,11 @@ impl Beginning {
     }
 
     async fn serve(self, shared: &Shared, kept: Option<(RoomStore, Uuid, Opened)>) {
+        let mut rules = RulesKeeper::default();
         let (recorder, last_op, opened) = match kept {
             Some((store, room, opened)) => {
                 let last_op = opened.document.seq();
+                rules = RulesKeeper::new(shared.stored.clone(), store.clone(), self.name.clone());
                 let recorder = Recorder::start(store, room, opened.next_record, last_op);
                 (Some(recorder), last_op, Some(opened))
             }
@@ -418,6 +422,7 @@ impl Beginning {
         let actor = RoomActor::new(ActorParts {
             core,
             keeping: Keeping::new(recorder, last_op),
+            rules,
             key: self.key,
             renderer: shared.renderer.clone(),
             encoder: shared.encoder.clone(),

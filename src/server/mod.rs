@@ -31,6 +31,7 @@ mod origin;
 mod pace;
 mod pictures;
 mod rates;
+mod reader;
 mod room_calls;
 mod routes;
 mod serving;

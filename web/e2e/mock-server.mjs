@@ -7,6 +7,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
 import { MockInversion } from "./mock-inversion.mjs";
+import { MockPeople } from "./mock-people.mjs";
 import { MockRooms } from "./mock-rooms.mjs";
 import { encodePng } from "./png.mjs";
 
@@ -36,25 +37,32 @@ class MockRoom {
     this.result = new Uint8Array(width * height * 3).fill(255);
     this.mask = new Uint8Array(width * height);
     this.renderTimer = undefined;
+    this.people = new MockPeople(this);
   }
 
   join(socket, hello) {
-    const known = this.members.has(hello.client);
-    const role = hello.token?.startsWith("viewer-") ? "viewer" : "owner";
+    if (this.members.delete(hello.client)) this.broadcast({ type: "member", event: "left", client: hello.client });
+    if (this.people.isRemoved(hello.client)) {
+      socket.send(JSON.stringify({ type: "error", code: "removed", message: "An owner of this room removed you." }));
+      return socket.close(1008, "removed by an owner");
+    }
+    const role = this.people.roleOf(hello.client, hello.token);
     this.members.set(hello.client, { socket, name: hello.name ?? "Guest", role });
     socket.send(JSON.stringify({
       type: "welcome", protocol: 1, room: this.name, client: hello.client, role, seq: this.seq,
       canvas: { width: this.width, height: this.height }, settings: this.settings,
       model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, guidance_free: false, samplers: ["lcm", "ddim"],
         defaults: { sampler: "lcm", steps: 2, guidance_scale: 1, strength: 0.8, variation: 0.5, finish: "oil", finish_strength: 0.6, photo: { guidance_scale: 3, strength: 0.7, finish: "none" } } },
-      members: [...this.members].map(([client, { name, role: has }]) => ({ client, name, role: has })),
+      members: [...this.members].map(([client, member]) => this.people.info(client, member)),
+      ...this.people.welcome(),
       ...(this.photo ? { photo: this.photo.info() } : {}),
     }));
     if (hello.last_seq !== undefined) {
       for (const op of this.ops.filter(({ seq }) => seq > hello.last_seq)) socket.send(JSON.stringify({ type: "op", ...op }));
     }
     for (const layer of ["sketch", "result"]) socket.send(this.frame(layer, [0, 0, this.width, this.height], this.seq, 0));
-    if (!known) this.broadcast({ type: "member", event: "joined", client: hello.client, name: hello.name ?? "Guest", role });
+    this.broadcast({ type: "member", event: "joined", ...this.people.info(hello.client, this.members.get(hello.client)) });
+    return undefined;
   }
 
   leave(client, socket) {
@@ -64,6 +72,8 @@ class MockRoom {
   }
 
   take(client, message, socket) {
+    if (this.members.get(client)?.socket !== socket) return undefined;
+    if (this.people.refuses(client, message, socket) || this.people.take(client, message, socket)) return undefined;
     switch (message.type) {
       case "stroke": return this.stroke(client, message, socket);
       case "settings": {
@@ -265,7 +275,7 @@ class MockRoom {
     const rev = this.seq;
     const rect = this.maskBounds();
     if (!rect) return;
-    const news = { type: "render", rev, rect, steps: this.settings.steps };
+    const news = { type: "render", rev, rect, steps: this.settings.steps, client: this.ops.at(-1)?.client };
     this.broadcast({ ...news, state: "started" });
     this.running = news;
     this.renderTimer = setTimeout(() => {

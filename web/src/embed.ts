@@ -1,5 +1,5 @@
 import type { Brush, StrokePoint } from "./paint/brush";
-import type { Layer, Rect, RenderState, Settings, SettingsPatch, Tool } from "./protocol";
+import type { Layer, Rect, RenderState, Role, Settings, SettingsPatch, Tool } from "./protocol";
 import type { ViewMode } from "./stage/renderer";
 import type { Point } from "./stage/view";
 import type { Studio } from "./studio/studio.svelte";
@@ -29,7 +29,16 @@ export interface ImpastoState {
   tool: Tool | "eyedropper" | "hand";
   brush: Brush;
   view: { mode: ViewMode; scale: number; x: number; y: number };
-  members: { client: string; name: string }[];
+  /** What this member may do, and whether only owners may change anything. */
+  role: Role;
+  locked: boolean;
+  /** Who is here; `pointer` is where a member's pointer is, in canvas pixels, while it moves now and then. */
+  members: { client: string; name: string; role: Role; hue: number; pointer: Point | undefined }[];
+  /** Who is followed. */
+  following: string | undefined;
+  /** What was said last, and how much of it came while the chat was folded. */
+  chat: { name: string; text: string }[];
+  unread: number;
   /** Earlier pictures that can be gone back to, newest first: `seq` of the last op in each. */
   thumbnails: number[];
 }
@@ -90,7 +99,12 @@ export function embeddingApi(studio: Studio): ImpastoApi {
     tool: studio.toolbox.inHand,
     brush: studio.toolbox.brush,
     view: { mode: studio.mode, ...studio.view },
-    members: room.members.map(({ client, name }) => ({ client, name })),
+    role: room.role,
+    locked: room.people.locked,
+    members: room.members.map(({ client, name, role, hue, pointer }) => ({ client, name, role, hue, pointer: pointer?.target })),
+    following: studio.following.client,
+    chat: room.chat.lines.map(({ name, text }) => ({ name, text })),
+    unread: room.chat.unread,
     thumbnails: room.thumbnails.shown.map(({ seq }) => seq),
   });
   return {

@@ -86,6 +86,10 @@ impl Job {
                 JobWork::Render(_) => None,
                 JobWork::Inversion(_) => Some(RenderWork::Invert),
             },
+            client: match &self.work {
+                JobWork::Render(render) => Some(render.author),
+                JobWork::Inversion(_) => None,
+            },
             rev: self.rev,
             rect: self.rect,
             step: None,

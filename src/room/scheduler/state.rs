@@ -124,6 +124,13 @@ impl Scheduler {
         }
     }
 
+    /// An author cannot go on with the strokes that it began.
+    pub(in crate::room) fn lift_hand(&mut self, author: &Uuid) {
+        if let Some(queue) = self.queues.get_mut(author) {
+            queue.lift_hand();
+        }
+    }
+
     /// Time has passed: hands may rest.
     pub(in crate::room) fn tick(&mut self, document: &Document, now: Instant) {
         let authors: Vec<Uuid> = self.present.iter().copied().collect();

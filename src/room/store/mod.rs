@@ -18,7 +18,7 @@ mod sweeper;
 pub(super) use copying::copy_room;
 pub use error::StoreError;
 pub(super) use glance::{read_picture, read_prompt};
-pub(super) use metadata::{Metadata, StoredRoom};
+pub(super) use metadata::{Metadata, StoredRoom, change_metadata};
 pub(super) use opening::{Opened, open_room};
 use pictures::decode_picture;
 pub(super) use pictures::encode_picture;

@@ -196,3 +196,53 @@ async fn pictures_that_no_room_names_are_found() {
         assert!(store.blobs.contains(blob).unwrap());
     }
 }
+
+#[tokio::test]
+async fn what_owners_decided_outlives_the_server_and_no_copy_has_it() {
+    let store = store();
+    let registry = start(&store);
+    let mut owner = hello(1);
+    owner.role = Role::Owner;
+    let (room, mut joined) = registry.join("studio", owner.clone()).await.unwrap();
+    let mut others = Vec::new();
+    for number in [2, 3] {
+        others.push(registry.join("studio", hello(number)).await.unwrap().1);
+    }
+    let [made_owner, sent_away] = [client(2), client(3)];
+    for command in [
+        RoomCommand::Role {
+            client: made_owner,
+            role: Role::Owner,
+        },
+        RoomCommand::Remove { client: sent_away },
+        RoomCommand::Lock { locked: true },
+    ] {
+        room.send(joined.member, command).await.unwrap();
+    }
+    watch(
+        &mut joined.outbox,
+        &mut blank(),
+        |message, _| matches!(message, ServerMessage::Room(news) if news.locked),
+    )
+    .await;
+    registry
+        .rename("studio", Some("Boats".to_owned()))
+        .await
+        .unwrap();
+    registry.copy("studio", "copy", None).await.unwrap();
+    registry.shut_down().await;
+
+    let registry = start(&store);
+    let (_, back) = registry.join("studio", hello(2)).await.unwrap();
+    assert_eq!(back.welcome.role, Role::Owner, "its invite is an editor's");
+    assert!(back.welcome.locked);
+    assert_eq!(back.welcome.removed[0].client, sent_away);
+    let facts = registry.facts("studio").await.unwrap().unwrap();
+    assert_eq!(facts.title.as_deref(), Some("Boats"));
+    let refused = registry.join("studio", hello(3)).await;
+    assert!(matches!(refused, Err(RoomError::Removed)));
+    let (_, copied) = registry.join("copy", hello(2)).await.unwrap();
+    assert_eq!(copied.welcome.role, Role::Editor);
+    assert!(!copied.welcome.locked && copied.welcome.removed.is_empty());
+    registry.shut_down().await;
+}

@@ -6,6 +6,7 @@ mod harness;
 mod inverter;
 mod kept;
 mod patch_order;
+mod people;
 mod photos;
 mod replay;
 mod reverts;

@@ -41,6 +41,8 @@ export class Painter {
   readonly #options: PainterOptions;
   readonly #own = new Set<string>();
   readonly #sent = new Map<string, SentChunk[]>();
+  /** How to stop the strokes in hand. */
+  readonly #hands = new Map<string, () => void>();
 
   constructor(options: PainterOptions) {
     this.#options = options;
@@ -66,6 +68,16 @@ export class Painter {
       clock,
       held,
     );
+    const done = (): void => {
+      over = true;
+      this.#hands.delete(id);
+    };
+    this.#hands.set(id, () => {
+      done();
+      chunker.cancel();
+      const dirty = this.#options.ink()?.drop(key);
+      if (dirty) this.#options.inked(dirty);
+    });
     return {
       id,
       add: (points) => {
@@ -78,13 +90,13 @@ export class Painter {
       commit: () => chunker.release(),
       end: () => {
         if (over) return;
-        over = true;
+        done();
         this.#options.ink()?.finish(key);
         chunker.end();
       },
       cancel: () => {
         if (over) return;
-        over = true;
+        done();
         const dirty = this.#options.ink()?.drop(key);
         if (dirty) this.#options.inked(dirty);
         if (!chunker.begun) {
@@ -111,8 +123,14 @@ export class Painter {
     return first;
   }
 
-  /** A chunk was refused: its stroke goes. */
+  /** This member may not paint any more: nothing more of a stroke in hand is drawn or sent, and its ink goes. */
+  stop(): void {
+    for (const stop of [...this.#hands.values()]) stop();
+  }
+
+  /** A chunk was refused: its stroke goes, and no more of it would be taken. */
   refuse(id: string): void {
+    this.#hands.get(id)?.();
     this.#sent.delete(id);
     const dirty = this.#options.ink()?.drop(inkKey(this.#options.client(), id));
     if (dirty) this.#options.inked(dirty);

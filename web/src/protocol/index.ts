@@ -1,5 +1,6 @@
 // Generated from src/protocol; do not edit.
 export type { CanvasSize } from "./CanvasSize";
+export type { ChatLine } from "./ChatLine";
 export type { ClientMessage } from "./ClientMessage";
 export type { EditMethod } from "./EditMethod";
 export type { ErrorCode } from "./ErrorCode";
@@ -20,11 +21,13 @@ export type { PhotoPart } from "./PhotoPart";
 export type { PlaceMode } from "./PlaceMode";
 export type { Presence } from "./Presence";
 export type { Rect } from "./Rect";
+export type { RemovedMember } from "./RemovedMember";
 export type { RenderNews } from "./RenderNews";
 export type { RenderState } from "./RenderState";
 export type { RenderWish } from "./RenderWish";
 export type { RenderWork } from "./RenderWork";
 export type { Role } from "./Role";
+export type { RoomNews } from "./RoomNews";
 export type { SequencedOp } from "./SequencedOp";
 export type { ServerMessage } from "./ServerMessage";
 export type { Settings } from "./Settings";

@@ -86,6 +86,19 @@ export function centred(
   };
 }
 
+/** A part of the plane in the middle of a pane, as large as all of it fits. */
+export function framed([x, y, width, height]: Rect, pane: Point): View {
+  const scale = clampScale(Math.min(pane.x / width, pane.y / height));
+  return { scale, x: pane.x / 2 - (x + width / 2) * scale, y: pane.y / 2 - (y + height / 2) * scale };
+}
+
+/** The part of the plane that a pane shows, in whole canvas pixels. */
+export function seenIn(view: View, pane: Point): Rect {
+  const { x, y } = toCanvas(view, { x: 0, y: 0 });
+  const length = (pixels: number): number => Math.max(1, Math.round(pixels / view.scale));
+  return [Math.round(x), Math.round(y), length(pane.x), length(pane.y)];
+}
+
 /** Keeps a corner of the canvas in sight, however far it was thrown. */
 export function keptInSight(view: View, canvas: { width: number; height: number }, pane: Point): View {
   const margin = 48;

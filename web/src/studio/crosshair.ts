@@ -79,6 +79,7 @@ export class Crosshair {
       y: Math.min(height, Math.max(0, at.y + dy * step)),
     };
     this.#studio.crosshair = next;
+    this.#studio.pointAt(next);
     this.#hand?.commit();
     this.#hand?.add([[next.x, next.y, 1]]);
     this.#moved = true;

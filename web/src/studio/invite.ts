@@ -1,21 +1,25 @@
 import type { Role } from "../protocol";
-import { callPath } from "../wire/identity";
+import { callPath, roomPath } from "../wire/identity";
+import { authorization } from "./pictures";
 
 /**
  * The address that lets others paint in the room. An owner's page has a token that does more than
- * that, the operator's perhaps: it shares an editor's invite instead, made for this link. Undefined
+ * that, the operator's perhaps: it shares an editor's invite instead, made for this link. What
+ * counts is what the token gives, not the role that an owner gave this member since. Undefined
  * where none can be made.
  */
-export async function addressToShare(
-  page: URL,
-  room: { name: string; role: Role },
-): Promise<string | undefined> {
+export async function addressToShare(page: URL, room: string): Promise<string | undefined> {
   const token = new URLSearchParams(page.hash.slice(1)).get("token");
-  if (!token || room.role !== "owner") return page.href;
+  if (!token) return page.href;
+  const headers = authorization(token);
   try {
-    const answer = await fetch(callPath(room.name, "invites"), {
+    const told = await fetch(roomPath(room), { headers });
+    if (!told.ok) return undefined;
+    const { role } = (await told.json()) as { role: Role };
+    if (role !== "owner") return page.href;
+    const answer = await fetch(callPath(room, "invites"), {
       method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
+      headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify({ role: "editor" }),
     });
     if (!answer.ok) return undefined;

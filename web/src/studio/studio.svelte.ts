@@ -1,6 +1,7 @@
 import type { StrokePoint } from "../paint/brush";
 import { browserClock } from "../paint/chunker";
 import type { StrokeInHand } from "../paint/painter";
+import type { Presence } from "../protocol";
 import { dividerEdge, partLeftOf } from "../stage/divider";
 import type { Sample } from "../stage/gestures";
 import { layoutOf, type Layout } from "../stage/layout";
@@ -9,6 +10,7 @@ import {
   centred,
   fitted,
   keptInSight,
+  seenIn,
   panned,
   pinched,
   toCanvas,
@@ -19,9 +21,11 @@ import {
   type View,
 } from "../stage/view";
 import { newMemberName, newRoomName, placeFromAddress, socketAddress } from "../wire/identity";
+import { Following } from "./following.svelte";
 import { changeKnown, withOpened } from "./known-rooms";
 import { Notices } from "./notices.svelte";
 import type { OfferedPicture } from "./photo";
+import { PresenceSender } from "./presence";
 import { Room } from "./room.svelte";
 import type { Action } from "./shortcuts";
 import { recall, remember } from "./storage";
@@ -33,6 +37,7 @@ export class Studio {
   readonly notices = new Notices();
   readonly toolbox = new Toolbox();
   readonly room: Room;
+  readonly following: Following;
   name = $state("");
   view = $state.raw<View>({ scale: 1, x: 0, y: 0 });
   mode = $state<ViewMode>("result");
@@ -66,7 +71,9 @@ export class Studio {
   #renderer: Renderer | undefined;
   #stroke: { hand: StrokeInHand; pane: Pane } | undefined;
   #fitWanted = true;
-  #presenceAt = 0;
+  readonly #presence: PresenceSender;
+  /** Where the pointer was last, in canvas pixels. */
+  #pointer: Point | undefined;
   #random = Math.random;
 
   constructor(page: URL, client: string) {
@@ -80,6 +87,24 @@ export class Studio {
     this.name = recall<string>("name") ?? newMemberName(this.#random);
     remember("name", this.name);
     document.title = `${room} · Impasto`;
+    this.following = new Following({
+      view: () => this.view,
+      pane: () => stageOfOne(this.mode, this.stage, this.insets),
+      look: (view) => {
+        this.#fitWanted = false;
+        this.#look(view);
+      },
+      frame: (task) => {
+        const frame = requestAnimationFrame(task);
+        return () => cancelAnimationFrame(frame);
+      },
+      still: matchMedia("(prefers-reduced-motion: reduce)").matches,
+    });
+    this.#presence = new PresenceSender(
+      browserClock,
+      () => this.#presenceNow(),
+      (presence) => this.room.send({ type: "presence", ...presence }),
+    );
     this.room = new Room({
       name: room,
       url: socketAddress(page, room),
@@ -89,6 +114,8 @@ export class Studio {
       clock: browserClock,
       notices: this.notices,
       joined: (role) => changeKnown((known) => withOpened(known, { room, token: place.token, role, opened: Date.now() })),
+      othersCame: () => this.#presence.changed(),
+      saw: (client, view) => this.following.saw(client, view),
       photoPlaced: () => {
         if (this.toolbox.lend("mask")) this.notices.say("The mask is in hand: brush over a part, and say what it should become.");
         const wanted = this.room.model?.defaults?.photo;
@@ -152,6 +179,7 @@ export class Studio {
 
   /** The whole canvas, as large as it fits. */
   fit(): void {
+    this.following.end();
     this.#fitWanted = true;
     const { picture } = this.room;
     if (!picture) return;
@@ -163,24 +191,24 @@ export class Studio {
   actualSize(): void {
     const { picture } = this.room;
     if (!picture) return;
-    this.#fitWanted = false;
+    this.#takeView();
     this.#look(centred(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets, 1));
   }
 
   /** Scales around a point of the stage; around its middle where there is none. */
   zoom(factor: number, at?: Point): void {
     const point = at ?? { x: this.stage.x / 2, y: this.stage.y / 2 };
-    this.#fitWanted = false;
+    this.#takeView();
     this.#look(zoomedAt(this.view, this.#inPane(point), factor));
   }
 
   pan(dx: number, dy: number): void {
-    this.#fitWanted = false;
+    this.#takeView();
     this.#look(panned(this.view, dx, dy));
   }
 
   pinch(before: [Point, Point], after: [Point, Point]): void {
-    this.#fitWanted = false;
+    this.#takeView();
     const inPane = (pair: [Point, Point]): [Point, Point] => {
       const pane = paneAt(this.panes, before[0]);
       const shift = (point: Point): Point => ({ x: point.x - (pane?.origin.x ?? 0), y: point.y - (pane?.origin.y ?? 0) });
@@ -232,7 +260,7 @@ export class Studio {
     const pane = paneAt(this.panes, sample);
     if (!pane || this.#stroke) return;
     if (!this.room.mayPaint) {
-      this.notices.say("You are watching this room; ask for an editor's link to paint.");
+      this.notices.say(this.room.whyNot);
       return;
     }
     this.crosshair = undefined;
@@ -275,17 +303,19 @@ export class Studio {
   /** The pointer is here: the others see it. */
   point(point: Point | undefined): void {
     this.hover = point;
-    const now = performance.now();
-    if (!point || now - this.#presenceAt < 50) return;
-    this.#presenceAt = now;
-    const { x, y } = this.canvasPoint(point);
-    const tool = this.toolbox.inHand;
-    this.room.send({
-      type: "presence",
-      x: Math.round(x * 10) / 10,
-      y: Math.round(y * 10) / 10,
-      ...(tool === "hand" || tool === "eyedropper" ? {} : { tool }),
-    });
+    if (point) this.pointAt(this.canvasPoint(point));
+  }
+
+  /** The pointer, or the keyboard's crosshair, is at a canvas point: the others see it. */
+  pointAt(point: Point): void {
+    this.#pointer = point;
+    this.#presence.changed();
+  }
+
+  /** Looks where somebody looks, or does not any more. */
+  follow(client: string): void {
+    if (this.following.client === client) this.following.end();
+    else this.following.begin(client, this.room.people.viewOf(client));
   }
 
   undo(): void {
@@ -300,7 +330,7 @@ export class Studio {
   goBack(thumbnail: Thumbnail): void {
     const { room } = this;
     if (!room.mayPaint) {
-      this.notices.say("You are watching this room; ask for an editor's link to go back.");
+      this.notices.say(this.room.whyNot);
       return;
     }
     room.settings.flush();
@@ -415,6 +445,27 @@ export class Studio {
     actions[action]?.();
   }
 
+  /** The view is moved by hand: it is neither fitted nor another's any more. */
+  #takeView(): void {
+    this.#fitWanted = false;
+    this.following.end();
+  }
+
+  /** What the others are told; nothing while nobody else is here, or before there is a pointer. */
+  #presenceNow(): Presence | undefined {
+    if (this.room.members.length < 2 || !this.#pointer) return undefined;
+    const view = seenIn(this.view, stageOfOne(this.mode, this.stage, this.insets));
+    const { x, y } = this.#pointer;
+    const tool = this.toolbox.inHand;
+    return {
+      x: Math.round(x * 10) / 10,
+      y: Math.round(y * 10) / 10,
+      ...(tool === "hand" || tool === "eyedropper" ? {} : { tool }),
+      // Two who follow each other would run away together.
+      ...(this.following.client === undefined ? { view } : {}),
+    };
+  }
+
   #look(view: View): void {
     const { picture } = this.room;
     this.view = picture ? keptInSight(view, picture, stageOfOne(this.mode, this.stage, this.insets)) : view;
@@ -423,6 +474,7 @@ export class Studio {
 
   #arrange(): void {
     this.#renderer?.arrange(this.view, this.panes);
+    this.#presence.changed();
   }
 
   #inPane(point: Point): Point {

@@ -59,13 +59,6 @@ export function initials(name: string): string {
   return letters.join("").toUpperCase();
 }
 
-/** A hue, 0 … 359, that stays the same for an id. */
-export function hueOf(id: string): number {
-  let hash = 2166136261;
-  for (const letter of id) hash = Math.imul(hash ^ (letter.codePointAt(0) ?? 0), 16777619);
-  return (hash >>> 0) % 360;
-}
-
 /** A random UUID, also where `crypto.randomUUID` is not offered (plain http on a local network). */
 export function newId(): string {
   if (typeof crypto.randomUUID === "function") return crypto.randomUUID();
