@@ -37,4 +37,6 @@ pub use members::{CloseReason, Joined, MemberId, MemberOutbox, Outgoing};
 pub use options::{InversionOptions, RegistryLimits, RoomOptions};
 pub use registry::{RegistryCounts, RoomRegistry, is_room_name};
 pub use renderer::{RenderRefused, Renderer};
+#[doc(hidden)]
+pub use store::fuzzing;
 pub use store::{RoomStore, StoreError};
