@@ -20,7 +20,10 @@ pub fn picture(bytes: &[u8]) {
             assert_eq!(picture.data().len(), 3 * (width * height) as usize);
             if !picture.data().is_empty() {
                 let png = encode_image(&picture, FrameFormat::Png, 100).unwrap();
-                assert_eq!(decode_image(&png, &ImageLimits::default()).unwrap(), picture);
+                assert_eq!(
+                    decode_image(&png, &ImageLimits::default()).unwrap(),
+                    picture
+                );
             }
         }
         Err(CodecError::TooManyBytes { bytes: found, most }) => assert!(found > most),

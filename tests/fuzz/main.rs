@@ -50,7 +50,13 @@ target!(
     NONE
 );
 target!(frames, near_frames, wire::frame, 2000, NONE);
-target!(pictures, near_pictures, images::picture, 500, images::pictures());
+target!(
+    pictures,
+    near_pictures,
+    images::picture,
+    500,
+    images::pictures()
+);
 target!(
     safetensors_files,
     near_safetensors_files,
@@ -65,13 +71,7 @@ target!(
     200,
     models::headers()
 );
-target!(
-    lora_keys,
-    near_lora_keys,
-    models::lora_key,
-    2000,
-    NONE
-);
+target!(lora_keys, near_lora_keys, models::lora_key, 2000, NONE);
 target!(
     scheduler_configs,
     near_scheduler_configs,

@@ -67,12 +67,18 @@ pub fn scheduler_config(bytes: &[u8]) {
     let (class, prediction) = (config.class(), config.prediction_type());
     let own = config.default_sampler().ok();
     let config = config.for_pipeline("StableDiffusionPipeline");
-    assert_eq!((config.class(), config.prediction_type()), (class, prediction));
+    assert_eq!(
+        (config.class(), config.prediction_type()),
+        (class, prediction)
+    );
     for name in own.into_iter().chain(["ddim", "dpm-solver++", "lcm"]) {
         let sampler = sampler_by_name(name).unwrap();
         if let Ok(table) = sampler.timetable(&config, &TimetableRequest::new(STEPS)) {
             // PNDM takes one more to begin with.
-            assert!((1..=STEPS as usize + 1).contains(&table.steps.len()), "{name}");
+            assert!(
+                (1..=STEPS as usize + 1).contains(&table.steps.len()),
+                "{name}"
+            );
         }
     }
 }
@@ -87,7 +93,8 @@ pub fn whole_files() -> Vec<Vec<u8>> {
 /// The headers of checkpoints of every line.
 pub fn headers() -> Vec<Vec<u8>> {
     let lines = ["sd15", "sd21", "sdxl"];
-    let files = lines.map(|line| fixtures().join(format!("single-files/{line}/{line}.safetensors")));
+    let files =
+        lines.map(|line| fixtures().join(format!("single-files/{line}/{line}.safetensors")));
     files.map(|path| header_of(&path)).into()
 }
 

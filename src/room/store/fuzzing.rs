@@ -40,7 +40,8 @@ pub fn snapshot_survives(bytes: &[u8]) -> Option<bool> {
     let blobs = WhitePaper::new().ok()?;
     let read = decode_snapshot(bytes, &blobs).ok()?;
     let snapshot = Document::from_snapshot(read).ok()?.snapshot();
-    let again = encode_snapshot(&snapshot, &blobs).and_then(|bytes| decode_snapshot(&bytes, &blobs));
+    let again =
+        encode_snapshot(&snapshot, &blobs).and_then(|bytes| decode_snapshot(&bytes, &blobs));
     Some(again.is_ok_and(|again| again == snapshot))
 }
 
