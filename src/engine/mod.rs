@@ -7,6 +7,7 @@
 mod admission;
 mod device;
 mod device_guard;
+mod device_shares;
 mod error;
 mod inversion_run;
 mod keys;
