@@ -84,6 +84,8 @@ pub enum ErrorCode {
     InvalidImage,
     /// The server is shutting down or overloaded.
     Unavailable,
+    /// The device has too much to do; see `retry_after_ms`.
+    Busy,
     /// Something went wrong on the server.
     Internal,
 }

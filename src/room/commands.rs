@@ -55,7 +55,7 @@ impl RoomCore {
                 self.effects.push(Effect::Send(client, error));
             }
         }
-        self.finish();
+        self.finish(now);
     }
 
     fn move_pointer(&mut self, client: Uuid, presence: Presence) {
@@ -123,6 +123,9 @@ impl RoomCore {
     }
 
     fn render(&mut self, client: Uuid, request: &RenderWish, now: Instant) -> Result<(), Refusal> {
+        if let Some(wait) = self.scheduler.retry_after() {
+            return Err(Refusal::Busy(wait));
+        }
         let (rect, mask) = self.document.check_render(request, &self.model)?;
         if let Some(mask) = mask {
             self.accept(client, mask, now);

@@ -25,7 +25,7 @@ use crate::{
     engine::{Command, Event},
     protocol::{
         Layer, MemberNews, ModelInfo, Op, PROTOCOL_VERSION, PictureLayer, SequencedOp,
-        ServerMessage, SettingsPatch, Welcome,
+        ServerMessage, SettingsPatch, StrainLevel, Welcome,
     },
 };
 
@@ -140,7 +140,7 @@ impl RoomCore {
         if is_kept {
             core.fit_settings(now);
         }
-        core.finish();
+        core.finish(now);
         core
     }
 
@@ -179,6 +179,11 @@ impl RoomCore {
         });
         self.effects.push(Effect::FramesReady(client));
         self.send_missed(client, arrival.last_seq);
+        let level = self.scheduler.strain();
+        if level != StrainLevel::Calm {
+            let strain = ServerMessage::Strain { level };
+            self.effects.push(Effect::Send(client, strain));
+        }
         self.frames.enter(client);
         let welcome = Welcome {
             protocol: PROTOCOL_VERSION,
@@ -194,7 +199,7 @@ impl RoomCore {
             kept: self.is_kept,
         };
         self.scheduler.enter(client, &self.document, now);
-        self.finish();
+        self.finish(now);
         Ok(welcome)
     }
 
@@ -228,7 +233,7 @@ impl RoomCore {
         });
         self.frames.leave(&client);
         self.scheduler.leave(client, &self.document, now);
-        self.finish();
+        self.finish(now);
     }
 
     /// Gives an op its place, applies it, and has it kept and told. A stroke is only begun:
@@ -278,7 +283,7 @@ impl RoomCore {
                 let (author, arrived) = (painting.op.client, painting.arrived);
                 self.applied(painting.op, changed, arrived);
                 self.scheduler.dispatch_all(author, &self.document, arrived);
-                self.finish();
+                self.finish(arrived);
             }
         }
     }
@@ -350,7 +355,7 @@ impl RoomCore {
         if let Some(render) = finished {
             self.show(render, now);
         }
-        self.finish();
+        self.finish(now);
     }
 
     fn show(&mut self, render: FinishedRender, now: Instant) {
@@ -381,7 +386,7 @@ impl RoomCore {
     /// Time has passed: hands may rest.
     pub(super) fn tick(&mut self, now: Instant) {
         self.scheduler.tick(&self.document, now);
-        self.finish();
+        self.finish(now);
     }
 
     /// The next frame of a member, and its pixels' place.
@@ -426,8 +431,9 @@ impl RoomCore {
     }
 
     /// Ends every call that may have changed something.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn finish(&mut self, now: Instant) {
         self.scheduler.forget_idle();
+        self.scheduler.follow_strain(now);
         let (seq, resting) = (self.document.seq(), self.is_resting());
         self.frames.set_resting(resting, seq);
         let outputs = self.scheduler.take_outputs().into_iter();
@@ -436,6 +442,10 @@ impl RoomCore {
             Output::News(news) => Effect::Broadcast {
                 except: None,
                 message: ServerMessage::Render(*news),
+            },
+            Output::Strain(level) => Effect::Broadcast {
+                except: None,
+                message: ServerMessage::Strain { level },
             },
         }));
     }

@@ -239,7 +239,9 @@ impl From<RoomError> for ApiError {
             ErrorCode::UnknownRoom => StatusCode::NOT_FOUND,
             ErrorCode::RoomDeleted => StatusCode::GONE,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorCode::Unavailable | ErrorCode::RoomFull => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable | ErrorCode::Busy | ErrorCode::RoomFull => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };

@@ -1,5 +1,7 @@
 //! Why a document takes a request for an op not.
 
+use std::time::Duration;
+
 use crate::protocol::{ErrorCode, ErrorMessage, MAX_STROKE_POINTS};
 
 /// Why a request makes no op. The sentences are for a person.
@@ -37,6 +39,8 @@ pub(in crate::room) enum Refusal {
     OutsideCanvas,
     #[error("A viewer cannot change the picture; ask for an invite.")]
     Viewer,
+    #[error("The device has too much to do now; ask again after the time in retry_after_ms.")]
+    Busy(Duration),
 }
 
 impl Refusal {
@@ -56,6 +60,7 @@ impl Refusal {
             Self::UnknownSampler(_) => ErrorCode::UnknownSampler,
             Self::UnknownImage => ErrorCode::UnknownImage,
             Self::Viewer => ErrorCode::Forbidden,
+            Self::Busy(_) => ErrorCode::Busy,
         }
     }
 
@@ -64,6 +69,10 @@ impl Refusal {
         let message = ErrorMessage::new(self.code(), self.to_string());
         ErrorMessage {
             id: stroke,
+            retry_after_ms: match self {
+                Self::Busy(wait) => u64::try_from(wait.as_millis()).ok(),
+                _ => None,
+            },
             ..message
         }
     }

@@ -57,6 +57,8 @@ pub(super) struct RenderJob {
     /// When the oldest op came in that nobody has seen rendered before it.
     pub(super) arrived: Option<Instant>,
     pub(super) submitted: Instant,
+    /// The engine had nothing else of its author: what it waits, it waits for others.
+    pub(super) is_alone: bool,
 }
 
 /// An inversion that the engine has.
@@ -96,6 +98,14 @@ impl Job {
         }
     }
 
+    /// The render that it is; none of an inversion.
+    pub(super) fn render(&self) -> Option<&RenderJob> {
+        match &self.work {
+            JobWork::Render(render) => Some(render),
+            JobWork::Inversion(_) => None,
+        }
+    }
+
     fn inversion(&self) -> Option<&InversionJob> {
         match &self.work {
             JobWork::Inversion(inversion) => Some(inversion),
@@ -131,6 +141,17 @@ impl Jobs {
             JobWork::Inversion(inversion) => Some(inversion),
             JobWork::Render(_) => None,
         }
+    }
+
+    /// Whether the engine has a render of an author, one that was cancelled too.
+    pub(super) fn has_render_of(&self, author: Uuid) -> bool {
+        let mut renders = self.all.iter().filter_map(Job::render);
+        renders.any(|render| render.author == author)
+    }
+
+    /// Whether the engine has any render.
+    pub(super) fn has_renders(&self) -> bool {
+        self.all.iter().any(|job| job.render().is_some())
     }
 
     /// The job of a ticket has ended.

@@ -8,12 +8,13 @@ use super::{
     edit::edit_of_window,
     floors::Admissible,
     jobs::{Job, JobWork, Reason, RenderJob},
+    render_queue::Cutting,
     state::Scheduler,
 };
 use crate::{
     canvas::{Mask, Pixels, Window, WindowRules, feather},
     engine::{Command, Event, RenderWork, Request, Work},
-    protocol::{Rect, RenderNews, RenderState, TimingsMs},
+    protocol::{Rect, RenderNews, RenderState, StrainLevel, TimingsMs},
     room::document::{Document, refine_steps},
 };
 
@@ -71,15 +72,23 @@ impl Scheduler {
         }
     }
 
+    fn cutting(&self, document: &Document) -> Cutting {
+        let rules = self.window_rules(document);
+        Cutting {
+            painted: self.strain.live_rules(rules),
+            asked_for: rules,
+            refined: self.refining_rules(document),
+            live: document.settings().live,
+            after_strokes: self.strain.level() == StrainLevel::Busy,
+            rest: self.rest_time(),
+        }
+    }
+
     /// Sends an author's next render out, unless one is under way.
     pub(in crate::room) fn dispatch(&mut self, author: Uuid, document: &Document, now: Instant) {
-        let live = document.settings().live;
-        let rules = self.window_rules(document);
-        let refining_rules = self.refining_rules(document);
-        let (size, rest) = (self.options.size, self.options.rest);
+        let (size, cutting) = (self.options.size, self.cutting(document));
         while let Some(queue) = self.queues.get_mut(&author)
-            && let Some((reason, window)) =
-                queue.next_window(size, &rules, &refining_rules, live, now, rest)
+            && let Some((reason, window)) = queue.next_window(size, &cutting, now)
         {
             // The model repaints up to the window's edges what is to be repainted there too, so that
             // neighbours agree; each shows its own part of it.
@@ -99,11 +108,15 @@ impl Scheduler {
             let better = refine_steps(usual, self.options.max_steps);
             let (steps, is_final) = match reason {
                 Reason::Request(steps) => (steps.unwrap_or(usual), true),
-                Reason::Live => (usual, better == usual),
+                Reason::Live => {
+                    let steps = self.strain.live_steps(usual);
+                    (steps, better == steps)
+                }
                 Reason::Refine => (better, true),
             };
             let photo = self.photo(document).and(document.photo());
             let edit = edit_of_window(document, &window, repainted, steps, photo);
+            let is_alone = !self.jobs.has_render_of(author);
             let Some(queue) = self.queues.get_mut(&author) else {
                 return;
             };
@@ -122,6 +135,7 @@ impl Scheduler {
                     Reason::Live | Reason::Request(_) => queue.take_arrival(),
                 },
                 submitted: now,
+                is_alone,
             });
             let ticket = self.jobs.push(document.seq(), window.rect, steps, work);
             queue.started(ticket);
@@ -144,14 +158,19 @@ impl Scheduler {
                 self.inversion_event(event, document, now);
                 None
             }
-            JobWork::Render(_) => self.render_event(event),
+            JobWork::Render(_) => self.render_event(event, now),
         }
     }
 
-    fn render_event(&mut self, event: Event) -> Option<FinishedRender> {
+    fn render_event(&mut self, event: Event, now: Instant) -> Option<FinishedRender> {
         let ticket = event.ticket();
         if let Event::Started { .. } = event {
-            let news = self.jobs.get(ticket)?.news(RenderState::Started);
+            let job = self.jobs.get(ticket)?;
+            if let Some(render) = job.render().filter(|render| render.is_alone) {
+                let wait = now.saturating_duration_since(render.submitted);
+                self.strain.waited(wait, now);
+            }
+            let news = job.news(RenderState::Started);
             self.tell(news);
             return None;
         }

@@ -10,5 +10,6 @@ mod photos;
 mod replay;
 mod reverts;
 mod simulation;
+mod strain;
 mod tasks;
 mod zoom;

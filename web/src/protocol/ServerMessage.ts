@@ -3,6 +3,7 @@ import type { ErrorMessage } from "./ErrorMessage";
 import type { MemberNews } from "./MemberNews";
 import type { RenderNews } from "./RenderNews";
 import type { SequencedOp } from "./SequencedOp";
+import type { StrainLevel } from "./StrainLevel";
 import type { Welcome } from "./Welcome";
 
 /**
@@ -16,7 +17,11 @@ id?: string,
 /**
  * Its place in the order.
  */
-seq: number, } | { "type": "op" } & SequencedOp | { "type": "render" } & RenderNews | { "type": "member" } & MemberNews | { "type": "error" } & ErrorMessage | { "type": "pong", 
+seq: number, } | { "type": "op" } & SequencedOp | { "type": "render" } & RenderNews | { "type": "strain", 
+/**
+ * How much.
+ */
+level: StrainLevel, } | { "type": "member" } & MemberNews | { "type": "error" } & ErrorMessage | { "type": "pong", 
 /**
  * As it was sent.
  */
