@@ -57,7 +57,10 @@ pub(super) struct RenderJob {
     /// When the oldest op came in that nobody has seen rendered before it.
     pub(super) arrived: Option<Instant>,
     pub(super) submitted: Instant,
-    /// The engine had nothing else of its author: what it waits, it waits for others.
+    /// The device has begun it.
+    pub(super) has_begun: bool,
+    /// The device was at work on nothing else of its author when it was submitted: what it waits, it
+    /// waits for others.
     pub(super) is_alone: bool,
 }
 
@@ -143,10 +146,22 @@ impl Jobs {
         }
     }
 
-    /// Whether the engine has a render of an author, one that was cancelled too.
-    pub(super) fn has_render_of(&self, author: Uuid) -> bool {
+    /// The device begins a render. Answers it.
+    pub(super) fn begin_render(&mut self, ticket: u64) -> Option<&RenderJob> {
+        let mut jobs = self.all.iter_mut();
+        match &mut jobs.find(|job| job.ticket == ticket)?.work {
+            JobWork::Render(render) => {
+                render.has_begun = true;
+                Some(render)
+            }
+            JobWork::Inversion(_) => None,
+        }
+    }
+
+    /// Whether the device is at work on a render of an author, one that was cancelled too.
+    pub(super) fn has_begun_one_of(&self, author: Uuid) -> bool {
         let mut renders = self.all.iter().filter_map(Job::render);
-        renders.any(|render| render.author == author)
+        renders.any(|render| render.author == author && render.has_begun)
     }
 
     /// Whether the engine has any render.

@@ -116,7 +116,7 @@ impl Scheduler {
             };
             let photo = self.photo(document).and(document.photo());
             let edit = edit_of_window(document, &window, repainted, steps, photo);
-            let is_alone = !self.jobs.has_render_of(author);
+            let is_alone = !self.jobs.has_begun_one_of(author);
             let Some(queue) = self.queues.get_mut(&author) else {
                 return;
             };
@@ -135,6 +135,7 @@ impl Scheduler {
                     Reason::Live | Reason::Request(_) => queue.take_arrival(),
                 },
                 submitted: now,
+                has_begun: false,
                 is_alone,
             });
             let ticket = self.jobs.push(document.seq(), window.rect, steps, work);
@@ -165,12 +166,12 @@ impl Scheduler {
     fn render_event(&mut self, event: Event, now: Instant) -> Option<FinishedRender> {
         let ticket = event.ticket();
         if let Event::Started { .. } = event {
-            let job = self.jobs.get(ticket)?;
-            if let Some(render) = job.render().filter(|render| render.is_alone) {
+            let render = self.jobs.begin_render(ticket)?;
+            if render.is_alone {
                 let wait = now.saturating_duration_since(render.submitted);
                 self.strain.waited(wait, now);
             }
-            let news = job.news(RenderState::Started);
+            let news = self.jobs.get(ticket)?.news(RenderState::Started);
             self.tell(news);
             return None;
         }
