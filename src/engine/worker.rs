@@ -1,5 +1,6 @@
 //! The loop of a device thread.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -44,15 +45,20 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// `latent_budget` is in bytes; `loras` is told which LoRAs are active whenever they change.
+    /// `latent_budget` is in bytes, `latent_parent` where the folder for the rest is made; `loras` is told which LoRAs are active whenever they change.
     pub fn new(
         pipeline: Pipeline,
         admission: Arc<Admission>,
         batch: usize,
         latent_budget: u64,
+        latent_parent: PathBuf,
         loras: watch::Sender<Vec<LoraWeight>>,
     ) -> Self {
-        let residency = Residency::new(pipeline.model().device.clone(), latent_budget);
+        let residency = Residency::new(
+            pipeline.model().device.clone(),
+            latent_budget,
+            latent_parent,
+        );
         Self {
             pipeline,
             admission,
