@@ -1,14 +1,6 @@
 //! The task around a room's state machine: messages in, outboxes and engine out.
 
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+use std::{borrow::Cow, collections::HashMap, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -16,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    attendance::Attendance,
     command::RoomCommand,
     core::{Effect, RoomCore},
     error::RoomError,
@@ -60,9 +53,10 @@ pub(super) struct RoomActor {
     connections: HashMap<Uuid, OutboxSender>,
     connections_made: u64,
     images: SharedImages,
-    members: Arc<AtomicUsize>,
+    attendance: Arc<Attendance>,
     empty_since: tokio::time::Instant,
     deletion: CancellationToken,
+    resting: CancellationToken,
     shutdown: CancellationToken,
 }
 
@@ -84,8 +78,10 @@ pub(super) struct ActorParts {
     pub(super) renderer: Arc<dyn Renderer>,
     pub(super) encoder: FrameEncoder,
     pub(super) messages: mpsc::Receiver<Message>,
-    pub(super) members: Arc<AtomicUsize>,
+    pub(super) attendance: Arc<Attendance>,
     pub(super) deletion: CancellationToken,
+    /// Cancelled when the room is to leave memory as soon as nobody is in it.
+    pub(super) resting: CancellationToken,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -116,14 +112,16 @@ impl RoomActor {
             connections: HashMap::new(),
             connections_made: 0,
             images: SharedImages::default(),
-            members: parts.members,
+            attendance: parts.attendance,
             empty_since: tokio::time::Instant::now(),
             deletion: parts.deletion,
+            resting: parts.resting,
             shutdown: parts.shutdown,
         }
     }
 
-    /// Runs until the server shuts down, the room is deleted, or it has been empty for long.
+    /// Runs until the server shuts down, the room is deleted, or it has been empty for long, or is
+    /// empty and asked to rest.
     pub(super) async fn run(mut self) {
         // What a room that came back wants of the engine.
         self.perform();
@@ -140,7 +138,7 @@ impl RoomActor {
         for connection in self.connections.values() {
             connection.close(reason);
         }
-        self.members.store(0, Ordering::Relaxed);
+        self.attendance.set(0);
         self.send_command(Command::ForgetRoom);
     }
 
@@ -158,6 +156,7 @@ impl RoomActor {
                 biased;
                 () = self.deletion.cancelled() => return CloseReason::Deleted,
                 () = self.shutdown.cancelled() => return CloseReason::ShuttingDown,
+                () = self.resting.cancelled(), if is_empty => return CloseReason::RoomEnded,
                 () = self.keeping.advance() => self.kept(),
                 Some(event) = self.events.recv(), if has_places => {
                     self.core.engine_event(event, now());
@@ -173,8 +172,7 @@ impl RoomActor {
                 () = tokio::time::sleep_until(idle_at), if is_empty => return CloseReason::RoomEnded,
             }
             self.perform();
-            self.members
-                .store(self.connections.len(), Ordering::Relaxed);
+            self.attendance.set(self.connections.len());
             if self.keeping.has_failed() {
                 return CloseReason::NotKept;
             }

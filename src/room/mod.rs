@@ -7,6 +7,7 @@
 //! rooms that do not run, too.
 
 mod actor;
+mod attendance;
 mod catalog;
 mod command;
 mod commands;
