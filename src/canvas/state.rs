@@ -11,7 +11,8 @@ use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, tile_rect};
 use super::{Canvas, Mask, Pixels};
 use crate::protocol::{
-    CanvasSize, MAX_BRUSH_SIZE, MAX_CANVAS_SIDE, MIN_BRUSH_SIZE, Rect, StrokePoint, Tool,
+    CanvasSize, MAX_BRUSH_SIZE, MAX_CANVAS_SIDE, MAX_SPREAD, MIN_BRUSH_SIZE, Rect, StrokePoint,
+    Tool,
 };
 
 /// All that a [`Canvas`] cannot compute again: sketch, base and footprint are a replay of it.
@@ -143,7 +144,7 @@ impl Canvas {
         if !fits(&state.result) || !fits(&base) || !fits(&sketch) || !is_mask_whole {
             return Err(CanvasStateError("a layer has another size"));
         }
-        canvas.dilation = state.dilation;
+        canvas.dilation = state.dilation.min(MAX_SPREAD);
         canvas.floor = Floor {
             base,
             base_id,

@@ -118,6 +118,7 @@ impl Worker {
         let (pipeline, residency) = (&mut self.pipeline, &mut self.residency);
         let begun = Instant::now();
         if let Some(room) = self.inversions.step(&self.admission, pipeline, residency) {
+            self.await_device();
             self.admission.charge(room, begun.elapsed());
         }
         self.count_text();
@@ -128,7 +129,9 @@ impl Worker {
         job.started();
         let queue = since.elapsed();
         let begun = Instant::now();
-        match self.prepare(&job) {
+        let prepared = self.prepare(&job);
+        self.await_device();
+        match prepared {
             Ok(mut run) => {
                 run.timings_mut().add(Stage::Queue, queue);
                 Some(Active {
@@ -247,6 +250,7 @@ impl Worker {
                 .collect();
             let (begun, rows) = (Instant::now(), batch.len().max(1) as u32);
             let stepped = self.pipeline.step(&mut batch);
+            self.await_device();
             // Rows of one shape cost the same.
             let share = begun.elapsed() / rows;
             let of_batch = active.iter_mut().filter(|(other, _)| *other == shape);
@@ -276,6 +280,7 @@ impl Worker {
         let _span = tracing::debug_span!("step alone").entered();
         let begun = Instant::now();
         let stepped = active.run.step(&self.pipeline);
+        self.await_device();
         active.spent += begun.elapsed();
         match stepped {
             Ok(()) => Some(active),
@@ -322,6 +327,14 @@ impl Worker {
     ) {
         self.admission.ended(running, spent, false);
         job.failed(error);
+    }
+
+    /// Waits until the device has done what it was given, so that the time is measured that it takes
+    /// and not the time to tell it. A CPU has done it by then.
+    fn await_device(&self) {
+        if let Err(cause) = self.pipeline.model().device.synchronize() {
+            tracing::debug!(%cause, "the device does not say when it is done");
+        }
     }
 
     fn count_text(&mut self) {

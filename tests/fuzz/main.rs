@@ -68,7 +68,7 @@ target!(
     safetensors_headers,
     near_safetensors_headers,
     models::safetensors_header,
-    200,
+    100,
     models::headers()
 );
 target!(lora_keys, near_lora_keys, models::lora_key, 2000, NONE);

@@ -113,7 +113,9 @@ async fn measure(flags: &ServerFlags, load: Load) -> Result<OverloadReport, Fail
 
     let spinner = spinner(format!("{} rooms are painted in", load.rooms));
     let until = Instant::now() + Duration::from_secs(load.seconds.into());
-    let members = members(authority, &load, &rooms, until).await?;
+    // The probe goes on reading, as every client must.
+    let (members, ()) =
+        tokio::try_join!(members(authority, &load, &rooms, until), probe.wait(until))?;
     let stopped = Instant::now();
     let recovery_ms = probe.recover(stopped, &before).await?;
     spinner.finish_and_clear();

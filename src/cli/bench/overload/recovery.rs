@@ -61,6 +61,15 @@ impl Probe {
         })
     }
 
+    /// Paints nothing until a moment.
+    ///
+    /// # Errors
+    /// When the server lets it go.
+    pub async fn wait(&mut self, until: Instant) -> Result<(), Failure> {
+        listen(&mut self.client, &mut Tally::default(), until, |_| false).await?;
+        Ok(())
+    }
+
     /// Milliseconds from the end of the load until a stroke goes out that is answered as in peace;
     /// none where that does not happen.
     ///
@@ -71,8 +80,6 @@ impl Probe {
         stopped: Instant,
         before: &Spread,
     ) -> Result<Option<f64>, Failure> {
-        // Hears what was said to it meanwhile.
-        listen(&mut self.client, &mut Tally::default(), stopped, |_| false).await?;
         while stopped.elapsed() < PATIENCE {
             let sent = stopped.elapsed();
             let time = self.stroke().await?;
