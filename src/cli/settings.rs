@@ -117,8 +117,8 @@ pub struct ServeFlags {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_per_address: Option<usize>,
-    /// Memory that the canvases of all rooms may come to; rooms over it are refused
-    /// [env: IMPASTO_ROOM_MEMORY] [default: 4GiB]
+    /// Memory that the canvases of all rooms may come to; over it kept rooms that nobody is in leave
+    /// memory, then rooms are refused [env: IMPASTO_ROOM_MEMORY] [default: 4GiB]
     #[arg(long, value_name = "BYTES", value_parser = bytes_from_text)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room_memory: Option<u64>,

@@ -26,6 +26,8 @@ mod error;
 mod family;
 mod fit;
 mod folder;
+#[doc(hidden)]
+pub mod fuzzing;
 mod inspect;
 mod layers;
 mod load;

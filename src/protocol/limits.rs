@@ -33,6 +33,8 @@ pub const MAX_BRUSH_SIZE: f32 = 1024.0;
 pub const MAX_GUIDANCE_SCALE: f64 = 30.0;
 /// The lowest strength.
 pub const MIN_STRENGTH: f64 = 0.01;
+/// The longest canvas side, in pixels.
+pub const MAX_CANVAS_SIDE: u32 = 4096;
 /// The largest spread, in canvas pixels.
 pub const MAX_SPREAD: u32 = 256;
 /// Seeds are below this: the integers that a JSON number holds exactly.
@@ -90,6 +92,8 @@ pub enum ErrorCode {
     InvalidImage,
     /// The server is shutting down or overloaded.
     Unavailable,
+    /// The device has too much to do; see `retry_after_ms`.
+    Busy,
     /// Something went wrong on the server.
     Internal,
 }

@@ -220,6 +220,23 @@ pub struct RenderNews {
     pub message: Option<String>,
 }
 
+/// What a room does without while the device has too much to do. It takes it back by itself.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum StrainLevel {
+    /// Nothing.
+    #[default]
+    Calm,
+    /// What is seen while a hand moves has fewer steps.
+    FewerSteps,
+    /// It has one step, and smaller windows.
+    SmallWindows,
+    /// Nothing is rendered before the hand lifts, and `render` is refused with `busy`.
+    Busy,
+}
+
 /// A refusal, with a stable `code`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[ts(optional_fields)]
@@ -276,6 +293,11 @@ pub enum ServerMessage {
     Op(SequencedOp),
     /// News of a render.
     Render(RenderNews),
+    /// What the room does without from now on.
+    Strain {
+        /// How much.
+        level: StrainLevel,
+    },
     /// News of a member.
     Member(MemberNews),
     /// News of the room: whether it is locked, and who is kept out.

@@ -1,19 +1,13 @@
 //! The task around a room's state machine: messages in, outboxes and engine out.
 
-use std::{
-    borrow::Cow,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    attendance::Attendance,
     command::RoomCommand,
     core::{Effect, RoomCore},
     error::RoomError,
@@ -56,9 +50,10 @@ pub(super) struct RoomActor {
     events_sender: mpsc::Sender<Event>,
     connections: Connections,
     images: SharedImages,
-    members: Arc<AtomicUsize>,
+    attendance: Arc<Attendance>,
     empty_since: tokio::time::Instant,
     deletion: CancellationToken,
+    resting: CancellationToken,
     shutdown: CancellationToken,
 }
 
@@ -81,8 +76,10 @@ pub(super) struct ActorParts {
     pub(super) renderer: Arc<dyn Renderer>,
     pub(super) encoder: FrameEncoder,
     pub(super) messages: mpsc::Receiver<Message>,
-    pub(super) members: Arc<AtomicUsize>,
+    pub(super) attendance: Arc<Attendance>,
     pub(super) deletion: CancellationToken,
+    /// Cancelled when the room is to leave memory as soon as nobody is in it.
+    pub(super) resting: CancellationToken,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -113,14 +110,16 @@ impl RoomActor {
             events_sender,
             connections: Connections::default(),
             images: SharedImages::default(),
-            members: parts.members,
+            attendance: parts.attendance,
             empty_since: tokio::time::Instant::now(),
             deletion: parts.deletion,
+            resting: parts.resting,
             shutdown: parts.shutdown,
         }
     }
 
-    /// Runs until the server shuts down, the room is deleted, or it has been empty for long.
+    /// Runs until the server shuts down, the room is deleted, or it has been empty for long, or is
+    /// empty and asked to rest.
     pub(super) async fn run(mut self) {
         // What a room that came back wants of the engine.
         self.perform();
@@ -136,7 +135,7 @@ impl RoomActor {
             reason = CloseReason::NotKept;
         }
         self.connections.close_all(reason);
-        self.members.store(0, Ordering::Relaxed);
+        self.attendance.set(0);
         self.send_command(Command::ForgetRoom);
     }
 
@@ -154,6 +153,7 @@ impl RoomActor {
                 biased;
                 () = self.deletion.cancelled() => return CloseReason::Deleted,
                 () = self.shutdown.cancelled() => return CloseReason::ShuttingDown,
+                () = self.resting.cancelled(), if is_empty => return CloseReason::RoomEnded,
                 () = self.keeping.advance() => self.kept(),
                 () = self.rules.advance() => {}
                 Some(event) = self.events.recv(), if has_places => {
@@ -170,8 +170,7 @@ impl RoomActor {
                 () = tokio::time::sleep_until(idle_at), if is_empty => return CloseReason::RoomEnded,
             }
             self.perform();
-            self.members
-                .store(self.connections.count(), Ordering::Relaxed);
+            self.attendance.set(self.connections.count());
             if self.has_failed() {
                 return CloseReason::NotKept;
             }

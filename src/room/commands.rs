@@ -63,7 +63,7 @@ impl RoomCore {
                 self.effects.push(Effect::Send(client, error));
             }
         }
-        self.finish();
+        self.finish(now);
     }
 
     /// Does what a member asks that may ask it.
@@ -139,6 +139,9 @@ impl RoomCore {
     }
 
     fn render(&mut self, client: Uuid, request: &RenderWish, now: Instant) -> Result<(), Refusal> {
+        if let Some(wait) = self.scheduler.retry_after() {
+            return Err(Refusal::Busy(wait));
+        }
         let (rect, mask) = self.document.check_render(request, &self.model)?;
         if let Some(mask) = mask {
             self.accept(client, mask, now);

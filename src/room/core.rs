@@ -136,7 +136,7 @@ impl RoomCore {
         if is_kept {
             core.fit_settings(now);
         }
-        core.finish();
+        core.finish(now);
         core
     }
 
@@ -205,7 +205,7 @@ impl RoomCore {
                 let (author, arrived) = (painting.op.client, painting.arrived);
                 self.applied(painting.op, changed, arrived);
                 self.scheduler.dispatch_all(author, &self.document, arrived);
-                self.finish();
+                self.finish(arrived);
             }
         }
     }
@@ -277,7 +277,7 @@ impl RoomCore {
         if let Some(render) = finished {
             self.show(render, now);
         }
-        self.finish();
+        self.finish(now);
     }
 
     fn show(&mut self, render: FinishedRender, now: Instant) {
@@ -308,7 +308,7 @@ impl RoomCore {
     /// Time has passed: hands may rest.
     pub(super) fn tick(&mut self, now: Instant) {
         self.scheduler.tick(&self.document, now);
-        self.finish();
+        self.finish(now);
     }
 
     /// The next frame of a member, and its pixels' place.
@@ -353,8 +353,9 @@ impl RoomCore {
     }
 
     /// Ends every call that may have changed something.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn finish(&mut self, now: Instant) {
         self.scheduler.forget_idle();
+        self.scheduler.follow_strain(now);
         let (seq, resting) = (self.document.seq(), self.is_resting());
         self.frames.set_resting(resting, seq);
         let outputs = self.scheduler.take_outputs().into_iter();
@@ -363,6 +364,10 @@ impl RoomCore {
             Output::News(news) => Effect::Broadcast {
                 except: None,
                 message: ServerMessage::Render(*news),
+            },
+            Output::Strain(level) => Effect::Broadcast {
+                except: None,
+                message: ServerMessage::Strain { level },
             },
         }));
     }

@@ -1,14 +1,18 @@
 //! How the server speaks to a room.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attendance::Attendance,
     command::RoomCommand,
     error::RoomError,
     export::{ExportLayers, RoomExport},
@@ -22,6 +26,9 @@ use crate::{
     journal::BlobHash,
     protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Rect, Role},
 };
+
+/// How long a room may take to be written before it leaves memory.
+const REST_WITHIN: Duration = Duration::from_secs(5);
 
 /// Who wants in.
 #[derive(Clone, Debug)]
@@ -45,10 +52,12 @@ struct Shared {
     name: String,
     key: RoomKey,
     size: CanvasSize,
-    members: Arc<AtomicUsize>,
+    attendance: Arc<Attendance>,
     mailbox: mpsc::Sender<Message>,
     /// Cancelled when the room is deleted.
     deletion: CancellationToken,
+    /// Cancelled when the room is to leave memory as soon as nobody is in it.
+    resting: CancellationToken,
     store: Option<RoomStore>,
     /// The title of a room that no journal keeps.
     title: Mutex<Option<String>>,
@@ -59,9 +68,10 @@ pub(super) struct HandleParts {
     pub(super) name: String,
     pub(super) key: RoomKey,
     pub(super) size: CanvasSize,
-    pub(super) members: Arc<AtomicUsize>,
+    pub(super) attendance: Arc<Attendance>,
     pub(super) mailbox: mpsc::Sender<Message>,
     pub(super) deletion: CancellationToken,
+    pub(super) resting: CancellationToken,
     pub(super) store: Option<RoomStore>,
 }
 
@@ -72,9 +82,10 @@ impl RoomHandle {
                 name: parts.name,
                 key: parts.key,
                 size: parts.size,
-                members: parts.members,
+                attendance: parts.attendance,
                 mailbox: parts.mailbox,
                 deletion: parts.deletion,
+                resting: parts.resting,
                 store: parts.store,
                 title: Mutex::default(),
             }),
@@ -98,7 +109,12 @@ impl RoomHandle {
 
     /// How many members are in the room now.
     pub fn members(&self) -> usize {
-        self.shared.members.load(Ordering::Relaxed)
+        self.shared.attendance.members()
+    }
+
+    /// Its place among the rooms that became empty: the lowest was left first.
+    pub(super) fn emptied(&self) -> u64 {
+        self.shared.attendance.emptied()
     }
 
     /// The title of a room that no journal keeps.
@@ -127,6 +143,15 @@ impl RoomHandle {
     pub(super) async fn end_for_deletion(&self) {
         self.shared.deletion.cancel();
         self.shared.mailbox.closed().await;
+    }
+
+    /// Asks the room to leave memory, and waits until all of it is on disk and it has ended; false where
+    /// that did not come about, such as when somebody came in meanwhile.
+    pub(super) async fn put_to_rest(&self) -> bool {
+        self.shared.resting.cancel();
+        timeout(REST_WITHIN, self.shared.mailbox.closed())
+            .await
+            .is_ok()
     }
 
     /// Joins. A client that is in the room already is replaced by this connection.

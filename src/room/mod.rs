@@ -7,6 +7,7 @@
 //! rooms that do not run, too.
 
 mod actor;
+mod attendance;
 mod catalog;
 mod command;
 mod commands;
@@ -41,4 +42,6 @@ pub use members::{CloseReason, Joined, MemberId, MemberOutbox, Outgoing};
 pub use options::{InversionOptions, RegistryLimits, RoomOptions};
 pub use registry::{RegistryCounts, RoomRegistry, is_room_name};
 pub use renderer::{RenderRefused, Renderer};
+#[doc(hidden)]
+pub use store::fuzzing;
 pub use store::{RoomStore, StoreError};

@@ -11,7 +11,7 @@ use super::{
     members::{Arrival, CloseReason, Deed},
 };
 use crate::protocol::{
-    MemberNews, PROTOCOL_VERSION, Presence, Role, RoomNews, ServerMessage, Welcome,
+    MemberNews, PROTOCOL_VERSION, Presence, Role, RoomNews, ServerMessage, StrainLevel, Welcome,
 };
 
 /// The most missed ops that are sent to a member who comes back; past that the picture alone
@@ -35,6 +35,11 @@ impl RoomCore {
         self.tell_others(client, MemberNews::Joined(info));
         self.effects.push(Effect::FramesReady(client));
         self.send_missed(client, arrival.last_seq);
+        let level = self.scheduler.strain();
+        if level != StrainLevel::Calm {
+            let strain = ServerMessage::Strain { level };
+            self.effects.push(Effect::Send(client, strain));
+        }
         self.frames.enter(client);
         let rules = self.members.rules();
         let welcome = Welcome {
@@ -54,7 +59,7 @@ impl RoomCore {
             chat: self.chat.lines(now),
         };
         self.scheduler.enter(client, &self.document, now);
-        self.finish();
+        self.finish(now);
         Ok(welcome)
     }
 
@@ -81,7 +86,7 @@ impl RoomCore {
     pub(super) fn leave(&mut self, client: Uuid, now: Instant) {
         if self.members.leave(&client) {
             self.gone(client, None, now);
-            self.finish();
+            self.finish(now);
         }
     }
 

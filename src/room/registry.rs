@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::{
     actor::{ActorParts, MAILBOX_MOST, RoomActor},
+    attendance::Attendance,
     core::RoomCore,
     error::RoomError,
     frames::FrameEncoder,
@@ -74,6 +75,8 @@ pub(super) struct Shared {
     pub(super) looks: Arc<Semaphore>,
     room_count: AtomicUsize,
     keys: AtomicU64,
+    /// How often a room became empty.
+    departures: Arc<AtomicU64>,
     renderer: Arc<dyn Renderer>,
     options: RoomOptions,
     limits: RegistryLimits,
@@ -134,6 +137,7 @@ impl RoomRegistry {
                 looks: Arc::new(Semaphore::new(LOOKS_AT_ONCE)),
                 room_count: AtomicUsize::new(0),
                 keys: AtomicU64::new(1),
+                departures: Arc::default(),
                 renderer,
                 options,
                 limits,
@@ -263,6 +267,28 @@ impl RoomRegistry {
         counts
     }
 
+    /// The rooms in memory that may leave it without losing anything: the journal has them, and nobody
+    /// is in them. The one that was left longest ago comes first.
+    pub fn resting(&self) -> Vec<RoomHandle> {
+        let rooms = self.shared.rooms.iter().map(|room| room.value().clone());
+        let is_stored = |room: &RoomHandle| self.shared.stored.contains_key(room.name());
+        let mut resting: Vec<RoomHandle> = rooms.filter(|room| room.members() == 0).collect();
+        resting.retain(is_stored);
+        resting.sort_by_key(RoomHandle::emptied);
+        resting
+    }
+
+    /// Takes a room out of memory that nobody is in, once all of it is on disk; false where that did
+    /// not come about in a few seconds, such as when somebody came in. It comes back when it is wanted.
+    pub async fn put_to_rest(&self, room: &RoomHandle) -> bool {
+        let has_ended = room.put_to_rest().await;
+        if has_ended {
+            self.shared.remove(room.name(), room.key());
+            tracing::info!(room = room.name(), "a room left memory for others");
+        }
+        has_ended
+    }
+
     /// Ends every room: members get a goaway. Waits until the last task is done.
     pub async fn shut_down(&self) {
         self.shared.shutdown.cancel();
@@ -306,15 +332,16 @@ impl RoomRegistry {
         };
         let key = RoomKey(shared.keys.fetch_add(1, Ordering::Relaxed));
         let (mailbox, messages) = mpsc::channel(MAILBOX_MOST);
-        let members = Arc::new(AtomicUsize::new(0));
-        let deletion = CancellationToken::new();
+        let attendance = Arc::new(Attendance::new(shared.departures.clone()));
+        let (deletion, resting) = (CancellationToken::new(), CancellationToken::new());
         let handle = RoomHandle::new(HandleParts {
             name: name.to_owned(),
             key,
             size: options.size,
-            members: members.clone(),
+            attendance: attendance.clone(),
             mailbox,
             deletion: deletion.clone(),
+            resting: resting.clone(),
             store: shared.store.clone(),
         });
         let beginning = Beginning {
@@ -323,8 +350,9 @@ impl RoomRegistry {
             options,
             stored,
             messages,
-            members,
+            attendance,
             deletion,
+            resting,
         };
         let tasks = shared.tasks.clone();
         tasks.spawn(beginning.run(shared));
@@ -340,8 +368,9 @@ struct Beginning {
     /// What the journal knows of it; none for a new room.
     stored: Option<StoredRoom>,
     messages: mpsc::Receiver<Message>,
-    members: Arc<AtomicUsize>,
+    attendance: Arc<Attendance>,
     deletion: CancellationToken,
+    resting: CancellationToken,
 }
 
 impl Beginning {
@@ -427,8 +456,9 @@ impl Beginning {
             renderer: shared.renderer.clone(),
             encoder: shared.encoder.clone(),
             messages: self.messages,
-            members: self.members,
+            attendance: self.attendance,
             deletion: self.deletion,
+            resting: self.resting,
             shutdown: shared.shutdown.clone(),
         });
         actor.run().await;

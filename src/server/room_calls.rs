@@ -172,7 +172,7 @@ pub(super) async fn rename(
     let title = title_of(&wish.title)?;
     if !rooms.exists(&room) {
         // One that nobody has been in is kept from now on.
-        state.existing_room(&room, &grant, client.address)?;
+        state.existing_room(&room, &grant, client.address).await?;
     }
     rooms.rename(&room, title).await?;
     told(&state, &headers, room, grant.role).await

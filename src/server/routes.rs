@@ -182,6 +182,8 @@ async fn metrics_text(
     let text = metrics::render(
         counts.rooms,
         counts.members,
+        state.room_bytes(),
+        state.options().limits.room_bytes,
         state.sockets_open(),
         state.connections().count(),
     );
@@ -259,7 +261,7 @@ async fn picture(
             "layer is `result`, `sketch`, `mask`, `noise` or `reconstruction`: name one",
         )
     })?;
-    let handle = authorised(&state, &client, &room, &headers, Role::Viewer)?;
+    let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
     let layer = choice.layer.unwrap_or(PictureLayer::Result);
     let png = images::encode_picture(&state, handle, layer).await?;
     client.place.demand(state.options().limits.picture_rate);
@@ -292,7 +294,7 @@ async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, ApiError> {
-    let handle = authorised(&state, &client, &room, &headers, Role::Editor)?;
+    let handle = authorised(&state, &client, &room, &headers, Role::Editor).await?;
     let Query(choice) = choice.map_err(|_| {
         ApiError::invalid_value("layer is `result`, `sketch` or `photo`: name one, or leave it out")
     })?;

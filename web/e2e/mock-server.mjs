@@ -452,6 +452,8 @@ export async function startMock({ port = 0, width = 512, height = 512, delay = 1
     url: `http://127.0.0.1:${server.address().port}`,
     /** Cuts every socket, as a lost network does. */
     cut: () => { for (const socket of sockets.clients) socket.terminate(); },
+    /** Tells everybody what their rooms do without, as a server with too much to do does. */
+    strain: (level) => { for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "strain", level })); },
     stop: () => { for (const socket of sockets.clients) socket.terminate(); server.close(); },
   };
 }

@@ -1,5 +1,7 @@
 //! Why a room does not do what a member asks.
 
+use std::time::Duration;
+
 use crate::protocol::{ErrorCode, ErrorMessage, MAX_STROKE_POINTS};
 
 /// Why nothing comes of a request. The sentences are for a person.
@@ -51,6 +53,8 @@ pub(in crate::room) enum Refusal {
     Operator,
     #[error("`text` has nothing to read in it; write something.")]
     NothingSaid,
+    #[error("The device has too much to do now; ask again after the time in retry_after_ms.")]
+    Busy(Duration),
 }
 
 impl Refusal {
@@ -74,6 +78,7 @@ impl Refusal {
             Self::Viewer | Self::NotOwner | Self::Operator => ErrorCode::Forbidden,
             Self::Locked | Self::SilentViewer => ErrorCode::RoomLocked,
             Self::UnknownMember => ErrorCode::UnknownMember,
+            Self::Busy(_) => ErrorCode::Busy,
         }
     }
 
@@ -82,6 +87,10 @@ impl Refusal {
         let message = ErrorMessage::new(self.code(), self.to_string());
         ErrorMessage {
             id: stroke,
+            retry_after_ms: match self {
+                Self::Busy(wait) => u64::try_from(wait.as_millis()).ok(),
+                _ => None,
+            },
             ..message
         }
     }

@@ -6,6 +6,8 @@
 
 mod copying;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod glance;
 mod metadata;
 mod opening;

@@ -11,5 +11,6 @@ mod photos;
 mod replay;
 mod reverts;
 mod simulation;
+mod strain;
 mod tasks;
 mod zoom;

@@ -5,6 +5,7 @@ import type { MemberNews } from "./MemberNews";
 import type { RenderNews } from "./RenderNews";
 import type { RoomNews } from "./RoomNews";
 import type { SequencedOp } from "./SequencedOp";
+import type { StrainLevel } from "./StrainLevel";
 import type { Welcome } from "./Welcome";
 
 /**
@@ -18,7 +19,11 @@ id?: string,
 /**
  * Its place in the order.
  */
-seq: number, } | { "type": "op" } & SequencedOp | { "type": "render" } & RenderNews | { "type": "member" } & MemberNews | { "type": "room" } & RoomNews | { "type": "chat" } & ChatLine | { "type": "error" } & ErrorMessage | { "type": "pong", 
+seq: number, } | { "type": "op" } & SequencedOp | { "type": "render" } & RenderNews | { "type": "strain", 
+/**
+ * How much.
+ */
+level: StrainLevel, } | { "type": "member" } & MemberNews | { "type": "room" } & RoomNews | { "type": "chat" } & ChatLine | { "type": "error" } & ErrorMessage | { "type": "pong", 
 /**
  * As it was sent.
  */

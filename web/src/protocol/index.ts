@@ -32,6 +32,7 @@ export type { SequencedOp } from "./SequencedOp";
 export type { ServerMessage } from "./ServerMessage";
 export type { Settings } from "./Settings";
 export type { SettingsPatch } from "./SettingsPatch";
+export type { StrainLevel } from "./StrainLevel";
 export type { StrokeChunk } from "./StrokeChunk";
 export type { Switch } from "./Switch";
 export type { Tool } from "./Tool";

@@ -14,6 +14,7 @@ import type {
   Role,
   SequencedOp,
   ServerMessage,
+  StrainLevel,
   Welcome,
 } from "../protocol";
 import { FrameQueue, type DecodedFrame } from "../stage/decode";
@@ -98,6 +99,8 @@ export class Room {
   renders = $state<Record<RenderState, number>>({ started: 0, progress: 0, done: 0, superseded: 0, failed: 0 });
   timings = $state.raw<Record<string, number> | undefined>(undefined);
   strokeToPixel = $state<number | undefined>(undefined);
+  /** What the room does without while the server has too much to do. */
+  strain = $state<StrainLevel>("calm");
   picture = $state.raw<Picture | undefined>(undefined);
   /** The whole picture has come. */
   complete = $state(false);
@@ -253,6 +256,9 @@ export class Room {
       case "render":
         this.#render(message);
         return;
+      case "strain":
+        this.strain = message.level;
+        return;
       case "member":
         this.people.hear(message);
         return;
@@ -290,6 +296,7 @@ export class Room {
     this.people.welcome(welcome);
     this.chat.welcome(welcome.chat ?? []);
     this.busy = [];
+    this.strain = "calm";
     this.mask.forget();
     this.#latency.clear();
     const { width, height } = welcome.canvas;
