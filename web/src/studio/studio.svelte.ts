@@ -1,24 +1,32 @@
 import type { StrokePoint } from "../paint/brush";
 import { browserClock } from "../paint/chunker";
-import type { StrokeInHand } from "../paint/painter";
+import type { Rect } from "../protocol";
 import { dividerEdge, partLeftOf } from "../stage/divider";
 import type { Sample } from "../stage/gestures";
 import { layoutOf, type Layout } from "../stage/layout";
 import { paneAt, panesOf, Renderer, stageOfOne, type Pane, type ViewMode } from "../stage/renderer";
 import {
+  angleBetween,
   centred,
   fitted,
   keptInSight,
+  mirroredAt,
   panned,
   pinched,
+  rectToScreen,
+  restingAngle,
   toCanvas,
   toScreen,
+  turnedAt,
+  TURN_STEP,
+  UPRIGHT,
   zoomedAt,
   type Insets,
   type Point,
   type View,
 } from "../stage/view";
 import { newMemberName, newRoomName, placeFromAddress, socketAddress } from "../wire/identity";
+import { Drawing } from "./drawing.svelte";
 import { changeKnown, withOpened } from "./known-rooms";
 import { Notices } from "./notices.svelte";
 import { Room } from "./room.svelte";
@@ -27,13 +35,17 @@ import { recall, remember } from "./storage";
 import { type Thumbnail } from "./thumbnails.svelte";
 import { Toolbox } from "./toolbox.svelte";
 
+/** Two fingers turn the picture once they have turned so far, in degrees. */
+const TWIST_WITHIN = 12;
+
 /** The tool palette, the view and the room: everything that the page shows. */
 export class Studio {
   readonly notices = new Notices();
   readonly toolbox = new Toolbox();
   readonly room: Room;
+  readonly drawing: Drawing;
   name = $state("");
-  view = $state.raw<View>({ scale: 1, x: 0, y: 0 });
+  view = $state.raw<View>(UPRIGHT);
   mode = $state<ViewMode>("result");
   /** The part of the canvas, 0 … 1, that shows the sketch while it is compared with the result. */
   divider = $state(0.5);
@@ -61,8 +73,12 @@ export class Studio {
   crosshair = $state.raw<Point | undefined>(undefined);
   focusPrompt: () => void = () => {};
   #renderer: Renderer | undefined;
-  #stroke: { hand: StrokeInHand; pane: Pane } | undefined;
+  /** Where the stroke in hand is drawn. */
+  #pane: Pane | undefined;
   #fitWanted = true;
+  /** How far two fingers have turned around each other, and the view's angle with it once they turn it, in degrees. */
+  #twist = 0;
+  #twisting = false;
   #presenceAt = 0;
   #random = Math.random;
 
@@ -92,6 +108,12 @@ export class Studio {
         if (wanted) this.room.settings.lend(wanted);
       },
     });
+    this.drawing = new Drawing({
+      toolbox: this.toolbox,
+      begin: (brush, held) => this.room.painter.begin(brush, held),
+      canvas: () => this.room.picture,
+      pixel: () => 1 / this.view.scale,
+    });
   }
 
   /** The photo is not the base any more: what took another's place for it goes with it. */
@@ -107,7 +129,12 @@ export class Studio {
 
   /** Where on the stage the divider stands, in CSS pixels from the left. */
   get dividerEdge(): number {
-    return dividerEdge(this.divider, this.view, this.room.picture?.width ?? 0, this.stage.x);
+    return dividerEdge(this.divider, this.#pictureBox, this.stage.x);
+  }
+
+  /** The box on the stage around the picture, without its pane's origin, in CSS pixels. */
+  get #pictureBox(): Rect {
+    return rectToScreen(this.view, this.room.picture?.bounds ?? [0, 0, 1, 1]);
   }
 
   /** The brush is over a photo, where its words count and its colour does not. */
@@ -147,7 +174,7 @@ export class Studio {
     else this.#look(this.view);
   }
 
-  /** The whole canvas, as large as it fits. */
+  /** The whole canvas, upright and as large as it fits. */
   fit(): void {
     this.#fitWanted = true;
     const { picture } = this.room;
@@ -161,7 +188,7 @@ export class Studio {
     const { picture } = this.room;
     if (!picture) return;
     this.#fitWanted = false;
-    this.#look(centred(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets, 1));
+    this.#look(centred(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets, { ...this.view, scale: 1 }));
   }
 
   /** Scales around a point of the stage; around its middle where there is none. */
@@ -176,6 +203,12 @@ export class Studio {
     this.#look(panned(this.view, dx, dy));
   }
 
+  /** Two fingers came down on the stage, or went. */
+  pinching(): void {
+    this.#twist = 0;
+    this.#twisting = false;
+  }
+
   pinch(before: [Point, Point], after: [Point, Point]): void {
     this.#fitWanted = false;
     const inPane = (pair: [Point, Point]): [Point, Point] => {
@@ -183,7 +216,45 @@ export class Studio {
       const shift = (point: Point): Point => ({ x: point.x - (pane?.origin.x ?? 0), y: point.y - (pane?.origin.y ?? 0) });
       return [shift(pair[0]), shift(pair[1])];
     };
-    this.#look(pinched(this.view, inPane(before), inPane(after)));
+    const [from, to] = [inPane(before), inPane(after)];
+    const moved = pinched(this.view, from, to);
+    const along = { x: to[0].x + from[1].x - from[0].x, y: to[0].y + from[1].y - from[0].y };
+    this.#twist += angleBetween(to[0], along, to[1]);
+    // Fingers that zoom turn a little too: only a twist that is meant turns the picture.
+    if (!this.#twisting && Math.abs(this.#twist) < TWIST_WITHIN) {
+      this.#look(moved);
+      return;
+    }
+    if (!this.#twisting) {
+      this.#twisting = true;
+      this.#twist = this.view.angle;
+    }
+    const middle = { x: (to[0].x + to[1].x) / 2, y: (to[0].y + to[1].y) / 2 };
+    this.#look(turnedAt(moved, middle, restingAngle(this.#twist, false)));
+  }
+
+  /** Turns the view to an angle, in degrees, around the middle of what the panels leave free. */
+  turnTo(angle: number, inSteps = false): void {
+    this.#fitWanted = false;
+    this.#look(turnedAt(this.view, this.middle, restingAngle(angle, inSteps)));
+  }
+
+  /** Turns the view by a step to the right or to the left. */
+  turnStep(direction: 1 | -1): void {
+    this.turnTo(this.view.angle + direction * TURN_STEP, true);
+  }
+
+  /** Shows the picture mirrored left to right, or no more; the picture stays as it is. */
+  mirror(): void {
+    this.#fitWanted = false;
+    this.#look(mirroredAt(this.view, this.middle));
+  }
+
+  /** The middle of what the panels leave of a pane, in CSS pixels. */
+  get middle(): Point {
+    const { x, y } = stageOfOne(this.mode, this.stage, this.insets);
+    const { left, right, top, bottom } = this.insets;
+    return { x: (left + x - right) / 2, y: (top + y - bottom) / 2 };
   }
 
   /** Shows other layers. */
@@ -203,8 +274,7 @@ export class Studio {
 
   /** The divider follows the pointer. */
   dragDivider(x: number): void {
-    const { picture } = this.room;
-    if (picture) this.moveDivider(partLeftOf(x, this.view, picture.width));
+    if (this.room.picture) this.moveDivider(partLeftOf(x, this.#pictureBox));
   }
 
   showBefore(on: boolean): void {
@@ -227,38 +297,46 @@ export class Studio {
 
   strokeBegin(sample: Sample, held: boolean): void {
     const pane = paneAt(this.panes, sample);
-    if (!pane || this.#stroke) return;
+    if (!pane || this.#pane) return;
     if (!this.room.mayPaint) {
       this.notices.say("You are watching this room; ask for an editor's link to paint.");
       return;
     }
     this.crosshair = undefined;
-    this.#stroke = { hand: this.room.painter.begin(this.toolbox.brush, held), pane };
-    this.#stroke.hand.add([this.#point(sample, pane)]);
+    this.#pane = pane;
     this.painting = true;
     this.room.blank = false;
+    this.drawing.begin(this.#point(sample, pane), held);
   }
 
   strokeMove(samples: readonly Sample[]): void {
-    const stroke = this.#stroke;
-    stroke?.hand.add(samples.map((sample) => this.#point(sample, stroke.pane)));
+    const pane = this.#pane;
+    if (pane) this.drawing.move(samples.map((sample) => this.#point(sample, pane)));
   }
 
   strokeCommit(): void {
-    this.#stroke?.hand.commit();
+    this.drawing.commit();
   }
 
   strokeEnd(): void {
-    this.#stroke?.hand.end();
-    this.#stroke = undefined;
+    if (this.#pane) this.drawing.end();
+    this.#pane = undefined;
     this.painting = false;
   }
 
   strokeCancel(): void {
-    this.#stroke?.hand.cancel();
-    this.#stroke = undefined;
+    if (this.#pane) this.drawing.cancel();
+    this.#pane = undefined;
     this.painting = false;
     this.room.judgeBlankSoon();
+  }
+
+  /** Drops the polygon in the making; false where there is none. */
+  abandonShape(): boolean {
+    const { unfinished } = this.drawing;
+    this.drawing.abandon();
+    if (unfinished) this.room.judgeBlankSoon();
+    return unfinished;
   }
 
   /** Takes the colour under a point of the stage. */
@@ -286,7 +364,8 @@ export class Studio {
   }
 
   undo(): void {
-    if (this.room.mayPaint) this.room.send({ type: "undo" });
+    if (this.drawing.corners.length > 0) this.drawing.dropCorner();
+    else if (this.room.mayPaint) this.room.send({ type: "undo" });
   }
 
   redo(): void {
@@ -386,6 +465,15 @@ export class Studio {
       restore: () => toolbox.take("restore"),
       eyedropper: () => toolbox.take("eyedropper"),
       hand: () => toolbox.take("hand"),
+      line: () => toolbox.draw("line"),
+      rectangle: () => toolbox.draw("rectangle"),
+      ellipse: () => toolbox.draw("ellipse"),
+      polygon: () => toolbox.draw("polygon"),
+      lasso: () => toolbox.draw("lasso"),
+      fill: () => toolbox.fill(!toolbox.filled),
+      symmetry: () => toolbox.toggleSymmetry(),
+      looser: () => toolbox.steadyTo(toolbox.steady - 0.1),
+      steadier: () => toolbox.steadyTo(toolbox.steady + 0.1),
       smaller: () => toolbox.step(-1),
       larger: () => toolbox.step(1),
       softer: () => toolbox.stepHardness(-1),
@@ -398,8 +486,11 @@ export class Studio {
       "actual-size": () => this.actualSize(),
       "zoom-in": () => this.zoom(1.25),
       "zoom-out": () => this.zoom(0.8),
+      mirror: () => this.mirror(),
+      "turn-left": () => this.turnStep(-1),
+      "turn-right": () => this.turnStep(1),
       // Enter twice in the prompt asks twice.
-      apply: () => void (this.wordsSent ? this.paintWords() : this.applyAndTell()),
+      apply: () => void (this.drawing.corners.length > 0 ? this.drawing.finish() : this.wordsSent ? this.paintWords() : this.applyAndTell()),
       render: () => void this.paintWords(),
       "show-mask": () => this.room.mask.show(!this.room.mask.shown),
       "mask-all": () => this.maskEverything("mask"),
