@@ -65,7 +65,8 @@ test.each([{ mode: "across" }, { mode: "both" }, { mode: "radial", count: 5 }] s
 
 test("without symmetry a stroke stays as it is", () => {
   const { sent } = drawn({ mode: "none" }, [[[1, 1, 1]], [[5, 5, 1]]]);
-  expect(sent.flatMap(({ points }) => points)).toEqual([[1, 1, 1], [5, 5, 1]]);
+  // The last message says that the stroke is done, and repeats the last point.
+  expect(sent.flatMap(({ points }) => points)).toEqual([[1, 1, 1], [5, 5, 1], [5, 5, 1]]);
 });
 
 test("all copies' ink goes with the result that has them", () => {

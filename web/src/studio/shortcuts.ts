@@ -4,7 +4,7 @@ export type Action =
   | "line" | "rectangle" | "ellipse" | "polygon" | "lasso" | "fill" | "symmetry" | "looser" | "steadier"
   | "smaller" | "larger" | "softer" | "harder" | "swap" | "default-colours"
   | "undo" | "redo" | "fit" | "actual-size" | "zoom-in" | "zoom-out" | "turn" | "turn-left" | "turn-right" | "mirror"
-  | "show-mask" | "mask-all" | "mask-none"
+  | "show-mask" | "mask-all" | "mask-none" | "mask-invert"
   | "apply" | "render" | "cancel" | "before" | "help" | "prompt";
 
 /** One key of the table; `single` keys can be switched off (WCAG 2.1.4). */
@@ -52,6 +52,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { action: "render", key: "enter", mod: true, single: false, label: "Render now", group: "Picture", shown: "Enter" },
   { action: "mask-all", key: "a", mod: true, single: false, label: "Mask everything", group: "Picture" },
   { action: "mask-none", key: "a", mod: true, shift: true, single: false, label: "Mask nothing", group: "Picture" },
+  { action: "mask-invert", key: "i", mod: true, single: false, label: "Invert the mask", group: "Picture" },
   { action: "cancel", key: "escape", single: true, label: "Cancel", group: "Picture", shown: "Esc" },
   { action: "prompt", key: "p", single: true, label: "Go to the prompt", group: "Picture" },
   { action: "before", key: "c", single: true, label: "Before, while held", group: "View" },

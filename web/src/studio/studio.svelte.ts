@@ -446,6 +446,13 @@ export class Studio {
     );
   }
 
+  /** Masks what is not masked, and nothing else. */
+  async invertMask(): Promise<void> {
+    if (!this.room.mayPaint) return;
+    const inverted = await this.room.invertMask();
+    this.notices.say(inverted ? "The mask is inverted: what was not masked is, and nothing else." : "The mask could not be read; try again once you are connected.");
+  }
+
   /** Takes another name, and comes in with it again: the others see it at once. */
   rename(name: string): void {
     const next = name.trim().slice(0, 64);
@@ -495,6 +502,7 @@ export class Studio {
       "show-mask": () => this.room.mask.show(!this.room.mask.shown),
       "mask-all": () => this.maskEverything("mask"),
       "mask-none": () => this.maskEverything("restore"),
+      "mask-invert": () => void this.invertMask(),
       prompt: () => this.focusPrompt(),
       help: () => (this.helpOpen = !this.helpOpen),
     };
