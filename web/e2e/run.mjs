@@ -15,6 +15,7 @@ import { photoScenarios } from "./photo.mjs";
 import { restartScenarios } from "./restart.mjs";
 import { settingsScenarios } from "./settings.mjs";
 import { scenarios } from "./scenarios.mjs";
+import { toolScenarios } from "./tools.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -38,7 +39,7 @@ if (!values.url && !values.mock) {
 const mock = values.mock ? await (await import("./mock-server.mjs")).startMock() : undefined;
 const url = (values.url ?? mock?.url ?? "").replace(/\/$/, "");
 mkdirSync(values.shots, { recursive: true });
-const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios, ...startScenarios, ...restartScenarios };
+const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...toolScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios, ...startScenarios, ...restartScenarios };
 const LONGEST_MS = 180_000;
 const browser = await launch();
 let failed = 0;

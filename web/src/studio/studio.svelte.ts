@@ -250,6 +250,12 @@ export class Studio {
     this.#look(mirroredAt(this.view, this.middle));
   }
 
+  /** Neither turned nor mirrored, as large as before. */
+  upright(): void {
+    if (this.view.mirrored) this.mirror();
+    this.turnTo(0);
+  }
+
   /** The middle of what the panels leave of a pane, in CSS pixels. */
   get middle(): Point {
     const { x, y } = stageOfOne(this.mode, this.stage, this.insets);
