@@ -3,7 +3,7 @@ export type Action =
   | "brush" | "erase" | "mask" | "restore" | "eyedropper" | "hand"
   | "line" | "rectangle" | "ellipse" | "polygon" | "lasso" | "fill" | "symmetry" | "looser" | "steadier"
   | "smaller" | "larger" | "softer" | "harder" | "swap" | "default-colours"
-  | "undo" | "redo" | "fit" | "actual-size" | "zoom-in" | "zoom-out" | "turn" | "turn-left" | "turn-right" | "mirror"
+  | "undo" | "redo" | "fit" | "actual-size" | "zoom-in" | "zoom-out" | "turn" | "turn-left" | "turn-right" | "mirror" | "reference"
   | "show-mask" | "mask-all" | "mask-none" | "mask-invert"
   | "apply" | "render" | "cancel" | "before" | "help" | "prompt";
 
@@ -66,6 +66,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { action: "turn-left", key: ",", single: true, label: "Turn left by 15°", group: "View" },
   { action: "turn-right", key: ".", single: true, label: "Turn right by 15°", group: "View" },
   { action: "mirror", key: "v", single: true, label: "Mirrored view", group: "View" },
+  { action: "reference", key: "w", single: true, label: "Reference picture", group: "View" },
   { action: "help", key: "?", single: true, label: "Show the keys", group: "View" },
 ];
 

@@ -29,6 +29,7 @@ import { newMemberName, newRoomName, placeFromAddress, socketAddress } from "../
 import { Drawing } from "./drawing.svelte";
 import { changeKnown, withOpened } from "./known-rooms";
 import { Notices } from "./notices.svelte";
+import { Reference } from "./reference.svelte";
 import { Room } from "./room.svelte";
 import type { Action } from "./shortcuts";
 import { recall, remember } from "./storage";
@@ -44,6 +45,7 @@ export class Studio {
   readonly toolbox = new Toolbox();
   readonly room: Room;
   readonly drawing: Drawing;
+  readonly reference = new Reference();
   name = $state("");
   view = $state.raw<View>(UPRIGHT);
   mode = $state<ViewMode>("result");
@@ -110,7 +112,10 @@ export class Studio {
     });
     this.drawing = new Drawing({
       toolbox: this.toolbox,
-      begin: (brush, held) => this.room.painter.begin(brush, held),
+      begin: (brush, held) => {
+        if (brush.tool === "brush") this.toolbox.painted(brush.color);
+        return this.room.painter.begin(brush, held);
+      },
       canvas: () => this.room.picture,
       pixel: () => 1 / this.view.scale,
     });
@@ -510,6 +515,7 @@ export class Studio {
       "mask-none": () => this.maskEverything("restore"),
       "mask-invert": () => void this.invertMask(),
       prompt: () => this.focusPrompt(),
+      reference: () => this.reference.toggle(),
       help: () => (this.helpOpen = !this.helpOpen),
     };
     actions[action]?.();

@@ -12,6 +12,8 @@ export const BRUSH_LIMITS = { least: 1, most: 512 } as const;
 
 const DEFAULT_COLOUR = "#1f1b18";
 const DEFAULT_SECOND = "#ffffff";
+/** How many colours are remembered. */
+const RECENT = 8;
 
 /** Colours that mix well: earths, a few brights, two greys. */
 export const PALETTE: readonly { name: string; color: string }[] = [
@@ -42,6 +44,7 @@ interface Kept {
   filled: boolean;
   steady: number;
   copies: number;
+  recent: string[];
 }
 
 /** The tool in hand and how it is set. */
@@ -53,6 +56,8 @@ export class Toolbox {
   opacity = $state(1);
   color = $state(DEFAULT_COLOUR);
   second = $state(DEFAULT_SECOND);
+  /** Colours that were painted with, the last one first. */
+  recent = $state.raw<readonly string[]>([]);
   /** What strokes should become, instead of the room's prompt; empty for the room's. */
   prompt = $state("");
   /** Keys without a modifier do something (WCAG 2.1.4). */
@@ -85,6 +90,7 @@ export class Toolbox {
     this.color = kept.color ?? this.color;
     this.second = kept.second ?? this.second;
     this.singleKeys = kept.singleKeys ?? this.singleKeys;
+    this.recent = kept.recent ?? this.recent;
     this.filled = kept.filled ?? this.filled;
     this.steady = kept.steady ?? this.steady;
     this.symmetry = { ...this.symmetry, count: kept.copies ?? this.symmetry.count };
@@ -197,6 +203,13 @@ export class Toolbox {
     this.keep();
   }
 
+  /** A stroke of this colour begins. */
+  painted(color: string): void {
+    if (this.recent[0] === color) return;
+    this.recent = [color, ...this.recent.filter((known) => known !== color)].slice(0, RECENT);
+    this.keep();
+  }
+
   swap(): void {
     [this.color, this.second] = [this.second, this.color];
     this.keep();
@@ -220,6 +233,7 @@ export class Toolbox {
       filled: this.filled,
       steady: this.steady,
       copies: this.symmetry.count,
+      recent: [...this.recent],
     } satisfies Kept);
   }
 }
