@@ -499,7 +499,7 @@ export const toolScenarios = {
         assert.equal(await color(), "#2860c8");
         await page.screenshot({ path: `${shots}/reference-${device}.png` });
         const y = box.y + box.height * 0.5;
-        await finger.drag([0.25, 0.4, 0.6, 0.8].map((part) => ({ x: box.x + box.width * part, y })));
+        await finger.drag([0.25, 0.35, 0.5, 0.6].map((part) => ({ x: box.x + box.width * part, y })));
         assert.equal(await color(), "#2860c8", "a drag moves it, and takes no colour");
         await finger.tap({ x: box.x + box.width * 0.7, y });
         assert.equal(await color(), "#d03028", "the red half is there now");

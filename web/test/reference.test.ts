@@ -15,8 +15,8 @@ test("a window can always be taken hold of, on whatever page", () => {
       expect(x + width).toBeGreaterThanOrEqual(60);
       expect(y).toBeGreaterThanOrEqual(0);
       expect(y).toBeLessThanOrEqual(page.height - 60);
-      expect(width).toBeGreaterThanOrEqual(180);
-      expect(height).toBeGreaterThanOrEqual(160);
+      expect(width).toBeGreaterThanOrEqual(240);
+      expect(height).toBeGreaterThanOrEqual(180);
     }
   }
 });

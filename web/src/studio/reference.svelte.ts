@@ -10,7 +10,7 @@ export interface Place {
 }
 
 /** The least that a window has to each side. */
-const LEAST = { width: 180, height: 160 } as const;
+const LEAST = { width: 240, height: 180 } as const;
 /** What of a window can always be taken hold of. */
 const IN_SIGHT = 60;
 const NAME = "reference";
