@@ -28,7 +28,8 @@ export interface ImpastoState {
   settings: Settings;
   tool: Tool | "eyedropper" | "hand";
   brush: Brush;
-  view: { mode: ViewMode; scale: number; x: number; y: number };
+  /** `angle` in degrees to the right; turning and mirroring change what is seen, not the picture. */
+  view: { mode: ViewMode; scale: number; x: number; y: number; angle: number; mirrored: boolean };
   members: { client: string; name: string }[];
   /** Earlier pictures that can be gone back to, newest first: `seq` of the last op in each. */
   thumbnails: number[];

@@ -71,10 +71,11 @@ export class Crosshair {
     this.#studio.crosshair = undefined;
   }
 
-  #move([dx, dy]: readonly [number, number], step: number): void {
+  #move(arrow: readonly [number, number], step: number): void {
     const { room } = this.#studio;
     if (!room.picture) return;
     const { width, height } = room.picture;
+    const [dx, dy] = this.#onCanvas(arrow);
     const at = this.#studio.crosshair ?? { x: width / 2, y: height / 2 };
     const next = {
       x: Math.min(width, Math.max(0, at.x + dx * step)),
@@ -87,6 +88,16 @@ export class Crosshair {
     }
     this.#moved = true;
     this.#studio.notices.speak(`${Math.round(next.x)}, ${Math.round(next.y)}`);
+  }
+
+  /** An arrow points where the eye sees it, however the view is turned. */
+  #onCanvas([dx, dy]: readonly [number, number]): readonly [number, number] {
+    const { angle, mirrored } = this.#studio.view;
+    if (angle === 0 && !mirrored) return [dx, dy];
+    const from = this.#studio.canvasPoint({ x: 0, y: 0 });
+    const to = this.#studio.canvasPoint({ x: dx, y: dy });
+    const length = Math.hypot(to.x - from.x, to.y - from.y);
+    return [(to.x - from.x) / length, (to.y - from.y) / length];
   }
 
   /** Nothing is sent before the crosshair moves or Space is let go: a pointer may still come and pan. */

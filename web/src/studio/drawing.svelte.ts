@@ -88,10 +88,13 @@ export class Drawing {
   }
 
   move(points: readonly StrokePoint[]): void {
+    const { toolbox } = this.#options;
     const last = points.at(-1);
     if (!last) return;
     if (this.#shaping) {
-      this.#way = [...this.#way, ...points.map(([x, y]): Spot => [x, y])];
+      const spots = points.map(([x, y]): Spot => [x, y]);
+      // Only a lasso is all of its way; other shapes are their beginning and their end.
+      this.#way = toolbox.form === "lasso" ? [...this.#way, ...spots] : [...this.#way.slice(0, 1), ...spots.slice(-1)];
       return;
     }
     if (!this.#hand) return;
