@@ -5,14 +5,13 @@ import { dividerEdge, partLeftOf } from "../stage/divider";
 import type { Sample } from "../stage/gestures";
 import { layoutOf, type Layout } from "../stage/layout";
 import { paneAt, panesOf, Renderer, stageOfOne, type Pane, type ViewMode } from "../stage/renderer";
+import { Twist } from "../stage/twist";
 import {
-  angleBetween,
   centred,
   fitted,
   keptInSight,
   mirroredAt,
   panned,
-  pinched,
   rectToScreen,
   restingAngle,
   toCanvas,
@@ -35,9 +34,6 @@ import type { Action } from "./shortcuts";
 import { recall, remember } from "./storage";
 import { type Thumbnail } from "./thumbnails.svelte";
 import { Toolbox } from "./toolbox.svelte";
-
-/** Two fingers turn the picture once they have turned so far, in degrees. */
-const TWIST_WITHIN = 12;
 
 /** The tool palette, the view and the room: everything that the page shows. */
 export class Studio {
@@ -78,9 +74,7 @@ export class Studio {
   /** Where the stroke in hand is drawn. */
   #pane: Pane | undefined;
   #fitWanted = true;
-  /** How far two fingers have turned around each other, and the view's angle with it once they turn it, in degrees. */
-  #twist = 0;
-  #twisting = false;
+  readonly #twist = new Twist();
   #presenceAt = 0;
   #random = Math.random;
 
@@ -208,10 +202,9 @@ export class Studio {
     this.#look(panned(this.view, dx, dy));
   }
 
-  /** Two fingers came down on the stage, or went. */
-  pinching(): void {
-    this.#twist = 0;
-    this.#twisting = false;
+  /** Two fingers came down on the stage. */
+  pinchBegin(): void {
+    this.#twist.begin();
   }
 
   pinch(before: [Point, Point], after: [Point, Point]): void {
@@ -221,21 +214,7 @@ export class Studio {
       const shift = (point: Point): Point => ({ x: point.x - (pane?.origin.x ?? 0), y: point.y - (pane?.origin.y ?? 0) });
       return [shift(pair[0]), shift(pair[1])];
     };
-    const [from, to] = [inPane(before), inPane(after)];
-    const moved = pinched(this.view, from, to);
-    const along = { x: to[0].x + from[1].x - from[0].x, y: to[0].y + from[1].y - from[0].y };
-    this.#twist += angleBetween(to[0], along, to[1]);
-    // Fingers that zoom turn a little too: only a twist that is meant turns the picture.
-    if (!this.#twisting && Math.abs(this.#twist) < TWIST_WITHIN) {
-      this.#look(moved);
-      return;
-    }
-    if (!this.#twisting) {
-      this.#twisting = true;
-      this.#twist = this.view.angle;
-    }
-    const middle = { x: (to[0].x + to[1].x) / 2, y: (to[0].y + to[1].y) / 2 };
-    this.#look(turnedAt(moved, middle, restingAngle(this.#twist, false)));
+    this.#look(this.#twist.follow(this.view, inPane(before), inPane(after)));
   }
 
   /** Turns the view to an angle, in degrees, around the middle of what the panels leave free. */
