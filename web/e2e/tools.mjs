@@ -245,6 +245,42 @@ export const toolScenarios = {
     for (const { context: each } of [bea, { context }]) await each.close();
   },
 
+  ...Object.fromEntries(
+    Object.entries(DEVICES).map(([device, options]) => [
+      `shapes and symmetry can be set on every screen: ${device}`,
+      async ({ browser, url, room, shots }) => {
+        const { page, context, troubles } = await openRoom(browser, url, `${room}-${device}`, options);
+        const least = options.hasTouch ? 44 : 24;
+        await flyout(page);
+        await page.getByRole("radio", { name: "Around a point" }).click();
+        await page.waitForTimeout(300);
+        // Above everything else, from its first word to its last slider.
+        const covered = await page.evaluate(() => {
+          const panel = document.querySelector(".shapes .flyout");
+          return [...panel.querySelectorAll("h2, button, label")].filter((element) => {
+            const { left, top, width, height } = element.getBoundingClientRect();
+            return !panel.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+          }).length;
+        });
+        assert.equal(covered, 0, "nothing lies over it");
+        assert.deepEqual((await page.evaluate(misplaced, least)).filter((problem) => !problem.includes(" lies over ")), []);
+        assert.deepEqual(await page.evaluate(unlabelled), []);
+        assert.deepEqual(await violations(page), []);
+        await page.emulateMedia({ colorScheme: "light" });
+        await page.waitForTimeout(300);
+        assert.deepEqual(await violations(page), [], "light");
+        await page.screenshot({ path: `${shots}/shapes-${device}-light.png` });
+        await page.keyboard.press("Escape");
+        await page.keyboard.press("?");
+        await page.getByRole("dialog", { name: "Keys" }).getByText("Mirrored view").waitFor();
+        assert.deepEqual(await violations(page), [], "the sheet of keys");
+        await page.screenshot({ path: `${shots}/keys-${device}.png` });
+        assert.deepEqual(troubles, []);
+        await context.close();
+      },
+    ]),
+  ),
+
   async "a steadied hand draws a calmer line that ends at the pointer"({ browser, url, room }) {
     const { page, context, troubles } = await openRoom(browser, url, room);
     const { width: w, height: h } = await size(page);
