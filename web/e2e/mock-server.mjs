@@ -207,24 +207,27 @@ class MockRoom {
     let box = [this.width, this.height, 0, 0];
     for (let index = from; index < entry.points.length; index += 1) {
       const [bx, by, bp] = entry.points[index];
-      const [ax, ay] = entry.points[index - 1] ?? [bx, by];
-      const radius = Math.max(0.5, (size * bp) / 2);
-      const steps = Math.max(1, Math.ceil(Math.hypot(bx - ax, by - ay) / Math.max(0.5, radius / 6)));
-      for (let step = 0; step <= steps; step += 1) {
-        const x = ax + ((bx - ax) * step) / steps;
-        const y = ay + ((by - ay) * step) / steps;
-        const left = Math.max(0, Math.floor(x - radius - 1));
-        const right = Math.min(this.width - 1, Math.ceil(x + radius + 1));
-        const top = Math.max(0, Math.floor(y - radius - 1));
-        const bottom = Math.min(this.height - 1, Math.ceil(y + radius + 1));
-        box = [Math.min(box[0], left), Math.min(box[1], top), Math.max(box[2], right + 1), Math.max(box[3], bottom + 1)];
-        for (let py = top; py <= bottom; py += 1) {
-          for (let px = left; px <= right; px += 1) {
-            const edge = Math.max(1, radius * (1 - hardness));
-            const covered = Math.min(1, Math.max(0, (radius + 0.5 - Math.hypot(px + 0.5 - x, py + 0.5 - y)) / edge));
-            const at = py * this.width + px;
-            if (covered > (entry.cover.get(at) ?? 0)) entry.cover.set(at, covered);
-          }
+      const [ax, ay, ap] = entry.points[index - 1] ?? [bx, by, bp];
+      const [start, end] = [(size * ap) / 2, (size * bp) / 2];
+      const most = Math.max(start, end);
+      // Thinner than this the brush leaves nothing: it is in the air.
+      if (2 * most < 0.25) continue;
+      const squared = (bx - ax) ** 2 + (by - ay) ** 2;
+      const left = Math.max(0, Math.floor(Math.min(ax, bx) - most - 1));
+      const right = Math.min(this.width - 1, Math.ceil(Math.max(ax, bx) + most + 1));
+      const top = Math.max(0, Math.floor(Math.min(ay, by) - most - 1));
+      const bottom = Math.min(this.height - 1, Math.ceil(Math.max(ay, by) + most + 1));
+      box = [Math.min(box[0], left), Math.min(box[1], top), Math.max(box[2], right + 1), Math.max(box[3], bottom + 1)];
+      for (let py = top; py <= bottom; py += 1) {
+        for (let px = left; px <= right; px += 1) {
+          const foot = ((px + 0.5 - ax) * (bx - ax) + (py + 0.5 - ay) * (by - ay)) / (squared || 1);
+          const along = Math.min(1, Math.max(0, foot));
+          const radius = squared === 0 ? most : start + (end - start) * along;
+          const distance = Math.hypot(px + 0.5 - ax - along * (bx - ax), py + 0.5 - ay - along * (by - ay));
+          const edge = Math.max(1, radius * (1 - hardness));
+          const covered = Math.min(1, 2 * radius, Math.max(0, (radius + 0.5 - distance) / edge));
+          const at = py * this.width + px;
+          if (covered > (entry.cover.get(at) ?? 0)) entry.cover.set(at, covered);
         }
       }
     }

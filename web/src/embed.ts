@@ -28,8 +28,9 @@ export interface ImpastoState {
   settings: Settings;
   tool: Tool | "eyedropper" | "hand";
   brush: Brush;
-  view: { mode: ViewMode; scale: number; x: number; y: number };
-  /** What this member may do, and whether only owners may change anything. */
+  /** `angle` in degrees to the right; turning and mirroring change what is seen, not the picture. */
+  view: { mode: ViewMode; scale: number; x: number; y: number; angle: number; mirrored: boolean };
+    /** What this member may do, and whether only owners may change anything. */
   role: Role;
   locked: boolean;
   /** Who is here; `pointer` is where a member's pointer is, in canvas pixels, while it moves now and then. */

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import { framed, seenIn, type View } from "../src/stage/view";
+import { framed, seenIn, UPRIGHT, type View } from "../src/stage/view";
 import { Following } from "../src/studio/following.svelte";
 import { PointerTrack } from "../src/stage/pointer-track";
 import { PresenceSender } from "../src/studio/presence";
@@ -49,7 +49,7 @@ test("a pointer glides between the places that were told, and jumps after a rest
 });
 
 test("what somebody sees is framed whole, whatever the shape of one's own stage", () => {
-  const theirs: View = { scale: 2, x: -300, y: 40 };
+  const theirs: View = { ...UPRIGHT, scale: 2, x: -300, y: 40 };
   const view = seenIn(theirs, { x: 800, y: 600 });
   expect(view).toEqual([150, -20, 400, 300]);
   for (const pane of [{ x: 800, y: 600 }, { x: 390, y: 844 }, { x: 1440, y: 300 }]) {
@@ -63,7 +63,7 @@ test("what somebody sees is framed whole, whatever the shape of one's own stage"
 });
 
 function follower(still: boolean): { following: Following; looked: View[]; frames: (() => void)[] } {
-  const looked: View[] = [{ scale: 1, x: 0, y: 0 }];
+  const looked: View[] = [UPRIGHT];
   const frames: (() => void)[] = [];
   const following = new Following({
     view: () => looked.at(-1) as View,
@@ -83,7 +83,7 @@ test("following glides to the other's view and ends there", () => {
   following.begin("bea", [100, 100, 200, 150]);
   for (let frame = 0; frame < 200 && frames.length > 0; frame += 1) frames.shift()?.();
   expect(frames).toEqual([]);
-  expect(looked.at(-1)).toEqual({ scale: 2, x: -200, y: -200 });
+  expect(looked.at(-1)).toEqual({ ...UPRIGHT, scale: 2, x: -200, y: -200 });
   const count = looked.length;
   following.saw("cleo", [0, 0, 10, 10]);
   expect(looked, "of whom one does not follow").toHaveLength(count);
@@ -91,7 +91,7 @@ test("following glides to the other's view and ends there", () => {
   following.end();
   expect(frames, "moved by hand").toEqual([]);
   following.saw("bea", [0, 0, 40, 30]);
-  expect(looked.at(-1)).not.toEqual({ scale: 10, x: 0, y: 0 });
+  expect(looked.at(-1)).not.toEqual({ ...UPRIGHT, scale: 10, x: 0, y: 0 });
 });
 
 test("where motion is unwelcome, following jumps", () => {
@@ -99,5 +99,5 @@ test("where motion is unwelcome, following jumps", () => {
   following.begin("bea", undefined);
   expect(looked).toHaveLength(1);
   following.saw("bea", [0, 0, 200, 150]);
-  expect([looked.at(-1), frames]).toEqual([{ scale: 2, x: 0, y: 0 }, []]);
+  expect([looked.at(-1), frames]).toEqual([{ ...UPRIGHT, scale: 2, x: 0, y: 0 }, []]);
 });

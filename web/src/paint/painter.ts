@@ -49,9 +49,8 @@ export class Painter {
   }
 
   /** Begins a stroke; a `held` one sends nothing until `commit`. */
-  begin(brush: Brush, held = false): StrokeInHand {
+  begin(brush: Brush, held = false, id = this.#options.newId()): StrokeInHand {
     const { clock } = this.#options;
-    const id = this.#options.newId();
     const key = inkKey(this.#options.client(), id);
     this.#own.add(key);
     this.#options.ink()?.begin(key, brush);

@@ -57,7 +57,7 @@ export class Following {
     const now = this.#page.view();
     const goal = this.#goal;
     const between = (from: number, to: number): number => to + (from - to) * LEFT;
-    const next = { scale: between(now.scale, goal.scale), x: between(now.x, goal.x), y: between(now.y, goal.y) };
+    const next = { ...goal, scale: between(now.scale, goal.scale), x: between(now.x, goal.x), y: between(now.y, goal.y) };
     const isThere =
       Math.abs(next.scale / goal.scale - 1) < 0.002 && Math.hypot(next.x - goal.x, next.y - goal.y) < 0.5;
     this.#page.look(isThere ? goal : next);

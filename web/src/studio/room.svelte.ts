@@ -25,11 +25,11 @@ import { Connection, type Phase, type SocketLike } from "../wire/connection";
 import { newId } from "../wire/identity";
 import type { OpMessage } from "../wire/outbox";
 import { Chat } from "./chat.svelte";
-import { History } from "./history.svelte";
+import { History, pairIds } from "./history.svelte";
 import type { InvertedPhoto } from "./inversion";
 import { maskOf } from "./pictures";
 import type { Notices } from "./notices.svelte";
-import { everywhere, isWhole, MaskView } from "./mask.svelte";
+import { everywhere, inversionOf, isWhole, MaskView } from "./mask.svelte";
 import { People, type Member } from "./people.svelte";
 import { InvertedPhotos } from "./photos.svelte";
 import { changesPicture, RoomSettings } from "./settings.svelte";
@@ -238,6 +238,21 @@ export class Room {
     if (this.picture) this.send({ type: "stroke", ...everywhere(tool, this.picture, newId()) });
   }
 
+  /** Masks what is not masked, and nothing else, as one step; false where the mask could not be read. */
+  async invertMask(): Promise<boolean> {
+    const mask = await this.mask.now();
+    if (!mask) return false;
+    const { masked, restored } = inversionOf(mask);
+    const [first, second] = pairIds(newId());
+    for (const [id, { brush, points }] of [[first, restored], [second, masked]] as const) {
+      if (points.length === 0) continue;
+      const hand = this.painter.begin(brush, false, id);
+      hand.add(points);
+      hand.end();
+    }
+    return true;
+  }
+
   /** Draws ink anew and shows it with the next frame. */
   refreshInk(rect: Rect): void {
     if (isEmpty(rect)) return;
@@ -354,6 +369,10 @@ export class Room {
           this.refreshInk(active ? ink.redo(entry, seq) : ink.undo(entry));
         }
         if (message.settings) this.settings.replace(message.settings);
+        // What was done as one step is taken back as one; not where something was done meanwhile.
+        if (client === this.client && op.type !== "revert" && this.pending === 0 && this.history.leavesHalf(message.switches ?? [])) {
+          this.send({ type: op.type });
+        }
         if (op.type !== "undo") this.blank = false;
         this.judgeBlankSoon();
         return;

@@ -1,31 +1,38 @@
 import type { StrokePoint } from "../paint/brush";
 import { browserClock } from "../paint/chunker";
-import type { StrokeInHand } from "../paint/painter";
-import type { Presence } from "../protocol";
+import type { Presence, Rect } from "../protocol";
 import { dividerEdge, partLeftOf } from "../stage/divider";
 import type { Sample } from "../stage/gestures";
 import { layoutOf, type Layout } from "../stage/layout";
 import { paneAt, panesOf, Renderer, stageOfOne, type Pane, type ViewMode } from "../stage/renderer";
+import { Twist } from "../stage/twist";
 import {
   centred,
   fitted,
   keptInSight,
+  mirroredAt,
   seenIn,
   panned,
-  pinched,
+  rectToScreen,
+  restingAngle,
   toCanvas,
   toScreen,
+  turnedAt,
+  TURN_STEP,
+  UPRIGHT,
   zoomedAt,
   type Insets,
   type Point,
   type View,
 } from "../stage/view";
 import { newMemberName, newRoomName, placeFromAddress, socketAddress } from "../wire/identity";
+import { Drawing } from "./drawing.svelte";
 import { Following } from "./following.svelte";
 import { changeKnown, withOpened } from "./known-rooms";
 import { Notices } from "./notices.svelte";
 import type { OfferedPicture } from "./photo";
 import { PresenceSender } from "./presence";
+import { Reference } from "./reference.svelte";
 import { Room } from "./room.svelte";
 import type { Action } from "./shortcuts";
 import { recall, remember } from "./storage";
@@ -38,8 +45,10 @@ export class Studio {
   readonly toolbox = new Toolbox();
   readonly room: Room;
   readonly following: Following;
+  readonly drawing: Drawing;
+  readonly reference = new Reference();
   name = $state("");
-  view = $state.raw<View>({ scale: 1, x: 0, y: 0 });
+  view = $state.raw<View>(UPRIGHT);
   mode = $state<ViewMode>("result");
   /** The part of the canvas, 0 … 1, that shows the sketch while it is compared with the result. */
   divider = $state(0.5);
@@ -69,11 +78,13 @@ export class Studio {
   crosshair = $state.raw<Point | undefined>(undefined);
   focusPrompt: () => void = () => {};
   #renderer: Renderer | undefined;
-  #stroke: { hand: StrokeInHand; pane: Pane } | undefined;
+  /** Where the stroke in hand is drawn. */
+  #pane: Pane | undefined;
   #fitWanted = true;
   readonly #presence: PresenceSender;
   /** Where the pointer was last, in canvas pixels. */
   #pointer: Point | undefined;
+  readonly #twist = new Twist();
   #random = Math.random;
 
   constructor(page: URL, client: string) {
@@ -122,6 +133,15 @@ export class Studio {
         if (wanted) this.room.settings.lend(wanted);
       },
     });
+    this.drawing = new Drawing({
+      toolbox: this.toolbox,
+      begin: (brush, held) => {
+        if (brush.tool === "brush") this.toolbox.painted(brush.color);
+        return this.room.painter.begin(brush, held);
+      },
+      canvas: () => this.room.picture,
+      pixel: () => 1 / this.view.scale,
+    });
   }
 
   /** The photo is not the base any more: what took another's place for it goes with it. */
@@ -137,7 +157,12 @@ export class Studio {
 
   /** Where on the stage the divider stands, in CSS pixels from the left. */
   get dividerEdge(): number {
-    return dividerEdge(this.divider, this.view, this.room.picture?.width ?? 0, this.stage.x);
+    return dividerEdge(this.divider, this.#pictureBox, this.stage.x);
+  }
+
+  /** The box on the stage around the picture, without its pane's origin, in CSS pixels. */
+  get #pictureBox(): Rect {
+    return rectToScreen(this.view, this.room.picture?.bounds ?? [0, 0, 1, 1]);
   }
 
   /** The brush is over a photo, where its words count and its colour does not. */
@@ -177,7 +202,7 @@ export class Studio {
     else this.#look(this.view);
   }
 
-  /** The whole canvas, as large as it fits. */
+  /** The whole canvas, upright and as large as it fits. */
   fit(): void {
     this.following.end();
     this.#fitWanted = true;
@@ -192,7 +217,7 @@ export class Studio {
     const { picture } = this.room;
     if (!picture) return;
     this.#takeView();
-    this.#look(centred(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets, 1));
+    this.#look(centred(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets, { ...this.view, scale: 1 }));
   }
 
   /** Scales around a point of the stage; around its middle where there is none. */
@@ -207,6 +232,11 @@ export class Studio {
     this.#look(panned(this.view, dx, dy));
   }
 
+  /** Two fingers came down on the stage. */
+  pinchBegin(): void {
+    this.#twist.begin();
+  }
+
   pinch(before: [Point, Point], after: [Point, Point]): void {
     this.#takeView();
     const inPane = (pair: [Point, Point]): [Point, Point] => {
@@ -214,7 +244,37 @@ export class Studio {
       const shift = (point: Point): Point => ({ x: point.x - (pane?.origin.x ?? 0), y: point.y - (pane?.origin.y ?? 0) });
       return [shift(pair[0]), shift(pair[1])];
     };
-    this.#look(pinched(this.view, inPane(before), inPane(after)));
+    this.#look(this.#twist.follow(this.view, inPane(before), inPane(after)));
+  }
+
+  /** Turns the view to an angle, in degrees, around the middle of what the panels leave free. */
+  turnTo(angle: number, inSteps = false): void {
+    this.#fitWanted = false;
+    this.#look(turnedAt(this.view, this.middle, restingAngle(angle, inSteps)));
+  }
+
+  /** Turns the view by a step to the right or to the left. */
+  turnStep(direction: 1 | -1): void {
+    this.turnTo(this.view.angle + direction * TURN_STEP, true);
+  }
+
+  /** Shows the picture mirrored left to right, or no more; the picture stays as it is. */
+  mirror(): void {
+    this.#fitWanted = false;
+    this.#look(mirroredAt(this.view, this.middle));
+  }
+
+  /** Neither turned nor mirrored, as large as before. */
+  upright(): void {
+    if (this.view.mirrored) this.mirror();
+    this.turnTo(0);
+  }
+
+  /** The middle of what the panels leave of a pane, in CSS pixels. */
+  get middle(): Point {
+    const { x, y } = stageOfOne(this.mode, this.stage, this.insets);
+    const { left, right, top, bottom } = this.insets;
+    return { x: (left + x - right) / 2, y: (top + y - bottom) / 2 };
   }
 
   /** Shows other layers. */
@@ -234,8 +294,7 @@ export class Studio {
 
   /** The divider follows the pointer. */
   dragDivider(x: number): void {
-    const { picture } = this.room;
-    if (picture) this.moveDivider(partLeftOf(x, this.view, picture.width));
+    if (this.room.picture) this.moveDivider(partLeftOf(x, this.#pictureBox));
   }
 
   showBefore(on: boolean): void {
@@ -258,38 +317,46 @@ export class Studio {
 
   strokeBegin(sample: Sample, held: boolean): void {
     const pane = paneAt(this.panes, sample);
-    if (!pane || this.#stroke) return;
+    if (!pane || this.#pane) return;
     if (!this.room.mayPaint) {
       this.notices.say(this.room.whyNot);
       return;
     }
     this.crosshair = undefined;
-    this.#stroke = { hand: this.room.painter.begin(this.toolbox.brush, held), pane };
-    this.#stroke.hand.add([this.#point(sample, pane)]);
+    this.#pane = pane;
     this.painting = true;
     this.room.blank = false;
+    this.drawing.begin(this.#point(sample, pane), held);
   }
 
   strokeMove(samples: readonly Sample[]): void {
-    const stroke = this.#stroke;
-    stroke?.hand.add(samples.map((sample) => this.#point(sample, stroke.pane)));
+    const pane = this.#pane;
+    if (pane) this.drawing.move(samples.map((sample) => this.#point(sample, pane)));
   }
 
   strokeCommit(): void {
-    this.#stroke?.hand.commit();
+    this.drawing.commit();
   }
 
   strokeEnd(): void {
-    this.#stroke?.hand.end();
-    this.#stroke = undefined;
+    if (this.#pane) this.drawing.end();
+    this.#pane = undefined;
     this.painting = false;
   }
 
   strokeCancel(): void {
-    this.#stroke?.hand.cancel();
-    this.#stroke = undefined;
+    if (this.#pane) this.drawing.cancel();
+    this.#pane = undefined;
     this.painting = false;
     this.room.judgeBlankSoon();
+  }
+
+  /** Drops the polygon in the making; false where there is none. */
+  abandonShape(): boolean {
+    const { unfinished } = this.drawing;
+    this.drawing.abandon();
+    if (unfinished) this.room.judgeBlankSoon();
+    return unfinished;
   }
 
   /** Takes the colour under a point of the stage. */
@@ -319,7 +386,8 @@ export class Studio {
   }
 
   undo(): void {
-    if (this.room.mayPaint) this.room.send({ type: "undo" });
+    if (this.drawing.corners.length > 0) this.drawing.dropCorner();
+    else if (this.room.mayPaint) this.room.send({ type: "undo" });
   }
 
   redo(): void {
@@ -402,6 +470,13 @@ export class Studio {
     );
   }
 
+  /** Masks what is not masked, and nothing else. */
+  async invertMask(): Promise<void> {
+    if (!this.room.mayPaint) return;
+    const inverted = await this.room.invertMask();
+    this.notices.say(inverted ? "The mask is inverted: what was not masked is, and nothing else." : "The mask could not be read; try again once you are connected.");
+  }
+
   /** Takes another name, and comes in with it again: the others see it at once. */
   rename(name: string): void {
     const next = name.trim().slice(0, 64);
@@ -421,6 +496,15 @@ export class Studio {
       restore: () => toolbox.take("restore"),
       eyedropper: () => toolbox.take("eyedropper"),
       hand: () => toolbox.take("hand"),
+      line: () => toolbox.draw("line"),
+      rectangle: () => toolbox.draw("rectangle"),
+      ellipse: () => toolbox.draw("ellipse"),
+      polygon: () => toolbox.draw("polygon"),
+      lasso: () => toolbox.draw("lasso"),
+      fill: () => toolbox.fill(!toolbox.filled),
+      symmetry: () => toolbox.toggleSymmetry(),
+      looser: () => toolbox.steadyTo(toolbox.steady - 0.1),
+      steadier: () => toolbox.steadyTo(toolbox.steady + 0.1),
       smaller: () => toolbox.step(-1),
       larger: () => toolbox.step(1),
       softer: () => toolbox.stepHardness(-1),
@@ -433,13 +517,18 @@ export class Studio {
       "actual-size": () => this.actualSize(),
       "zoom-in": () => this.zoom(1.25),
       "zoom-out": () => this.zoom(0.8),
+      mirror: () => this.mirror(),
+      "turn-left": () => this.turnStep(-1),
+      "turn-right": () => this.turnStep(1),
       // Enter twice in the prompt asks twice.
-      apply: () => void (this.wordsSent ? this.paintWords() : this.applyAndTell()),
+      apply: () => void (this.drawing.corners.length > 0 ? this.drawing.finish() : this.wordsSent ? this.paintWords() : this.applyAndTell()),
       render: () => void this.paintWords(),
       "show-mask": () => this.room.mask.show(!this.room.mask.shown),
       "mask-all": () => this.maskEverything("mask"),
       "mask-none": () => this.maskEverything("restore"),
+      "mask-invert": () => void this.invertMask(),
       prompt: () => this.focusPrompt(),
+      reference: () => this.reference.toggle(),
       help: () => (this.helpOpen = !this.helpOpen),
     };
     actions[action]?.();
