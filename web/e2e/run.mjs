@@ -56,9 +56,22 @@ function inTime(promise) {
   return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
 
+/** The rooms that the server tells of; none where it tells nobody. */
+async function roomsThere() {
+  const answer = await fetch(`${url}/v1/rooms`);
+  return answer.ok ? (await answer.json()).rooms.map(({ room }) => room) : [];
+}
+
+/** A server keeps few rooms that nobody is in: those that a scenario made go, and no others. */
+async function tidy(before) {
+  const made = (await roomsThere()).filter((room) => !before.has(room));
+  for (const room of made) await fetch(`${url}/v1/rooms/${encodeURIComponent(room)}`, { method: "DELETE" });
+}
+
 try {
   for (const [name, scenario] of Object.entries(all)) {
     if (!name.includes(values.only)) continue;
+    const before = new Set(await roomsThere());
     const began = Date.now();
     // Every scenario has rooms of its own, also on a server that was used before.
     const room = `e2e-${Math.floor(Math.random() * 1e12)}`;
@@ -74,6 +87,8 @@ try {
       failed += 1;
       console.error(`FAIL  ${name}\n${error instanceof Error ? error.stack : error}`);
       for (const context of browser.contexts()) await context.close().catch(() => {});
+    } finally {
+      await tidy(before);
     }
   }
 } finally {

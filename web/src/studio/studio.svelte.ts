@@ -249,7 +249,7 @@ export class Studio {
 
   /** Turns the view to an angle, in degrees, around the middle of what the panels leave free. */
   turnTo(angle: number, inSteps = false): void {
-    this.#fitWanted = false;
+    this.#takeView();
     this.#look(turnedAt(this.view, this.middle, restingAngle(angle, inSteps)));
   }
 
@@ -260,7 +260,7 @@ export class Studio {
 
   /** Shows the picture mirrored left to right, or no more; the picture stays as it is. */
   mirror(): void {
-    this.#fitWanted = false;
+    this.#takeView();
     this.#look(mirroredAt(this.view, this.middle));
   }
 
