@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::access::AccessError;
 use super::metrics::{REFUSALS, code_name};
 use crate::protocol::{ErrorCode, ErrorMessage};
-use crate::room::RoomError;
+use crate::room::{GenerateError, RoomError};
 
 /// Seconds after which a room that is full or has closed may be tried again.
 const RETRY_SECONDS: u32 = 5;
@@ -160,17 +160,31 @@ impl ApiError {
                 ErrorCode::TooLarge,
                 format!("the body is too large: it is {shape}"),
             ),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                ErrorCode::MalformedMessage,
-                "the body is JSON: send content-type application/json",
-            ),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::not_json(),
             _ => Self::new(
                 StatusCode::BAD_REQUEST,
                 ErrorCode::MalformedMessage,
                 format!("the body is not {shape}: {}", rejection.body_text()),
             ),
         }
+    }
+
+    /// 400 for a body of another shape.
+    pub fn invalid_body(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::MalformedMessage,
+            message,
+        )
+    }
+
+    /// 415 for a body that does not say that it is JSON.
+    pub fn not_json() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::MalformedMessage,
+            "the body is JSON: send content-type application/json",
+        )
     }
 
     /// 500; the cause goes to the log and not to the client.
@@ -248,6 +262,35 @@ impl From<RoomError> for ApiError {
             refusal.retry_after_seconds = Some(RETRY_SECONDS);
         }
         refusal
+    }
+}
+
+impl From<ErrorMessage> for ApiError {
+    fn from(refusal: ErrorMessage) -> Self {
+        let status = match refusal.code {
+            ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, refusal.code, refusal.message)
+    }
+}
+
+impl From<GenerateError> for ApiError {
+    fn from(error: GenerateError) -> Self {
+        let message = error.to_string();
+        match error {
+            GenerateError::Settings(refusal) => refusal.into(),
+            GenerateError::Size(error) => error.into(),
+            GenerateError::TooLarge { .. } => Self::invalid_value(message),
+            GenerateError::TooMany(_) | GenerateError::Refused(_) | GenerateError::Stopped => {
+                Self::unavailable(message, RETRY_SECONDS)
+            }
+            GenerateError::Failed(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                ErrorCode::Internal,
+                message,
+            ),
+        }
     }
 }
 

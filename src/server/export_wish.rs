@@ -7,7 +7,7 @@ use crate::protocol::{CanvasSize, FrameFormat, Layer};
 use crate::room::ExportLayers;
 
 /// A JPEG's quality where none is said: hardly seen, and a tenth of the bytes of a PNG.
-const JPEG_QUALITY: u8 = 92;
+pub const JPEG_QUALITY: u8 = 92;
 /// The largest scale.
 const SCALE_MOST: u32 = 4;
 /// The most pixels of a file, as many as of two of the largest canvases: its encoders hold ten bytes

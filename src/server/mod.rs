@@ -18,6 +18,7 @@ mod descriptors;
 mod error;
 mod export_wish;
 mod exports;
+mod generate;
 mod identity;
 mod images;
 mod invite_calls;

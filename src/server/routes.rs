@@ -20,7 +20,7 @@ use super::authorise::authorised;
 use super::error::{ApiError, HttpOnlyCode};
 use super::serving::Client;
 use super::state::AppState;
-use super::{assets, connection, exports, images, invite_calls, loras, metrics, room_calls};
+use super::{assets, connection, exports, generate, images, invite_calls, loras, metrics, room_calls};
 use crate::picture_file::LayerName;
 use crate::protocol::{ModelInfo, PictureLayer, Role, SUBPROTOCOL};
 
@@ -53,6 +53,7 @@ pub fn router(state: AppState) -> Router {
                 .put(loras::replace)
                 .layer(DefaultBodyLimit::max(LORAS_BODY_BYTES)),
         )
+        .route("/images", post(generate::generate))
         .route(
             "/rooms",
             get(room_calls::list)
