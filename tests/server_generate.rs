@@ -73,7 +73,11 @@ async fn a_picture_is_made_of_words_and_says_with_what() {
         assert!(times.contains(stage), "{times}");
     }
     let png = file(answer).await;
-    assert_eq!(pixels(&png).dimensions(), (256, 256), "the model's own size");
+    assert_eq!(
+        pixels(&png).dimensions(),
+        (256, 256),
+        "the model's own size"
+    );
     let text = "a harbour, by night\nNegative prompt: people\nSteps: 3, Sampler: LCM, \
         CFG scale: 1, Seed: 42, Size: 256x256, Model: turner, Version: Impasto ";
     assert!(holds(&png, text));
@@ -84,7 +88,11 @@ async fn a_picture_is_made_of_words_and_says_with_what() {
 async fn a_sketch_is_changed_where_the_mask_is_white() {
     let server = TestServer::start().await;
     let sketch = RgbImage::from_pixel(128, 64, RED);
-    let mask = RgbImage::from_fn(128, 64, |x, _| if x < 40 { Rgb([255; 3]) } else { Rgb([0; 3]) });
+    let mask = RgbImage::from_fn(
+        128,
+        64,
+        |x, _| if x < 40 { Rgb([255; 3]) } else { Rgb([0; 3]) },
+    );
     let wish = |format: &str, mask: Option<&RgbImage>| {
         let mut wish = json!({"prompt": "grass", "sketch": base64_png(&sketch), "format": format});
         if let Some(mask) = mask {
@@ -98,7 +106,10 @@ async fn a_sketch_is_changed_where_the_mask_is_white() {
         let file = file(answer).await;
         let expected = RgbImage::from_fn(128, 64, |x, _| if x < 40 { GREEN } else { RED });
         assert_eq!(pixels(&file), expected, "{format}");
-        assert!(holds(&file, "digitalsourcetype/compositeWithTrainedAlgorithmicMedia<"));
+        assert!(holds(
+            &file,
+            "digitalsourcetype/compositeWithTrainedAlgorithmicMedia<"
+        ));
     }
     let everywhere = file(ask(&server, wish("png", None)).await).await;
     assert_eq!(pixels(&everywhere), RgbImage::from_pixel(128, 64, GREEN));
@@ -133,14 +144,34 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
         (json!({}), 400, "malformed_message"),
         (json!([]), 400, "malformed_message"),
         (json!({"prompt": 7}), 400, "malformed_message"),
-        (json!({"prompt": "a", "colour": "red"}), 400, "malformed_message"),
+        (
+            json!({"prompt": "a", "colour": "red"}),
+            400,
+            "malformed_message",
+        ),
         (json!({"prompt": "a".repeat(1001)}), 400, "invalid_value"),
         (json!({"prompt": "a", "steps": 9}), 400, "invalid_value"),
         (json!({"prompt": "a", "strength": 0}), 400, "invalid_value"),
-        (json!({"prompt": "a", "seed": 1u64 << 53}), 400, "invalid_value"),
-        (json!({"prompt": "a", "sampler": "dice"}), 400, "unknown_sampler"),
-        (json!({"prompt": "a", "finish": "crayon"}), 400, "invalid_value"),
-        (json!({"prompt": "a", "format": "gif"}), 400, "invalid_value"),
+        (
+            json!({"prompt": "a", "seed": 1u64 << 53}),
+            400,
+            "invalid_value",
+        ),
+        (
+            json!({"prompt": "a", "sampler": "dice"}),
+            400,
+            "unknown_sampler",
+        ),
+        (
+            json!({"prompt": "a", "finish": "crayon"}),
+            400,
+            "invalid_value",
+        ),
+        (
+            json!({"prompt": "a", "format": "gif"}),
+            400,
+            "invalid_value",
+        ),
         (json!({"prompt": "a", "quality": 80}), 400, "invalid_value"),
         (
             json!({"prompt": "a", "format": "jpeg", "quality": 0}),
@@ -148,11 +179,23 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
             "invalid_value",
         ),
         (json!({"prompt": "a", "width": 5000}), 400, "invalid_value"),
-        (json!({"prompt": "a", "width": 1024, "height": 1024}), 400, "invalid_value"),
-        (json!({"prompt": "a", "sketch": large}), 400, "invalid_value"),
+        (
+            json!({"prompt": "a", "width": 1024, "height": 1024}),
+            400,
+            "invalid_value",
+        ),
+        (
+            json!({"prompt": "a", "sketch": large}),
+            400,
+            "invalid_value",
+        ),
         (json!({"prompt": "a", "mask": sketch}), 400, "invalid_value"),
         (json!({"prompt": "a", "sketch": "*"}), 400, "invalid_value"),
-        (json!({"prompt": "a", "sketch": "aW1hZ2U="}), 422, "invalid_image"),
+        (
+            json!({"prompt": "a", "sketch": "aW1hZ2U="}),
+            422,
+            "invalid_image",
+        ),
         (
             json!({"prompt": "a", "sketch": sketch, "mask": "aW1hZ2U="}),
             422,
@@ -168,11 +211,16 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
         let request = Client::new().post(server.url("/v1/images"));
         request.header("content-type", kind).body(body).send()
     };
-    let plain = post("text/plain", b"{\"prompt\":\"a\"}".to_vec()).await.unwrap();
+    let plain = post("text/plain", b"{\"prompt\":\"a\"}".to_vec())
+        .await
+        .unwrap();
     assert_eq!(refused(plain).await, (415, "malformed_message".to_owned()));
     let bytes = post("application/json", vec![0xff, 0xfe]).await.unwrap();
     assert_eq!(refused(bytes).await, (400, "malformed_message".to_owned()));
-    let typed = post("Application/JSON; charset=utf-8", b"{\"prompt\":\"a\"}".to_vec());
+    let typed = post(
+        "Application/JSON; charset=utf-8",
+        b"{\"prompt\":\"a\"}".to_vec(),
+    );
     assert_eq!(typed.await.unwrap().status(), StatusCode::OK);
 }
 

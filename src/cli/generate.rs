@@ -12,9 +12,7 @@ use serde::Serialize;
 use super::load::{ModelFlags, chosen_sampler, warn_of_guidance};
 use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
-use super::pictures::{
-    format_of, read_image, read_mask, unwritable, write_image,
-};
+use super::pictures::{format_of, read_image, read_mask, unwritable, write_image};
 use super::{Failure, LoraFlag, bar};
 use crate::canvas::{Mask, Pixels, fit_to};
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};

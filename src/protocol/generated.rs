@@ -1,5 +1,5 @@
 //! What is generated from the wire types and committed: TypeScript in `web/src/protocol`,
-//! JSON Schemas in `docs/schemas`. `IMPASTO_WRITE_GENERATED=1 cargo test generated` writes them;
+//! JSON Schemas in `docs/schemas`; `server/generated.rs` does the same for the documents of the API. `IMPASTO_WRITE_GENERATED=1 cargo test generated` writes them;
 //! without the variable the same tests fail where the committed files drift.
 
 use std::{
@@ -16,7 +16,8 @@ use super::{
     ServerMessage,
 };
 
-type Files = BTreeMap<String, String>;
+/// Names and texts of generated files.
+pub(crate) type Files = BTreeMap<String, String>;
 
 fn committed(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
@@ -36,7 +37,8 @@ fn files_in(folder: &Path, extension: &str) -> Files {
         .collect()
 }
 
-fn write_or_compare(folder: &str, extension: &str, generated: &Files) {
+/// Writes all files of a folder with an ending, or fails where they are others than those.
+pub(crate) fn write_or_compare(folder: &str, extension: &str, generated: &Files) {
     let folder = committed(folder);
     if std::env::var_os("IMPASTO_WRITE_GENERATED").is_some() {
         fs::create_dir_all(&folder).unwrap();

@@ -8,7 +8,7 @@ mod client;
 mod decode;
 mod frame;
 #[cfg(test)]
-mod generated;
+pub(crate) mod generated;
 mod geometry;
 mod limits;
 mod lora;

@@ -125,10 +125,7 @@ impl RoomRegistry {
             width: side,
             height: side,
         });
-        let (width, height) = (
-            width.unwrap_or(usual.width),
-            height.unwrap_or(usual.height),
-        );
+        let (width, height) = (width.unwrap_or(usual.width), height.unwrap_or(usual.height));
         let size = canvas_size(width, height)?;
         let zoom = zoom_of(size, model, rules.grid);
         let seen = u64::from(size.width / zoom) * u64::from(size.height / zoom);

@@ -7,6 +7,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use metrics::counter;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::access::AccessError;
@@ -51,7 +52,7 @@ pub enum ServerError {
 }
 
 /// What a client is told: the code of the protocol, or one that only HTTP has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum HttpErrorCode {
     /// A code that the websocket uses too.
@@ -61,7 +62,7 @@ pub enum HttpErrorCode {
 }
 
 /// Codes that no websocket message carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HttpOnlyCode {
     /// The path is none of the protocol's.
@@ -78,6 +79,22 @@ pub enum HttpOnlyCode {
     ForeignOrigin,
     /// The websocket handshake is not one, or offers no subprotocol spoken here.
     UpgradeRequired,
+}
+
+/// The body of a refusal.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ErrorBody {
+    /// What was refused.
+    error: ErrorTold,
+}
+
+/// A refusal in words and as a code.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ErrorTold {
+    /// Stable: programs may rely on it.
+    code: HttpErrorCode,
+    /// One sentence that says what to do.
+    message: String,
 }
 
 /// A refusal over HTTP.
@@ -297,20 +314,10 @@ impl From<GenerateError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         counter!(REFUSALS, "code" => code_name(self.code)).increment(1);
-        #[derive(Serialize)]
-        struct Body {
-            error: Inner,
-        }
-        #[derive(Serialize)]
-        struct Inner {
-            code: HttpErrorCode,
-            message: String,
-        }
-        let message = sentence(&self.message);
-        let body = Body {
-            error: Inner {
+        let body = ErrorBody {
+            error: ErrorTold {
                 code: self.code,
-                message,
+                message: sentence(&self.message),
             },
         };
         let mut response = (self.status, Json(body)).into_response();

@@ -15,9 +15,11 @@ use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::json;
 use uuid::Uuid;
 
 use super::access::bearer;
+use super::calls::{Call, Who};
 use super::error::ApiError;
 use super::export_wish::JPEG_QUALITY;
 use super::images::{
@@ -44,7 +46,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// ranges are those of `settings` over the websocket.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ImageWish {
+struct ImageWish {
     /// What the picture should show.
     #[schemars(length(max = 1000))]
     prompt: String,
@@ -98,6 +100,9 @@ pub(super) struct ImageWish {
     quality: Option<u8>,
 }
 
+/// The encodings that there are.
+const FORMATS: [FrameFormat; 3] = [FrameFormat::Png, FrameFormat::Jpeg, FrameFormat::Webp];
+
 /// How the answer is encoded.
 #[derive(Clone, Copy)]
 struct Encoding {
@@ -145,8 +150,28 @@ fn random_seed() -> u64 {
     low % SEED_LIMIT
 }
 
+/// The calls of this file.
+pub(super) fn calls() -> Vec<Call> {
+    let summary = "Makes a picture without a room, in its turn among what rooms render.";
+    let example = json!({
+        "prompt": "a lighthouse at dusk", "seed": 7, "width": 512, "height": 512, "format": "png",
+    });
+    let media_types = FORMATS.map(media_type);
+    vec![
+        Call::post("/v1/images", "generateImage", summary, generate)
+            .by(Who::Operator)
+            .takes_json::<ImageWish>(example)
+            .answers_files(200, "The picture, with its settings in it.", &media_types)
+            .with_header("Impasto-Seed", "The seed that it was made with.")
+            .with_header(
+                "Server-Timing",
+                "Milliseconds by stage, as Server Timing writes them.",
+            ),
+    ]
+}
+
 /// Makes a picture. On a server with auth the operator's call, because it takes a share of the device.
-pub(super) async fn generate(
+async fn generate(
     State(state): State<AppState>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
@@ -186,7 +211,10 @@ pub(super) async fn generate(
     *timings.entry("total".to_owned()).or_default() += coding;
     client.place.demand(state.options().limits.picture_rate);
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static(media_type(encoding.format))),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static(media_type(encoding.format)),
+        ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (SEED_HEADER, HeaderValue::from(seed)),
         (TIMING_HEADER, server_timing(&timings)?),
@@ -195,7 +223,9 @@ pub(super) async fn generate(
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|it| it.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next());
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
@@ -326,7 +356,12 @@ mod tests {
 
     #[test]
     fn base64_is_read_with_padding_and_without_and_from_data_urls() {
-        for text in ["aW1hZ2U=", "aW1hZ2U", " aW1hZ2U=\n", "data:image/png;base64,aW1hZ2U="] {
+        for text in [
+            "aW1hZ2U=",
+            "aW1hZ2U",
+            " aW1hZ2U=\n",
+            "data:image/png;base64,aW1hZ2U=",
+        ] {
             assert_eq!(bytes_of("sketch", text).unwrap(), b"image", "{text}");
         }
         for text in ["aW1h*2U=", "data:image/png;base64", "a"] {

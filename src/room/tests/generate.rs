@@ -95,10 +95,7 @@ fn registry(most: usize, model: ModelInfo) -> (RoomRegistry, Arc<Held>, Jobs) {
 
 fn wish(seed: u64) -> GenerateWish {
     GenerateWish {
-        settings: Settings {
-            seed,
-            ..settings()
-        },
+        settings: Settings { seed, ..settings() },
         size: sides(64, 64),
         sketch: None,
         mask: None,
