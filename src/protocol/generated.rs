@@ -1,4 +1,4 @@
-//! What is generated from the wire types and committed: TypeScript in `web/src/protocol`,
+//! What is generated from the wire types and committed: TypeScript in `web/client/src/protocol`,
 //! JSON Schemas in `docs/schemas`; `server/generated.rs` does the same for the documents of the API. `IMPASTO_WRITE_GENERATED=1 cargo test generated` writes them;
 //! without the variable the same tests fail where the committed files drift.
 
@@ -66,7 +66,10 @@ pub(crate) fn write_or_compare(folder: &str, extension: &str, generated: &Files)
 #[test]
 fn generated_typescript_is_what_the_wire_types_say() {
     let scratch = tempfile::tempdir().unwrap();
-    let config = ts_rs::Config::new().with_out_dir(scratch.path());
+    // As Node wants it: the types are part of a package.
+    let config = ts_rs::Config::new()
+        .with_out_dir(scratch.path())
+        .with_import_extension(Some("js"));
     ClientMessage::export_all(&config).unwrap();
     ServerMessage::export_all(&config).unwrap();
     FrameHeader::export_all(&config).unwrap();
@@ -82,14 +85,14 @@ fn generated_typescript_is_what_the_wire_types_say() {
     let mut index = String::from("// Generated from src/protocol; do not edit.\n");
     for name in files.keys() {
         let stem = name.trim_end_matches(".ts");
-        index.push_str(&format!("export type {{ {stem} }} from \"./{stem}\";\n"));
+        index.push_str(&format!("export type {{ {stem} }} from \"./{stem}.js\";\n"));
     }
     index.push_str(&format!(
         "\nexport const PROTOCOL_VERSION = {PROTOCOL_VERSION};\n"
     ));
     index.push_str(&format!("export const SUBPROTOCOL = \"{SUBPROTOCOL}\";\n"));
     files.insert("index.ts".to_owned(), index);
-    write_or_compare("web/src/protocol", "ts", &files);
+    write_or_compare("web/client/src/protocol", "ts", &files);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-import type { Rect } from "../protocol";
+import type { Rect } from "../../client/src";
 
 /** Where the canvas lies on the screen: `screen = canvas · scale + (x, y)`, in CSS pixels. */
 export interface View {

@@ -1,5 +1,5 @@
-import type { Role } from "../protocol";
-import { callPath } from "../wire/identity";
+import type { Role } from "../../client/src";
+import { serverFor } from "./pictures";
 
 /**
  * The address that lets others paint in the room. An owner's page has a token that does more than
@@ -13,13 +13,7 @@ export async function addressToShare(
   const token = new URLSearchParams(page.hash.slice(1)).get("token");
   if (!token || room.role !== "owner") return page.href;
   try {
-    const answer = await fetch(callPath(room.name, "invites"), {
-      method: "POST",
-      headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-      body: JSON.stringify({ role: "editor" }),
-    });
-    if (!answer.ok) return undefined;
-    const made = (await answer.json()) as { token: string };
+    const made = await serverFor(token).invite(room.name, "editor");
     const shared = new URL(page);
     shared.hash = new URLSearchParams({ token: made.token }).toString();
     return shared.href;

@@ -1,5 +1,4 @@
-import type { Clock } from "../paint/chunker";
-import type { CanvasSize, Op, StrokeChunk } from "../protocol";
+import type { CanvasSize, Clock, Op, StrokeChunk } from "../../client/src";
 
 /** A mask as bytes, row by row: 0 stays, 255 may be repainted. */
 export interface MaskBytes extends CanvasSize {

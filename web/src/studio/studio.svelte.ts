@@ -1,5 +1,4 @@
-import type { StrokePoint } from "../paint/brush";
-import { browserClock } from "../paint/chunker";
+import { browserClock, socketAddress, type StrokePoint } from "../../client/src";
 import type { StrokeInHand } from "../paint/painter";
 import { dividerEdge, partLeftOf } from "../stage/divider";
 import type { Sample } from "../stage/gestures";
@@ -18,7 +17,7 @@ import {
   type Point,
   type View,
 } from "../stage/view";
-import { newMemberName, newRoomName, placeFromAddress, socketAddress } from "../wire/identity";
+import { newMemberName, newRoomName, placeFromAddress } from "../wire/identity";
 import { changeKnown, withOpened } from "./known-rooms";
 import { Notices } from "./notices.svelte";
 import type { OfferedPicture } from "./photo";

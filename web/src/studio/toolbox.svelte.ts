@@ -1,5 +1,4 @@
-import type { Brush } from "../paint/brush";
-import type { Tool } from "../protocol";
+import type { Brush, Tool } from "../../client/src";
 import { recall, remember } from "./storage";
 
 /** What can be in hand. */

@@ -1,0 +1,38 @@
+// Generated from src/protocol; do not edit.
+export type { CanvasSize } from "./CanvasSize.js";
+export type { ClientMessage } from "./ClientMessage.js";
+export type { EditMethod } from "./EditMethod.js";
+export type { ErrorCode } from "./ErrorCode.js";
+export type { ErrorMessage } from "./ErrorMessage.js";
+export type { Finish } from "./Finish.js";
+export type { FrameFormat } from "./FrameFormat.js";
+export type { FrameHeader } from "./FrameHeader.js";
+export type { Hello } from "./Hello.js";
+export type { Layer } from "./Layer.js";
+export type { MemberInfo } from "./MemberInfo.js";
+export type { MemberNews } from "./MemberNews.js";
+export type { ModelDefaults } from "./ModelDefaults.js";
+export type { ModelInfo } from "./ModelInfo.js";
+export type { Op } from "./Op.js";
+export type { PhotoDefaults } from "./PhotoDefaults.js";
+export type { PhotoInfo } from "./PhotoInfo.js";
+export type { PhotoPart } from "./PhotoPart.js";
+export type { PlaceMode } from "./PlaceMode.js";
+export type { Presence } from "./Presence.js";
+export type { Rect } from "./Rect.js";
+export type { RenderNews } from "./RenderNews.js";
+export type { RenderState } from "./RenderState.js";
+export type { RenderWish } from "./RenderWish.js";
+export type { RenderWork } from "./RenderWork.js";
+export type { Role } from "./Role.js";
+export type { SequencedOp } from "./SequencedOp.js";
+export type { ServerMessage } from "./ServerMessage.js";
+export type { Settings } from "./Settings.js";
+export type { SettingsPatch } from "./SettingsPatch.js";
+export type { StrokeChunk } from "./StrokeChunk.js";
+export type { Switch } from "./Switch.js";
+export type { Tool } from "./Tool.js";
+export type { Welcome } from "./Welcome.js";
+
+export const PROTOCOL_VERSION = 1;
+export const SUBPROTOCOL = "impasto.v1";
