@@ -13,7 +13,7 @@ console.log(`placed ${width} × ${height} pixels`);
 const { canvas } = room.welcome;
 const middle: [number, number, number] = [canvas.width / 2, canvas.height / 2, 1];
 const seq = await room.paint([middle], { tool: "mask", size: 120, prompt });
-await room.next("render", ({ state, rev }) => state === "done" && rev >= seq);
+await room.rendered(seq);
 const changed = await room.export({ format: "png" });
 await writeFile(file, new Uint8Array(await changed.arrayBuffer()));
 room.leave();

@@ -83,6 +83,8 @@ export class Room {
   readonly #waiting = new Map<OpMessage, Waiting>();
   readonly #listeners = new Map<keyof RoomEvents, Set<(event: never) => void>>();
   #welcome: Welcome | undefined;
+  /** The newest of the renders that are done. */
+  #done: RenderNews | undefined;
 
   private constructor(options: JoinOptions) {
     const { room, token, name = "Guest", client = newId(), clock = browserClock } = options;
@@ -98,7 +100,8 @@ export class Room {
       handlers: {
         phase: (phase) => this.#phaseChanged(phase),
         message: (message) => {
-          if (message.type === "welcome") this.#welcome = message;
+          if (message.type === "welcome") this.#letIn(message);
+          if (message.type === "render") this.#rendered(message);
           if (message.type === "pong" || message.type === "goaway" || message.type === "ack") return;
           this.#tell(message.type, message as never);
         },
@@ -162,6 +165,12 @@ export class Room {
         resolve(event);
       });
     });
+  }
+
+  /** Waits until a render that includes the op `seq` is done. */
+  async rendered(seq: number): Promise<RenderNews> {
+    if (this.#done && this.#done.rev >= seq) return this.#done;
+    return this.next("render", (news) => isDone(news) && news.rev >= seq);
   }
 
   /** Paints a stroke; answers the `seq` of its last op, once the server has it. */
@@ -235,6 +244,16 @@ export class Room {
     this.#connection.close();
   }
 
+  #letIn(welcome: Welcome): void {
+    // A room that began anew counts from the beginning.
+    if (this.#done && welcome.seq < this.#done.rev) this.#done = undefined;
+    this.#welcome = welcome;
+  }
+
+  #rendered(news: RenderNews): void {
+    if (isDone(news) && news.rev >= (this.#done?.rev ?? 0)) this.#done = news;
+  }
+
   #op(message: OpMessage): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#waiting.set(message, { resolve, reject });
@@ -258,4 +277,9 @@ export class Room {
   #tell<Name extends keyof RoomEvents>(name: Name, event: RoomEvents[Name]): void {
     for (const listener of [...(this.#listeners.get(name) ?? [])]) (listener as (event: RoomEvents[Name]) => void)(event);
   }
+}
+
+/** What is told of inversions is not about what was painted. */
+function isDone(news: RenderNews): boolean {
+  return news.state === "done" && news.work === undefined;
 }
