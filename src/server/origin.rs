@@ -82,6 +82,17 @@ impl OriginRules {
             .max_age(PREFLIGHT)
     }
 
+    /// The pages that may show this server's in a frame, as a content security policy names them; none
+    /// where there are none.
+    pub fn frame_ancestors(&self) -> Option<String> {
+        let allowed: Vec<_> = self
+            .allowed
+            .iter()
+            .map(|(origin, _)| origin.as_str())
+            .collect();
+        (!allowed.is_empty()).then(|| allowed.join(" "))
+    }
+
     /// Holds a request to the rules. Programs that are not browsers send no
     /// `Origin` and pass.
     ///

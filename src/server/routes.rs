@@ -38,7 +38,7 @@ const WRITE_BUFFER_BYTES: usize = 64 * 1024 * 1024;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; font-src 'self' data:; \
     connect-src 'self' blob: data:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; \
-    form-action 'none'; frame-ancestors 'none'";
+    form-action 'none'; frame-ancestors ";
 
 /// What the paths of the protocol's own calls begin with.
 const VERSION: &str = "/v1";
@@ -147,13 +147,10 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn(log_failures))
         // Failures are logged above, with who met them.
         .layer(TraceLayer::new_for_http().on_failure(()))
-        .layer(fixed(
-            header::CONTENT_SECURITY_POLICY,
-            CONTENT_SECURITY_POLICY,
-        ))
+        .layer(framing(&state))
+        .layer(frame_options(&state))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
-        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .layer(fixed(
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",
@@ -163,6 +160,23 @@ pub fn router(state: AppState) -> Router {
             "same-origin",
         ))
         .with_state(state)
+}
+
+/// The policy, with who may show the page in a frame.
+fn framing(state: &AppState) -> SetResponseHeaderLayer<Option<HeaderValue>> {
+    let ancestors = state.origins().frame_ancestors();
+    let ancestors = ancestors.as_deref().unwrap_or("'none'");
+    let policy = format!("{CONTENT_SECURITY_POLICY}{ancestors}");
+    // Origins are addresses, and so are policies made of them.
+    let value = HeaderValue::from_str(&policy).ok();
+    SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, value)
+}
+
+/// The same for old browsers, which know all pages or none.
+fn frame_options(state: &AppState) -> SetResponseHeaderLayer<Option<HeaderValue>> {
+    let is_closed = state.origins().frame_ancestors().is_none();
+    let value = is_closed.then_some(HeaderValue::from_static("DENY"));
+    SetResponseHeaderLayer::overriding(header::X_FRAME_OPTIONS, value)
 }
 
 fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
