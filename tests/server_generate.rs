@@ -9,6 +9,7 @@
 mod support;
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -19,6 +20,8 @@ use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
 use support::{NEVER_ENDS, TestServer, call};
 
+/// Far longer than anything here takes: a test that hangs should say so.
+const PATIENCE: Duration = Duration::from_secs(60);
 const RED: Rgb<u8> = Rgb([255, 0, 0]);
 /// What the test's renderer makes of red.
 const GREEN: Rgb<u8> = Rgb([0, 255, 0]);
@@ -273,15 +276,19 @@ async fn a_full_queue_says_when_to_come_back_and_who_leaves_makes_place() {
     assert_eq!(refused(ninth).await, (503, "unavailable".to_owned()));
     drop(waiting);
     // The first of them was with the renderer, the others were not yet.
-    loop {
-        let answer = ask(&server, json!({"prompt": "sea"})).await;
-        if answer.status() == StatusCode::OK {
-            break;
+    let answered = async {
+        loop {
+            let answer = ask(&server, json!({"prompt": "sea"})).await;
+            if answer.status() == StatusCode::OK {
+                return;
+            }
+            // The server has not yet seen that all of them have gone.
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+            tokio::task::yield_now().await;
         }
-        // The server has not yet seen that all of them have gone.
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
-        tokio::task::yield_now().await;
-    }
+    };
+    let answered = tokio::time::timeout(PATIENCE, answered).await;
+    answered.expect("who leaves takes the picture back");
 }
 
 #[tokio::test]

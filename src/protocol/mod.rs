@@ -2,7 +2,7 @@
 //! codec and the limits that every message is held to.
 //!
 //! `docs/protocol.md` is the written form that other clients rely on; the
-//! TypeScript types in `web/src/protocol` are generated from this module.
+//! TypeScript types in `web/client/src/protocol` are generated from this module.
 
 mod client;
 mod decode;
