@@ -3,18 +3,24 @@
 # docker run -p 7860:7860 impasto                    the log names the address with an invite
 
 ARG DEVICE=cpu
+# What everything is built from. A tag may move: docs/security.md says how to name each by its digest.
+ARG NODE_IMAGE=node:24-bookworm-slim
+ARG RUST_IMAGE=rust:1.95-bookworm
+ARG DEBIAN_IMAGE=debian:bookworm-slim
+ARG CUDA_BUILD_IMAGE=nvidia/cuda:12.6.3-devel-ubuntu24.04
+ARG CUDA_RUN_IMAGE=nvidia/cuda:12.6.3-runtime-ubuntu24.04
 
-FROM node:24-bookworm-slim AS web
+FROM ${NODE_IMAGE} AS web
 WORKDIR /impasto/web
 COPY web/package.json web/package-lock.json ./
 RUN npm ci
 COPY web ./
 RUN npm run build
 
-FROM rust:1.95-bookworm AS toolchain-cpu
+FROM ${RUST_IMAGE} AS toolchain-cpu
 ENV IMPASTO_FEATURES=""
 
-FROM nvidia/cuda:12.6.3-devel-ubuntu24.04 AS toolchain-cuda
+FROM ${CUDA_BUILD_IMAGE} AS toolchain-cuda
 ENV IMPASTO_FEATURES="cuda" RUSTUP_HOME=/usr/local/rustup CARGO_HOME=/usr/local/cargo
 ENV PATH="/usr/local/cargo/bin:${PATH}"
 # Compute capability that kernels are compiled for: 80 (A100), 86, 89 (RTX 40), 90 (H100).
@@ -35,8 +41,8 @@ COPY --from=web /impasto/web/dist ./web/dist
 ENV IMPASTO_SKIP_WEB=1
 RUN cargo build --release --locked --features "${IMPASTO_FEATURES}"
 
-FROM debian:bookworm-slim AS runtime-cpu
-FROM nvidia/cuda:12.6.3-runtime-ubuntu24.04 AS runtime-cuda
+FROM ${DEBIAN_IMAGE} AS runtime-cpu
+FROM ${CUDA_RUN_IMAGE} AS runtime-cuda
 
 FROM runtime-${DEVICE}
 ARG DEVICE

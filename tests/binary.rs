@@ -408,13 +408,33 @@ fn latents_in(folder: &Path) -> (usize, usize) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn latents_on_disk_of_a_killed_server_go_when_the_next_one_starts() {
+    latents_go(false).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn latents_lie_in_the_data_folder_where_there_is_one() {
+    latents_go(true).await;
+}
+
+/// With a data folder latents lie in it, otherwise in the temporary folder.
+async fn latents_go(has_data: bool) {
     let scratch = tempfile::tempdir().unwrap();
+    let data = scratch.path().join("rooms");
+    let place: &Path = if has_data { &data } else { scratch.path() };
     let start = || {
         let mut child = impasto()
             .args(["serve", "--listen", "127.0.0.1:0", "--log", "warn"])
             .args(["--model", "tests/parity/fixtures/pipelines/sd15"])
             .args(["--latent-budget", "0", "--inversion-steps", "2"])
             .env("TMPDIR", scratch.path())
+            .env(
+                "IMPASTO_DATA",
+                if has_data {
+                    data.as_os_str()
+                } else {
+                    "none".as_ref()
+                },
+            )
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -444,15 +464,15 @@ async fn latents_on_disk_of_a_killed_server_go_when_the_next_one_starts() {
             "opacity": 1, "color": "#000000", "points": [[256, 256, 1]], "done": true}),
         )
         .await;
-    while latents_in(scratch.path()).1 == 0 {
+    while latents_in(place).1 == 0 {
         assert!(!matches!(painter.hear().await, Heard::Closed));
     }
     drop(first);
-    let (folders, files) = latents_in(scratch.path());
+    let (folders, files) = latents_in(place);
     assert!(folders == 1 && files > 0, "a kill removes nothing");
 
     let (_second, _) = start();
-    assert_eq!(latents_in(scratch.path()), (0, 0));
+    assert_eq!(latents_in(place), (0, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

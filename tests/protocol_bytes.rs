@@ -42,6 +42,12 @@ fn every_client_message_is_read_and_written_the_same() {
         json!({"type":"revert","seq":12}),
         json!({"type":"presence","x":1.5,"y":-3.0,"tool":"erase"}),
         json!({"type":"presence","x":1.5,"y":-3.0}),
+        json!({"type":"presence","x":1.5,"y":-3.0,"view":[-100,-50,800,600]}),
+        json!({"type":"chat","text":"a boat?"}),
+        json!({"type":"role","client":CLIENT,"role":"owner"}),
+        json!({"type":"remove","client":CLIENT}),
+        json!({"type":"admit","client":CLIENT}),
+        json!({"type":"lock","locked":true}),
         json!({"type":"ping","t":12.5}),
     ];
     for message in messages {
@@ -104,7 +110,20 @@ fn server_messages_are_written_exactly_so() {
         client,
         name: "Ada".to_owned(),
         role: Role::Owner,
+        hue: 210,
     };
+    let line = ChatLine {
+        number: 3,
+        client,
+        name: "Ada".to_owned(),
+        hue: 210,
+        text: "a boat?".to_owned(),
+        age_ms: 1500,
+    };
+    let removed = vec![RemovedMember {
+        client,
+        name: "Ada".to_owned(),
+    }];
     let welcome = Welcome {
         protocol: 1,
         room: "studio".to_owned(),
@@ -120,8 +139,14 @@ fn server_messages_are_written_exactly_so() {
         members: vec![ada.clone()],
         photo: None,
         kept: true,
+        locked: true,
+        removed: removed.clone(),
+        chat: vec![line.clone()],
     };
     let mut over_photo = welcome.clone();
+    over_photo.locked = false;
+    over_photo.removed.clear();
+    over_photo.chat.clear();
     over_photo.photo = Some(PhotoInfo {
         seq: 4,
         done: vec![Rect::new(0, 0, 256, 256)],
@@ -154,6 +179,7 @@ fn server_messages_are_written_exactly_so() {
     let news = RenderNews {
         state: RenderState::Done,
         work: None,
+        client: Some(client),
         step: None,
         psnr_db: None,
         rev: 6,
@@ -165,6 +191,7 @@ fn server_messages_are_written_exactly_so() {
     let inverting = RenderNews {
         state: RenderState::Progress,
         work: Some(RenderWork::Invert),
+        client: None,
         rev: 6,
         rect: Rect::new(0, 0, 64, 64),
         step: Some(3),
@@ -177,6 +204,7 @@ fn server_messages_are_written_exactly_so() {
         x: 1.0,
         y: 2.0,
         tool: Some(Tool::Mask),
+        view: Some([-10, 0, 800, 600]),
     };
     let cases = [
         (
@@ -191,7 +219,10 @@ fn server_messages_are_written_exactly_so() {
                     "defaults":{"sampler":"lcm","steps":2,"guidance_scale":1.0,"strength":1.0,
                         "variation":0.0,"finish":"none","finish_strength":1.0,
                         "photo":{"guidance_scale":3.0,"strength":0.7,"finish":"none"}}},
-                "members":[{"client":CLIENT,"name":"Ada","role":"owner"}],"kept":true}),
+                "members":[{"client":CLIENT,"name":"Ada","role":"owner","hue":210}],"kept":true,
+                "locked":true,"removed":[{"client":CLIENT,"name":"Ada"}],
+                "chat":[{"number":3,"client":CLIENT,"name":"Ada","hue":210,"text":"a boat?",
+                    "age_ms":1500}]}),
         ),
         (
             ServerMessage::Welcome(Box::new(over_photo)),
@@ -205,9 +236,10 @@ fn server_messages_are_written_exactly_so() {
                     "defaults":{"sampler":"lcm","steps":2,"guidance_scale":1.0,"strength":1.0,
                         "variation":0.0,"finish":"none","finish_strength":1.0,
                         "photo":{"guidance_scale":3.0,"strength":0.7,"finish":"none"}}},
-                "members":[{"client":CLIENT,"name":"Ada","role":"owner"}],
+                "members":[{"client":CLIENT,"name":"Ada","role":"owner","hue":210}],
                 "photo":{"seq":4,"done":[[0,0,256,256]],"running":[{"rect":[256,0,256,256],"step":7}],
-                    "steps":25,"psnr_db":31.5},"kept":true}),
+                    "steps":25,"psnr_db":31.5},"kept":true,
+                "locked":false,"removed":[],"chat":[]}),
         ),
         (
             ServerMessage::Ack {
@@ -231,7 +263,7 @@ fn server_messages_are_written_exactly_so() {
         ),
         (
             ServerMessage::Render(news),
-            json!({"type":"render","state":"done","rev":6,"rect":[0,0,64,64],"steps":2,
+            json!({"type":"render","state":"done","client":CLIENT,"rev":6,"rect":[0,0,64,64],"steps":2,
                 "timings_ms":{"total":1.5}}),
         ),
         (
@@ -241,16 +273,49 @@ fn server_messages_are_written_exactly_so() {
         ),
         (
             ServerMessage::Member(MemberNews::Joined(ada)),
-            json!({"type":"member","event":"joined","client":CLIENT,"name":"Ada","role":"owner"}),
+            json!({"type":"member","event":"joined","client":CLIENT,"name":"Ada","role":"owner",
+                "hue":210}),
         ),
         (
-            ServerMessage::Member(MemberNews::Left { client }),
+            ServerMessage::Member(MemberNews::Left {
+                client,
+                removed_by: None,
+            }),
             json!({"type":"member","event":"left","client":CLIENT}),
+        ),
+        (
+            ServerMessage::Member(MemberNews::Left {
+                client,
+                removed_by: Some(client),
+            }),
+            json!({"type":"member","event":"left","client":CLIENT,"removed_by":CLIENT}),
+        ),
+        (
+            ServerMessage::Member(MemberNews::Role {
+                client,
+                role: Role::Viewer,
+                by: client,
+            }),
+            json!({"type":"member","event":"role","client":CLIENT,"role":"viewer","by":CLIENT}),
+        ),
+        (
+            ServerMessage::Room(RoomNews {
+                locked: true,
+                removed,
+                by: client,
+            }),
+            json!({"type":"room","locked":true,"removed":[{"client":CLIENT,"name":"Ada"}],
+                "by":CLIENT}),
+        ),
+        (
+            ServerMessage::Chat(line),
+            json!({"type":"chat","number":3,"client":CLIENT,"name":"Ada","hue":210,
+                "text":"a boat?","age_ms":1500}),
         ),
         (
             ServerMessage::Member(MemberNews::Presence { client, presence }),
             json!({"type":"member","event":"presence","client":CLIENT,"x":1.0,"y":2.0,
-                "tool":"mask"}),
+                "tool":"mask","view":[-10,0,800,600]}),
         ),
         (
             ServerMessage::Error(ErrorMessage::new(ErrorCode::UnknownStroke, "m").about("s1")),
@@ -339,6 +404,11 @@ fn malformed_messages() {
         r#"{"type":"render","rect":[1,2,3]}"#,
         r#"{"type":"revert"}"#,
         r#"{"type":"revert","seq":"first"}"#,
+        r#"{"type":"chat"}"#,
+        r#"{"type":"chat","text":7}"#,
+        r#"{"type":"lock","locked":1}"#,
+        r#"{"type":"remove"}"#,
+        r#"{"type":"presence","x":1,"y":1,"view":[1,2,3]}"#,
         deep.as_str(),
     ];
     for text in cases {
@@ -409,6 +479,13 @@ fn values_out_of_range() {
         r#"{"type":"render","rect":[-1,0,4,4]}"#.to_owned(),
         r#"{"type":"render","steps":0}"#.to_owned(),
         r#"{"type":"presence","x":1e6,"y":0}"#.to_owned(),
+        r#"{"type":"presence","x":0,"y":0,"view":[0,0,0,9]}"#.to_owned(),
+        r#"{"type":"presence","x":0,"y":0,"view":[0,0,9,100001]}"#.to_owned(),
+        r#"{"type":"presence","x":0,"y":0,"view":[-100001,0,9,9]}"#.to_owned(),
+        r#"{"type":"presence","x":0,"y":0,"view":[0.5,0,9,9]}"#.to_owned(),
+        format!(r#"{{"type":"chat","text":{}}}"#, long(501)),
+        r#"{"type":"remove","client":"me"}"#.to_owned(),
+        format!(r#"{{"type":"role","client":"{CLIENT}","role":"king"}}"#),
         r#"{"type":"place","image":"","mode":"plain"}"#.to_owned(),
         r#"{"type":"place","image":"a","mode":"sideways"}"#.to_owned(),
         r#"{"type":"revert","seq":-1}"#.to_owned(),

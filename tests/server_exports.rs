@@ -236,7 +236,7 @@ async fn layers_go_to_another_program_and_back() {
     let png = file(&server, "/v1/rooms/here/image").await;
     let (status, code, message) = refused(upload(&server, path, png).await).await;
     assert_eq!((status, code.as_str()), (400, "invalid_value"));
-    assert!(message.contains("only an OpenRaster file"), "{message}");
+    assert!(message.contains("Only an OpenRaster file"), "{message}");
 }
 
 fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {

@@ -9,10 +9,13 @@
 mod support;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use image::ImageFormat;
+use impasto::journal::{MemoryBlobs, MemoryJournal};
+use impasto::room::RoomStore;
 use impasto::server::{Rate, ServerError};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
@@ -306,6 +309,81 @@ async fn rooms_are_limited_and_say_when_to_come_back() {
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(put_off(refused).await, "unavailable");
     server.join("one").await;
+}
+
+/// Waits until the server has noticed that nobody is in a room.
+async fn left(server: &TestServer, room: &str) {
+    loop {
+        let facts = get(server, &format!("/v1/rooms/{room}")).await;
+        let facts: Value = facts.json().await.unwrap();
+        if facts["members"] == 0 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn kept_rooms_that_nobody_is_in_leave_memory_for_others_and_come_back() {
+    // Two canvases of 512 × 512 have room, at 27 bytes a pixel.
+    let two = 2 * 27 * 512 * 512;
+    let server = TestServer::start_closed(|options| options.limits.room_bytes = two).await;
+    let (journal, blobs) = (MemoryJournal::new(), MemoryBlobs::new());
+    server.open_kept(RoomStore::new(Arc::new(journal), Arc::new(blobs)));
+    let mut members = Vec::new();
+    for room in ["one", "two"] {
+        let mut member = server.join(room).await;
+        member.send(stroke(room, 100.0, 100.0)).await;
+        assert_eq!(member.until("ack").await["seq"], 1);
+        members.push(member);
+    }
+    let mut third = server.connect("three").await;
+    third.hello(json!({})).await;
+    let (messages, code) = third.until_closed().await;
+    assert_eq!((&messages[0]["code"], code), (&json!("unavailable"), 1013));
+    for member in &mut members {
+        member.is_served().await;
+    }
+
+    // The first that was left goes first.
+    drop(members.remove(0));
+    left(&server, "one").await;
+    drop(members.remove(0));
+    left(&server, "two").await;
+    let _third = server.join("three").await;
+    let mut back = server.connect("two").await;
+    back.hello(json!({})).await;
+    assert_eq!(back.until("welcome").await["seq"], 1, "it had not left");
+    drop(back);
+    left(&server, "two").await;
+    let mut back = server.connect("one").await;
+    back.hello(json!({})).await;
+    assert_eq!(back.until("welcome").await["seq"], 1, "nothing is lost");
+
+    let metrics = get(&server, "/metrics").await.text().await.unwrap();
+    for name in [
+        "impasto_room_bytes ",
+        "impasto_room_bytes_budget ",
+        "impasto_rooms_rested_total ",
+    ] {
+        assert!(metrics.contains(name), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_sent_out_for_a_room_that_cannot_come_in_all_the_same() {
+    let one = 27 * 512 * 512;
+    let server = TestServer::start_closed(|options| options.limits.room_bytes = one).await;
+    let (journal, blobs) = (MemoryJournal::new(), MemoryBlobs::new());
+    let store = RoomStore::new(Arc::new(journal), Arc::new(blobs));
+    server.open_kept(store);
+    drop(server.join("one").await);
+    left(&server, "one").await;
+    let refused = make_room(&server, json!({"width": 1024, "height": 1024})).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let made = make_room(&server, json!({"name": "two"})).await;
+    assert_eq!(made.status(), StatusCode::CREATED, "one could leave for it");
+    server.join("two").await.is_served().await;
 }
 
 #[tokio::test]

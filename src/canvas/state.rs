@@ -8,9 +8,12 @@ use serde::{Deserialize, Serialize};
 use super::entry::{Entry, EntryKind, Ink, Stroke};
 use super::layers::Floor;
 use super::stroke::Pen;
-use super::tile::{Coverage, TILE_AREA, tile_rect};
+use super::tile::{Coverage, TILE, TILE_AREA, tile_rect};
 use super::{Canvas, Mask, Pixels};
-use crate::protocol::{CanvasSize, Rect, StrokePoint, Tool};
+use crate::protocol::{
+    CanvasSize, MAX_BRUSH_SIZE, MAX_CANVAS_SIDE, MAX_SPREAD, MIN_BRUSH_SIZE, Rect, StrokePoint,
+    Tool,
+};
 
 /// All that a [`Canvas`] cannot compute again: sketch, base and footprint are a replay of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,8 +124,12 @@ impl Canvas {
     /// The canvas that had this state, to the byte.
     ///
     /// # Errors
-    /// [`CanvasStateError`] when a picture or a tile has another size.
+    /// [`CanvasStateError`] when a picture or a tile has another size, or a number is one that no
+    /// canvas or stroke has.
     pub fn from_state(state: CanvasState) -> Result<Self, CanvasStateError> {
+        if !is_canvas_size(state.size) {
+            return Err(CanvasStateError("no canvas has that size"));
+        }
         let mut canvas = Canvas::new(state.size);
         let bounds = canvas.bounds;
         let fits = |pixels: &Pixels| pixels.bounds() == bounds;
@@ -137,7 +144,7 @@ impl Canvas {
         if !fits(&state.result) || !fits(&base) || !fits(&sketch) || !is_mask_whole {
             return Err(CanvasStateError("a layer has another size"));
         }
-        canvas.dilation = state.dilation;
+        canvas.dilation = state.dilation.min(MAX_SPREAD);
         canvas.floor = Floor {
             base,
             base_id,
@@ -161,6 +168,12 @@ impl Canvas {
     pub fn restore_result(&mut self, x: u32, y: u32, part: &Pixels) {
         self.result.paste(part, x, y);
     }
+}
+
+/// Whether both sides are multiples of a tile, and no longer than any canvas.
+fn is_canvas_size(size: CanvasSize) -> bool {
+    let fits = |side: u32| side.is_multiple_of(TILE) && (TILE..=MAX_CANVAS_SIDE).contains(&side);
+    fits(size.width) && fits(size.height)
 }
 
 impl Entry {
@@ -221,6 +234,13 @@ impl Stroke {
 
     fn from_state(state: StrokeState, canvas: &Rect) -> Result<Self, CanvasStateError> {
         let StrokeState { facts, tiles } = state;
+        let last = facts.last.iter().flatten();
+        let is_pen = (MIN_BRUSH_SIZE..=MAX_BRUSH_SIZE).contains(&facts.size)
+            && (0.0..=1.0).contains(&facts.hardness)
+            && last.copied().all(f32::is_finite);
+        if !is_pen {
+            return Err(CanvasStateError("a stroke has a brush that there is not"));
+        }
         if !canvas.contains(&facts.bounds) {
             return Err(CanvasStateError("a stroke lies outside"));
         }

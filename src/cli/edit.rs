@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::load::{ModelFlags, chosen_sampler, warn_of_guidance};
+use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_guidance};
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, read_mask, write_image};
@@ -109,6 +109,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     let strength = args.strength.unwrap_or(wanted.photo.strength);
     let guidance_scale = args.guidance_scale.unwrap_or(wanted.photo.guidance_scale);
     warn_of_guidance(guidance_scale, pipeline.model());
+    warn_of_extra_networks(&args.prompt);
     let settings = RenderSettings {
         prompt: args.prompt.clone(),
         negative_prompt: args.negative_prompt.clone(),

@@ -9,7 +9,7 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
-use super::load::{ModelFlags, chosen_sampler, warn_of_guidance};
+use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_guidance};
 use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
 use super::pictures::{format_of, read_image, read_mask, unwritable, write_image};
@@ -153,6 +153,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let wanted = pipeline.model().defaults.clone();
     let guidance_scale = args.guidance_scale.unwrap_or(wanted.guidance_scale);
     warn_of_guidance(guidance_scale, model);
+    warn_of_extra_networks(&args.prompt);
     let steps = args.steps.unwrap_or(wanted.steps);
     let strength = args.strength.unwrap_or(match mask {
         Some(_) => wanted.fill_strength,

@@ -6,10 +6,10 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, LoraFlag, find_model, spinner};
+use super::{EmbeddingFlag, Failure, LoraFlag, find_model, spinner};
 use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model, Prediction, Supplied};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, extra_networks};
 use crate::sampler::sampler_by_name;
 
 /// Which model a command runs, and on what.
@@ -39,6 +39,10 @@ pub struct SuppliedFlags {
     /// What a single-file checkpoint predicts [default: as the file or its kind tells]
     #[arg(long, value_name = "WHAT")]
     pub prediction: Option<PredictionName>,
+    /// Textual inversion: a file, and what it is called in prompts [default: its own word, or the
+    /// file's name]; may be repeated
+    #[arg(long, value_name = "FILE[:WORD]")]
+    pub embedding: Vec<EmbeddingFlag>,
 }
 
 /// What a model predicts, as it is typed.
@@ -62,6 +66,7 @@ impl From<SuppliedFlags> for Supplied {
                 PredictionName::Epsilon => Prediction::Epsilon,
                 PredictionName::VPrediction => Prediction::V,
             }),
+            embeddings: flags.embedding.into_iter().map(Into::into).collect(),
         }
     }
 }
@@ -86,6 +91,15 @@ pub fn warn_of_guidance(guidance_scale: f64, model: &Model) {
             "impasto: {} looks as if it was distilled without guidance (Euler at trailing \
              timesteps): above --guidance-scale 1 its pictures may look burnt",
             model.name
+        );
+    }
+}
+
+/// Says on standard error that LoRAs in a prompt are not read.
+pub fn warn_of_extra_networks(prompt: &str) {
+    if let Some(first) = extra_networks(prompt).first() {
+        eprintln!(
+            "impasto: {first} in the prompt is passed over: add LoRAs with --lora FILE[:WEIGHT]"
         );
     }
 }

@@ -12,6 +12,7 @@
 
 pub mod bench;
 pub mod edit;
+mod embedding;
 pub mod eval;
 pub mod generate;
 pub mod invert;
@@ -33,6 +34,7 @@ mod settings;
 mod telemetry;
 
 pub use bundled::{bundled_model_folder, default_clip_folder};
+pub use embedding::{EmbeddingFlag, EmbeddingFlagError};
 pub use failure::Failure;
 pub use find_model::{find_model, models_folder};
 pub use load::{PredictionName, SuppliedFlags};

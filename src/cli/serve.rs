@@ -66,17 +66,21 @@ async fn serve(
     let device = settings.device.clone();
     let threads = settings.threads;
     let latent_budget = settings.latent_budget;
+    // Where there is a disk for rooms, latents are not left to a temporary folder that may be memory.
+    let latent_parent = settings.data.clone();
     let loras = settings.lora.iter().cloned().map(Into::into).collect();
     let supplied = SuppliedFlags {
         vae: settings.vae.clone(),
         tokenizer: settings.tokenizer.clone(),
         prediction: settings.prediction,
+        embedding: settings.embedding.clone(),
     };
     let mut start = tokio::task::spawn_blocking(move || {
         Engine::start(EngineOptions {
             device,
             threads,
             latent_budget,
+            latent_parent,
             loras,
             supplied: supplied.into(),
             ..EngineOptions::new(model)

@@ -11,7 +11,7 @@ use figment::{Figment, Provider};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{Failure, LoraFlag, PredictionName};
+use super::{EmbeddingFlag, Failure, LoraFlag, PredictionName};
 use crate::engine::DEFAULT_LATENT_BUDGET;
 use crate::room::InversionOptions;
 use crate::server::{DEFAULT_ROOM_MEMORY, ServerLimits};
@@ -55,6 +55,11 @@ pub struct ServeFlags {
     #[arg(long, value_name = "WHAT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prediction: Option<PredictionName>,
+    /// Textual inversion: a file, and what it is called in prompts; may be repeated
+    /// [env: IMPASTO_EMBEDDING] [default: its own word, or the file's name]
+    #[arg(long, value_name = "FILE[:WORD]")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub embedding: Vec<EmbeddingFlag>,
     /// LoRA: a file or its folder, and how much of it (1 when left out, 0 to have it at hand); may
     /// be repeated [env: IMPASTO_LORA]
     #[arg(long, value_name = "FILE[:WEIGHT]")]
@@ -112,8 +117,8 @@ pub struct ServeFlags {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub connections_per_address: Option<usize>,
-    /// Memory that the canvases of all rooms may come to; rooms over it are refused
-    /// [env: IMPASTO_ROOM_MEMORY] [default: 4GiB]
+    /// Memory that the canvases of all rooms may come to; over it kept rooms that nobody is in leave
+    /// memory, then rooms are refused [env: IMPASTO_ROOM_MEMORY] [default: 4GiB]
     #[arg(long, value_name = "BYTES", value_parser = bytes_from_text)]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub room_memory: Option<u64>,
@@ -170,6 +175,9 @@ pub struct ServeSettings {
     pub tokenizer: Option<PathBuf>,
     /// What a single-file checkpoint predicts; None for what the file or its kind tells.
     pub prediction: Option<PredictionName>,
+    /// Textual inversions for the model.
+    #[serde(deserialize_with = "one_or_many")]
+    pub embedding: Vec<EmbeddingFlag>,
     /// LoRAs for the model.
     #[serde(deserialize_with = "one_or_many")]
     pub lora: Vec<LoraFlag>,
@@ -219,6 +227,7 @@ impl Default for ServeSettings {
             vae: None,
             tokenizer: None,
             prediction: None,
+            embedding: Vec::new(),
             lora: Vec::new(),
             data: None,
             device: "cpu".to_owned(),
@@ -267,6 +276,7 @@ impl ServeSettings {
             "vae",
             "tokenizer",
             "prediction",
+            "embedding",
             "lora",
             "data",
             "device",

@@ -1,17 +1,18 @@
-//! The queues between rooms and the device thread: latest wins per author, fair shares between
-//! rooms.
+//! The queues between rooms and the device thread: latest wins per author, and rooms share the device
+//! by what they cost it.
 
 mod inversion_queue;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
 use inversion_queue::InversionQueue;
 
+use super::device_shares::{DeviceShares, Paid};
 use super::error::EngineError;
 use super::keys::{JobKey, RoomKey};
 use super::loras::LoraChange;
@@ -38,6 +39,8 @@ pub(super) struct Running {
     pub key: JobKey,
     pub author: Uuid,
     pub is_cancelled: Arc<AtomicBool>,
+    /// What its room paid for it, until it is known what it costs.
+    paid: Paid,
 }
 
 /// What there is to do next.
@@ -62,7 +65,7 @@ struct State {
     forgotten_photos: Vec<(RoomKey, u64)>,
     inversions: InversionQueue,
     loras: Option<LoraChange>,
-    last_served: Option<RoomKey>,
+    shares: DeviceShares,
     closed: bool,
 }
 
@@ -104,7 +107,10 @@ impl Admission {
                 older.job.superseded();
             }
             None if state.waiting.len() >= self.capacity => return Err(EngineError::Overloaded),
-            None => state.waiting.push_back(newest),
+            None => {
+                state.shares.enter(newest.job.key.room);
+                state.waiting.push_back(newest);
+            }
         }
         drop(guard);
         self.changed.notify_one();
@@ -137,6 +143,9 @@ impl Admission {
         let mut waiting = state.waiting.iter();
         let place = waiting.position(|waiting| waiting.job.key == key);
         let render = place.and_then(|place| state.waiting.remove(place));
+        if render.is_some() {
+            state.leave_if_idle(key.room);
+        }
         let inversion = state.inversions.stop(key);
         drop(state);
         render.iter().for_each(|waiting| waiting.job.superseded());
@@ -153,6 +162,11 @@ impl Admission {
             .into_iter()
             .partition::<VecDeque<_>, _>(|waiting| waiting.job.key.room == room);
         state.waiting = kept;
+        match room {
+            // Its pictures end one by one; what they cost stays theirs.
+            RoomKey::NO_ROOM => state.shares.leave(room),
+            _ => state.shares.forget(room),
+        }
         for run in state.running.iter().filter(|run| run.key.room == room) {
             run.is_cancelled.store(true, Ordering::Relaxed);
         }
@@ -227,12 +241,13 @@ impl Admission {
         let mut begin = Vec::new();
         while state.loras.is_none()
             && begin.len() < free
-            && let Some(waiting) = state.take_fair()
+            && let Some((waiting, paid)) = state.take_next()
         {
             let running = Running {
                 key: waiting.job.key,
                 author: waiting.job.work.author,
                 is_cancelled: Arc::default(),
+                paid,
             };
             state.running.push(running.clone());
             begin.push((waiting, running));
@@ -246,11 +261,20 @@ impl Admission {
         })
     }
 
-    /// A running render ended.
-    pub fn ended(&self, running: &Running) {
-        self.lock()
+    /// A running render ended, after the device spent so much on it; `is_whole` where it was not
+    /// stopped early.
+    pub fn ended(&self, running: &Running, spent: Duration, is_whole: bool) {
+        let mut state = self.lock();
+        state
             .running
             .retain(|run| !Arc::ptr_eq(&run.is_cancelled, &running.is_cancelled));
+        let room = running.key.room;
+        state.shares.ended(room, running.paid, spent, is_whole);
+    }
+
+    /// The device spent so much on an inversion of a room.
+    pub fn charge(&self, room: RoomKey, spent: Duration) {
+        self.lock().shares.charge(room, spent);
     }
 
     /// Which inversion takes a step now.
@@ -270,26 +294,47 @@ impl Admission {
 }
 
 impl State {
-    /// The oldest render that may run: its author has none running, and its
-    /// room is not the one served last unless only that room waits.
-    fn take_fair(&mut self) -> Option<Waiting> {
-        self.waiting
-            .retain(|waiting| !waiting.job.events.is_closed());
+    /// The oldest render that may run (its author has none running) of the room whose turn it is, and
+    /// what that room paid for it.
+    fn take_next(&mut self) -> Option<(Waiting, Paid)> {
+        self.drop_abandoned();
+        let Self {
+            waiting,
+            running,
+            shares,
+            ..
+        } = self;
         let may_run = |waiting: &Waiting| {
             let author = waiting.author();
-            let mut running = self.running.iter();
+            let mut running = running.iter();
             !running.any(|run| (run.key.room, run.author) == author)
         };
-        let other_room =
-            |waiting: &Waiting| may_run(waiting) && Some(waiting.job.key.room) != self.last_served;
-        let index = self
-            .waiting
-            .iter()
-            .position(other_room)
-            .or_else(|| self.waiting.iter().position(may_run))?;
-        let waiting = self.waiting.remove(index)?;
-        self.last_served = Some(waiting.job.key.room);
-        Some(waiting)
+        let next_of = |room: RoomKey| {
+            let mut waiting = waiting.iter();
+            waiting.position(|waiting| waiting.job.key.room == room && may_run(waiting))
+        };
+        let (room, paid) = shares.next(|room| next_of(room).is_some())?;
+        let next = next_of(room);
+        let taken = next.and_then(|place| waiting.remove(place))?;
+        self.leave_if_idle(room);
+        Some((taken, paid))
+    }
+
+    /// Drops renders whose rooms are gone.
+    fn drop_abandoned(&mut self) {
+        let is_gone = |waiting: &Waiting| waiting.job.events.is_closed();
+        let rooms = self.waiting.iter().filter(|waiting| is_gone(waiting));
+        let rooms: Vec<RoomKey> = rooms.map(|waiting| waiting.job.key.room).collect();
+        self.waiting.retain(|waiting| !is_gone(waiting));
+        rooms.into_iter().for_each(|room| self.leave_if_idle(room));
+    }
+
+    /// A room of which no render waits has no turn.
+    fn leave_if_idle(&mut self, room: RoomKey) {
+        let mut waiting = self.waiting.iter();
+        if !waiting.any(|waiting| waiting.job.key.room == room) {
+            self.shares.leave(room);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::admission::{Admission, InversionTurn, WaitingInversion};
-use super::keys::JobKey;
+use super::keys::{JobKey, RoomKey};
 use super::request::{InversionWork, InvertedPatch, Job};
 use super::residency::Residency;
 use crate::pipeline::{
@@ -36,16 +36,15 @@ enum Phase {
 }
 
 impl InversionRuns {
-    /// Takes the step whose turn it is, if there is one.
+    /// Takes the step whose turn it is, if there is one; answers for which room.
     pub fn step(
         &mut self,
         admission: &Admission,
         pipeline: &mut Pipeline,
         residency: &mut Residency,
-    ) {
-        match admission.inversion_turn() {
-            None => {}
-            Some(InversionTurn::Begin(waiting)) => {
+    ) -> Option<RoomKey> {
+        match admission.inversion_turn()? {
+            InversionTurn::Begin(waiting) => {
                 let key = waiting.job.key;
                 match InversionRun::begin(pipeline, waiting) {
                     Some(run) => {
@@ -53,8 +52,9 @@ impl InversionRuns {
                     }
                     None => admission.inversion_ended(key),
                 }
+                Some(key.room)
             }
-            Some(InversionTurn::GoOn(key)) => {
+            InversionTurn::GoOn(key) => {
                 let run = self.runs.remove(&key);
                 match run.and_then(|run| run.step(admission, pipeline, residency)) {
                     Some(run) => {
@@ -62,6 +62,7 @@ impl InversionRuns {
                     }
                     None => admission.inversion_ended(key),
                 }
+                Some(key.room)
             }
         }
     }

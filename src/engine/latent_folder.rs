@@ -20,12 +20,8 @@ pub(super) struct LatentFolder {
 }
 
 impl LatentFolder {
-    /// Makes a folder in the system's temporary folder.
-    pub fn new() -> io::Result<Self> {
-        Self::new_in(&std::env::temp_dir())
-    }
-
-    fn new_in(parent: &Path) -> io::Result<Self> {
+    /// Makes a folder of its own in `parent`.
+    pub fn new_in(parent: &Path) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::WouldBlock);
         for _ in 0..TRIES {
             let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent)?;
@@ -65,22 +61,18 @@ fn lock(folder: &Path) -> io::Result<File> {
     Ok(lock)
 }
 
-/// Removes the folders that processes left which were killed.
-pub(super) fn sweep() {
-    sweep_in(&std::env::temp_dir());
-}
-
-fn sweep_in(parent: &Path) {
+/// Removes the folders in `parent` that processes left which were killed.
+pub(super) fn sweep_in(parent: &Path) {
     let entries = match std::fs::read_dir(parent) {
         Ok(entries) => entries,
         Err(cause) => {
-            tracing::debug!(%cause, "the temporary folder cannot be looked through");
+            tracing::debug!(%cause, "the folder for latents cannot be looked through");
             return;
         }
     };
     for entry in entries.flatten() {
         let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        // Nothing follows links out of the temporary folder.
+        // Nothing follows links out of the folder.
         let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
         if is_ours && is_folder {
             remove_if_left(&entry.path());

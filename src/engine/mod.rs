@@ -7,6 +7,7 @@
 mod admission;
 mod device;
 mod device_guard;
+mod device_shares;
 mod error;
 mod inversion_run;
 mod keys;
@@ -71,6 +72,9 @@ pub struct EngineOptions {
     pub threads: Option<usize>,
     /// Bytes of device memory for what stays there between renders, over all rooms.
     pub latent_budget: u64,
+    /// Where what has no place in memory goes: a folder is made there for this process. The system's
+    /// temporary folder when left out, which may be in memory itself.
+    pub latent_parent: Option<PathBuf>,
 }
 
 /// Device memory for latents and trajectories, unless something else is asked for: 512 MiB.
@@ -89,6 +93,7 @@ impl EngineOptions {
             waiting: 1024,
             threads: None,
             latent_budget: DEFAULT_LATENT_BUDGET,
+            latent_parent: None,
         }
     }
 }
@@ -127,7 +132,9 @@ impl Engine {
             .name("impasto-device".to_owned())
             .spawn(move || {
                 let _guard = guard;
-                latent_folder::sweep();
+                let latent_parent = options.latent_parent.clone();
+                let latent_parent = latent_parent.unwrap_or_else(std::env::temp_dir);
+                latent_folder::sweep_in(&latent_parent);
                 let pool = rayon::ThreadPoolBuilder::new()
                     .num_threads(options.threads.unwrap_or_default())
                     .thread_name(|index| format!("impasto-cpu-{index}"))
@@ -144,7 +151,15 @@ impl Engine {
                     Ok((pipeline, description)) => {
                         let _ = ready.send(Ok(description));
                         let (batch, budget) = (options.batch, options.latent_budget);
-                        Worker::new(pipeline, shared, batch, budget, active_loras).run();
+                        let worker = Worker::new(
+                            pipeline,
+                            shared,
+                            batch,
+                            budget,
+                            latent_parent,
+                            active_loras,
+                        );
+                        worker.run();
                     }
                     Err(error) => {
                         let _ = ready.send(Err(error));

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
 use metrics::{counter, gauge};
@@ -66,17 +67,21 @@ pub(super) struct Residency {
     device: Device,
     /// Bytes of device memory, and again of host memory where that is another.
     budget: u64,
-    /// Where patches go that have no place in memory; made when it is needed.
+    /// Where the folder is made for patches that have no place in memory.
+    parent: PathBuf,
+    /// That folder; made when it is needed.
     folder: Option<LatentFolder>,
 }
 
 impl Residency {
-    pub fn new(device: Device, budget: u64) -> Self {
+    /// `budget` is in bytes; in `parent` a folder is made for what has no place in memory.
+    pub fn new(device: Device, budget: u64, parent: PathBuf) -> Self {
         Self {
             rooms: HashMap::new(),
             clock: 0,
             device,
             budget,
+            parent,
             folder: None,
         }
     }
@@ -246,10 +251,10 @@ impl Residency {
         moved.is_ok()
     }
 
-    fn next_file(&mut self) -> std::io::Result<std::path::PathBuf> {
+    fn next_file(&mut self) -> std::io::Result<PathBuf> {
         let folder = match self.folder.take() {
             Some(folder) => folder,
-            None => LatentFolder::new()?,
+            None => LatentFolder::new_in(&self.parent)?,
         };
         Ok(self.folder.insert(folder).next_file())
     }

@@ -1,7 +1,9 @@
 //! The loop of a device thread.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use candle_core::Tensor;
 use metrics::{counter, histogram};
@@ -27,6 +29,8 @@ struct Active {
     job: Job<RenderWork>,
     running: Running,
     run: Box<dyn Run>,
+    /// How long the device has worked for it.
+    spent: Duration,
 }
 
 /// Owns the model and everything on the device.
@@ -41,15 +45,20 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// `latent_budget` is in bytes; `loras` is told which LoRAs are active whenever they change.
+    /// `latent_budget` is in bytes, `latent_parent` where the folder for the rest is made; `loras` is told which LoRAs are active whenever they change.
     pub fn new(
         pipeline: Pipeline,
         admission: Arc<Admission>,
         batch: usize,
         latent_budget: u64,
+        latent_parent: PathBuf,
         loras: watch::Sender<Vec<LoraWeight>>,
     ) -> Self {
-        let residency = Residency::new(pipeline.model().device.clone(), latent_budget);
+        let residency = Residency::new(
+            pipeline.model().device.clone(),
+            latent_budget,
+            latent_parent,
+        );
         Self {
             pipeline,
             admission,
@@ -107,7 +116,11 @@ impl Worker {
     fn step_inversion(&mut self) {
         let _span = tracing::debug_span!("invert").entered();
         let (pipeline, residency) = (&mut self.pipeline, &mut self.residency);
-        self.inversions.step(&self.admission, pipeline, residency);
+        let begun = Instant::now();
+        if let Some(room) = self.inversions.step(&self.admission, pipeline, residency) {
+            self.await_device();
+            self.admission.charge(room, begun.elapsed());
+        }
         self.count_text();
     }
 
@@ -115,13 +128,21 @@ impl Worker {
         let Waiting { job, since } = waiting;
         job.started();
         let queue = since.elapsed();
-        match self.prepare(&job) {
+        let begun = Instant::now();
+        let prepared = self.prepare(&job);
+        self.await_device();
+        match prepared {
             Ok(mut run) => {
                 run.timings_mut().add(Stage::Queue, queue);
-                Some(Active { job, running, run })
+                Some(Active {
+                    job,
+                    running,
+                    run,
+                    spent: begun.elapsed(),
+                })
             }
             Err(error) => {
-                self.fail(&job, &running, &error);
+                self.fail(&job, &running, begun.elapsed(), &error);
                 None
             }
         }
@@ -195,8 +216,14 @@ impl Worker {
         let (gone, kept) = active
             .into_iter()
             .partition::<Vec<_>, _>(|active| active.running.is_cancelled.load(Ordering::Relaxed));
-        for Active { job, running, .. } in gone {
-            self.admission.ended(&running);
+        for Active {
+            job,
+            running,
+            spent,
+            ..
+        } in gone
+        {
+            self.admission.ended(&running, spent, false);
             job.superseded();
         }
         kept
@@ -221,14 +248,21 @@ impl Worker {
                 .filter(|(other, _)| *other == shape)
                 .filter_map(|(_, active)| active.run.batched())
                 .collect();
-            let Err(error) = self.pipeline.step(&mut batch) else {
+            let (begun, rows) = (Instant::now(), batch.len().max(1) as u32);
+            let stepped = self.pipeline.step(&mut batch);
+            self.await_device();
+            // Rows of one shape cost the same.
+            let share = begun.elapsed() / rows;
+            let of_batch = active.iter_mut().filter(|(other, _)| *other == shape);
+            of_batch.for_each(|(_, active)| active.spent += share);
+            let Err(error) = stepped else {
                 continue;
             };
             let (failed, kept) = active
                 .into_iter()
                 .partition::<Vec<_>, _>(|(other, _)| *other == shape);
             for (_, active) in failed {
-                self.fail(&active.job, &active.running, &error);
+                self.fail(&active.job, &active.running, active.spent, &error);
             }
             active = kept;
         }
@@ -244,11 +278,14 @@ impl Worker {
     /// One step of a render that runs the model in its own way.
     fn step_alone(&self, mut active: Active) -> Option<Active> {
         let _span = tracing::debug_span!("step alone").entered();
+        let begun = Instant::now();
         let stepped = active.run.step(&self.pipeline);
+        self.await_device();
+        active.spent += begun.elapsed();
         match stepped {
             Ok(()) => Some(active),
             Err(error) => {
-                self.fail(&active.job, &active.running, &error);
+                self.fail(&active.job, &active.running, active.spent, &error);
                 None
             }
         }
@@ -258,24 +295,46 @@ impl Worker {
         let (done, kept) = active
             .into_iter()
             .partition::<Vec<_>, _>(|active| active.run.is_done());
-        for Active { job, running, run } in done {
+        for Active {
+            job,
+            running,
+            run,
+            spent,
+        } in done
+        {
+            let begun = Instant::now();
             let _span = tracing::debug_span!("decode", room = job.key.room.0).entered();
             match run.finish(&self.pipeline) {
                 Ok(rendered) => {
                     let rendered = rendered.shown(&job.work.edit.output);
-                    self.admission.ended(&running);
+                    self.admission
+                        .ended(&running, spent + begun.elapsed(), true);
                     record(&rendered.timings);
                     job.rendered(rendered.pixels, rendered.timings.to_ms());
                 }
-                Err(error) => self.fail(&job, &running, &error),
+                Err(error) => self.fail(&job, &running, spent + begun.elapsed(), &error),
             }
         }
         kept
     }
 
-    fn fail(&self, job: &Job<RenderWork>, running: &Running, error: &PipelineError) {
-        self.admission.ended(running);
+    fn fail(
+        &self,
+        job: &Job<RenderWork>,
+        running: &Running,
+        spent: Duration,
+        error: &PipelineError,
+    ) {
+        self.admission.ended(running, spent, false);
         job.failed(error);
+    }
+
+    /// Waits until the device has done what it was given, so that the time is measured that it takes
+    /// and not the time to tell it. A CPU has done it by then.
+    fn await_device(&self) {
+        if let Err(cause) = self.pipeline.model().device.synchronize() {
+            tracing::debug!(%cause, "the device does not say when it is done");
+        }
     }
 
     fn count_text(&mut self) {

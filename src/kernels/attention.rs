@@ -266,6 +266,7 @@ impl Operands<'_> {
                         left: Left::Rows(left),
                         right: Right::Vectors(starts),
                         steps,
+                        right_end: right.as_ptr_range().end,
                         out: out.as_mut_ptr().add(done),
                         out_stride: width,
                     },

@@ -254,6 +254,7 @@ impl Packed {
                         panel_values.as_ptr().wrapping_add(vector * lanes)
                     })),
                     steps: &panel.steps,
+                    right_end: panel_values.as_ptr_range().end,
                     out: sums.as_mut_ptr(),
                     out_stride: width,
                 },

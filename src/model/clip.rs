@@ -135,6 +135,23 @@ impl ClipTextModel {
         })
     }
 
+    /// The same network with more rows `[vectors, hidden_size]` in its table of words, after those
+    /// that it has.
+    ///
+    /// # Errors
+    /// When they are of another width.
+    pub fn with_vectors(mut self, vectors: &Tensor) -> Result<Self> {
+        let table = &self.token_embedding;
+        let vectors = vectors.to_device(table.device())?.to_dtype(table.dtype())?;
+        self.token_embedding = Tensor::cat(&[table, &vectors], 0)?;
+        Ok(self)
+    }
+
+    /// Words that the network knows.
+    pub fn words(&self) -> usize {
+        self.token_embedding.dims().first().copied().unwrap_or(0)
+    }
+
     /// The configuration that the network was built from.
     pub fn config(&self) -> &ClipTextConfig {
         &self.config
@@ -192,10 +209,13 @@ impl ClipTextModel {
         let mut rows = Vec::new();
         for (row, ids) in ids.to_vec2::<u32>()?.iter().enumerate() {
             // Old configurations say 2 whatever the vocabulary; transformers then takes the
-            // highest id, which is the end in CLIP's own vocabulary.
+            // highest id, which is the end in CLIP's own vocabulary. A taught word's is higher, and
+            // no end.
+            let own = |id: &&u32| (**id as usize) < self.config.vocab_size;
             let end = match self.config.eos_token_id {
                 2 => ids
                     .iter()
+                    .filter(own)
                     .max()
                     .and_then(|end| ids.iter().position(|id| id == end)),
                 end => ids.iter().position(|id| *id == end),

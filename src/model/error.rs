@@ -156,6 +156,14 @@ pub enum ModelError {
         /// The weight.
         weight: f64,
     },
+    /// A textual inversion that cannot be used.
+    #[error("embedding {} {reason}", path.display())]
+    Embedding {
+        /// The file.
+        path: PathBuf,
+        /// Why, and what to do about it.
+        reason: String,
+    },
     /// A tokenizer's files do not make a tokenizer.
     #[error("tokenizer {}: {reason}", path.display())]
     Tokenizer {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::{DType, Device};
+use candle_core::{DType, Device, Tensor};
 
 use super::adaptable::{Adaptable, AdaptableNetworks};
 use super::family::Traits;
@@ -11,8 +11,8 @@ use super::fit::{TextWidths, check_latents, check_text, check_tokens};
 use super::lora::Lora;
 use super::{
     Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, DEFAULTS_FILE, Defaults,
-    Family, LoraChoice, ModelError, ModelFolder, SchedulerFile, Supplied, UNet2DConditionModel,
-    UNetConfig,
+    Family, LoraChoice, ModelError, ModelFolder, SchedulerFile, Supplied, TextualInversion,
+    UNet2DConditionModel, UNetConfig,
 };
 
 /// How a model is to be loaded.
@@ -131,11 +131,26 @@ impl Model {
         let vae_dtype = Autoencoder::dtype(&vae_class, &vae_config, options.dtype)?;
         let weights = component.weights(&options.device, vae_dtype)?;
         let mut vae = Autoencoder::load(&vae_class, &vae_config, &weights)?;
-        let (first, tokenizer) = load_text(&folder, ["text_encoder", "tokenizer"], options)?;
-        let second = folder
-            .classes()
-            .contains_key("text_encoder_2")
-            .then(|| load_text(&folder, ["text_encoder_2", "tokenizer_2"], options))
+        let has_second = folder.classes().contains_key("text_encoder_2");
+        let embeddings = options.supplied.embeddings.iter();
+        let taught = Taught {
+            words: embeddings
+                .map(TextualInversion::open)
+                .collect::<Result<_, _>>()?,
+            encoders: if has_second { 2 } else { 1 },
+        };
+        let first = ["text_encoder", "tokenizer"];
+        let (first, tokenizer) = load_text(&folder, first, options, &taught, 0)?;
+        let second = has_second
+            .then(|| {
+                load_text(
+                    &folder,
+                    ["text_encoder_2", "tokenizer_2"],
+                    options,
+                    &taught,
+                    1,
+                )
+            })
             .transpose()?;
         let (second, second_tokenizer) = second.unzip();
         let text_encoder = Arc::clone(first.plain());
@@ -302,22 +317,75 @@ fn load_unet(
     })
 }
 
+/// Words that the text encoders are taught beside their own.
+struct Taught {
+    words: Vec<TextualInversion>,
+    /// Text encoders of the model.
+    encoders: usize,
+}
+
+impl Taught {
+    /// The vectors of all words for one text encoder, those of one word after those of another;
+    /// none where there are no words. Tells the tokenizer of them.
+    fn add_to(
+        &self,
+        tokenizer: &mut ClipTokenizer,
+        index: usize,
+        config: &ClipTextConfig,
+    ) -> Result<Option<Tensor>, ModelError> {
+        let width = config.encoder.hidden_size;
+        let mut rows = Vec::new();
+        let mut next = config.vocab_size as u32;
+        for word in &self.words {
+            let vectors = word.for_encoder(index, self.encoders, width)?;
+            let after = next + vectors.dims()[0] as u32;
+            tokenizer.add_word(&word.word, (next..after).collect())?;
+            next = after;
+            rows.push(vectors);
+        }
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        Tensor::cat(&rows, 0)
+            .map(Some)
+            .map_err(|source| ModelError::Prepare {
+                path: self.words[0].path.clone(),
+                tensor: self.words[0].word.clone(),
+                source: Box::new(source),
+            })
+    }
+}
+
 fn load_text(
     folder: &ModelFolder,
     [encoder, tokenizer]: [&str; 2],
     options: &LoadOptions,
+    taught: &Taught,
+    index: usize,
 ) -> Result<(Adaptable<ClipTextModel>, ClipTokenizer), ModelError> {
     let class = folder.class(encoder, &ClipTextModel::CLASSES)?;
     let component = folder.component(encoder)?;
     let config_file = component.config()?;
     let config = ClipTextConfig::read(&config_file)?;
     let (positions, vocabulary) = (config.max_position_embeddings, config.vocab_size);
-    let tokenizer = folder.tokenizer(tokenizer, positions)?;
+    let mut tokenizer = folder.tokenizer(tokenizer, positions)?;
+    check_tokens(&config_file, vocabulary, &tokenizer)?;
+    let vectors = taught.add_to(&mut tokenizer, index, &config)?;
     let weights = component.weights(&options.device, options.dtype)?;
     let with_projection = class == "CLIPTextModelWithProjection";
+    let path = component.path().to_owned();
     let model = Adaptable::new(weights, move |weights| {
-        ClipTextModel::load(&config, weights, with_projection)
+        let model = ClipTextModel::load(&config, weights, with_projection)?;
+        let Some(vectors) = &vectors else {
+            return Ok(model);
+        };
+        model
+            .with_vectors(vectors)
+            .map_err(|source| ModelError::Prepare {
+                path: path.clone(),
+                tensor: "the vectors of embeddings".to_owned(),
+                source: Box::new(source),
+            })
     })?;
-    check_tokens(&config_file, vocabulary, &tokenizer)?;
     Ok((model, tokenizer))
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::EmbeddingChoice;
+
 /// Parts and facts that a model's files lack, or that are to be others than those in them.
 #[derive(Debug, Clone, Default)]
 pub struct Supplied {
@@ -13,6 +15,8 @@ pub struct Supplied {
     pub tokenizer: Option<PathBuf>,
     /// What the UNet of a single-file checkpoint predicts.
     pub prediction: Option<Prediction>,
+    /// Textual inversions: words that prompts can have from then on.
+    pub embeddings: Vec<EmbeddingChoice>,
 }
 
 /// What a UNet predicts.

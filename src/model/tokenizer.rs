@@ -174,6 +174,38 @@ impl ClipTokenizer {
         Ok(all.copied().collect())
     }
 
+    /// Adds a word that stands for these ids of the text encoder, in any case of its letters, as
+    /// transformers adds words.
+    ///
+    /// # Errors
+    /// `Tokenizer` when the vocabulary has the word already.
+    pub fn add_word(&mut self, word: &str, ids: Vec<u32>) -> Result<(), ModelError> {
+        let taken = [
+            word.to_owned(),
+            word.to_lowercase(),
+            format!("{}</w>", word.to_lowercase()),
+        ];
+        if taken
+            .iter()
+            .any(|known| self.tokenizer.token_to_id(known).is_some())
+        {
+            let reason = format!("has the word {word:?} already: give another one with FILE:WORD");
+            return Err(refuse(&self.folder, reason));
+        }
+        let token = AddedToken::from(word.to_owned(), false).normalized(true);
+        self.tokenizer.add_tokens([token]).map_err(|error| {
+            refuse(
+                &self.folder,
+                format!("cannot take the word {word:?}: {error}"),
+            )
+        })?;
+        let own = self.tokenizer.token_to_id(word);
+        if let Some(own) = own {
+            self.vectors.insert(own, ids);
+        }
+        Ok(())
+    }
+
     /// The word of this number.
     pub fn word(&self, number: u32) -> Option<String> {
         self.tokenizer.id_to_token(number)

@@ -2,6 +2,7 @@
 //!
 //! A prompt that is longer than the text encoder's window is cut into chunks that fill it, each
 //! with a first and a last token of its own; the chunks' embeddings are put one after the other.
+//! `BREAK` ends a chunk before it is full.
 //! Weights multiply the embeddings of their tokens, after which each chunk is scaled back to the
 //! mean that it had, as AUTOMATIC1111's web UI does (`FrozenCLIPEmbedderWithCustomWords`).
 
@@ -91,14 +92,19 @@ type Chunk = Vec<(u32, f32)>;
 
 impl<'a> Windows<'a> {
     fn of(tokenizer: &'a ClipTokenizer, prompt: &str) -> Result<Self, PipelineError> {
-        let mut words = Vec::new();
+        let room = tokenizer.max_length().saturating_sub(2).max(1);
+        let mut chunks: Vec<Chunk> = Vec::new();
+        let mut words = Chunk::new();
         for fragment in parse_prompt(prompt) {
+            if fragment.begins_chunk {
+                chunks.extend(words.chunks(room).map(<[_]>::to_vec));
+                words.clear();
+            }
             let weight = fragment.weight as f32;
             let ids = tokenizer.words(&fragment.text)?;
             words.extend(ids.into_iter().map(|id| (id, weight)));
         }
-        let room = tokenizer.max_length().saturating_sub(2).max(1);
-        let mut chunks: Vec<Chunk> = words.chunks(room).map(<[_]>::to_vec).collect();
+        chunks.extend(words.chunks(room).map(<[_]>::to_vec));
         if chunks.is_empty() {
             chunks.push(Chunk::new());
         }

@@ -37,7 +37,7 @@ pub use photo::{
     EditMethod, EditedPhoto, Inversion, InversionFileError, Inverting, KeptLatents,
     MAX_PHOTO_PIXELS, PhotoEdit, Reconstruction, tensor_bytes,
 };
-pub use prompt::plain_prompt;
+pub use prompt::{extra_networks, plain_prompt};
 pub use render::Render;
 pub use start::{Kept, NoiseSource, RenderInputs, Start};
 pub use text::{TextCache, TextCounts};

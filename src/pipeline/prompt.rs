@@ -7,6 +7,9 @@
 //! | `[word]` | divided by 1.1 |
 //! | `\(`, `\)`, `\[`, `\]`, `\\` | the character itself |
 //!
+//! `BREAK`, in capitals, ends a chunk of the text encoder's window. `<lora:name:1>` is no word and
+//! says nothing to the text encoder: LoRAs are chosen elsewhere ([`extra_networks`]).
+//!
 //! Brackets nest and multiply; those left open count to the end; closing ones without an opening
 //! one are text.
 
@@ -17,7 +20,14 @@ pub(super) struct Fragment {
     pub text: String,
     /// 1 is as the model was trained.
     pub weight: f64,
+    /// The text begins a new chunk.
+    pub begins_chunk: bool,
 }
+
+/// The word that ends a chunk.
+const BREAK: &str = "BREAK";
+/// What the web UI takes out of prompts: names of networks that change the model.
+const EXTRA_NETWORKS: [&str; 3] = ["<lora:", "<lyco:", "<hypernet:"];
 
 const ROUND: f64 = 1.1;
 const SQUARE: f64 = 1.0 / 1.1;
@@ -33,6 +43,10 @@ pub(super) fn parse_prompt(prompt: &str) -> Vec<Fragment> {
         let mut taken = character.len_utf8();
         let weight = (character == ':').then(|| closing_weight(rest)).flatten();
         match (character, weight) {
+            ('<', _) if extra_network(rest).is_some() => {
+                taken = extra_network(rest).map_or(taken, str::len);
+            }
+            ('<', _) => fragments.push(plain("<")),
             ('\\', _) => {
                 let escaped = rest[1..].chars().next();
                 let escaped = escaped.filter(|next| matches!(next, '(' | ')' | '[' | ']' | '\\'));
@@ -51,7 +65,7 @@ pub(super) fn parse_prompt(prompt: &str) -> Vec<Fragment> {
             (']', _) if !square.is_empty() => multiply(&mut fragments, square.pop(), SQUARE),
             (')' | ']' | ':', _) => fragments.push(plain(&rest[..taken])),
             _ => {
-                let special = ['\\', '(', ')', '[', ']', ':'];
+                let special = ['\\', '(', ')', '[', ']', ':', '<'];
                 taken = rest.find(special).unwrap_or(rest.len());
                 fragments.push(plain(&rest[..taken]));
             }
@@ -63,7 +77,53 @@ pub(super) fn parse_prompt(prompt: &str) -> Vec<Fragment> {
             multiply(&mut fragments, Some(start), weight);
         }
     }
-    merged(fragments)
+    merged(fragments).into_iter().flat_map(chunked).collect()
+}
+
+/// What a text begins with that names a network beside the model.
+fn extra_network(text: &str) -> Option<&str> {
+    EXTRA_NETWORKS
+        .iter()
+        .any(|mark| text.starts_with(mark))
+        .then(|| text.split_inclusive('>').next())?
+        .filter(|found| found.ends_with('>'))
+}
+
+/// What a prompt names of networks beside the model, such as `<lora:ink:0.8>`, as it is written.
+pub fn extra_networks(prompt: &str) -> Vec<&str> {
+    let marks = prompt.match_indices('<');
+    marks
+        .filter_map(|(at, _)| extra_network(&prompt[at..]))
+        .collect()
+}
+
+/// The stretch, cut where a word ends a chunk.
+fn chunked(fragment: Fragment) -> Vec<Fragment> {
+    let Fragment { text, weight, .. } = fragment;
+    let mut parts = Vec::new();
+    let mut start = 0;
+    let is_word = |letter: Option<char>| letter.is_some_and(|c| c.is_alphanumeric() || c == '_');
+    let mut part = |range: std::ops::Range<usize>, begins_chunk| {
+        let text = match begins_chunk {
+            true => text[range].trim_start(),
+            false => &text[range],
+        };
+        parts.push(Fragment {
+            text: text.to_owned(),
+            weight,
+            begins_chunk,
+        });
+    };
+    let mut begins = false;
+    for (at, word) in text.match_indices(BREAK) {
+        let (before, after) = (&text[..at], &text[at + word.len()..]);
+        if !is_word(before.chars().next_back()) && !is_word(after.chars().next()) {
+            part(start..at, begins);
+            (start, begins) = (at + word.len(), true);
+        }
+    }
+    part(start..text.len(), begins);
+    parts
 }
 
 /// The words of a prompt without their weights, as a reader that knows no weights should get them.
@@ -79,6 +139,7 @@ fn plain(text: &str) -> Fragment {
     Fragment {
         text: text.to_owned(),
         weight: 1.0,
+        begins_chunk: false,
     }
 }
 
@@ -180,9 +241,55 @@ mod tests {
             let fragments = parse_prompt(&prompt);
             proptest::prop_assert!(!fragments.is_empty());
             proptest::prop_assert!(fragments.iter().all(|fragment| fragment.weight.is_finite()));
-            if !prompt.contains(['(', ')', '[', ']', ':', '\\']) {
+            if !prompt.contains(['(', ')', '[', ']', ':', '\\', '<']) && !prompt.contains(BREAK) {
                 proptest::prop_assert_eq!(&fragments[0].text, &prompt);
             }
+        }
+    }
+
+    #[test]
+    fn networks_beside_the_model_are_no_words() {
+        let prompt = "a fox <lora:ink-wash_v2:0.8>, (red<lora:a:1>:1.3) <lora:open 1 < 2";
+        assert_eq!(
+            extra_networks(prompt),
+            ["<lora:ink-wash_v2:0.8>", "<lora:a:1>"]
+        );
+        let texts: Vec<_> = parse_prompt(prompt)
+            .into_iter()
+            .map(|fragment| (fragment.text, fragment.weight))
+            .collect();
+        let texts: Vec<_> = texts
+            .iter()
+            .map(|(text, weight)| (text.as_str(), *weight))
+            .collect();
+        assert_eq!(
+            texts,
+            [("a fox , ", 1.0), ("red", 1.3), (" <lora:open 1 < 2", 1.0)]
+        );
+    }
+
+    #[test]
+    fn break_begins_a_chunk_where_it_is_a_word() {
+        let cut = |prompt: &str| -> Vec<(String, bool)> {
+            let fragments = parse_prompt(prompt).into_iter();
+            fragments.map(|one| (one.text, one.begins_chunk)).collect()
+        };
+        let wanted = |parts: &[(&str, bool)]| -> Vec<(String, bool)> {
+            parts
+                .iter()
+                .map(|(text, begins)| ((*text).to_owned(), *begins))
+                .collect()
+        };
+        assert_eq!(
+            cut("sky BREAK sea"),
+            wanted(&[("sky ", false), ("sea", true)])
+        );
+        assert_eq!(
+            cut("BREAK (sea BREAK sun)"),
+            wanted(&[("", false), ("", true), ("sea ", false), ("sun", true)])
+        );
+        for prompt in ["a break", "BREAKFAST", "OUTBREAK", "BREAK_1"] {
+            assert_eq!(cut(prompt), wanted(&[(prompt, false)]));
         }
     }
 

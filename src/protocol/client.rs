@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
-use super::{PlaceMode, RenderWish, SettingsPatch, StrokeChunk, Tool};
+use super::{PlaceMode, Presence, RenderWish, Role, SettingsPatch, StrokeChunk};
 
 /// The first message on a socket, within five seconds of its opening.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
@@ -27,19 +27,6 @@ pub struct Hello {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(type = "number")]
     pub last_seq: Option<u64>,
-}
-
-/// Where a member's pointer is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
-#[ts(optional_fields)]
-pub struct Presence {
-    /// Canvas pixels.
-    pub x: f32,
-    /// Canvas pixels.
-    pub y: f32,
-    /// The tool in hand.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tool: Option<Tool>,
 }
 
 /// A text frame from client to server.
@@ -81,6 +68,39 @@ pub enum ClientMessage {
     },
     /// The sender's pointer moved.
     Presence(Presence),
+    /// Says something to everybody in the room.
+    Chat {
+        /// What; 500 characters at most.
+        text: String,
+    },
+    /// An owner gives a member another role.
+    Role {
+        /// Who.
+        #[ts(type = "string")]
+        #[schemars(with = "String")]
+        client: Uuid,
+        /// What the member may do from now on.
+        role: Role,
+    },
+    /// An owner sends a member away, who cannot come back until an owner lets it in.
+    Remove {
+        /// Who.
+        #[ts(type = "string")]
+        #[schemars(with = "String")]
+        client: Uuid,
+    },
+    /// An owner lets somebody come back who was removed.
+    Admit {
+        /// Who.
+        #[ts(type = "string")]
+        #[schemars(with = "String")]
+        client: Uuid,
+    },
+    /// An owner locks the room, or unlocks it: in a locked room only owners change anything.
+    Lock {
+        /// Whether it is locked from now on.
+        locked: bool,
+    },
     /// Asks for a `pong`.
     Ping {
         /// Sent back as it is.

@@ -16,6 +16,8 @@ pub const MAX_ID_CHARS: usize = 64;
 pub const MAX_NAME_CHARS: usize = 64;
 /// The longest prompt, in characters.
 pub const MAX_PROMPT_CHARS: usize = 1000;
+/// The longest thing that is said in the chat at once, in characters.
+pub const MAX_CHAT_CHARS: usize = 500;
 /// The longest token, in characters.
 pub const MAX_TOKEN_CHARS: usize = 1024;
 /// The farthest that a coordinate may lie from the origin, in canvas pixels.
@@ -31,6 +33,8 @@ pub const MAX_BRUSH_SIZE: f32 = 1024.0;
 pub const MAX_GUIDANCE_SCALE: f64 = 30.0;
 /// The lowest strength.
 pub const MIN_STRENGTH: f64 = 0.01;
+/// The longest canvas side, in pixels.
+pub const MAX_CANVAS_SIDE: u32 = 4096;
 /// The largest spread, in canvas pixels.
 pub const MAX_SPREAD: u32 = 256;
 /// Seeds are below this: the integers that a JSON number holds exactly.
@@ -54,6 +58,10 @@ pub enum ErrorCode {
     UnknownImage,
     /// The role may not do that.
     Forbidden,
+    /// The room is locked: only its owners may do that now.
+    RoomLocked,
+    /// Nobody of that id is in the room, or was removed from it.
+    UnknownMember,
     /// There is nothing to undo or redo, or a revert would change nothing.
     NothingToUndo,
     /// Message or image over the limit.
@@ -76,12 +84,16 @@ pub enum ErrorCode {
     UnknownRoom,
     /// The room was deleted.
     RoomDeleted,
+    /// An owner removed the client from the room.
+    Removed,
     /// The room is full.
     RoomFull,
     /// The image cannot be decoded.
     InvalidImage,
     /// The server is shutting down or overloaded.
     Unavailable,
+    /// The device has too much to do; see `retry_after_ms`.
+    Busy,
     /// Something went wrong on the server.
     Internal,
 }

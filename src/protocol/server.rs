@@ -7,21 +7,10 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
-use super::{Finish, Presence, Rect, SequencedOp, Settings};
-
-/// What a member may do.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema, TS,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Sees the picture.
-    Viewer,
-    /// Paints.
-    Editor,
-    /// Paints, and decides about the room.
-    Owner,
-}
+use super::{
+    ChatLine, Finish, MemberInfo, MemberNews, Rect, RemovedMember, Role, RoomNews, SequencedOp,
+    Settings,
+};
 
 /// The model that a server paints with; also the body of `GET /v1/model`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
@@ -88,19 +77,6 @@ pub struct PhotoDefaults {
     pub finish: Finish,
 }
 
-/// A member of a room.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
-pub struct MemberInfo {
-    /// The member's id.
-    #[ts(type = "string")]
-    #[schemars(with = "String")]
-    pub client: Uuid,
-    /// The name to show.
-    pub name: String,
-    /// What the member may do.
-    pub role: Role,
-}
-
 /// Width and height of the canvas, in pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct CanvasSize {
@@ -141,6 +117,15 @@ pub struct Welcome {
     /// True when what is acknowledged is on disk; false when the room is gone with the server.
     #[serde(default)]
     pub kept: bool,
+    /// True while only owners may change anything.
+    #[serde(default)]
+    pub locked: bool,
+    /// Who was removed and cannot come back, the last one last.
+    #[serde(default)]
+    pub removed: Vec<RemovedMember>,
+    /// What was said last, in order.
+    #[serde(default)]
+    pub chat: Vec<ChatLine>,
 }
 
 /// How the inversion of a photo stands.
@@ -207,6 +192,11 @@ pub struct RenderNews {
     /// What it is, where it is no painting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work: Option<RenderWork>,
+    /// Whose painting it is; an inversion is nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(type = "string")]
+    #[schemars(with = "Option<String>")]
+    pub client: Option<Uuid>,
     /// `seq` of the last op that it includes.
     #[ts(type = "number")]
     pub rev: u64,
@@ -230,29 +220,21 @@ pub struct RenderNews {
     pub message: Option<String>,
 }
 
-/// News of a member.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
-#[serde(tag = "event", rename_all = "lowercase")]
-pub enum MemberNews {
-    /// Somebody came.
-    Joined(MemberInfo),
-    /// Somebody went.
-    Left {
-        /// Who.
-        #[ts(type = "string")]
-        #[schemars(with = "String")]
-        client: Uuid,
-    },
-    /// Somebody's pointer moved.
-    Presence {
-        /// Who.
-        #[ts(type = "string")]
-        #[schemars(with = "String")]
-        client: Uuid,
-        /// Where.
-        #[serde(flatten)]
-        presence: Presence,
-    },
+/// What a room does without while the device has too much to do. It takes it back by itself.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum StrainLevel {
+    /// Nothing.
+    #[default]
+    Calm,
+    /// What is seen while a hand moves has fewer steps.
+    FewerSteps,
+    /// It has one step, and smaller windows.
+    SmallWindows,
+    /// Nothing is rendered before the hand lifts, and `render` is refused with `busy`.
+    Busy,
 }
 
 /// A refusal, with a stable `code`.
@@ -311,8 +293,17 @@ pub enum ServerMessage {
     Op(SequencedOp),
     /// News of a render.
     Render(RenderNews),
+    /// What the room does without from now on.
+    Strain {
+        /// How much.
+        level: StrainLevel,
+    },
     /// News of a member.
     Member(MemberNews),
+    /// News of the room: whether it is locked, and who is kept out.
+    Room(RoomNews),
+    /// Somebody said something.
+    Chat(ChatLine),
     /// A refusal.
     Error(ErrorMessage),
     /// The answer to `ping`.

@@ -1,10 +1,10 @@
 //! What every message is held to before the room sees it.
 
 use super::{
-    Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, MAX_BRUSH_SIZE, MAX_COORDINATE,
-    MAX_GUIDANCE_SCALE, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD,
-    MAX_TOKEN_CHARS, MIN_BRUSH_SIZE, MIN_STRENGTH, RenderWish, SEED_LIMIT, SettingsPatch,
-    StrokeChunk,
+    Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, MAX_BRUSH_SIZE, MAX_CHAT_CHARS,
+    MAX_COORDINATE, MAX_GUIDANCE_SCALE, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_POINTS, MAX_PROMPT_CHARS,
+    MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE, MIN_STRENGTH, Presence, RenderWish, SEED_LIMIT,
+    SettingsPatch, StrokeChunk,
 };
 
 type Checked = Result<(), ErrorMessage>;
@@ -32,17 +32,19 @@ pub fn validate_client_message(message: &ClientMessage) -> Checked {
                 None => Ok(()),
             }
         }
-        ClientMessage::Presence(presence) => {
-            coordinate("x", presence.x)?;
-            coordinate("y", presence.y)
-        }
+        ClientMessage::Presence(presence) => validate_presence(presence),
+        ClientMessage::Chat { text: said } => text("text", said, MAX_CHAT_CHARS),
         ClientMessage::Ping { t } => number("t", *t, f64::MIN, f64::MAX),
-        // Which `seq` there is, the room knows.
+        // Which `seq` there is, and who is here, the room knows.
         ClientMessage::Apply {}
         | ClientMessage::Cancel {}
         | ClientMessage::Undo {}
         | ClientMessage::Redo {}
-        | ClientMessage::Revert { .. } => Ok(()),
+        | ClientMessage::Revert { .. }
+        | ClientMessage::Role { .. }
+        | ClientMessage::Remove { .. }
+        | ClientMessage::Admit { .. }
+        | ClientMessage::Lock { .. } => Ok(()),
     }
 }
 
@@ -54,6 +56,19 @@ fn validate_hello(hello: &Hello) -> Checked {
         text("token", token, MAX_TOKEN_CHARS)?;
     }
     Ok(())
+}
+
+fn validate_presence(presence: &Presence) -> Checked {
+    coordinate("x", presence.x)?;
+    coordinate("y", presence.y)?;
+    let Some([x, y, width, height]) = presence.view else {
+        return Ok(());
+    };
+    let most = f64::from(MAX_COORDINATE);
+    number("view: x", f64::from(x), -most, most)?;
+    number("view: y", f64::from(y), -most, most)?;
+    number("view: width", f64::from(width), 1.0, most)?;
+    number("view: height", f64::from(height), 1.0, most)
 }
 
 fn validate_stroke(chunk: &StrokeChunk) -> Checked {

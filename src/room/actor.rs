@@ -1,32 +1,22 @@
 //! The task around a room's state machine: messages in, outboxes and engine out.
 
-use std::{
-    borrow::Cow,
-    collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+use std::{borrow::Cow, sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
+    attendance::Attendance,
     command::RoomCommand,
     core::{Effect, RoomCore},
     error::RoomError,
     frames::{FrameEncoder, SharedImages},
     keeping::{Held, Keeping},
-    members::{
-        Arrival, CloseReason, Joined, MemberId, OutboxRequest, OutboxSender, Outgoing, Turns,
-        outbox,
-    },
+    members::{Arrival, CloseReason, Connections, Joined, MemberId, OutboxRequest, Turns},
     message::Message,
     renderer::Renderer,
+    rules_keeper::RulesKeeper,
     scheduler::INVERSIONS_MOST,
 };
 use crate::{
@@ -47,6 +37,7 @@ const EVENTS_MOST: usize = 65_536;
 pub(super) struct RoomActor {
     core: RoomCore,
     keeping: Keeping,
+    rules: RulesKeeper,
     /// What the members want, until it is their turn.
     turns: Turns<Turn>,
     key: RoomKey,
@@ -57,12 +48,12 @@ pub(super) struct RoomActor {
     outbox_requests_sender: mpsc::Sender<OutboxRequest>,
     events: mpsc::Receiver<Event>,
     events_sender: mpsc::Sender<Event>,
-    connections: HashMap<Uuid, OutboxSender>,
-    connections_made: u64,
+    connections: Connections,
     images: SharedImages,
-    members: Arc<AtomicUsize>,
+    attendance: Arc<Attendance>,
     empty_since: tokio::time::Instant,
     deletion: CancellationToken,
+    resting: CancellationToken,
     shutdown: CancellationToken,
 }
 
@@ -80,12 +71,15 @@ struct Turn {
 pub(super) struct ActorParts {
     pub(super) core: RoomCore,
     pub(super) keeping: Keeping,
+    pub(super) rules: RulesKeeper,
     pub(super) key: RoomKey,
     pub(super) renderer: Arc<dyn Renderer>,
     pub(super) encoder: FrameEncoder,
     pub(super) messages: mpsc::Receiver<Message>,
-    pub(super) members: Arc<AtomicUsize>,
+    pub(super) attendance: Arc<Attendance>,
     pub(super) deletion: CancellationToken,
+    /// Cancelled when the room is to leave memory as soon as nobody is in it.
+    pub(super) resting: CancellationToken,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -104,6 +98,7 @@ impl RoomActor {
         Self {
             core: parts.core,
             keeping: parts.keeping,
+            rules: parts.rules,
             turns: Turns::new(),
             key: parts.key,
             renderer: parts.renderer,
@@ -113,17 +108,18 @@ impl RoomActor {
             outbox_requests_sender,
             events,
             events_sender,
-            connections: HashMap::new(),
-            connections_made: 0,
+            connections: Connections::default(),
             images: SharedImages::default(),
-            members: parts.members,
+            attendance: parts.attendance,
             empty_since: tokio::time::Instant::now(),
             deletion: parts.deletion,
+            resting: parts.resting,
             shutdown: parts.shutdown,
         }
     }
 
-    /// Runs until the server shuts down, the room is deleted, or it has been empty for long.
+    /// Runs until the server shuts down, the room is deleted, or it has been empty for long, or is
+    /// empty and asked to rest.
     pub(super) async fn run(mut self) {
         // What a room that came back wants of the engine.
         self.perform();
@@ -134,13 +130,12 @@ impl RoomActor {
         for held in self.keeping.finish().await {
             self.release(held);
         }
-        if self.keeping.has_failed() && reason != CloseReason::Deleted {
+        self.rules.finish().await;
+        if self.has_failed() && reason != CloseReason::Deleted {
             reason = CloseReason::NotKept;
         }
-        for connection in self.connections.values() {
-            connection.close(reason);
-        }
-        self.members.store(0, Ordering::Relaxed);
+        self.connections.close_all(reason);
+        self.attendance.set(0);
         self.send_command(Command::ForgetRoom);
     }
 
@@ -151,14 +146,16 @@ impl RoomActor {
                 .core
                 .next_deadline()
                 .map(tokio::time::Instant::from_std);
-            let is_empty = self.connections.is_empty();
+            let is_empty = self.connections.count() == 0;
             // A slow disk slows the members, not the memory.
             let has_places = self.keeping.has_places();
             tokio::select! {
                 biased;
                 () = self.deletion.cancelled() => return CloseReason::Deleted,
                 () = self.shutdown.cancelled() => return CloseReason::ShuttingDown,
+                () = self.resting.cancelled(), if is_empty => return CloseReason::RoomEnded,
                 () = self.keeping.advance() => self.kept(),
+                () = self.rules.advance() => {}
                 Some(event) = self.events.recv(), if has_places => {
                     self.core.engine_event(event, now());
                 }
@@ -173,12 +170,16 @@ impl RoomActor {
                 () = tokio::time::sleep_until(idle_at), if is_empty => return CloseReason::RoomEnded,
             }
             self.perform();
-            self.members
-                .store(self.connections.len(), Ordering::Relaxed);
-            if self.keeping.has_failed() {
+            self.attendance.set(self.connections.count());
+            if self.has_failed() {
                 return CloseReason::NotKept;
             }
         }
+    }
+
+    /// True when something could not be kept.
+    fn has_failed(&self) -> bool {
+        self.keeping.has_failed() || self.rules.has_failed()
     }
 
     /// Does what is next of what members want. Long strokes are painted a little at a time, so that
@@ -195,7 +196,7 @@ impl RoomActor {
         if let Some(taken) = turn.taken {
             answer(taken, ());
         }
-        if !self.is_current(turn.member) {
+        if !self.connections.is_current(turn.member) {
             return;
         }
         let client = turn.member.client;
@@ -226,9 +227,7 @@ impl RoomActor {
     fn release(&mut self, held: Held) {
         match held {
             Held::Acknowledge { client, id, seq } => {
-                if let Some(text) = text_from_message(&ServerMessage::Ack { id, seq }) {
-                    self.write(client, text);
-                }
+                self.write(client, &ServerMessage::Ack { id, seq });
             }
             Held::Tell { op, connections } => {
                 let message = ServerMessage::Op(*op);
@@ -239,7 +238,7 @@ impl RoomActor {
     }
 
     fn outbox_request(&mut self, OutboxRequest { member, frame }: OutboxRequest) {
-        let is_current = self.is_current(member);
+        let is_current = self.connections.is_current(member);
         let Some(reply) = frame else {
             if is_current {
                 self.leave(member);
@@ -258,7 +257,7 @@ impl RoomActor {
         match message {
             Message::Join { arrival, reply } => self.join(arrival, reply),
             Message::Leave(member) => {
-                if self.is_current(member) {
+                if self.connections.is_current(member) {
                     self.leave(member);
                 }
             }
@@ -268,7 +267,7 @@ impl RoomActor {
                 arrived,
                 taken,
             } => {
-                if self.is_current(member) {
+                if self.connections.is_current(member) {
                     self.enqueue(member, command, arrived, taken);
                 }
             }
@@ -334,22 +333,16 @@ impl RoomActor {
 
     fn join(&mut self, arrival: Arrival, reply: oneshot::Sender<Result<Joined, RoomError>>) {
         let client = arrival.client;
-        if let Some(older) = self.connections.remove(&client) {
-            older.close(CloseReason::Replaced);
+        if self.connections.close(&client, CloseReason::Replaced) {
             self.turns.forget(&client);
         }
         let welcome = match self.core.join(arrival, now()) {
             Ok(welcome) => welcome,
             Err(error) => return answer(reply, Err(error)),
         };
-        self.connections_made += 1;
-        let member = MemberId {
-            client,
-            connection: self.connections_made,
-        };
         let requests = self.outbox_requests_sender.clone();
-        let (sender, outbox) = outbox(member, requests, self.encoder.clone());
-        self.connections.insert(client, sender);
+        let encoder = self.encoder.clone();
+        let (member, outbox) = self.connections.open(client, requests, encoder);
         let joined = Joined {
             welcome,
             member,
@@ -361,17 +354,11 @@ impl RoomActor {
             .hold(seq, Held::Welcome(reply, Box::new(joined)));
     }
 
-    fn is_current(&self, member: MemberId) -> bool {
-        self.connections
-            .get(&member.client)
-            .is_some_and(|connection| connection.member == member)
-    }
-
     fn remove(&mut self, client: Uuid) {
-        self.connections.remove(&client);
+        self.connections.forget(&client);
         self.turns.forget(&client);
         self.core.leave(client, now());
-        if self.connections.is_empty() {
+        if self.connections.count() == 0 {
             self.empty_since = tokio::time::Instant::now();
         }
     }
@@ -391,11 +378,7 @@ impl RoomActor {
 
     fn perform_one(&mut self, effect: Effect) {
         match effect {
-            Effect::Send(client, message) => {
-                if let Some(text) = text_from_message(&message) {
-                    self.write(client, text);
-                }
-            }
+            Effect::Send(client, message) => self.write(client, &message),
             Effect::Broadcast { except, message } => {
                 self.broadcast(&message, |member| Some(member.client) != except);
             }
@@ -405,52 +388,31 @@ impl RoomActor {
             }
             Effect::Applied(op) => {
                 self.keeping.keep_op(&op);
-                let connections = self.connections_made;
+                let connections = self.connections.made();
                 let (seq, op) = (op.seq, Box::new(op));
                 self.keeping.hold(seq, Held::Tell { op, connections });
             }
             Effect::Shown(picture) => self.keeping.keep_picture(picture),
-            Effect::BroadcastLossy { except, message } => {
-                if let Some(text) = text_from_message(&message) {
-                    let connections = self.connections.values();
-                    connections
-                        .filter(|connection| connection.member.client != except)
-                        .for_each(|connection| connection.send_lossy(text.clone()));
-                }
+            Effect::Point { whose, message } => self.connections.point(whose, &message),
+            Effect::Close(client, reason) => {
+                self.connections.close(&client, reason);
+                self.remove(client);
             }
-            Effect::FramesReady(client) => {
-                if let Some(connection) = self.connections.get(&client) {
-                    connection.frames_ready();
-                }
-            }
+            Effect::Decided(rules) => self.rules.keep(rules),
+            Effect::FramesReady(client) => self.connections.frames_ready(&client),
             Effect::Command(command) => self.send_command(command),
         }
     }
 
-    fn write(&mut self, client: Uuid, text: Outgoing) {
-        let Some(connection) = self.connections.get(&client) else {
-            return;
-        };
-        if !connection.send(text) {
-            connection.close(CloseReason::TooSlow);
+    fn write(&mut self, client: Uuid, message: &ServerMessage) {
+        if !self.connections.write(&client, message) {
             self.remove(client);
         }
     }
 
     fn broadcast(&mut self, message: &ServerMessage, reaches: impl Fn(MemberId) -> bool) {
-        let Some(text) = text_from_message(message) else {
-            return;
-        };
-        let members = self
-            .connections
-            .values()
-            .map(|connection| connection.member);
-        let reached: Vec<Uuid> = members
-            .filter(|member| reaches(*member))
-            .map(|member| member.client)
-            .collect();
-        for client in reached {
-            self.write(client, text.clone());
+        for client in self.connections.broadcast(message, reaches) {
+            self.remove(client);
         }
     }
 
@@ -473,18 +435,4 @@ fn answer<T>(reply: oneshot::Sender<T>, value: T) {
     if reply.send(value).is_err() {
         tracing::trace!("nobody waits for the answer any more");
     }
-}
-
-fn text_from_message(message: &ServerMessage) -> Option<Outgoing> {
-    let text: Bytes = match serde_json::to_vec(message) {
-        Ok(text) => text.into(),
-        Err(error) => {
-            tracing::error!(%error, "a message could not be written");
-            return None;
-        }
-    };
-    Some(match message {
-        ServerMessage::Error(error) => Outgoing::Refusal(error.code, text),
-        _ => Outgoing::Text(text),
-    })
 }

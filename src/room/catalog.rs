@@ -1,15 +1,19 @@
 //! The rooms that there are, whether they run or not: what is told of them, what they are called,
 //! and how they are copied and deleted.
 
-use std::{collections::HashMap, mem};
+use std::collections::HashMap;
 
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use super::{
     error::RoomError,
+    members::HouseRules,
     registry::{RoomRegistry, is_room_name},
-    store::{Metadata, RoomStore, StoreError, StoredRoom, copy_room, read_picture, read_prompt},
+    store::{
+        Metadata, RoomStore, StoreError, StoredRoom, change_metadata, copy_room, read_picture,
+        read_prompt,
+    },
 };
 use crate::{
     canvas::Pixels,
@@ -107,7 +111,7 @@ impl RoomRegistry {
         for room in &self.shared.rooms {
             all.insert(room.key().clone(), None);
         }
-        for room in &self.shared.stored {
+        for room in self.shared.stored.iter() {
             all.insert(room.key().clone(), touched.get(&room.id).copied());
         }
         let rooms = all.into_iter();
@@ -134,27 +138,13 @@ impl RoomRegistry {
             room.set_title(title);
             return Ok(());
         };
-        store.journal.ready().await;
-        let (kept, before) = {
-            let room = self.shared.stored.get_mut(name);
-            let mut room = room.ok_or(RoomError::Unknown)?;
-            let metadata = Metadata {
-                title: title.clone(),
-                ..room.metadata.clone()
-            };
-            let bytes = metadata.encode().map_err(not_changed)?;
-            // Under the lock, so that the journal and memory see two renamings in one order.
-            let kept = store.journal.set_metadata(room.id, bytes);
-            (kept, mem::replace(&mut room.metadata.title, title.clone()))
-        };
-        kept.await.map_err(|error| {
-            if let Some(mut room) = self.shared.stored.get_mut(name)
-                && room.metadata.title == title
-            {
-                room.metadata.title = before;
-            }
-            not_changed(error)
-        })
+        let entitle = |metadata: &mut Metadata| metadata.title = title;
+        let journal = store.journal.as_ref();
+        let changed = change_metadata(&self.shared.stored, journal, name, entitle).await;
+        match changed.map_err(not_changed)? {
+            true => Ok(()),
+            false => Err(RoomError::Unknown),
+        }
     }
 
     /// Makes the room `name` with a copy of all that is on disk of the room `from`.
@@ -185,6 +175,8 @@ impl RoomRegistry {
             metadata: Metadata {
                 name: name.to_owned(),
                 title,
+                // Members have other ids in another room.
+                rules: HouseRules::default(),
                 ..source.metadata
             },
         };

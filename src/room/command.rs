@@ -1,6 +1,10 @@
 //! What members ask of a room.
 
-use crate::protocol::{ClientMessage, PlaceMode, Presence, RenderWish, SettingsPatch, StrokeChunk};
+use uuid::Uuid;
+
+use crate::protocol::{
+    ClientMessage, PlaceMode, Presence, RenderWish, Role, SettingsPatch, StrokeChunk,
+};
 
 /// A message of a member that the room answers.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,6 +39,30 @@ pub enum RoomCommand {
     },
     /// The member's pointer moved.
     Presence(Presence),
+    /// Say something to everybody.
+    Chat(String),
+    /// Give a member another role.
+    Role {
+        /// Who.
+        client: Uuid,
+        /// What it may do from now on.
+        role: Role,
+    },
+    /// Send a member away, and keep it out.
+    Remove {
+        /// Who.
+        client: Uuid,
+    },
+    /// Let somebody come back who was removed.
+    Admit {
+        /// Who.
+        client: Uuid,
+    },
+    /// Let only owners change anything, or others too.
+    Lock {
+        /// Whether it is locked from now on.
+        locked: bool,
+    },
 }
 
 impl RoomCommand {
@@ -61,6 +89,11 @@ impl RoomCommand {
             ClientMessage::Redo {} => Self::Redo,
             ClientMessage::Revert { seq } => Self::Revert { seq },
             ClientMessage::Presence(presence) => Self::Presence(presence),
+            ClientMessage::Chat { text } => Self::Chat(text),
+            ClientMessage::Role { client, role } => Self::Role { client, role },
+            ClientMessage::Remove { client } => Self::Remove { client },
+            ClientMessage::Admit { client } => Self::Admit { client },
+            ClientMessage::Lock { locked } => Self::Lock { locked },
         })
     }
 }

@@ -8,8 +8,9 @@ use super::{
     command::RoomCommand,
     core::{Effect, RoomCore},
     document::{Document, Refusal, Request, Verdict},
+    members::Deed,
 };
-use crate::protocol::{MemberNews, Op, Presence, RenderWish, ServerMessage, StrokeChunk};
+use crate::protocol::{Op, RenderWish, ServerMessage, StrokeChunk};
 
 /// What any command costs, in the unit of what strokes cost: pixels that are looked at.
 const COMMAND_COST: u64 = 4096;
@@ -28,7 +29,12 @@ impl RoomCore {
             RoomCommand::Settings(_)
             | RoomCommand::Render(_)
             | RoomCommand::CancelInversion
-            | RoomCommand::Presence(_) => 0,
+            | RoomCommand::Presence(_)
+            | RoomCommand::Chat(_)
+            | RoomCommand::Role { .. }
+            | RoomCommand::Remove { .. }
+            | RoomCommand::Admit { .. }
+            | RoomCommand::Lock { .. } => 0,
         };
         COMMAND_COST + pixels
     }
@@ -42,34 +48,29 @@ impl RoomCore {
             RoomCommand::Stroke(chunk) => Some(chunk.id.clone()),
             _ => None,
         };
-        let handled = match command {
-            RoomCommand::Presence(presence) => return self.move_pointer(client, presence),
-            command => self.change(client, command, now),
-        };
+        let deed = Deed::of(&command);
+        let allowed = self.members.check(&client, deed);
+        let handled = allowed.and_then(|()| self.obey(client, command, now));
         match handled {
             // The rest is done when the stroke is painted.
             Ok(()) if self.is_painting() => return,
-            Ok(()) => self.scheduler.dispatch_all(client, &self.document, now),
+            Ok(()) if deed == Deed::Change => {
+                self.scheduler.dispatch_all(client, &self.document, now);
+            }
+            Ok(()) => {}
             Err(refusal) => {
                 let error = ServerMessage::Error(refusal.to_message(stroke));
                 self.effects.push(Effect::Send(client, error));
             }
         }
-        self.finish();
+        self.finish(now);
     }
 
-    fn move_pointer(&mut self, client: Uuid, presence: Presence) {
-        let news = MemberNews::Presence { client, presence };
-        self.effects.push(Effect::BroadcastLossy {
-            except: client,
-            message: ServerMessage::Member(news),
-        });
-    }
-
-    fn change(&mut self, client: Uuid, command: RoomCommand, now: Instant) -> Result<(), Refusal> {
-        let resent = self.members.painter(&client)?;
+    /// Does what a member asks that may ask it.
+    fn obey(&mut self, client: Uuid, command: RoomCommand, now: Instant) -> Result<(), Refusal> {
         let op = match command {
             RoomCommand::Stroke(chunk) => {
+                let resent = self.members.resent(&client)?;
                 match self.document.judge(client, &chunk, resent)? {
                     Verdict::Repeated(seq) => {
                         self.acknowledge_again(client, chunk, seq);
@@ -107,8 +108,23 @@ impl RoomCore {
                 self.scheduler.cancel_inversions(&self.document);
                 return Ok(());
             }
-            // It changes nothing.
-            RoomCommand::Presence(_) => return Ok(()),
+            RoomCommand::Presence(presence) => {
+                self.point(client, presence);
+                return Ok(());
+            }
+            RoomCommand::Chat(text) => return self.say(client, &text, now),
+            RoomCommand::Role {
+                client: whose,
+                role,
+            } => {
+                return self.give_role(client, whose, role);
+            }
+            RoomCommand::Remove { client: whom } => return self.send_away(client, whom, now),
+            RoomCommand::Admit { client: whom } => return self.let_in(client, whom),
+            RoomCommand::Lock { locked } => {
+                self.lock(client, locked);
+                return Ok(());
+            }
         };
         self.accept(client, op, now);
         Ok(())
@@ -123,6 +139,9 @@ impl RoomCore {
     }
 
     fn render(&mut self, client: Uuid, request: &RenderWish, now: Instant) -> Result<(), Refusal> {
+        if let Some(wait) = self.scheduler.retry_after() {
+            return Err(Refusal::Busy(wait));
+        }
         let (rect, mask) = self.document.check_render(request, &self.model)?;
         if let Some(mask) = mask {
             self.accept(client, mask, now);

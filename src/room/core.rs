@@ -10,10 +10,9 @@ use uuid::Uuid;
 
 use super::{
     document::{Begun, Changed, Document, Obsolete, PaintingStroke, ShownPicture},
-    error::RoomError,
     frames::{FramePlan, Frames, ShownRender},
     images::ImageStore,
-    members::{Arrival, Members},
+    members::{Chat, CloseReason, HouseRules, Members},
     op_log::OpLog,
     options::RoomOptions,
     result_cache::ResultCache,
@@ -23,15 +22,8 @@ use super::{
 use crate::{
     canvas::{Pixels, WindowRules, zoom_for},
     engine::{Command, Event},
-    protocol::{
-        Layer, MemberNews, ModelInfo, Op, PROTOCOL_VERSION, PictureLayer, SequencedOp,
-        ServerMessage, SettingsPatch, Welcome,
-    },
+    protocol::{Layer, ModelInfo, Op, PictureLayer, SequencedOp, ServerMessage, SettingsPatch},
 };
-
-/// The most missed ops that are sent to a member who comes back; past that the picture alone
-/// tells what happened.
-const MISSED_MOST: u64 = 256;
 
 /// What the room wants done.
 #[derive(Debug)]
@@ -53,11 +45,12 @@ pub(super) enum Effect {
         except: Option<Uuid>,
         message: ServerMessage,
     },
-    /// A message to every member but one, that may be lost where a member is slow.
-    BroadcastLossy {
-        except: Uuid,
-        message: ServerMessage,
-    },
+    /// Where a member's pointer is now, to all others: an older message that waits is replaced.
+    Point { whose: Uuid, message: ServerMessage },
+    /// A connection ends, whose member is gone already.
+    Close(Uuid, CloseReason),
+    /// The owners decided something, which is to be kept.
+    Decided(HouseRules),
     /// A member has frames to fetch.
     FramesReady(Uuid),
     /// A command for the engine.
@@ -81,14 +74,15 @@ pub(super) struct RoomCore {
     pub(super) scheduler: Scheduler,
     pub(super) frames: Frames,
     pub(super) members: Members,
+    pub(super) chat: Chat,
     pub(super) images: ImageStore,
     pub(super) effects: Vec<Effect>,
     /// The stroke that is being painted. Until it is done nothing else may reach the document.
     painting: Option<PaintingOp>,
-    op_log: OpLog,
+    pub(super) op_log: OpLog,
     results: ResultCache,
     /// The journal keeps the room.
-    is_kept: bool,
+    pub(super) is_kept: bool,
 }
 
 impl RoomCore {
@@ -107,11 +101,12 @@ impl RoomCore {
             ..rules
         };
         let is_kept = opened.is_some();
-        let (document, op_log) = match opened {
-            Some(opened) => (opened.document, opened.op_log),
+        let (document, op_log, house_rules) = match opened {
+            Some(opened) => (opened.document, opened.op_log, opened.rules),
             None => (
                 Document::new(size, options.settings.clone()),
                 OpLog::after(0, options.history_max),
+                HouseRules::default(),
             ),
         };
         let mut scheduler = Scheduler::new(SchedulerOptions {
@@ -128,7 +123,8 @@ impl RoomCore {
             document,
             scheduler,
             frames: Frames::new(size),
-            members: Members::new(options.members_max),
+            members: Members::new(options.members_max, house_rules),
+            chat: Chat::default(),
             images: ImageStore::new(options.images_max, options.image_bytes_max),
             effects: Vec::new(),
             painting: None,
@@ -140,7 +136,7 @@ impl RoomCore {
         if is_kept {
             core.fit_settings(now);
         }
-        core.finish();
+        core.finish(now);
         core
     }
 
@@ -160,75 +156,6 @@ impl RoomCore {
             "settings that the model cannot have became its defaults"
         );
         self.accept(Uuid::nil(), Op::Settings(patch), now);
-    }
-
-    /// Lets a member in. A client that is here already is replaced by its new connection.
-    ///
-    /// # Errors
-    /// [`RoomError::Full`].
-    pub(super) fn join(&mut self, arrival: Arrival, now: Instant) -> Result<Welcome, RoomError> {
-        let client = arrival.client;
-        if self.members.contains(&client) {
-            self.leave(client, now);
-        }
-        let resent = self.document.resendable(&client);
-        let info = self.members.enter(&arrival, resent)?.clone();
-        self.effects.push(Effect::Broadcast {
-            except: Some(client),
-            message: ServerMessage::Member(MemberNews::Joined(info)),
-        });
-        self.effects.push(Effect::FramesReady(client));
-        self.send_missed(client, arrival.last_seq);
-        self.frames.enter(client);
-        let welcome = Welcome {
-            protocol: PROTOCOL_VERSION,
-            room: self.name.clone(),
-            client,
-            role: arrival.role,
-            seq: self.document.seq(),
-            canvas: self.options.size,
-            settings: self.document.settings().clone(),
-            model: self.model.clone(),
-            members: self.members.infos(),
-            photo: self.scheduler.photo_info(&self.document),
-            kept: self.is_kept,
-        };
-        self.scheduler.enter(client, &self.document, now);
-        self.finish();
-        Ok(welcome)
-    }
-
-    /// The ops that a client missed, where the journal has them and they are not too many.
-    fn send_missed(&mut self, client: Uuid, last_seq: Option<u64>) {
-        let seq = self.document.seq();
-        let Some(last_seq) = last_seq.filter(|last| *last < seq) else {
-            return;
-        };
-        if seq - last_seq > MISSED_MOST {
-            return;
-        }
-        match self.op_log.read_since(last_seq) {
-            Ok(ops) => {
-                let messages = ops.into_iter().map(ServerMessage::Op);
-                self.effects
-                    .extend(messages.map(|message| Effect::Send(client, message)));
-            }
-            Err(error) => tracing::debug!(%error, "the missed ops are not sent"),
-        }
-    }
-
-    /// A member goes, or has gone.
-    pub(super) fn leave(&mut self, client: Uuid, now: Instant) {
-        if !self.members.leave(&client) {
-            return;
-        }
-        self.effects.push(Effect::Broadcast {
-            except: Some(client),
-            message: ServerMessage::Member(MemberNews::Left { client }),
-        });
-        self.frames.leave(&client);
-        self.scheduler.leave(client, &self.document, now);
-        self.finish();
     }
 
     /// Gives an op its place, applies it, and has it kept and told. A stroke is only begun:
@@ -278,7 +205,7 @@ impl RoomCore {
                 let (author, arrived) = (painting.op.client, painting.arrived);
                 self.applied(painting.op, changed, arrived);
                 self.scheduler.dispatch_all(author, &self.document, arrived);
-                self.finish();
+                self.finish(arrived);
             }
         }
     }
@@ -350,7 +277,7 @@ impl RoomCore {
         if let Some(render) = finished {
             self.show(render, now);
         }
-        self.finish();
+        self.finish(now);
     }
 
     fn show(&mut self, render: FinishedRender, now: Instant) {
@@ -381,7 +308,7 @@ impl RoomCore {
     /// Time has passed: hands may rest.
     pub(super) fn tick(&mut self, now: Instant) {
         self.scheduler.tick(&self.document, now);
-        self.finish();
+        self.finish(now);
     }
 
     /// The next frame of a member, and its pixels' place.
@@ -426,8 +353,9 @@ impl RoomCore {
     }
 
     /// Ends every call that may have changed something.
-    pub(super) fn finish(&mut self) {
+    pub(super) fn finish(&mut self, now: Instant) {
         self.scheduler.forget_idle();
+        self.scheduler.follow_strain(now);
         let (seq, resting) = (self.document.seq(), self.is_resting());
         self.frames.set_resting(resting, seq);
         let outputs = self.scheduler.take_outputs().into_iter();
@@ -436,6 +364,10 @@ impl RoomCore {
             Output::News(news) => Effect::Broadcast {
                 except: None,
                 message: ServerMessage::Render(*news),
+            },
+            Output::Strain(level) => Effect::Broadcast {
+                except: None,
+                message: ServerMessage::Strain { level },
             },
         }));
     }

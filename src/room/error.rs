@@ -20,6 +20,9 @@ pub enum RoomError {
     /// Its owner deleted the room.
     #[error("the room was deleted; open another one")]
     Deleted,
+    /// One of its owners removed the client.
+    #[error("an owner of this room removed you; ask one of them to let you in again")]
+    Removed,
     /// Nothing keeps the server's rooms, so there is nothing to copy.
     #[error("this server keeps no rooms and can copy none; start it with --data FOLDER")]
     NotKept,
@@ -62,6 +65,7 @@ impl RoomError {
             Self::Full(_) => ErrorCode::RoomFull,
             Self::Unknown => ErrorCode::UnknownRoom,
             Self::Deleted => ErrorCode::RoomDeleted,
+            Self::Removed => ErrorCode::Removed,
             Self::NameTaken | Self::InvalidName | Self::InvalidSize { .. } => {
                 ErrorCode::InvalidValue
             }

@@ -1,14 +1,18 @@
 //! How the server speaks to a room.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    attendance::Attendance,
     command::RoomCommand,
     error::RoomError,
     export::{ExportLayers, RoomExport},
@@ -23,6 +27,9 @@ use crate::{
     protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Rect, Role},
 };
 
+/// How long a room may take to be written before it leaves memory.
+const REST_WITHIN: Duration = Duration::from_secs(5);
+
 /// Who wants in.
 #[derive(Clone, Debug)]
 pub struct JoinRequest {
@@ -30,6 +37,8 @@ pub struct JoinRequest {
     pub hello: Hello,
     /// What the token allows.
     pub role: Role,
+    /// The token is that of whoever runs the server: an owner in any case.
+    pub is_operator: bool,
 }
 
 /// A room, as seen from outside; cheap to clone.
@@ -43,10 +52,12 @@ struct Shared {
     name: String,
     key: RoomKey,
     size: CanvasSize,
-    members: Arc<AtomicUsize>,
+    attendance: Arc<Attendance>,
     mailbox: mpsc::Sender<Message>,
     /// Cancelled when the room is deleted.
     deletion: CancellationToken,
+    /// Cancelled when the room is to leave memory as soon as nobody is in it.
+    resting: CancellationToken,
     store: Option<RoomStore>,
     /// The title of a room that no journal keeps.
     title: Mutex<Option<String>>,
@@ -57,9 +68,10 @@ pub(super) struct HandleParts {
     pub(super) name: String,
     pub(super) key: RoomKey,
     pub(super) size: CanvasSize,
-    pub(super) members: Arc<AtomicUsize>,
+    pub(super) attendance: Arc<Attendance>,
     pub(super) mailbox: mpsc::Sender<Message>,
     pub(super) deletion: CancellationToken,
+    pub(super) resting: CancellationToken,
     pub(super) store: Option<RoomStore>,
 }
 
@@ -70,9 +82,10 @@ impl RoomHandle {
                 name: parts.name,
                 key: parts.key,
                 size: parts.size,
-                members: parts.members,
+                attendance: parts.attendance,
                 mailbox: parts.mailbox,
                 deletion: parts.deletion,
+                resting: parts.resting,
                 store: parts.store,
                 title: Mutex::default(),
             }),
@@ -96,7 +109,12 @@ impl RoomHandle {
 
     /// How many members are in the room now.
     pub fn members(&self) -> usize {
-        self.shared.members.load(Ordering::Relaxed)
+        self.shared.attendance.members()
+    }
+
+    /// Its place among the rooms that became empty: the lowest was left first.
+    pub(super) fn emptied(&self) -> u64 {
+        self.shared.attendance.emptied()
     }
 
     /// The title of a room that no journal keeps.
@@ -127,13 +145,26 @@ impl RoomHandle {
         self.shared.mailbox.closed().await;
     }
 
+    /// Asks the room to leave memory, and waits until all of it is on disk and it has ended; false where
+    /// that did not come about, such as when somebody came in meanwhile.
+    pub(super) async fn put_to_rest(&self) -> bool {
+        self.shared.resting.cancel();
+        timeout(REST_WITHIN, self.shared.mailbox.closed())
+            .await
+            .is_ok()
+    }
+
     /// Joins. A client that is in the room already is replaced by this connection.
     ///
     /// # Errors
     /// [`RoomError::UnsupportedProtocol`], [`RoomError::Full`], [`RoomError::Closed`],
-    /// [`RoomError::Deleted`].
+    /// [`RoomError::Deleted`], [`RoomError::Removed`].
     pub async fn join(&self, request: JoinRequest) -> Result<Joined, RoomError> {
-        let JoinRequest { hello, role } = request;
+        let JoinRequest {
+            hello,
+            role,
+            is_operator,
+        } = request;
         if hello.protocol != PROTOCOL_VERSION {
             return Err(RoomError::UnsupportedProtocol(hello.protocol));
         }
@@ -141,6 +172,7 @@ impl RoomHandle {
             client: hello.client,
             name: hello.name,
             role,
+            is_operator,
             last_seq: hello.last_seq,
         };
         let (reply, answer) = oneshot::channel();

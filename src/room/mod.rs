@@ -7,6 +7,7 @@
 //! rooms that do not run, too.
 
 mod actor;
+mod attendance;
 mod catalog;
 mod command;
 mod commands;
@@ -23,9 +24,11 @@ mod members;
 mod message;
 mod op_log;
 mod options;
+mod people;
 mod registry;
 mod renderer;
 mod result_cache;
+mod rules_keeper;
 mod scheduler;
 mod store;
 #[cfg(test)]
@@ -41,4 +44,6 @@ pub use members::{CloseReason, Joined, MemberId, MemberOutbox, Outgoing};
 pub use options::{InversionOptions, RegistryLimits, RoomOptions};
 pub use registry::{RegistryCounts, RoomRegistry, is_room_name};
 pub use renderer::{RenderRefused, Renderer};
+#[doc(hidden)]
+pub use store::fuzzing;
 pub use store::{RoomStore, StoreError};

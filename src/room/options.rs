@@ -3,12 +3,10 @@
 use std::time::Duration;
 
 use super::error::RoomError;
-use crate::protocol::{CanvasSize, Settings};
+use crate::protocol::{CanvasSize, MAX_CANVAS_SIDE, Settings};
 
 /// Canvas sides are multiples of this, in pixels.
 const SIDE_STEP: u32 = 64;
-/// The longest canvas side, in pixels.
-const SIDE_MOST: u32 = 4096;
 
 /// What a room is made with.
 #[derive(Clone, Debug)]
@@ -88,7 +86,7 @@ impl RoomOptions {
 /// # Errors
 /// [`RoomError::InvalidSize`] for a side of 0 or over 4096.
 pub(super) fn canvas_size(width: u32, height: u32) -> Result<CanvasSize, RoomError> {
-    let fits = |side: u32| (1..=SIDE_MOST).contains(&side);
+    let fits = |side: u32| (1..=MAX_CANVAS_SIDE).contains(&side);
     if !fits(width) || !fits(height) {
         return Err(RoomError::InvalidSize { width, height });
     }

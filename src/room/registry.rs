@@ -15,15 +15,17 @@ use uuid::Uuid;
 
 use super::{
     actor::{ActorParts, MAILBOX_MOST, RoomActor},
+    attendance::Attendance,
     core::RoomCore,
     error::RoomError,
     frames::FrameEncoder,
     handle::{HandleParts, JoinRequest, RoomHandle},
     keeping::Keeping,
-    members::Joined,
+    members::{HouseRules, Joined},
     message::{Message, refuse_all},
     options::{RegistryLimits, RoomOptions},
     renderer::Renderer,
+    rules_keeper::RulesKeeper,
     store::{
         Metadata, Opened, Recorder, RoomStore, StoreError, StoredRoom, open_room, sweep_blobs,
     },
@@ -67,7 +69,7 @@ pub(super) struct Shared {
     /// Those that run.
     pub(super) rooms: DashMap<String, RoomHandle>,
     /// Those that the journal has, by name.
-    pub(super) stored: DashMap<String, StoredRoom>,
+    pub(super) stored: Arc<DashMap<String, StoredRoom>>,
     pub(super) store: Option<RoomStore>,
     /// One permit for each look at the store that needs no room to run.
     pub(super) looks: Arc<Semaphore>,
@@ -77,6 +79,8 @@ pub(super) struct Shared {
     pub(super) picture_turn: Arc<Semaphore>,
     room_count: AtomicUsize,
     keys: AtomicU64,
+    /// How often a room became empty.
+    departures: Arc<AtomicU64>,
     pub(super) renderer: Arc<dyn Renderer>,
     options: RoomOptions,
     pub(super) limits: RegistryLimits,
@@ -132,13 +136,14 @@ impl RoomRegistry {
         Self {
             shared: Arc::new(Shared {
                 rooms: DashMap::new(),
-                stored,
+                stored: Arc::new(stored),
                 store,
                 looks: Arc::new(Semaphore::new(LOOKS_AT_ONCE)),
                 picture_places: Arc::new(Semaphore::new(limits.pictures_max)),
                 picture_turn: Arc::new(Semaphore::new(1)),
                 room_count: AtomicUsize::new(0),
                 keys: AtomicU64::new(1),
+                departures: Arc::default(),
                 renderer,
                 options,
                 limits,
@@ -268,6 +273,28 @@ impl RoomRegistry {
         counts
     }
 
+    /// The rooms in memory that may leave it without losing anything: the journal has them, and nobody
+    /// is in them. The one that was left longest ago comes first.
+    pub fn resting(&self) -> Vec<RoomHandle> {
+        let rooms = self.shared.rooms.iter().map(|room| room.value().clone());
+        let is_stored = |room: &RoomHandle| self.shared.stored.contains_key(room.name());
+        let mut resting: Vec<RoomHandle> = rooms.filter(|room| room.members() == 0).collect();
+        resting.retain(is_stored);
+        resting.sort_by_key(RoomHandle::emptied);
+        resting
+    }
+
+    /// Takes a room out of memory that nobody is in, once all of it is on disk; false where that did
+    /// not come about in a few seconds, such as when somebody came in. It comes back when it is wanted.
+    pub async fn put_to_rest(&self, room: &RoomHandle) -> bool {
+        let has_ended = room.put_to_rest().await;
+        if has_ended {
+            self.shared.remove(room.name(), room.key());
+            tracing::info!(room = room.name(), "a room left memory for others");
+        }
+        has_ended
+    }
+
     /// Ends every room: members get a goaway. Waits until the last task is done.
     pub async fn shut_down(&self) {
         self.shared.shutdown.cancel();
@@ -311,15 +338,16 @@ impl RoomRegistry {
         };
         let key = RoomKey(shared.keys.fetch_add(1, Ordering::Relaxed));
         let (mailbox, messages) = mpsc::channel(MAILBOX_MOST);
-        let members = Arc::new(AtomicUsize::new(0));
-        let deletion = CancellationToken::new();
+        let attendance = Arc::new(Attendance::new(shared.departures.clone()));
+        let (deletion, resting) = (CancellationToken::new(), CancellationToken::new());
         let handle = RoomHandle::new(HandleParts {
             name: name.to_owned(),
             key,
             size: options.size,
-            members: members.clone(),
+            attendance: attendance.clone(),
             mailbox,
             deletion: deletion.clone(),
+            resting: resting.clone(),
             store: shared.store.clone(),
         });
         let beginning = Beginning {
@@ -328,8 +356,9 @@ impl RoomRegistry {
             options,
             stored,
             messages,
-            members,
+            attendance,
             deletion,
+            resting,
         };
         let tasks = shared.tasks.clone();
         tasks.spawn(beginning.run(shared));
@@ -345,8 +374,9 @@ struct Beginning {
     /// What the journal knows of it; none for a new room.
     stored: Option<StoredRoom>,
     messages: mpsc::Receiver<Message>,
-    members: Arc<AtomicUsize>,
+    attendance: Arc<Attendance>,
     deletion: CancellationToken,
+    resting: CancellationToken,
 }
 
 impl Beginning {
@@ -385,6 +415,7 @@ impl Beginning {
                         size: self.options.size,
                         settings: self.options.settings.clone(),
                         title: None,
+                        rules: HouseRules::default(),
                     },
                 };
                 store.journal.ready().await;
@@ -405,9 +436,11 @@ impl Beginning {
     }
 
     async fn serve(self, shared: &Shared, kept: Option<(RoomStore, Uuid, Opened)>) {
+        let mut rules = RulesKeeper::default();
         let (recorder, last_op, opened) = match kept {
             Some((store, room, opened)) => {
                 let last_op = opened.document.seq();
+                rules = RulesKeeper::new(shared.stored.clone(), store.clone(), self.name.clone());
                 let recorder = Recorder::start(store, room, opened.next_record, last_op);
                 (Some(recorder), last_op, Some(opened))
             }
@@ -424,12 +457,14 @@ impl Beginning {
         let actor = RoomActor::new(ActorParts {
             core,
             keeping: Keeping::new(recorder, last_op),
+            rules,
             key: self.key,
             renderer: shared.renderer.clone(),
             encoder: shared.encoder.clone(),
             messages: self.messages,
-            members: self.members,
+            attendance: self.attendance,
             deletion: self.deletion,
+            resting: self.resting,
             shutdown: shared.shutdown.clone(),
         });
         actor.run().await;

@@ -53,6 +53,9 @@ pub fn message_cost(bytes: usize) -> u32 {
         .max(1)
 }
 
+/// Messages that a line of the chat counts as, beside its own.
+pub const CHAT_COST: u32 = 59;
+
 /// Counts refusals; too many within the window is abuse.
 #[derive(Debug)]
 pub struct RefusalWindow {

@@ -160,6 +160,11 @@ fn example(name: &str) -> Option<Value> {
         "client-redo" => json!({"type": "redo"}),
         "client-revert" => json!({"type": "revert", "seq": 12}),
         "client-presence" => json!({"type": "presence", "x": 120.5, "y": 96.0, "tool": "brush"}),
+        "client-chat" => json!({"type": "chat", "text": "The sky is yours."}),
+        "client-role" => json!({"type": "role", "client": client, "role": "viewer"}),
+        "client-remove" => json!({"type": "remove", "client": client}),
+        "client-admit" => json!({"type": "admit", "client": client}),
+        "client-lock" => json!({"type": "lock", "locked": true}),
         "client-ping" => json!({"type": "ping", "t": 1234.5}),
         "server-welcome" => json!({
             "type": "welcome", "protocol": 1, "room": "studio", "client": client, "role": "editor",
@@ -180,8 +185,8 @@ fn example(name: &str) -> Option<Value> {
                     "photo": {"guidance_scale": 3.0, "strength": 0.7, "finish": "none"},
                 },
             },
-            "members": [{"client": client, "name": "Ada", "role": "editor"}],
-            "kept": true,
+            "members": [{"client": client, "name": "Ada", "role": "editor", "hue": 210}],
+            "kept": true, "locked": false, "removed": [], "chat": [],
         }),
         "server-ack" => json!({"type": "ack", "id": "s1", "seq": 13}),
         "server-op" => json!({
@@ -195,9 +200,15 @@ fn example(name: &str) -> Option<Value> {
         "server-member" => {
             json!({
                 "type": "member", "event": "joined", "client": client, "name": "Ada",
-                "role": "editor",
+                "role": "editor", "hue": 210,
             })
         }
+        "server-room" => json!({"type": "room", "locked": true, "removed": [], "by": client}),
+        "server-chat" => json!({
+            "type": "chat", "number": 1, "client": client, "name": "Ada", "hue": 210,
+            "text": "The sky is yours.", "age_ms": 0,
+        }),
+        "server-strain" => json!({"type": "strain", "level": "fewer_steps"}),
         "server-error" => json!({
             "type": "error", "code": "rate_limited",
             "message": "Too many messages came at once; send fewer.", "retry_after_ms": 500,

@@ -67,7 +67,7 @@ pub fn granted_as(
 ///
 /// # Errors
 /// What [`granted_as`] refuses, 404 where there is no such room.
-pub fn authorised(
+pub async fn authorised(
     state: &AppState,
     client: &Client,
     room: &str,
@@ -75,7 +75,7 @@ pub fn authorised(
     role: Role,
 ) -> Result<RoomHandle, ApiError> {
     let grant = granted_as(state, client, room, headers, role, FOR_EDITORS)?;
-    state.existing_room(room, &grant, client.address)
+    state.existing_room(room, &grant, client.address).await
 }
 
 /// The canvas of a room that was made, whether or not it is in memory; none where there is no such

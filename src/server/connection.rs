@@ -2,18 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
+use axum::extract::ws::WebSocket;
 use futures_util::StreamExt;
-use futures_util::stream::SplitStream;
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{timeout, timeout_at};
 
 use super::access::{AccessError, Bearer, Grant};
-use super::allowance::{MessageAllowance, message_cost};
+use super::allowance::{CHAT_COST, MessageAllowance, message_cost};
 use super::error::{ApiError, sentence};
-use super::identity::{member_id, shown_name};
+use super::identity::{member_id, shown_text};
 use super::metrics::{REFUSALS, code_name};
+use super::reader::{Incoming, LINGER, Reader};
 use super::serving::Client;
 use super::state::AppState;
 use super::writer::{Ending, Refusals, Writer, abuse, close};
@@ -25,8 +25,6 @@ use crate::room::{JoinRequest, Joined, RoomCommand, RoomHandle};
 /// Answers of the reading half that may wait; past that a client that does not
 /// read them gets none.
 const REPLIES: usize = 64;
-/// How long a closing socket is read on, so that the client gets to see why.
-const LINGER: Duration = Duration::from_secs(1);
 /// When a client may come back to a server that stops.
 const COME_BACK_MS: u64 = 2000;
 /// Messages larger than this are not searched for the id of their stroke.
@@ -37,10 +35,7 @@ pub async fn run(socket: WebSocket, state: AppState, room: String, client: Clien
     let (sink, stream) = socket.split();
     let limits = state.options().limits.clone();
     let writer = Writer::new(sink, limits.clone());
-    let mut reader = Reader {
-        stream,
-        most_bytes: limits.message_bytes,
-    };
+    let mut reader = Reader::new(stream, limits.message_bytes);
     let greeted = tokio::select! {
         greeted = greet(&mut reader, &state, &room, &client) => greeted,
         () = client.place.cut().cancelled() => {
@@ -109,7 +104,7 @@ async fn enter(
 ) -> Result<Guest, Ending> {
     // From here on nobody has to do with the client's secret.
     hello.client = member_id(room, hello.client);
-    hello.name = hello.name.as_deref().map(shown_name);
+    hello.name = hello.name.as_deref().map(shown_text);
     let refuse = |refused: ApiError| {
         let error = refused.to_message();
         let code = match error.code {
@@ -129,7 +124,11 @@ async fn enter(
         state.save_access().await.map_err(refuse)?;
     }
     let role = grant.role;
-    let request = JoinRequest { hello, role };
+    let request = JoinRequest {
+        hello,
+        role,
+        is_operator: grant.is_operator,
+    };
     let joined = state.join(room, request, &grant, client.address).await;
     let (handle, joined) = joined.map_err(refuse)?;
     Ok(Guest {
@@ -284,6 +283,7 @@ impl Ears {
                 self.reply(ServerMessage::Pong { t });
                 Heard::Nothing
             }
+            Ok(ClientMessage::Chat { text: said }) => self.hear_chat(&text, &said),
             Ok(message) => match RoomCommand::from_message(message) {
                 Some(command) => Heard::Command(Box::new(command)),
                 None => self.refuse(ErrorMessage::new(
@@ -292,6 +292,14 @@ impl Ears {
                 )),
             },
             Err(error) => self.refuse(error),
+        }
+    }
+
+    /// Whoever chats without end leaves others nothing to read: a line costs as much as many messages.
+    fn hear_chat(&mut self, text: &str, said: &str) -> Heard {
+        match self.allowance.take(CHAT_COST, Instant::now()) {
+            Ok(()) => Heard::Command(Box::new(RoomCommand::Chat(shown_text(said)))),
+            Err(wait) => self.refuse(too_fast(text, wait)),
         }
     }
 
@@ -360,75 +368,4 @@ fn goaway() -> Ending {
         code: close::AWAY,
         reason: "server stops",
     }
-}
-
-/// Something that arrived.
-enum Incoming {
-    Text(Utf8Bytes),
-    Binary,
-    /// A ping or a pong.
-    Alive,
-    TooLarge,
-    Closed,
-    /// What came is no websocket message; the code to close with.
-    Broken(u16),
-}
-
-/// The reading half.
-struct Reader {
-    stream: SplitStream<WebSocket>,
-    most_bytes: usize,
-}
-
-impl Reader {
-    /// The next thing that arrives. Nothing is lost when this is dropped while waiting.
-    async fn next(&mut self) -> Incoming {
-        match self.stream.next().await {
-            None | Some(Ok(Message::Close(_))) => Incoming::Closed,
-            Some(Ok(Message::Text(text))) if text.len() > self.most_bytes => Incoming::TooLarge,
-            Some(Ok(Message::Binary(data))) if data.len() > self.most_bytes => Incoming::TooLarge,
-            Some(Ok(Message::Text(text))) => Incoming::Text(text),
-            Some(Ok(Message::Binary(_))) => Incoming::Binary,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Alive,
-            Some(Err(cause)) => broken_by(&cause),
-        }
-    }
-
-    /// The first thing that is not a ping or a pong.
-    async fn first(&mut self) -> Incoming {
-        loop {
-            match self.next().await {
-                Incoming::Alive => {}
-                incoming => return incoming,
-            }
-        }
-    }
-
-    /// Reads on for a moment and throws it away: a socket that is closed with
-    /// unread bytes resets, and the client would not see why it was closed.
-    async fn linger(&mut self) {
-        let rest = async { while let Some(Ok(_)) = self.stream.next().await {} };
-        if timeout(LINGER, rest).await.is_err() {
-            tracing::trace!("the client did not close its side");
-        }
-    }
-}
-
-/// What a failed read means (RFC 6455, section 7.4.1).
-fn broken_by(cause: &axum::Error) -> Incoming {
-    use tokio_tungstenite::tungstenite::Error;
-    use tokio_tungstenite::tungstenite::error::ProtocolError;
-    let mut source = std::error::Error::source(cause);
-    while let Some(error) = source {
-        match error.downcast_ref::<Error>() {
-            Some(Error::Capacity(_)) => return Incoming::TooLarge,
-            Some(Error::Utf8(_)) => return Incoming::Broken(close::NOT_UTF8),
-            Some(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) | None => {}
-            Some(Error::Protocol(_)) => return Incoming::Broken(close::PROTOCOL),
-            Some(_) => {}
-        }
-        source = error.source();
-    }
-    tracing::debug!(%cause, "stopped reading");
-    Incoming::Closed
 }

@@ -269,8 +269,11 @@ impl From<RoomError> for ApiError {
         let status = match error.code() {
             ErrorCode::UnknownRoom => StatusCode::NOT_FOUND,
             ErrorCode::RoomDeleted => StatusCode::GONE,
+            ErrorCode::Removed => StatusCode::FORBIDDEN,
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            ErrorCode::Unavailable | ErrorCode::RoomFull => StatusCode::SERVICE_UNAVAILABLE,
+            ErrorCode::Unavailable | ErrorCode::Busy | ErrorCode::RoomFull => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ErrorCode::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             _ => StatusCode::BAD_REQUEST,
         };

@@ -47,7 +47,7 @@ async fn export(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::invalid_value(QUERY_SHAPE))?;
-    let handle = authorised(&state, &client, &room, &headers, Role::Viewer)?;
+    let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
     let wish = ExportWish::of(&query, handle.size()).map_err(ApiError::invalid_value)?;
     let key = (handle.key(), Asked::Export(wish));
     let name = file_name(&room, &wish);

@@ -25,7 +25,7 @@ pub fn member_id(room: &str, secret: Uuid) -> Uuid {
 
 /// A name as it may be shown to others: without control characters, and without the characters
 /// that turn the direction of the text around them.
-pub fn shown_name(name: &str) -> String {
+pub fn shown_text(name: &str) -> String {
     let shown = |letter: &char| !letter.is_control() && !is_invisible_format(*letter);
     name.chars().filter(shown).collect()
 }
@@ -64,9 +64,9 @@ mod tests {
 
     #[test]
     fn names_keep_their_letters_and_lose_what_is_not_seen() {
-        assert_eq!(shown_name("Ada\u{202e}\u{7}\n Lovelace"), "Ada Lovelace");
-        assert_eq!(shown_name("\u{2066}زينب\u{2069}"), "زينب");
-        assert_eq!(shown_name("👩\u{200d}🎨"), "👩\u{200d}🎨");
-        assert_eq!(shown_name("\u{feff}"), "");
+        assert_eq!(shown_text("Ada\u{202e}\u{7}\n Lovelace"), "Ada Lovelace");
+        assert_eq!(shown_text("\u{2066}زينب\u{2069}"), "زينب");
+        assert_eq!(shown_text("👩\u{200d}🎨"), "👩\u{200d}🎨");
+        assert_eq!(shown_text("\u{feff}"), "");
     }
 }

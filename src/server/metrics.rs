@@ -28,6 +28,12 @@ pub const LATENT_BYTES: &str = "impasto_latent_bytes";
 pub const LATENT_MOVES: &str = "impasto_latent_moves_total";
 /// Rooms in memory.
 pub const ROOMS: &str = "impasto_rooms";
+/// Bytes that the canvases of the rooms in memory come to, each as if all of it were painted on.
+pub const ROOM_BYTES: &str = "impasto_room_bytes";
+/// The most that they may come to.
+pub const ROOM_BYTES_BUDGET: &str = "impasto_room_bytes_budget";
+/// Rooms that left memory for others; they come back when they are wanted.
+pub const ROOMS_RESTED: &str = "impasto_rooms_rested_total";
 /// Members over all rooms.
 pub const MEMBERS: &str = "impasto_members";
 /// Open websockets.
@@ -114,6 +120,17 @@ fn describe() {
     );
     describe_counter!(REFUSALS, "Refused messages by code");
     describe_gauge!(ROOMS, "Rooms in memory");
+    describe_gauge!(
+        ROOM_BYTES,
+        Unit::Bytes,
+        "Canvases of the rooms in memory, each as if all of it were painted on"
+    );
+    describe_gauge!(
+        ROOM_BYTES_BUDGET,
+        Unit::Bytes,
+        "The most that these canvases may come to"
+    );
+    describe_counter!(ROOMS_RESTED, "Rooms that left memory for others");
     describe_gauge!(MEMBERS, "Members over all rooms");
     describe_gauge!(SOCKETS, "Open websockets");
     describe_gauge!(CONNECTIONS, "Open connections");
@@ -126,6 +143,7 @@ fn register() {
         drop(histogram!(STAGE_SECONDS, "stage" => stage));
     }
     drop(histogram!(STROKE_TO_PIXEL_SECONDS));
+    counter!(ROOMS_RESTED).increment(0);
     counter!(TEXT_ENCODER_RUNS).increment(0);
     counter!(TEXT_CACHE_HITS).increment(0);
     for state in RENDER_STATES {
@@ -141,8 +159,17 @@ fn register() {
 }
 
 /// The text of `GET /metrics`, with the gauges brought up to date.
-pub fn render(rooms: usize, members: usize, sockets: usize, connections: usize) -> String {
+pub fn render(
+    rooms: usize,
+    members: usize,
+    room_bytes: u64,
+    room_bytes_most: u64,
+    sockets: usize,
+    connections: usize,
+) -> String {
     let handle = recorder();
+    gauge!(ROOM_BYTES).set(room_bytes as f64);
+    gauge!(ROOM_BYTES_BUDGET).set(room_bytes_most as f64);
     gauge!(ROOMS).set(gauge_value(rooms));
     gauge!(MEMBERS).set(gauge_value(members));
     gauge!(SOCKETS).set(gauge_value(sockets));

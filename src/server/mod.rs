@@ -38,6 +38,7 @@ mod pace;
 mod picture_calls;
 mod pictures;
 mod rates;
+mod reader;
 mod room_calls;
 mod routes;
 mod serving;

@@ -66,7 +66,7 @@ async fn picture(
             "layer is `result`, `sketch`, `mask`, `noise` or `reconstruction`: name one",
         )
     })?;
-    let handle = authorised(&state, &client, &room, &headers, Role::Viewer)?;
+    let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
     let layer = choice.layer.unwrap_or(PictureLayer::Result);
     let png = images::encode_picture(&state, handle, layer).await?;
     client.place.demand(state.options().limits.picture_rate);
@@ -103,7 +103,7 @@ async fn upload(
     headers: HeaderMap,
     body: Body,
 ) -> Result<impl IntoResponse, ApiError> {
-    let handle = authorised(&state, &client, &room, &headers, Role::Editor)?;
+    let handle = authorised(&state, &client, &room, &headers, Role::Editor).await?;
     let Query(choice) = choice.map_err(|_| {
         ApiError::invalid_value("layer is `result`, `sketch` or `photo`: name one, or leave it out")
     })?;

@@ -14,7 +14,7 @@ use super::access::{AccessError, Invites, bearer};
 use super::authorise::{FOR_EDITORS, base_url, canvas_of, granted, granted_as};
 use super::calls::{Call, Who};
 use super::error::ApiError;
-use super::identity::shown_name;
+use super::identity::shown_text;
 use super::images;
 use super::links;
 use super::serving::Client;
@@ -314,7 +314,7 @@ async fn rename(
     let title = title_of(&wish.title)?;
     if !rooms.exists(&room) {
         // One that nobody has been in is kept from now on.
-        state.existing_room(&room, &grant, client.address)?;
+        state.existing_room(&room, &grant, client.address).await?;
     }
     rooms.rename(&room, title).await?;
     told(&state, &headers, room, grant.role).await
@@ -436,7 +436,7 @@ async fn to_the_end(
 
 /// A title as it may be shown to others; none where nothing is left of it.
 fn title_of(wish: &str) -> Result<Option<String>, ApiError> {
-    let title = shown_name(wish).trim().to_owned();
+    let title = shown_text(wish).trim().to_owned();
     if title.chars().count() > TITLE_MOST {
         let message = format!("a title has {TITLE_MOST} characters at most: make it shorter");
         return Err(ApiError::invalid_value(message));

@@ -271,6 +271,8 @@ async fn metrics_text(
     let text = metrics::render(
         counts.rooms,
         counts.members,
+        state.room_bytes(),
+        state.options().limits.room_bytes,
         state.sockets_open(),
         state.connections().count(),
     );

@@ -1,16 +1,17 @@
 //! What all requests share.
 
+mod entering;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use uuid::Uuid;
 
-use super::access::{Access, AccessError, Grant, Invites};
+use super::access::{Access, AccessError};
 use super::budget::ByteBudget;
 use super::connections::{ConnectionLimits, Connections};
 use super::error::ApiError;
@@ -20,8 +21,8 @@ use super::options::ServerOptions;
 use super::origin::OriginRules;
 use super::pictures::Pictures;
 use super::rates::AddressRates;
-use crate::protocol::{CanvasSize, ModelInfo};
-use crate::room::{JoinRequest, Joined, RoomError, RoomHandle, RoomRegistry, is_room_name};
+use crate::protocol::ModelInfo;
+use crate::room::RoomRegistry;
 
 /// Images that are decoded or encoded for HTTP at once. Each takes a core and
 /// up to some hundred MiB, while strokes are waiting.
@@ -30,11 +31,6 @@ const CODEC_JOBS: usize = 1;
 const LOADING_RETRY_SECONDS: u32 = 1;
 /// Seconds after which a client may come back to a server that stops.
 const DRAINING_RETRY_SECONDS: u32 = 5;
-/// Seconds after which there may be a place for another room.
-const ROOMS_RETRY_SECONDS: u32 = 60;
-/// Bytes that a room takes for each pixel of its canvas once all of it is painted on: layers,
-/// masks, and what undo keeps. Measured: 436 MiB for 4096 × 4096.
-const ROOM_BYTES_PER_PIXEL: u64 = 27;
 
 /// The room whose link is printed at the start of a server with auth.
 const FIRST_ROOM: &str = "studio";
@@ -241,154 +237,6 @@ impl AppState {
             let message = "the model is being loaded: try again in a second";
             ApiError::unavailable(message, LOADING_RETRY_SECONDS)
         })
-    }
-
-    /// Makes invites for a new room, under a random name when none is given. The room itself
-    /// takes memory once somebody comes in. `address` is counted, where there is one.
-    ///
-    /// # Errors
-    /// When the name or the size cannot be, the name is taken, or there are too many rooms.
-    pub fn make_room(
-        &self,
-        name: Option<String>,
-        width: Option<u32>,
-        height: Option<u32>,
-        address: Option<IpAddr>,
-    ) -> Result<(String, Invites), ApiError> {
-        let rooms = self.rooms()?;
-        let default = rooms.options().size;
-        let (width, height) = (
-            width.unwrap_or(default.width),
-            height.unwrap_or(default.height),
-        );
-        let size = rooms.options().clone().with_size(width, height)?.size;
-        let name = name.unwrap_or_else(|| Uuid::new_v4().simple().to_string());
-        if !is_room_name(&name) {
-            return Err(RoomError::InvalidName.into());
-        }
-        let _turn = self.room_making();
-        if self.0.access.is_reserved(&name) || rooms.exists(&name) {
-            return Err(RoomError::NameTaken.into());
-        }
-        if address.is_some() {
-            self.check_room_limits(rooms, size)?;
-        }
-        if let Some(address) = address {
-            self.count_room(address)?;
-        }
-        let alive = |room: &str| rooms.exists(room);
-        let invites = self.0.access.agree(&name, size, alive)?;
-        Ok((name, invites))
-    }
-
-    /// A room that is in memory, or was made and is not.
-    ///
-    /// # Errors
-    /// 404 when there is none; what [`AppState::enter_room`] refuses.
-    pub fn existing_room(
-        &self,
-        name: &str,
-        grant: &Grant,
-        address: IpAddr,
-    ) -> Result<RoomHandle, ApiError> {
-        let rooms = self.rooms()?;
-        if let Some(room) = rooms.running(name) {
-            return Ok(room);
-        }
-        if self.0.access.canvas(name).is_none() && !rooms.exists(name) {
-            return Err(RoomError::Unknown.into());
-        }
-        self.enter_room(rooms, name, grant, address)
-    }
-
-    /// Joins a room; who may has been decided.
-    ///
-    /// # Errors
-    /// What the room, the registry or the limits refuse.
-    pub async fn join(
-        &self,
-        name: &str,
-        request: JoinRequest,
-        grant: &Grant,
-        address: IpAddr,
-    ) -> Result<(RoomHandle, Joined), ApiError> {
-        let rooms = self.rooms()?;
-        self.enter_room(rooms, name, grant, address)?;
-        Ok(rooms.join(name, request).await?)
-    }
-
-    /// The room of a name, made where it is not in memory. The operator's is made in any case.
-    fn enter_room(
-        &self,
-        rooms: &RoomRegistry,
-        name: &str,
-        grant: &Grant,
-        address: IpAddr,
-    ) -> Result<RoomHandle, ApiError> {
-        if let Some(room) = rooms.running(name) {
-            return Ok(room);
-        }
-        if self.0.access.is_deleted(name) {
-            return Err(RoomError::Deleted.into());
-        }
-        let mut options = rooms.options().clone();
-        let stored = rooms.stored_size(name);
-        if let Some(size) = stored.or_else(|| self.0.access.canvas(name)) {
-            options = options.with_size(size.width, size.height)?;
-        }
-        let _turn = self.room_making();
-        if let Some(room) = rooms.running(name) {
-            return Ok(room);
-        }
-        if !grant.is_operator {
-            self.check_room_limits(rooms, options.size)?;
-            // One that was made before has been counted then.
-            if is_room_name(name) && stored.is_none() && !self.0.access.knows(name) {
-                self.count_room(address)?;
-            }
-        }
-        Ok(rooms.run(name, options)?)
-    }
-
-    fn check_room_limits(&self, rooms: &RoomRegistry, size: CanvasSize) -> Result<(), ApiError> {
-        let limits = &self.0.options.limits;
-        let counts = rooms.counts();
-        let refuse = |message: String| Err(ApiError::unavailable(message, ROOMS_RETRY_SECONDS));
-        if counts.rooms >= limits.rooms {
-            let most = limits.rooms;
-            return refuse(format!(
-                "the server keeps {most} rooms already: use one of them or try again later"
-            ));
-        }
-        if counts.empty >= limits.empty_rooms {
-            let most = limits.empty_rooms;
-            return refuse(format!(
-                "the server keeps {most} rooms that nobody is in already: use one of them or try \
-                 again later"
-            ));
-        }
-        let pixels = counts.pixels + u64::from(size.width) * u64::from(size.height);
-        if pixels.saturating_mul(ROOM_BYTES_PER_PIXEL) > limits.room_bytes {
-            return refuse(
-                "the server has no memory for a canvas of that size now: make a smaller one or \
-                 try again later"
-                    .to_owned(),
-            );
-        }
-        Ok(())
-    }
-
-    fn count_room(&self, address: IpAddr) -> Result<(), ApiError> {
-        let counted = self.0.room_rates.count(address);
-        counted.map_err(|wait| {
-            let message = "this address has made many rooms: use one of them or try again later";
-            ApiError::rate_limited(message, wait)
-        })
-    }
-
-    fn room_making(&self) -> MutexGuard<'_, ()> {
-        let turn = self.0.room_making.lock();
-        turn.unwrap_or_else(PoisonError::into_inner)
     }
 }
 

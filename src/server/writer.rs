@@ -80,9 +80,13 @@ impl Refusals {
         Self(Arc::new(Mutex::new(window)))
     }
 
-    /// Counts one; true when it makes the abuse.
+    /// Counts one; true when it makes the abuse, which what a lock refuses never does.
     pub fn count(&self, code: ErrorCode) -> bool {
         counter!(REFUSALS, "code" => code_name(code)).increment(1);
+        // A hand that was painting when an owner locked the room breaks no rule.
+        if code == ErrorCode::RoomLocked {
+            return false;
+        }
         self.0
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -222,6 +226,7 @@ fn leaving(closed: CloseReason) -> Ending {
         CloseReason::ShuttingDown => (close::AWAY, "server stops"),
         CloseReason::RoomEnded => (close::TRY_AGAIN, "room ended"),
         CloseReason::Deleted => (close::POLICY, "room deleted"),
+        CloseReason::Removed => (close::POLICY, "removed by an owner"),
         CloseReason::RoomFailed => (close::INTERNAL, "room failed"),
         CloseReason::NotKept => (close::INTERNAL, "change not kept"),
     };
@@ -244,6 +249,7 @@ mod tests {
             CloseReason::ShuttingDown,
             CloseReason::RoomEnded,
             CloseReason::Deleted,
+            CloseReason::Removed,
             CloseReason::RoomFailed,
             CloseReason::NotKept,
         ] {

@@ -7,6 +7,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
 import { MockInversion } from "./mock-inversion.mjs";
+import { MockPeople } from "./mock-people.mjs";
 import { MockRooms } from "./mock-rooms.mjs";
 import { encodePng } from "./png.mjs";
 
@@ -36,25 +37,32 @@ class MockRoom {
     this.result = new Uint8Array(width * height * 3).fill(255);
     this.mask = new Uint8Array(width * height);
     this.renderTimer = undefined;
+    this.people = new MockPeople(this);
   }
 
   join(socket, hello) {
-    const known = this.members.has(hello.client);
-    const role = hello.token?.startsWith("viewer-") ? "viewer" : "owner";
+    if (this.members.delete(hello.client)) this.broadcast({ type: "member", event: "left", client: hello.client });
+    if (this.people.isRemoved(hello.client)) {
+      socket.send(JSON.stringify({ type: "error", code: "removed", message: "An owner of this room removed you." }));
+      return socket.close(1008, "removed by an owner");
+    }
+    const role = this.people.roleOf(hello.client, hello.token);
     this.members.set(hello.client, { socket, name: hello.name ?? "Guest", role });
     socket.send(JSON.stringify({
       type: "welcome", protocol: 1, room: this.name, client: hello.client, role, seq: this.seq,
       canvas: { width: this.width, height: this.height }, settings: this.settings,
       model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, guidance_free: false, samplers: ["lcm", "ddim"],
         defaults: { sampler: "lcm", steps: 2, guidance_scale: 1, strength: 0.8, variation: 0.5, finish: "oil", finish_strength: 0.6, photo: { guidance_scale: 3, strength: 0.7, finish: "none" } } },
-      members: [...this.members].map(([client, { name, role: has }]) => ({ client, name, role: has })),
+      members: [...this.members].map(([client, member]) => this.people.info(client, member)),
+      ...this.people.welcome(),
       ...(this.photo ? { photo: this.photo.info() } : {}),
     }));
     if (hello.last_seq !== undefined) {
       for (const op of this.ops.filter(({ seq }) => seq > hello.last_seq)) socket.send(JSON.stringify({ type: "op", ...op }));
     }
     for (const layer of ["sketch", "result"]) socket.send(this.frame(layer, [0, 0, this.width, this.height], this.seq, 0));
-    if (!known) this.broadcast({ type: "member", event: "joined", client: hello.client, name: hello.name ?? "Guest", role });
+    this.broadcast({ type: "member", event: "joined", ...this.people.info(hello.client, this.members.get(hello.client)) });
+    return undefined;
   }
 
   leave(client, socket) {
@@ -64,6 +72,8 @@ class MockRoom {
   }
 
   take(client, message, socket) {
+    if (this.members.get(client)?.socket !== socket) return undefined;
+    if (this.people.refuses(client, message, socket) || this.people.take(client, message, socket)) return undefined;
     switch (message.type) {
       case "stroke": return this.stroke(client, message, socket);
       case "settings": {
@@ -197,24 +207,27 @@ class MockRoom {
     let box = [this.width, this.height, 0, 0];
     for (let index = from; index < entry.points.length; index += 1) {
       const [bx, by, bp] = entry.points[index];
-      const [ax, ay] = entry.points[index - 1] ?? [bx, by];
-      const radius = Math.max(0.5, (size * bp) / 2);
-      const steps = Math.max(1, Math.ceil(Math.hypot(bx - ax, by - ay) / Math.max(0.5, radius / 6)));
-      for (let step = 0; step <= steps; step += 1) {
-        const x = ax + ((bx - ax) * step) / steps;
-        const y = ay + ((by - ay) * step) / steps;
-        const left = Math.max(0, Math.floor(x - radius - 1));
-        const right = Math.min(this.width - 1, Math.ceil(x + radius + 1));
-        const top = Math.max(0, Math.floor(y - radius - 1));
-        const bottom = Math.min(this.height - 1, Math.ceil(y + radius + 1));
-        box = [Math.min(box[0], left), Math.min(box[1], top), Math.max(box[2], right + 1), Math.max(box[3], bottom + 1)];
-        for (let py = top; py <= bottom; py += 1) {
-          for (let px = left; px <= right; px += 1) {
-            const edge = Math.max(1, radius * (1 - hardness));
-            const covered = Math.min(1, Math.max(0, (radius + 0.5 - Math.hypot(px + 0.5 - x, py + 0.5 - y)) / edge));
-            const at = py * this.width + px;
-            if (covered > (entry.cover.get(at) ?? 0)) entry.cover.set(at, covered);
-          }
+      const [ax, ay, ap] = entry.points[index - 1] ?? [bx, by, bp];
+      const [start, end] = [(size * ap) / 2, (size * bp) / 2];
+      const most = Math.max(start, end);
+      // Thinner than this the brush leaves nothing: it is in the air.
+      if (2 * most < 0.25) continue;
+      const squared = (bx - ax) ** 2 + (by - ay) ** 2;
+      const left = Math.max(0, Math.floor(Math.min(ax, bx) - most - 1));
+      const right = Math.min(this.width - 1, Math.ceil(Math.max(ax, bx) + most + 1));
+      const top = Math.max(0, Math.floor(Math.min(ay, by) - most - 1));
+      const bottom = Math.min(this.height - 1, Math.ceil(Math.max(ay, by) + most + 1));
+      box = [Math.min(box[0], left), Math.min(box[1], top), Math.max(box[2], right + 1), Math.max(box[3], bottom + 1)];
+      for (let py = top; py <= bottom; py += 1) {
+        for (let px = left; px <= right; px += 1) {
+          const foot = ((px + 0.5 - ax) * (bx - ax) + (py + 0.5 - ay) * (by - ay)) / (squared || 1);
+          const along = Math.min(1, Math.max(0, foot));
+          const radius = squared === 0 ? most : start + (end - start) * along;
+          const distance = Math.hypot(px + 0.5 - ax - along * (bx - ax), py + 0.5 - ay - along * (by - ay));
+          const edge = Math.max(1, radius * (1 - hardness));
+          const covered = Math.min(1, 2 * radius, Math.max(0, (radius + 0.5 - distance) / edge));
+          const at = py * this.width + px;
+          if (covered > (entry.cover.get(at) ?? 0)) entry.cover.set(at, covered);
         }
       }
     }
@@ -265,7 +278,7 @@ class MockRoom {
     const rev = this.seq;
     const rect = this.maskBounds();
     if (!rect) return;
-    const news = { type: "render", rev, rect, steps: this.settings.steps };
+    const news = { type: "render", rev, rect, steps: this.settings.steps, client: this.ops.at(-1)?.client };
     this.broadcast({ ...news, state: "started" });
     this.running = news;
     this.renderTimer = setTimeout(() => {
@@ -442,6 +455,8 @@ export async function startMock({ port = 0, width = 512, height = 512, delay = 1
     url: `http://127.0.0.1:${server.address().port}`,
     /** Cuts every socket, as a lost network does. */
     cut: () => { for (const socket of sockets.clients) socket.terminate(); },
+    /** Tells everybody what their rooms do without, as a server with too much to do does. */
+    strain: (level) => { for (const socket of sockets.clients) socket.send(JSON.stringify({ type: "strain", level })); },
     stop: () => { for (const socket of sockets.clients) socket.terminate(); server.close(); },
   };
 }

@@ -382,6 +382,24 @@ export const scenarios = {
     await context.close();
   },
 
+  async "says quietly when the server has too much to do, and when it has not any more"({ browser, url, room, mock }) {
+    // Nobody can make a real server busy at will.
+    if (!mock) return;
+    const { page, context, troubles } = await openRoom(browser, url, room);
+    const status = page.getByRole("group", { name: "Status" });
+    for (const [level, text] of [["fewer_steps", "Rougher previews"], ["small_windows", "Rougher previews"], ["busy", "Server busy"]]) {
+      mock.strain(level);
+      const note = status.getByText(text, { exact: true });
+      await note.waitFor();
+      assert.match((await note.getAttribute("title")) ?? "", /when your hand rests/);
+    }
+    mock.strain("calm");
+    await status.getByText("Server busy").waitFor({ state: "detached" });
+    assert.equal(await page.getByRole("alert").filter({ hasText: /./ }).count(), 0, "nothing else is said");
+    clean(troubles);
+    await context.close();
+  },
+
   async "what is painted while the line is cut is kept and sent"({ browser, url, room, mock }) {
     const { page, context } = await openRoom(browser, url, room);
     const { width, height } = await page.evaluate(() => window.impasto.canvas());

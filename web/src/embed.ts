@@ -1,4 +1,4 @@
-import type { Brush, Layer, Rect, RenderState, Settings, SettingsPatch, StrokePoint, Tool } from "../client/src";
+import type { Brush, Layer, Rect, RenderState, Role, Settings, SettingsPatch, StrokePoint, Tool } from "../client/src";
 import type { ViewMode } from "./stage/renderer";
 import type { Point } from "./stage/view";
 import type { Studio } from "./studio/studio.svelte";
@@ -27,8 +27,18 @@ export interface ImpastoState {
   settings: Settings;
   tool: Tool | "eyedropper" | "hand";
   brush: Brush;
-  view: { mode: ViewMode; scale: number; x: number; y: number };
-  members: { client: string; name: string }[];
+  /** `angle` in degrees to the right; turning and mirroring change what is seen, not the picture. */
+  view: { mode: ViewMode; scale: number; x: number; y: number; angle: number; mirrored: boolean };
+    /** What this member may do, and whether only owners may change anything. */
+  role: Role;
+  locked: boolean;
+  /** Who is here; `pointer` is where a member's pointer is, in canvas pixels, while it moves now and then. */
+  members: { client: string; name: string; role: Role; hue: number; pointer: Point | undefined }[];
+  /** Who is followed. */
+  following: string | undefined;
+  /** What was said last, and how much of it came while the chat was folded. */
+  chat: { name: string; text: string }[];
+  unread: number;
   /** Earlier pictures that can be gone back to, newest first: `seq` of the last op in each. */
   thumbnails: number[];
 }
@@ -89,7 +99,12 @@ export function embeddingApi(studio: Studio): ImpastoApi {
     tool: studio.toolbox.inHand,
     brush: studio.toolbox.brush,
     view: { mode: studio.mode, ...studio.view },
-    members: room.members.map(({ client, name }) => ({ client, name })),
+    role: room.role,
+    locked: room.people.locked,
+    members: room.members.map(({ client, name, role, hue, pointer }) => ({ client, name, role, hue, pointer: pointer?.target })),
+    following: studio.following.client,
+    chat: room.chat.lines.map(({ name, text }) => ({ name, text })),
+    unread: room.chat.unread,
     thumbnails: room.thumbnails.shown.map(({ seq }) => seq),
   });
   return {

@@ -186,6 +186,27 @@ test("nobody comes back to a room that was deleted", () => {
   expect(sockets).toHaveLength(1);
 });
 
+test("whoever was removed does not come back by itself, and may ask", () => {
+  socket().open();
+  socket().say(welcome(0));
+  socket().say({ type: "error", code: "removed", message: "An owner removed you." });
+  expect(connection.phase).toEqual({ name: "refused", code: "removed", message: "An owner removed you." });
+  clock.pass(60_000);
+  expect(sockets).toHaveLength(1);
+  connection.connect();
+  expect(sockets).toHaveLength(2);
+});
+
+test("what a locked room refuses comes back, and what waits behind it stays", () => {
+  socket().open();
+  socket().say(welcome(0));
+  connection.send({ type: "undo" });
+  connection.send({ type: "apply" });
+  socket().say({ type: "error", code: "room_locked", message: "The room is locked." });
+  expect(refusals).toEqual([[{ type: "undo" }, "room_locked"]]);
+  expect(connection.outbox.entries).toEqual([{ type: "apply" }]);
+});
+
 test("a refused hello is not tried again by itself", () => {
   socket().open();
   socket().say({ type: "error", code: "invalid_token", message: "Ask for a new link." });

@@ -1,24 +1,25 @@
 import { expect, test } from "vitest";
 import { dividerEdge, partAfterKey, partLeftOf } from "../src/stage/divider";
 import { paneAt, panesOf, stageOfOne } from "../src/stage/renderer";
-import type { View } from "../src/stage/view";
+import type { Rect } from "../client/src";
 
 const NONE = { top: 0, right: 0, bottom: 0, left: 0 };
 const STAGE = { x: 1000, y: 600 };
-const VIEW: View = { scale: 1.5, x: 120, y: 40 };
+/** Where a canvas of 512 pixels lies at 150 %. */
+const BOX: Rect = [120, 40, 768, 768];
 
 test("the divider stands where it was dragged to", () => {
   for (const x of [120, 300, 503, 888]) {
-    expect(dividerEdge(partLeftOf(x, VIEW, 512), VIEW, 512, STAGE.x)).toBe(x);
+    expect(dividerEdge(partLeftOf(x, BOX), BOX, STAGE.x)).toBe(x);
   }
-  expect(partLeftOf(0, VIEW, 512)).toBe(0);
-  expect(partLeftOf(5000, VIEW, 512)).toBe(1);
+  expect(partLeftOf(0, BOX)).toBe(0);
+  expect(partLeftOf(5000, BOX)).toBe(1);
 });
 
 test("the divider can be taken however far the picture was moved or zoomed", () => {
-  for (const view of [{ scale: 20, x: -9000, y: 0 }, { scale: 20, x: 900, y: 0 }, { scale: 0.1, x: -40, y: 0 }]) {
+  for (const box of [[-9000, 0, 10240, 10240], [900, 0, 10240, 10240], [-40, 0, 51, 51]] satisfies Rect[]) {
     for (const part of [0, 0.5, 1]) {
-      const edge = dividerEdge(part, view, 512, STAGE.x);
+      const edge = dividerEdge(part, box, STAGE.x);
       expect(edge).toBeGreaterThan(0);
       expect(edge).toBeLessThan(STAGE.x);
     }

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from "vitest";
 import type { Op, Switch } from "../client/src";
-import { History } from "../src/studio/history.svelte";
+import { History, pairIds } from "../src/studio/history.svelte";
 
 let history: History;
 let seq = 0;
@@ -99,4 +99,19 @@ test("a photo that this page heard being placed stays the same on rejoining", ()
   late.add({ seq: 4, client: "me", op: { type: "place", image: "a", mode: "invert" } });
   late.add({ seq: 5, client: "me", op: { type: "undo", target: 4 }, switches: [off(4)] });
   expect(late.base, "missed, and heard after the welcome").toBeUndefined();
+});
+
+test("of a pair, the other stroke has yet to follow", () => {
+  const [first, second] = pairIds("x");
+  for (const id of [first, second]) add({ type: "stroke", id, tool: "mask", size: 9, hardness: 1, opacity: 1, color: "#000000", points: [[1, 1, 1]], done: true });
+  const half = (switches: Switch[], type: "undo" | "redo"): boolean => {
+    add({ type, target: 0 }, switches);
+    return history.leavesHalf(switches);
+  };
+  expect(half([off(5)], "undo")).toBe(true);
+  expect(half([off(4)], "undo"), "both are out").toBe(false);
+  expect(half([off(3)], "undo"), "a stroke of its own").toBe(false);
+  expect(half([on(3)], "redo")).toBe(false);
+  expect(half([on(4)], "redo")).toBe(true);
+  expect(half([on(5)], "redo")).toBe(false);
 });

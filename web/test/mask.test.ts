@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Coverage } from "../src/paint/coverage";
-import { everywhere, isWhole, MaskView, REFRESH_MS, type MaskBytes } from "../src/studio/mask.svelte";
+import { everywhere, inversionOf, isWhole, MaskView, REFRESH_MS, type MaskBytes } from "../src/studio/mask.svelte";
 import type { Op, StrokeChunk } from "../client/src";
 import { FakeClock } from "./fakes";
 
@@ -17,6 +17,31 @@ describe("a stroke over everything", () => {
     chunk.points.forEach((point, at) => coverage.sweep(chunk.points[at - 1] ?? point, point, brush));
     expect(coverage.tiles.size).toBe(Math.ceil(width / 64) * Math.ceil(height / 64));
     for (const tile of coverage.tiles.values()) expect(tile.every((value) => value === 255)).toBe(true);
+  });
+});
+
+describe("an inverted mask", () => {
+  test("has every pixel that was not masked, and no other", () => {
+    const [width, height] = [160, 96];
+    const mask: MaskBytes = { width, height, bytes: new Uint8Array(width * height) };
+    mask.bytes.forEach((_value, at) => (mask.bytes[at] = Math.hypot((at % width) - 70, Math.floor(at / width) - 50) < 38 ? 255 : (at * 31) % 100));
+    const { masked, restored } = inversionOf(mask);
+    const [added, taken] = [masked, restored].map(({ brush, points }) => {
+      const coverage = new Coverage(width, height);
+      points.forEach((point, at) => coverage.sweep(points[at - 1] ?? point, point, brush));
+      return coverage;
+    });
+    mask.bytes.forEach((value, at) => {
+      const [x, y] = [at % width, Math.floor(at / width)];
+      // Taken out first: what is left of the mask is nothing there.
+      const left = Math.min(value, 255 - (taken?.at(x, y) ?? 0));
+      expect(Math.max(left, added?.at(x, y) ?? 0)).toBe(value >= 128 ? 0 : 255);
+    });
+  });
+
+  test("of nothing and of everything is one stroke", () => {
+    expect(inversionOf(bytes(0)).restored.points).toEqual([]);
+    expect(inversionOf(bytes(255)).masked.points).toEqual([]);
   });
 });
 

@@ -78,3 +78,23 @@ test("stroke to pixel is measured from the newest point that a frame includes", 
   expect(latency.shown(5, 500)).toBeUndefined();
   expect(latency.shown(6, 500)).toBe(200);
 });
+
+test("a stroke that is refused, or of a hand that may not paint any more, sends nothing more", () => {
+  for (const stop of ["refuse", "stop"] as const) {
+    const { clock, ink, sent, painter } = studio();
+    const stroke = painter.begin(BRUSH);
+    stroke.add([[20, 20, 1]]);
+    clock.pass(60);
+    stroke.add([[40, 20, 1]]);
+    if (stop === "refuse") painter.refuse("s1");
+    else painter.stop();
+    stroke.add([[60, 20, 1]]);
+    clock.pass(500);
+    stroke.end();
+    expect([sent.length, ink.waiting]).toEqual([1, 0]);
+    const next = painter.begin(BRUSH);
+    next.add([[20, 20, 1]]);
+    next.end();
+    expect(sent.at(-1)).toMatchObject({ id: "s2", done: true });
+  }
+});

@@ -7,7 +7,7 @@ const said: string[] = [];
 const troubles: string[] = [];
 const studio = (mayPaint = true, invertsPhotos = false): Studio =>
   ({
-    room: { name: "a room", mayPaint, invertsPhotos, picture: { width: 512, height: 512 }, send: (message: unknown) => sent.push(message) },
+    room: { name: "a room", mayPaint, invertsPhotos, picture: { width: 512, height: 512 }, whyNot: "Ask for another link.", send: (message: unknown) => sent.push(message) },
     notices: { say: (text: string) => said.push(text), trouble: (text: string) => troubles.push(text), dismiss: () => {} },
   }) as unknown as Studio;
 const photo = (type = "image/jpeg", bytes = 10): File => new File([new Uint8Array(bytes)], "photo", { type });
@@ -98,7 +98,7 @@ test("files that are no pictures, and people who only watch, send nothing", asyn
   await receiveImage(studio(), photo("application/pdf"));
   expect(troubles).toEqual(["That is not a picture: choose a PNG, JPEG or WebP."]);
   await receiveImage(studio(false), photo());
-  expect(said).toEqual(["You are watching this room; ask for an editor's link to paint."]);
+  expect(said).toEqual(["Ask for another link."]);
   expect(fetch).not.toHaveBeenCalled();
 });
 

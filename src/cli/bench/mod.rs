@@ -2,6 +2,7 @@
 
 mod client;
 mod http;
+mod overload;
 mod painting;
 mod photo;
 mod profile;
@@ -16,6 +17,7 @@ use clap::{Args, Subcommand};
 
 use super::Failure;
 
+pub use overload::OverloadArgs;
 pub use photo::PhotoArgs;
 pub use profile::ProfileArgs;
 pub use report::{Spread, percentile};
@@ -34,6 +36,9 @@ pub struct BenchArgs {
 pub enum Bench {
     /// From a stroke to the first pixels of it, over the websocket; prints JSON.
     Stroke(StrokeArgs),
+    /// Many members in many rooms, some of them wild: how long each waits, how evenly the device is
+    /// shared, and how soon all is well again when the load stops.
+    Overload(OverloadArgs),
     /// Photos, inverted and edited over the websocket: how soon, and that nothing changes where
     /// the mask is zero; exit code 1 when a byte does.
     Photo(PhotoArgs),
@@ -49,6 +54,7 @@ pub enum Bench {
 pub fn run(args: BenchArgs) -> Result<(), Failure> {
     match args.bench {
         Bench::Stroke(args) => stroke::run(args),
+        Bench::Overload(args) => overload::run(args),
         Bench::Photo(args) => photo::run(args),
         Bench::Profile(args) => profile::run(&args),
     }

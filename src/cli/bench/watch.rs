@@ -14,7 +14,8 @@ pub struct StrokeWatch {
     footprint: Rect,
     chunks: usize,
     sent: Vec<Instant>,
-    acknowledged: Vec<u64>,
+    /// Arrival and `seq` of each chunk's acknowledgement.
+    acknowledged: Vec<(Instant, u64)>,
     /// Arrival and revision of the result frames that touch the stroke.
     frames: Vec<(Instant, u64)>,
 }
@@ -38,13 +39,19 @@ impl StrokeWatch {
         self.sent.push(now);
     }
 
+    /// Milliseconds from sending each chunk to its acknowledgement, of those that have one.
+    pub fn ack_ms(&self) -> impl Iterator<Item = f64> + '_ {
+        let pairs = self.sent.iter().zip(&self.acknowledged);
+        pairs.map(|(sent, (arrived, _))| milliseconds_between(*sent, *arrived))
+    }
+
     /// Milliseconds from sending the chunk of that number to the first frame
     /// that includes it; None as long as there is none.
     pub fn answer_ms(&self, chunk: usize) -> Option<f64> {
-        let seq = *self.acknowledged.get(chunk)?;
+        let (_, seq) = *self.acknowledged.get(chunk)?;
         let sent = *self.sent.get(chunk)?;
         let (arrived, _) = self.frames.iter().find(|(_, rev)| *rev >= seq)?;
-        Some(arrived.saturating_duration_since(sent).as_secs_f64() * 1000.0)
+        Some(milliseconds_between(sent, *arrived))
     }
 
     /// The same for its last chunk.
@@ -58,11 +65,15 @@ impl StrokeWatch {
     }
 }
 
+fn milliseconds_between(sent: Instant, arrived: Instant) -> f64 {
+    arrived.saturating_duration_since(sent).as_secs_f64() * 1000.0
+}
+
 impl Listener for StrokeWatch {
     fn hear(&mut self, heard: &Heard, now: Instant) -> Result<(), Failure> {
         match heard {
             Heard::Message(ServerMessage::Ack { id: Some(id), seq }) if *id == self.id => {
-                self.acknowledged.push(*seq);
+                self.acknowledged.push((now, *seq));
             }
             Heard::Frame(header, _)
                 // Step 0 is paint that no model has seen yet.
@@ -137,6 +148,7 @@ mod tests {
         watch.hear(&ink(6, here), at(80)).unwrap();
         assert!(!watch.answered());
         watch.hear(&frame(5, here, Layer::Result), at(90)).unwrap();
+        assert_eq!(watch.ack_ms().collect::<Vec<_>>(), [42.0, 3.0]);
         assert_eq!(watch.answer_ms(0), Some(90.0));
         assert_eq!(watch.answer_ms(1), None);
         watch.hear(&frame(7, here, Layer::Result), at(240)).unwrap();

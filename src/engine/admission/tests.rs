@@ -60,7 +60,7 @@ fn one_render_runs_per_author_and_only_a_cancel_stops_it() {
     queues.render(render(1, 1, 3, &events)).unwrap();
     queues.cancel(key(1, 1));
     assert!(running.is_cancelled.load(Ordering::Relaxed));
-    queues.ended(running);
+    queues.ended(running, Duration::ZERO, false);
     assert_eq!(tickets(&queues.next(4).unwrap()), [3]);
 }
 
@@ -77,6 +77,66 @@ fn a_busy_room_does_not_starve_another() {
     assert_eq!(tickets(&queues.next(1).unwrap()), [0]);
     assert_eq!(tickets(&queues.next(1).unwrap()), [100]);
     assert_eq!(tickets(&queues.next(1).unwrap()), [1]);
+}
+
+#[test]
+fn rooms_share_the_device_by_what_their_renders_cost() {
+    let (events, _received) = mpsc::channel(256);
+    let queues = Admission::new(256);
+    let mut tickets_given = 0;
+    let mut spent = [Duration::ZERO; 2];
+    for member in 0..3 {
+        for room in [1, 2] {
+            tickets_given += 1;
+            queues
+                .render(render(room, member, tickets_given, &events))
+                .unwrap();
+        }
+    }
+    for _ in 0..200 {
+        let admitted = queues.next(1).unwrap();
+        let (waiting, running) = &admitted.begin[0];
+        let room = waiting.job.key.room.0;
+        let cost = Duration::from_millis(if room == 1 { 200 } else { 50 });
+        spent[room as usize - 1] += cost;
+        queues.ended(running, cost, true);
+        // It wants the next one at once.
+        tickets_given += 1;
+        let author = waiting.job.work.author.as_u128();
+        queues
+            .render(render(room, author, tickets_given, &events))
+            .unwrap();
+    }
+    let difference = spent[0].abs_diff(spent[1]);
+    assert!(difference <= Duration::from_millis(400), "{spent:?}");
+}
+
+#[test]
+fn pictures_without_a_room_have_one_rooms_share_however_many_they_are() {
+    let (events, _received) = mpsc::channel(256);
+    let queues = Admission::new(256);
+    let none = RoomKey::NO_ROOM;
+    let mut spent = [Duration::ZERO; 2];
+    queues.render(render(none.0, 1, 1, &events)).unwrap();
+    queues.render(render(2, 1, 2, &events)).unwrap();
+    for number in 3..203u64 {
+        let admitted = queues.next(1).unwrap();
+        let (waiting, running) = &admitted.begin[0];
+        let room = waiting.job.key.room;
+        let cost = Duration::from_millis(if room == none { 200 } else { 50 });
+        spent[usize::from(room != none)] += cost;
+        queues.ended(running, cost, true);
+        if room == none {
+            queues.forget_room(none);
+        }
+        // The next picture is another author's.
+        let author = if room == none { number.into() } else { 1 };
+        queues
+            .render(render(room.0, author, number, &events))
+            .unwrap();
+    }
+    let difference = spent[0].abs_diff(spent[1]);
+    assert!(difference <= Duration::from_millis(400), "{spent:?}");
 }
 
 #[test]
@@ -221,7 +281,7 @@ fn loras_are_changed_between_renders() {
     assert!(matches!(refused, Err(EngineError::Switching)));
     let busy = queues.next(4).unwrap();
     assert!(busy.loras.is_none() && busy.begin.is_empty());
-    queues.ended(&first.begin[0].1);
+    queues.ended(&first.begin[0].1, Duration::ZERO, false);
     let quiet = queues.next(4).unwrap();
     assert!(quiet.loras.is_some(), "nothing is under way");
     assert_eq!(tickets(&quiet), [2], "to begin after the change");
@@ -243,7 +303,7 @@ fn a_full_or_closed_queue_refuses() {
     assert!(matches!(refused, Err(EngineError::Overloaded)));
     drop(received);
     assert!(
-        queues.lock().take_fair().is_none(),
+        queues.lock().take_next().is_none(),
         "a request whose room is gone is dropped"
     );
     queues.close();

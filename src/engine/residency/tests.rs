@@ -55,7 +55,7 @@ fn files(residency: &Residency) -> Vec<std::path::PathBuf> {
 
 #[test]
 fn a_room_keeps_its_newest_windows() {
-    let mut residency = Residency::new(Device::Cpu, PLENTY);
+    let mut residency = Residency::new(Device::Cpu, PLENTY, std::env::temp_dir());
     let latents = Tensor::zeros((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
     let key = |width: u32| WindowKey::new(&Pixels::new(width + 1, 1, [0; 3]));
     for x in 0..WINDOWS_PER_ROOM as u32 {
@@ -87,7 +87,7 @@ fn other_pixels_are_another_window() {
 #[test]
 fn the_room_used_longest_ago_makes_room_and_gets_its_photo_back_to_the_bit() {
     let (old, new) = (RoomKey(1), RoomKey(2));
-    let mut residency = Residency::new(Device::Cpu, 300);
+    let mut residency = Residency::new(Device::Cpu, 300, std::env::temp_dir());
     residency.keep_patch(old, 7, part(0, 1.0));
     residency.keep_patch(old, 7, part(2, 2.0));
     assert_eq!(places(&residency), [256, 0, 0]);
@@ -116,7 +116,7 @@ fn the_room_used_longest_ago_makes_room_and_gets_its_photo_back_to_the_bit() {
 
 #[test]
 fn windows_go_before_photos() {
-    let mut residency = Residency::new(Device::Cpu, 200);
+    let mut residency = Residency::new(Device::Cpu, 200, std::env::temp_dir());
     let key = WindowKey::new(&Pixels::new(1, 1, [0; 3]));
     residency.keep(RoomKey(1), key, latents(0.0));
     residency.keep_patch(RoomKey(1), 1, part(0, 1.0));
@@ -128,7 +128,7 @@ fn windows_go_before_photos() {
 
 #[test]
 fn a_photo_is_not_there_before_all_of_the_window_is() {
-    let mut residency = Residency::new(Device::Cpu, PLENTY);
+    let mut residency = Residency::new(Device::Cpu, PLENTY, std::env::temp_dir());
     let photo = Pixels::new(32, 16, [0; 3]);
     let window = |residency: &mut Residency, photo_id| {
         residency
@@ -145,7 +145,7 @@ fn a_photo_is_not_there_before_all_of_the_window_is() {
 
 #[test]
 fn a_lost_file_is_told_in_one_sentence() {
-    let mut residency = Residency::new(Device::Cpu, 0);
+    let mut residency = Residency::new(Device::Cpu, 0, std::env::temp_dir());
     residency.keep_patch(RoomKey(1), 1, part(0, 1.0));
     for file in files(&residency) {
         std::fs::remove_file(file).unwrap();

@@ -198,6 +198,7 @@ impl Operand<'_> {
                     left: Left::Packed(weights.as_ptr()),
                     right,
                     steps: self.steps,
+                    right_end: self.values.as_ptr_range().end,
                     out: products.as_mut_ptr(),
                     out_stride: pixels.vectors * set.lanes(),
                 },

@@ -110,10 +110,34 @@ pub(super) struct Tile<'a> {
     pub right: Right,
     /// Step `k` of the right operand lies `steps[k]` values after its starts.
     pub steps: &'a [u32],
+    /// The end of the memory that the right operand lies in: nothing from there on is read.
+    pub right_end: *const f32,
     /// Row `r` of the result goes to `out + r · out_stride`, all lanes of `vectors` vectors.
     pub out: *mut f32,
     /// Values from one row of the result to the next.
     pub out_stride: usize,
+}
+
+impl Tile<'_> {
+    /// Whether the last step of every start in use ends inside the right operand's memory.
+    fn right_is_inside(&self, lanes: usize) -> bool {
+        let Some(&last) = self.steps.last() else {
+            return true;
+        };
+        let ends_inside = |start: *const f32, width: usize| {
+            start.wrapping_add(last as usize + width) <= self.right_end
+        };
+        match self.right {
+            Right::Vectors(starts) => {
+                let mut starts = starts.into_iter().take(self.vectors);
+                starts.all(|start| ends_inside(start, lanes))
+            }
+            Right::Halves(halves) => {
+                let mut starts = halves.into_iter().take(self.vectors).flatten();
+                starts.all(|start| ends_inside(start, lanes / 2))
+            }
+        }
+    }
 }
 
 /// Computes a tile.
@@ -125,6 +149,10 @@ pub(super) struct Tile<'a> {
 /// from every start in use. `out` must be writable for the rows and vectors said above, and nothing
 /// else may touch that memory meanwhile.
 pub(super) unsafe fn product(set: InstructionSet, tile: &Tile) {
+    debug_assert!(
+        tile.right_is_inside(set.lanes()),
+        "a tile's last step reads past its right operand"
+    );
     match set {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the caller vouches for the processor and the pointers.

@@ -39,6 +39,7 @@ fn every_tile_is_the_product() {
                                 Right::Vectors(whole.map(start))
                             },
                             steps: &steps,
+                            right_end: right.as_ptr_range().end,
                             out: std::ptr::null_mut(),
                             out_stride: 50,
                         };
@@ -94,4 +95,24 @@ fn widths_avoid_single_vectors() {
         assert_eq!(widths.iter().sum::<usize>(), total);
         assert!(total == 1 || !widths.contains(&1), "{total}: {widths:?}");
     }
+}
+
+/// In a debug build a tile that would read past its operand does not run.
+#[test]
+fn a_tile_that_reads_past_its_right_operand_is_found() {
+    let values = [0.0f32; 64];
+    let tile = |start: usize, last: u32| Tile {
+        rows: 1,
+        vectors: 1,
+        left: Left::Packed(values.as_ptr()),
+        right: Right::Vectors([values.as_ptr().wrapping_add(start); MOST_VECTORS]),
+        steps: if last == 40 { &[0, 40] } else { &[0, 48] },
+        right_end: values.as_ptr_range().end,
+        out: std::ptr::null_mut(),
+        out_stride: 8,
+    };
+    assert!(tile(16, 40).right_is_inside(8));
+    assert!(!tile(17, 40).right_is_inside(8));
+    assert!(tile(0, 48).right_is_inside(16));
+    assert!(!tile(1, 48).right_is_inside(16));
 }

@@ -1,8 +1,10 @@
-//! Why a document takes a request for an op not.
+//! Why a room does not do what a member asks.
+
+use std::time::Duration;
 
 use crate::protocol::{ErrorCode, ErrorMessage, MAX_STROKE_POINTS};
 
-/// Why a request makes no op. The sentences are for a person.
+/// Why nothing comes of a request. The sentences are for a person.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub(in crate::room) enum Refusal {
     #[error("No stroke of that id is open; send its brush in the first message.")]
@@ -37,6 +39,22 @@ pub(in crate::room) enum Refusal {
     OutsideCanvas,
     #[error("A viewer cannot change the picture; ask for an invite.")]
     Viewer,
+    #[error("The room is locked: only its owners change anything until one of them unlocks it.")]
+    Locked,
+    #[error("The room is locked: viewers can write again when an owner unlocks it.")]
+    SilentViewer,
+    #[error("Only an owner of the room may do that; ask one of them.")]
+    NotOwner,
+    #[error("Nobody of that id is here; choose one of the room's members.")]
+    UnknownMember,
+    #[error("Nobody changes their own role or removes themselves; ask another owner.")]
+    Oneself,
+    #[error("Whoever runs the server stays an owner of every room; choose somebody else.")]
+    Operator,
+    #[error("`text` has nothing to read in it; write something.")]
+    NothingSaid,
+    #[error("The device has too much to do now; ask again after the time in retry_after_ms.")]
+    Busy(Duration),
 }
 
 impl Refusal {
@@ -52,10 +70,15 @@ impl Refusal {
             | Self::UnknownSeq
             | Self::TooOld
             | Self::Steps(_)
-            | Self::OutsideCanvas => ErrorCode::InvalidValue,
+            | Self::OutsideCanvas
+            | Self::Oneself
+            | Self::NothingSaid => ErrorCode::InvalidValue,
             Self::UnknownSampler(_) => ErrorCode::UnknownSampler,
             Self::UnknownImage => ErrorCode::UnknownImage,
-            Self::Viewer => ErrorCode::Forbidden,
+            Self::Viewer | Self::NotOwner | Self::Operator => ErrorCode::Forbidden,
+            Self::Locked | Self::SilentViewer => ErrorCode::RoomLocked,
+            Self::UnknownMember => ErrorCode::UnknownMember,
+            Self::Busy(_) => ErrorCode::Busy,
         }
     }
 
@@ -64,6 +87,10 @@ impl Refusal {
         let message = ErrorMessage::new(self.code(), self.to_string());
         ErrorMessage {
             id: stroke,
+            retry_after_ms: match self {
+                Self::Busy(wait) => u64::try_from(wait.as_millis()).ok(),
+                _ => None,
+            },
             ..message
         }
     }

@@ -9,8 +9,9 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::roster::MemberId;
+use super::{pointers::Pointers, roster::MemberId};
 use crate::{
     protocol::{ErrorCode, ServerMessage, Welcome},
     room::error::RoomError,
@@ -55,6 +56,8 @@ pub enum CloseReason {
     RoomEnded,
     /// The room was deleted: nobody should come back.
     Deleted,
+    /// An owner removed the member; close with 1008.
+    Removed,
     /// The room broke.
     RoomFailed,
     /// The server could not keep the room's last change.
@@ -67,6 +70,7 @@ impl CloseReason {
     pub fn to_message(self) -> ServerMessage {
         let (reason, retry_after_ms) = match self {
             Self::Deleted => return ServerMessage::Error(RoomError::Deleted.to_message()),
+            Self::Removed => return ServerMessage::Error(RoomError::Removed.to_message()),
             Self::TooSlow => (
                 "The client reads too slowly; come back with last_seq.",
                 1000,
@@ -116,6 +120,8 @@ pub struct MemberOutbox {
     member: MemberId,
     encoder: FrameEncoder,
     pull: Option<Pull>,
+    /// A pointer was the last that was written: a frame that is there goes before the next one.
+    frames_first: bool,
     ended: bool,
 }
 
@@ -123,6 +129,7 @@ pub struct MemberOutbox {
 #[derive(Debug, Default)]
 struct OutboxState {
     frames_ready: Notify,
+    pointers: Pointers,
     reason: OnceLock<CloseReason>,
     closed: CancellationToken,
 }
@@ -157,6 +164,7 @@ pub(in crate::room) fn outbox(
             member,
             encoder,
             pull: None,
+            frames_first: false,
             ended: false,
         },
     )
@@ -168,11 +176,14 @@ impl OutboxSender {
         self.texts.try_send(text).is_ok()
     }
 
-    /// Queues a text that may be lost: only while half of the queue is free.
-    pub(in crate::room) fn send_lossy(&self, text: Outgoing) {
-        if self.texts.capacity() > TEXTS_MOST / 2 && self.texts.try_send(text).is_err() {
-            tracing::trace!("a member is gone; its next message will tell");
-        }
+    /// Somebody's pointer moved: the message takes the place of an older one that waits.
+    pub(in crate::room) fn point(&self, whose: Uuid, text: Bytes) {
+        self.state.pointers.put(whose, text);
+    }
+
+    /// Somebody has gone, and its pointer with it.
+    pub(in crate::room) fn forget_pointer(&self, whose: &Uuid) {
+        self.state.pointers.forget(whose);
     }
 
     /// Says that frames can be fetched.
@@ -188,8 +199,9 @@ impl OutboxSender {
 }
 
 impl MemberOutbox {
-    /// What to write next, in order; `None` after the goaway. May be dropped while it waits:
-    /// nothing is lost.
+    /// What to write next; `None` after the goaway. Texts go first. Pointers do not wait for frames,
+    /// and however many move, every second message is a frame where there is one. May be dropped
+    /// while it waits: nothing is lost.
     pub async fn next(&mut self) -> Option<Outgoing> {
         if self.ended {
             return None;
@@ -202,8 +214,14 @@ impl MemberOutbox {
                     Some(text) => text,
                     None => self.end(),
                 }),
+                () = self.state.pointers.ready(), if !self.frames_first => {
+                    if let Some(pointer) = self.next_pointer() {
+                        return Some(pointer);
+                    }
+                }
                 pulled = pulled(&mut self.pull) => {
                     self.pull = None;
+                    self.frames_first = false;
                     match pulled {
                         Pulled::Frame(frame) => {
                             self.state.frames_ready.notify_one();
@@ -217,8 +235,19 @@ impl MemberOutbox {
                     let (requests, encoder) = (self.requests.clone(), self.encoder.clone());
                     self.pull = Some(Box::pin(pull(requests, self.member, encoder)));
                 }
+                () = self.state.pointers.ready(), if self.frames_first => {
+                    if let Some(pointer) = self.next_pointer() {
+                        return Some(pointer);
+                    }
+                }
             }
         }
+    }
+
+    fn next_pointer(&mut self) -> Option<Outgoing> {
+        let text = self.state.pointers.take()?;
+        self.frames_first = true;
+        Some(Outgoing::Text(text))
     }
 
     fn end(&mut self) -> Outgoing {

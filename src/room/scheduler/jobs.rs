@@ -57,6 +57,11 @@ pub(super) struct RenderJob {
     /// When the oldest op came in that nobody has seen rendered before it.
     pub(super) arrived: Option<Instant>,
     pub(super) submitted: Instant,
+    /// The device has begun it.
+    pub(super) has_begun: bool,
+    /// The device was at work on nothing else of its author when it was submitted: what it waits, it
+    /// waits for others.
+    pub(super) is_alone: bool,
 }
 
 /// An inversion that the engine has.
@@ -86,6 +91,10 @@ impl Job {
                 JobWork::Render(_) => None,
                 JobWork::Inversion(_) => Some(RenderWork::Invert),
             },
+            client: match &self.work {
+                JobWork::Render(render) => Some(render.author),
+                JobWork::Inversion(_) => None,
+            },
             rev: self.rev,
             rect: self.rect,
             step: None,
@@ -93,6 +102,14 @@ impl Job {
             psnr_db: None,
             timings_ms: None,
             message: None,
+        }
+    }
+
+    /// The render that it is; none of an inversion.
+    pub(super) fn render(&self) -> Option<&RenderJob> {
+        match &self.work {
+            JobWork::Render(render) => Some(render),
+            JobWork::Inversion(_) => None,
         }
     }
 
@@ -131,6 +148,29 @@ impl Jobs {
             JobWork::Inversion(inversion) => Some(inversion),
             JobWork::Render(_) => None,
         }
+    }
+
+    /// The device begins a render. Answers it.
+    pub(super) fn begin_render(&mut self, ticket: u64) -> Option<&RenderJob> {
+        let mut jobs = self.all.iter_mut();
+        match &mut jobs.find(|job| job.ticket == ticket)?.work {
+            JobWork::Render(render) => {
+                render.has_begun = true;
+                Some(render)
+            }
+            JobWork::Inversion(_) => None,
+        }
+    }
+
+    /// Whether the device is at work on a render of an author, one that was cancelled too.
+    pub(super) fn has_begun_one_of(&self, author: Uuid) -> bool {
+        let mut renders = self.all.iter().filter_map(Job::render);
+        renders.any(|render| render.author == author && render.has_begun)
+    }
+
+    /// Whether the engine has any render.
+    pub(super) fn has_renders(&self) -> bool {
+        self.all.iter().any(|job| job.render().is_some())
     }
 
     /// The job of a ticket has ended.

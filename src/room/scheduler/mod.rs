@@ -14,6 +14,7 @@ mod photos;
 mod render_queue;
 mod renders;
 mod state;
+mod strain;
 
 pub(super) use next_inversion::INVERSIONS_MOST;
 pub(super) use renders::FinishedRender;

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::jobs::{Job, JobWork, Jobs, Reason, RenderJob};
+use super::jobs::{Job, Jobs, Reason, RenderJob};
 use crate::{
     canvas::{CellSet, Window, WindowRules, squared_distance, windows_for},
     protocol::{CanvasSize, Rect},
@@ -22,6 +22,23 @@ const CELL: u32 = 16;
 const YOUNG: Duration = Duration::from_millis(150);
 /// A render without news for so long is taken for lost.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// How windows are cut now, and which.
+#[derive(Clone, Debug)]
+pub(super) struct Cutting {
+    /// Of what is being painted.
+    pub(super) painted: WindowRules,
+    /// Of what somebody asks for.
+    pub(super) asked_for: WindowRules,
+    /// Of what refines.
+    pub(super) refined: WindowRules,
+    /// Whether strokes are rendered while they are painted.
+    pub(super) live: bool,
+    /// Whether that waits until the hand lifts.
+    pub(super) after_strokes: bool,
+    /// How long a hand must rest before the picture is refined.
+    pub(super) rest: Duration,
+}
 
 /// Where the renders of an author stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,7 +99,7 @@ impl RenderQueue {
         match self.state {
             State::WaitingForPhoto | State::Stalled => self.state = State::Ready,
             State::Running(ticket) => {
-                let lost = jobs.get(ticket).and_then(render_of);
+                let lost = jobs.get(ticket).and_then(Job::render);
                 if lost.is_some_and(|render| now > render.submitted + PATIENCE) {
                     return self.cancel(jobs);
                 }
@@ -181,7 +198,7 @@ impl RenderQueue {
             return None;
         };
         self.state = State::Ready;
-        let render = jobs.cancel(ticket).and_then(render_of)?;
+        let render = jobs.cancel(ticket).and_then(Job::render)?;
         self.put_back(render.reason, &render.window.core);
         self.arrived = self.arrived.or(render.arrived);
         Some(ticket)
@@ -193,7 +210,7 @@ impl RenderQueue {
         let State::Running(ticket) = self.state else {
             return None;
         };
-        let render = jobs.get(ticket).and_then(render_of)?;
+        let render = jobs.get(ticket).and_then(Job::render)?;
         let gives_way = match render.reason {
             Reason::Refine => true,
             Reason::Live => lifted && now < render.submitted + YOUNG,
@@ -250,24 +267,24 @@ impl RenderQueue {
         }
     }
 
-    /// The next window and why, taken out of what is dirty. Those that refine are cut by rules of
-    /// their own.
+    /// The next window and why, taken out of what is dirty.
     pub(super) fn next_window(
         &mut self,
         size: CanvasSize,
-        rules: &WindowRules,
-        refining_rules: &WindowRules,
-        live: bool,
+        cutting: &Cutting,
         now: Instant,
-        rest: Duration,
     ) -> Option<NextWindow> {
         if self.state != State::Ready {
             return None;
         }
-        let refining = self.refines_at(live, rest).is_some_and(|when| when <= now);
+        let live = cutting.live;
+        let refining = self
+            .refines_at(live, cutting.rest)
+            .is_some_and(|when| when <= now);
+        let shows_painting = live && (!cutting.after_strokes || self.open.is_empty());
         let (reason, cells) = if !self.requested.is_empty() {
             (Reason::Request(self.requested_steps), &mut self.requested)
-        } else if live && !self.live.is_empty() {
+        } else if shows_painting && !self.live.is_empty() {
             (Reason::Live, &mut self.live)
         } else if refining {
             (Reason::Refine, &mut self.unrefined)
@@ -275,8 +292,9 @@ impl RenderQueue {
             return None;
         };
         let rules = match reason {
-            Reason::Refine => refining_rules,
-            Reason::Live | Reason::Request(_) => rules,
+            Reason::Refine => &cutting.refined,
+            Reason::Live => &cutting.painted,
+            Reason::Request(_) => &cutting.asked_for,
         };
         let canvas = Rect::new(0, 0, size.width, size.height);
         let region = cells.region_nearest(self.focus)?;
@@ -325,12 +343,5 @@ impl RenderQueue {
         self.requested.insert_from(&other.requested, &everywhere);
         self.unrefined.insert_from(&other.unrefined, &everywhere);
         self.requested_steps = self.requested_steps.or(other.requested_steps);
-    }
-}
-
-fn render_of(job: &Job) -> Option<&RenderJob> {
-    match &job.work {
-        JobWork::Render(render) => Some(render),
-        JobWork::Inversion(_) => None,
     }
 }

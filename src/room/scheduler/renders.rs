@@ -8,13 +8,13 @@ use super::{
     edit::edit_of_window,
     floors::Admissible,
     jobs::{Job, JobWork, Reason, RenderJob},
-    render_queue::NextWindow,
+    render_queue::{Cutting, NextWindow},
     state::Scheduler,
 };
 use crate::{
     canvas::{Mask, Pixels, Window, WindowRules, feather},
     engine::{Command, Event, RenderWork, Request, Work},
-    protocol::{Rect, RenderNews, RenderState, TimingsMs},
+    protocol::{Rect, RenderNews, RenderState, StrainLevel, TimingsMs},
     room::document::{Document, refine_steps},
 };
 
@@ -75,14 +75,23 @@ impl Scheduler {
         }
     }
 
+    fn cutting(&self, document: &Document) -> Cutting {
+        let rules = self.window_rules(document);
+        Cutting {
+            painted: self.strain.live_rules(rules),
+            asked_for: rules,
+            refined: self.refining_rules(document),
+            live: document.settings().live,
+            after_strokes: self.strain.level() == StrainLevel::Busy,
+            rest: self.rest_time(),
+        }
+    }
+
     /// Sends an author's next render out, unless one is under way.
     pub(in crate::room) fn dispatch(&mut self, author: Uuid, document: &Document, now: Instant) {
-        let live = document.settings().live;
-        let rules = self.window_rules(document);
-        let refining_rules = self.refining_rules(document);
-        let (size, rest) = (self.options.size, self.options.rest);
+        let (size, cutting) = (self.options.size, self.cutting(document));
         while let Some(queue) = self.queues.get_mut(&author)
-            && let Some(next) = queue.next_window(size, &rules, &refining_rules, live, now, rest)
+            && let Some(next) = queue.next_window(size, &cutting, now)
         {
             let NextWindow {
                 reason,
@@ -113,11 +122,15 @@ impl Scheduler {
             let better = refine_steps(usual, self.options.max_steps);
             let (steps, is_final) = match reason {
                 Reason::Request(steps) => (steps.unwrap_or(usual), true),
-                Reason::Live => (usual, better == usual),
+                Reason::Live => {
+                    let steps = self.strain.live_steps(usual);
+                    (steps, better == steps)
+                }
                 Reason::Refine => (better, true),
             };
             let photo = self.photo(document).and(document.photo());
             let edit = edit_of_window(document, &window, repainted, steps, photo);
+            let is_alone = !self.jobs.has_begun_one_of(author);
             let Some(queue) = self.queues.get_mut(&author) else {
                 return;
             };
@@ -136,6 +149,8 @@ impl Scheduler {
                     Reason::Live | Reason::Request(_) => queue.take_arrival(),
                 },
                 submitted: now,
+                has_begun: false,
+                is_alone,
             });
             let ticket = self.jobs.push(document.seq(), window.rect, steps, work);
             queue.started(ticket);
@@ -158,13 +173,18 @@ impl Scheduler {
                 self.inversion_event(event, document, now);
                 None
             }
-            JobWork::Render(_) => self.render_event(event),
+            JobWork::Render(_) => self.render_event(event, now),
         }
     }
 
-    fn render_event(&mut self, event: Event) -> Option<FinishedRender> {
+    fn render_event(&mut self, event: Event, now: Instant) -> Option<FinishedRender> {
         let ticket = event.ticket();
         if let Event::Started { .. } = event {
+            let render = self.jobs.begin_render(ticket)?;
+            if render.is_alone {
+                let wait = now.saturating_duration_since(render.submitted);
+                self.strain.waited(wait, now);
+            }
             let news = self.jobs.get(ticket)?.news(RenderState::Started);
             self.tell(news);
             return None;

@@ -12,12 +12,13 @@ use super::{
     jobs::Jobs,
     photos::{Photo, Photos},
     render_queue::RenderQueue,
+    strain::Strain,
 };
 use crate::{
     canvas::{Pixels, WindowRules},
     engine::Command,
     pipeline::hundredths,
-    protocol::{CanvasSize, PhotoInfo, PhotoPart, PictureLayer, RenderNews},
+    protocol::{CanvasSize, PhotoInfo, PhotoPart, PictureLayer, RenderNews, StrainLevel},
     room::{document::Document, options::InversionOptions},
 };
 
@@ -43,6 +44,8 @@ pub(in crate::room) enum Output {
     Command(Command),
     /// For everybody.
     News(Box<RenderNews>),
+    /// For everybody: what the room does without from now on.
+    Strain(StrainLevel),
 }
 
 /// What is rendered or inverted next.
@@ -55,6 +58,9 @@ pub(in crate::room) struct Scheduler {
     pub(super) jobs: Jobs,
     pub(super) photos: Photos,
     pub(super) floors: Floors,
+    pub(super) strain: Strain,
+    /// What everybody was told of it.
+    told_strain: StrainLevel,
     outputs: Vec<Output>,
 }
 
@@ -67,6 +73,8 @@ impl Scheduler {
             jobs: Jobs::default(),
             photos: Photos::default(),
             floors: Floors::new(options.size),
+            strain: Strain::default(),
+            told_strain: StrainLevel::Calm,
             outputs: Vec::new(),
             options,
         }
@@ -124,6 +132,41 @@ impl Scheduler {
         }
     }
 
+    /// An author cannot go on with the strokes that it began.
+    pub(in crate::room) fn lift_hand(&mut self, author: &Uuid) {
+        if let Some(queue) = self.queues.get_mut(author) {
+            queue.lift_hand();
+        }
+    }
+
+    /// What the room does without now.
+    pub(in crate::room) fn strain(&self) -> StrainLevel {
+        self.strain.level()
+    }
+
+    /// When to ask again for a render that would be refused now; none where none would.
+    pub(in crate::room) fn retry_after(&self) -> Option<Duration> {
+        self.strain.retry_after()
+    }
+
+    /// How long a hand must rest now before the picture is refined.
+    pub(super) fn rest_time(&self) -> Duration {
+        self.strain.rest_time(self.options.rest)
+    }
+
+    /// Takes in whether anything of the room is with the device, once all that can has gone out, and
+    /// tells everybody when the strain has changed.
+    pub(in crate::room) fn follow_strain(&mut self, now: Instant) {
+        if !self.jobs.has_renders() {
+            self.strain.rest(now);
+        }
+        let level = self.strain.level();
+        if level != self.told_strain {
+            self.told_strain = level;
+            self.outputs.push(Output::Strain(level));
+        }
+    }
+
     /// Time has passed: hands may rest.
     pub(in crate::room) fn tick(&mut self, document: &Document, now: Instant) {
         let authors: Vec<Uuid> = self.present.iter().copied().collect();
@@ -143,9 +186,11 @@ impl Scheduler {
     pub(in crate::room) fn next_deadline(&self, live: bool) -> Option<Instant> {
         let served = self.queues.iter();
         let served = served.filter(|(author, _)| self.present.contains(author));
-        served
-            .filter_map(|(_, queue)| queue.refines_at(live, self.options.rest))
-            .min()
+        let refining = served.filter_map(|(_, queue)| queue.refines_at(live, self.rest_time()));
+        // While something is with the device its next event says more.
+        let is_quiet = !self.jobs.has_renders();
+        let falls = self.strain.falls_at().filter(|_| is_quiet);
+        refining.chain(falls).min()
     }
 
     /// True when no better picture comes without another op.

@@ -6,6 +6,8 @@
 
 mod copying;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 mod glance;
 mod metadata;
 mod opening;
@@ -18,7 +20,7 @@ mod sweeper;
 pub(super) use copying::copy_room;
 pub use error::StoreError;
 pub(super) use glance::{read_picture, read_prompt};
-pub(super) use metadata::{Metadata, StoredRoom};
+pub(super) use metadata::{Metadata, StoredRoom, change_metadata};
 pub(super) use opening::{Opened, open_room};
 use pictures::decode_picture;
 pub(super) use pictures::encode_picture;

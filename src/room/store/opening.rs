@@ -1,7 +1,7 @@
 //! A room comes back: the newest snapshot, then the records after it.
 
 use super::{Record, RoomStore, StoreError, StoredRoom, snapshot::decode_snapshot};
-use crate::room::{document::Document, op_log::OpLog};
+use crate::room::{document::Document, members::HouseRules, op_log::OpLog};
 
 /// A room as it was.
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub(in crate::room) struct Opened {
     pub(in crate::room) op_log: OpLog,
     /// The journal's `seq` of the next record.
     pub(in crate::room) next_record: u64,
+    /// What its owners decided.
+    pub(in crate::room) rules: HouseRules,
 }
 
 /// Opens a room that the journal has. Blocks on the disk.
@@ -38,6 +40,7 @@ pub(in crate::room) fn open_room(
         document,
         op_log,
         next_record: opened.summary.last_seq + 1,
+        rules: room.metadata.rules.clone(),
     })
 }
 

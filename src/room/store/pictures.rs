@@ -2,11 +2,9 @@
 
 use crate::{
     canvas::{CodecError, ImageLimits, Pixels, decode_image, encode_image},
-    protocol::FrameFormat,
+    protocol::{FrameFormat, MAX_CANVAS_SIDE},
 };
 
-/// No picture of a room is longer on a side.
-const SIDE_MOST: u32 = 4096;
 /// More than any of its pictures takes as PNG.
 const BYTES_MOST: usize = 64 << 20;
 
@@ -25,8 +23,8 @@ pub(in crate::room) fn encode_picture(pixels: &Pixels) -> Result<Vec<u8>, CodecE
 pub(in crate::room) fn decode_picture(bytes: &[u8]) -> Result<Pixels, CodecError> {
     let limits = ImageLimits {
         max_bytes: BYTES_MOST,
-        max_side: SIDE_MOST,
-        max_pixels: u64::from(SIDE_MOST) * u64::from(SIDE_MOST),
+        max_side: MAX_CANVAS_SIDE,
+        max_pixels: u64::from(MAX_CANVAS_SIDE).pow(2),
     };
     decode_image(bytes, &limits)
 }

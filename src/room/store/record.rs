@@ -7,7 +7,7 @@ use super::{
     pictures::{decode_picture, encode_picture},
 };
 use crate::{
-    protocol::{Rect, SequencedOp},
+    protocol::{Op, Rect, SequencedOp},
     room::document::ShownPicture,
 };
 
@@ -75,7 +75,15 @@ impl Record {
     /// [`StoreError::Unreadable`], [`StoreError::Picture`].
     pub(in crate::room) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         match bytes.split_first() {
-            Some((&OP, json)) => Ok(Self::Op(from_json(json)?)),
+            Some((&OP, json)) => {
+                let op: SequencedOp = from_json(json)?;
+                match has_finite_numbers(&op.op) {
+                    true => Ok(Self::Op(op)),
+                    false => Err(StoreError::Unreadable(
+                        "a stroke with a number that is not finite".to_owned(),
+                    )),
+                }
+            }
             Some((&PICTURE, rest)) => {
                 let (length, rest) = rest.split_first_chunk().ok_or_else(cut_off)?;
                 let length = u32::from_le_bytes(*length) as usize;
@@ -95,6 +103,16 @@ impl Record {
             None => Err(cut_off()),
         }
     }
+}
+
+/// JSON may hold numbers too large for the floats of strokes; all other floats are as wide as JSON's.
+fn has_finite_numbers(op: &Op) -> bool {
+    let Op::Stroke(chunk) = op else {
+        return true;
+    };
+    let brush = chunk.brush.iter();
+    let mut brushes = brush.flat_map(|brush| [brush.size, brush.hardness, brush.opacity]);
+    brushes.all(f32::is_finite) && chunk.points.iter().flatten().all(|value| value.is_finite())
 }
 
 fn cut_off() -> StoreError {

@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// The first byte: the snapshot itself, or the hash of the blob that holds it.
-const INLINE: u8 = 1;
+pub(super) const INLINE: u8 = 1;
 const IN_BLOB: u8 = 2;
 /// Larger snapshots are blobs, so that the journal's queue stays small.
 const INLINE_MOST: usize = 1 << 20;

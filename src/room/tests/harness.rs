@@ -17,7 +17,7 @@ use crate::{
     room::{
         InversionOptions, RoomCommand, RoomOptions,
         core::{Effect, RoomCore},
-        members::Arrival,
+        members::{Arrival, HouseRules},
         scheduler::INVERSIONS_MOST,
         store::{Opened, Record},
     },
@@ -137,6 +137,8 @@ pub(super) struct World {
     pub(super) core: RoomCore,
     pub(super) now: Instant,
     pub(super) eyes: BTreeMap<Uuid, Eyes>,
+    /// What a journal would keep of what owners decided.
+    pub(super) rules: HouseRules,
     pub(super) ops: Vec<SequencedOp>,
     /// What a journal would be given, in order.
     pub(super) records: Vec<Record>,
@@ -207,6 +209,7 @@ impl World {
             core,
             now,
             records: Vec::new(),
+            rules: HouseRules::default(),
             eyes: BTreeMap::new(),
             ops: Vec::new(),
             news: Vec::new(),
@@ -231,6 +234,7 @@ impl World {
             client,
             name: None,
             role,
+            is_operator: false,
             last_seq,
         };
         let welcome = self.core.join(arrival, self.now).unwrap();
@@ -311,7 +315,11 @@ impl World {
                 others.for_each(|(_, eyes)| eyes.see(&message));
             }
             Effect::Command(command) => self.command(command),
-            Effect::BroadcastLossy { .. } | Effect::FramesReady(_) => {}
+            Effect::Point { .. } | Effect::FramesReady(_) => {}
+            Effect::Close(client, _) => {
+                self.eyes.remove(&client);
+            }
+            Effect::Decided(rules) => self.rules = rules,
             Effect::Acknowledge { client, id, seq } => {
                 if let Some(eyes) = self.eyes.get_mut(&client) {
                     eyes.see(&ServerMessage::Ack { id, seq });

@@ -140,6 +140,69 @@ async fn an_idle_room_leaves_memory_and_comes_back() {
     registry.shut_down().await;
 }
 
+/// Leaves a room and waits until it knows.
+async fn leave(room: &RoomHandle, joined: Joined) {
+    drop(joined);
+    while room.members() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn rooms_that_nobody_is_in_can_leave_memory_and_the_one_left_first_is_named_first() {
+    let registry = start(&store());
+    let mut rooms = Vec::new();
+    for name in ["one", "two", "three"] {
+        let (room, mut joined) = registry.join(name, hello(1)).await.unwrap();
+        paint(&room, &mut joined, "a").await;
+        rooms.push((room, joined));
+    }
+    let (three, joined_three) = rooms.pop().unwrap();
+    let (two, joined_two) = rooms.pop().unwrap();
+    let (one, joined_one) = rooms.pop().unwrap();
+    let result = two.image(PictureLayer::Result).await.unwrap();
+    assert!(registry.resting().is_empty(), "somebody is everywhere");
+    leave(&two, joined_two).await;
+    leave(&one, joined_one).await;
+    let resting = registry.resting();
+    let names: Vec<&str> = resting.iter().map(RoomHandle::name).collect();
+    assert_eq!(names, ["two", "one"]);
+
+    assert!(registry.put_to_rest(&two).await);
+    assert!(registry.running("two").is_none() && registry.exists("two"));
+    assert_eq!(registry.counts().rooms, 2);
+    let (room, joined) = registry.join("two", hello(2)).await.unwrap();
+    assert_eq!(joined.welcome.seq, 1);
+    assert!(room.image(PictureLayer::Result).await.unwrap() == result);
+
+    // Who is in a room stays, and the room goes once they have left.
+    let asked = tokio::time::timeout(Duration::from_millis(50), registry.put_to_rest(&three));
+    assert!(asked.await.is_err(), "it waits for them");
+    assert_eq!(
+        registry.running("three").map(|room| room.members()),
+        Some(1)
+    );
+    drop(joined_three);
+    while registry.running("three").is_some() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    registry.shut_down().await;
+}
+
+#[tokio::test]
+async fn what_is_kept_nowhere_does_not_leave_memory() {
+    let renderer = Arc::new(Quick {
+        model: model(),
+        settings: settings(),
+    });
+    let limits = RegistryLimits::default();
+    let registry = RoomRegistry::new(renderer, options(), limits, CancellationToken::new());
+    let (room, joined) = registry.join("studio", hello(1)).await.unwrap();
+    leave(&room, joined).await;
+    assert!(registry.resting().is_empty());
+    registry.shut_down().await;
+}
+
 #[tokio::test]
 async fn what_cannot_be_kept_is_not_acknowledged_and_ends_the_room() {
     let store = store();
@@ -195,4 +258,54 @@ async fn pictures_that_no_room_names_are_found() {
     for blob in needed {
         assert!(store.blobs.contains(blob).unwrap());
     }
+}
+
+#[tokio::test]
+async fn what_owners_decided_outlives_the_server_and_no_copy_has_it() {
+    let store = store();
+    let registry = start(&store);
+    let mut owner = hello(1);
+    owner.role = Role::Owner;
+    let (room, mut joined) = registry.join("studio", owner.clone()).await.unwrap();
+    let mut others = Vec::new();
+    for number in [2, 3] {
+        others.push(registry.join("studio", hello(number)).await.unwrap().1);
+    }
+    let [made_owner, sent_away] = [client(2), client(3)];
+    for command in [
+        RoomCommand::Role {
+            client: made_owner,
+            role: Role::Owner,
+        },
+        RoomCommand::Remove { client: sent_away },
+        RoomCommand::Lock { locked: true },
+    ] {
+        room.send(joined.member, command).await.unwrap();
+    }
+    watch(
+        &mut joined.outbox,
+        &mut blank(),
+        |message, _| matches!(message, ServerMessage::Room(news) if news.locked),
+    )
+    .await;
+    registry
+        .rename("studio", Some("Boats".to_owned()))
+        .await
+        .unwrap();
+    registry.copy("studio", "copy", None).await.unwrap();
+    registry.shut_down().await;
+
+    let registry = start(&store);
+    let (_, back) = registry.join("studio", hello(2)).await.unwrap();
+    assert_eq!(back.welcome.role, Role::Owner, "its invite is an editor's");
+    assert!(back.welcome.locked);
+    assert_eq!(back.welcome.removed[0].client, sent_away);
+    let facts = registry.facts("studio").await.unwrap().unwrap();
+    assert_eq!(facts.title.as_deref(), Some("Boats"));
+    let refused = registry.join("studio", hello(3)).await;
+    assert!(matches!(refused, Err(RoomError::Removed)));
+    let (_, copied) = registry.join("copy", hello(2)).await.unwrap();
+    assert_eq!(copied.welcome.role, Role::Editor);
+    assert!(!copied.welcome.locked && copied.welcome.removed.is_empty());
+    registry.shut_down().await;
 }

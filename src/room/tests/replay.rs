@@ -11,6 +11,7 @@ use crate::{
     room::{
         RoomStore,
         document::Document,
+        members::HouseRules,
         store::{Metadata, Opened, Record, StoredRoom, encode_picture, encode_snapshot, open_room},
     },
 };
@@ -25,6 +26,7 @@ fn empty_store() -> (RoomStore, StoredRoom) {
             size: SIZE,
             settings: settings(),
             title: None,
+            rules: HouseRules::default(),
         },
     };
     let metadata = room.metadata.encode().unwrap();

@@ -7,11 +7,15 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{harness::*, replay::assert_comes_back};
+use super::{
+    harness::*,
+    people::{assert_knows_people, free_all, govern},
+    replay::assert_comes_back,
+};
 use crate::{
     canvas::{Canvas, Pixels},
     protocol::*,
-    room::RoomCommand,
+    room::{RoomCommand, members::Deed},
 };
 
 pub(super) struct Dice(u64);
@@ -104,6 +108,8 @@ fn change(dice: &mut Dice) -> RoomCommand {
 struct Habits {
     applies: bool,
     photos: bool,
+    /// An owner gives roles, locks the room, and removes the guest.
+    governs: bool,
 }
 
 fn place(dice: &mut Dice) -> RoomCommand {
@@ -255,13 +261,24 @@ fn simulate(seed: u64, habits: Habits) {
     let photo = Pixels::new(SIZE.width, SIZE.height, [40, 90, 160]);
     world.core.images.insert("photo".to_owned(), photo).unwrap();
     let (fast, slow, guest) = (client(1), client(2), client(3));
+    let (owner, mut most_jobs) = (client(4), 2 * 3);
+    if habits.governs {
+        world.join_as(owner, Role::Owner, None);
+        most_jobs += 2;
+    }
     world.join(fast, None);
     world.join(slow, None);
     let mut hands: HashMap<Uuid, Hand> = HashMap::new();
     let mut guest_strokes = 0;
     for _ in 0..120 {
         let who = [fast, slow, guest][dice.roll(3) as usize];
-        if who == guest && !world.eyes.contains_key(&guest) {
+        if habits.governs && dice.roll(5) == 0 {
+            guest_strokes = hands.get(&guest).map_or(0, |hand| hand.strokes);
+            govern(&mut world, &mut dice, owner, &[fast, slow, guest], guest);
+        } else if who == guest && !world.eyes.contains_key(&guest) {
+            if !world.rules.removed().is_empty() {
+                world.send(owner, RoomCommand::Admit { client: guest });
+            }
             world.join(guest, None);
             hands.insert(
                 guest,
@@ -274,6 +291,8 @@ fn simulate(seed: u64, habits: Habits) {
             guest_strokes = hands.get(&guest).map_or(0, |hand| hand.strokes);
             world.leave(guest);
         } else {
+            let may_change = world.core.members.check(&who, Deed::Change).is_ok();
+            let seq = world.core.document.seq();
             act(
                 &mut world,
                 &mut dice,
@@ -281,6 +300,7 @@ fn simulate(seed: u64, habits: Habits) {
                 hands.entry(who).or_default(),
                 habits,
             );
+            assert!(may_change || world.core.document.seq() == seq);
         }
         for _ in 0..dice.roll(4) {
             let (place, fails) = (dice.roll(8) as usize, dice.roll(25) == 0);
@@ -292,11 +312,18 @@ fn simulate(seed: u64, habits: Habits) {
                 world.move_inversion(fails);
             }
         }
-        assert!(world.jobs() <= 2 * 3, "one runs and one waits per member");
+        assert!(
+            world.jobs() <= most_jobs,
+            "one runs and one waits per member"
+        );
         world.pull_all(fast);
         if dice.roll(6) == 0 {
             world.pull(slow);
         }
+    }
+    if habits.governs {
+        assert_knows_people(&world, owner);
+        free_all(&mut world, owner);
     }
     // Hands go up, failures are forgiven, and everybody looks.
     for (who, hand) in &mut hands {
@@ -324,7 +351,7 @@ fn simulate(seed: u64, habits: Habits) {
     }
     let seqs: Vec<u64> = world.ops.iter().map(|op| op.seq).collect();
     assert_eq!(seqs, (1..=world.ops.len() as u64).collect::<Vec<_>>());
-    if habits == Habits::default() {
+    if !habits.applies {
         let (canvas, settings) = replayed(&world.ops);
         assert!(
             *canvas.sketch() == *world.core.layer(Layer::Sketch),
@@ -373,6 +400,18 @@ fn any_interleaving_with_photos_ends_with_the_same_picture_for_all() {
         let habits = Habits {
             applies: true,
             photos: true,
+            ..Habits::default()
+        };
+        simulate(seed, habits);
+    }
+}
+
+#[test]
+fn any_interleaving_with_owners_decisions_ends_with_the_same_picture_for_all() {
+    for seed in 3000..=3016 {
+        let habits = Habits {
+            governs: true,
+            ..Habits::default()
         };
         simulate(seed, habits);
     }

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -85,6 +86,7 @@ pub(super) fn hello(number: u128) -> JoinRequest {
     JoinRequest {
         hello,
         role: Role::Editor,
+        is_operator: false,
     }
 }
 
@@ -322,4 +324,61 @@ async fn shutdown_sends_everybody_away() {
         Err(RoomError::Closed)
     ));
     assert!(registry.join("studio", hello(1)).await.is_err());
+}
+
+#[tokio::test]
+async fn of_a_pointer_only_the_newest_place_waits_for_a_member() {
+    let registry = registry_with(|_, _| {});
+    let (room, mut first) = registry.join("studio", hello(1)).await.unwrap();
+    let (_, mut second) = registry.join("studio", hello(2)).await.unwrap();
+    for x in 0..50_u8 {
+        let pointer = Presence {
+            x: f32::from(x),
+            y: 0.0,
+            tool: None,
+            view: None,
+        };
+        let pointer = RoomCommand::Presence(pointer);
+        room.send(first.member, pointer).await.unwrap();
+    }
+    let line = RoomCommand::Chat("there".to_owned());
+    room.send(first.member, line).await.unwrap();
+    // The room does what a member asks in order: all of it is done then.
+    watch(&mut first.outbox, &mut blank(), |message, _| {
+        matches!(message, ServerMessage::Chat(_))
+    })
+    .await;
+    let mut seen = Vec::new();
+    while let Some(Some(outgoing)) = second.outbox.next().now_or_never() {
+        if let Outgoing::Text(text) = outgoing
+            && let ServerMessage::Member(MemberNews::Presence { presence, .. }) =
+                serde_json::from_slice(&text).unwrap()
+        {
+            seen.push(presence.x);
+        }
+    }
+    assert_eq!(seen, [49.0]);
+    registry.shut_down().await;
+}
+
+#[tokio::test]
+async fn who_is_removed_hears_why_and_nothing_after() {
+    let registry = registry_with(|_, _| {});
+    let mut owner = hello(1);
+    owner.role = Role::Owner;
+    let (room, mut owner) = registry.join("studio", owner).await.unwrap();
+    let (_, mut member) = registry.join("studio", hello(2)).await.unwrap();
+    let remove = RoomCommand::Remove { client: client(2) };
+    room.send(owner.member, remove).await.unwrap();
+    watch(
+        &mut owner.outbox,
+        &mut blank(),
+        |message, _| matches!(message, ServerMessage::Room(news) if news.removed.len() == 1),
+    )
+    .await;
+    let last = member.outbox.next().await;
+    assert_eq!(last, Some(Outgoing::Goaway(CloseReason::Removed)));
+    assert_eq!(member.outbox.next().await, None);
+    assert_eq!(registry.counts().members, 1);
+    registry.shut_down().await;
 }

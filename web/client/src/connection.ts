@@ -67,6 +67,11 @@ const LONGEST_RETRY_MS = 10_000;
 const PING_EVERY_MS = 10_000;
 const SILENCE_MS = 25_000;
 const REPLAY_WAIT_MS = 500;
+/**
+ * Refusals that end a connection for good: whoever comes back to a deleted room would find another one, or none, and
+ * whoever was removed is not let in.
+ */
+const FINAL: readonly ErrorCode[] = ["room_deleted", "removed"];
 /** Refusals of a hello that pass; trying again does not change the others. */
 const PASSING: readonly ErrorCode[] = ["room_full", "unavailable", "rate_limited", "internal"];
 
@@ -209,8 +214,7 @@ export class Connection {
         }
         break;
       case "error": {
-        // Whoever comes back to a deleted room would find another one, or none.
-        if (message.code === "room_deleted" || (this.#phase.name !== "open" && !PASSING.includes(message.code))) {
+        if (FINAL.includes(message.code) || (this.#phase.name !== "open" && !PASSING.includes(message.code))) {
           this.#refuse(message.code, message.message);
           return;
         }

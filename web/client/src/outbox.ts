@@ -68,6 +68,7 @@ export class Outbox {
         case "unknown_image":
           return entry.type === "place";
         case "forbidden":
+        case "room_locked":
         case "invalid_value":
           return entry.type !== "stroke";
         default:

@@ -6,14 +6,17 @@ import { Connection, type Phase, type SocketLike } from "./connection.js";
 import { decodeFrame, type Frame } from "./frame.js";
 import type { OpMessage } from "./outbox.js";
 import type {
+  ChatLine,
   ErrorCode,
   ErrorMessage,
   MemberNews,
   PlaceMode,
   RenderNews,
   RenderWish,
+  RoomNews,
   SequencedOp,
   SettingsPatch,
+  StrainLevel,
   StrokeChunk,
   Welcome,
 } from "./protocol/index.js";
@@ -29,8 +32,14 @@ export interface RoomEvents {
   op: SequencedOp;
   /** News of a render or of an inversion. */
   render: RenderNews;
-  /** Somebody came, went or moved. */
+  /** Somebody came, went or moved, or has another role. */
   member: MemberNews;
+  /** The room was locked or unlocked, or somebody kept out of it. */
+  room: RoomNews;
+  /** Somebody said something. */
+  chat: ChatLine;
+  /** The device has much to do: what the room does without. */
+  strain: { level: StrainLevel };
   /** A refusal that no promise of ours is told of. */
   error: ErrorMessage;
   /** Where the connection stands. */
@@ -222,6 +231,11 @@ export class Room {
   /** Renders what the mask covers now; `render` events tell of it. */
   render(wish: RenderWish = {}): void {
     this.#connection.send({ type: "render", ...wish });
+  }
+
+  /** Says something to everybody in the room. */
+  say(text: string): void {
+    this.#connection.send({ type: "chat", text });
   }
 
   /** Uploads a picture for `place`. */

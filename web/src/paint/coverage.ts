@@ -59,6 +59,8 @@ export class Coverage {
 
   /** Sweeps the brush between two points, inside `clip` only, and answers what it touched. */
   sweep(from: StrokePoint, to: StrokePoint, brush: BrushShape, clip?: Rect): Rect {
+    // The brush is in the air, between two parts of a stroke.
+    if (2 * Math.max(dabRadius(brush.size, from[2]), dabRadius(brush.size, to[2])) < LEAST_DIAMETER) return [0, 0, 0, 0];
     const canvas: Rect = [0, 0, this.#width, this.#height];
     const reach = intersect(sweepBounds(from, to, brush.size), clip ? intersect(clip, canvas) : canvas);
     if (isEmpty(reach)) return reach;

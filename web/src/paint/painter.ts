@@ -46,15 +46,16 @@ export class Painter {
   readonly #options: PainterOptions;
   readonly #own = new Set<string>();
   readonly #sent = new Map<string, SentChunk[]>();
+  /** How to stop the strokes in hand. */
+  readonly #hands = new Map<string, () => void>();
 
   constructor(options: PainterOptions) {
     this.#options = options;
   }
 
   /** Begins a stroke; a `held` one sends nothing until `commit`. */
-  begin(brush: Brush, held = false): StrokeInHand {
+  begin(brush: Brush, held = false, id = this.#options.newId()): StrokeInHand {
     const { clock } = this.#options;
-    const id = this.#options.newId();
     const key = inkKey(this.#options.client(), id);
     this.#own.add(key);
     this.#options.ink()?.begin(key, brush);
@@ -71,6 +72,16 @@ export class Painter {
       clock,
       held,
     );
+    const done = (): void => {
+      over = true;
+      this.#hands.delete(id);
+    };
+    this.#hands.set(id, () => {
+      done();
+      chunker.cancel();
+      const dirty = this.#options.ink()?.drop(key);
+      if (dirty) this.#options.inked(dirty);
+    });
     return {
       id,
       add: (points) => {
@@ -83,13 +94,13 @@ export class Painter {
       commit: () => chunker.release(),
       end: () => {
         if (over) return;
-        over = true;
+        done();
         this.#options.ink()?.finish(key);
         chunker.end();
       },
       cancel: () => {
         if (over) return;
-        over = true;
+        done();
         const dirty = this.#options.ink()?.drop(key);
         if (dirty) this.#options.inked(dirty);
         if (!chunker.begun) {
@@ -116,8 +127,14 @@ export class Painter {
     return first;
   }
 
-  /** A chunk was refused: its stroke goes. */
+  /** This member may not paint any more: nothing more of a stroke in hand is drawn or sent, and its ink goes. */
+  stop(): void {
+    for (const stop of [...this.#hands.values()]) stop();
+  }
+
+  /** A chunk was refused: its stroke goes, and no more of it would be taken. */
   refuse(id: string): void {
+    this.#hands.get(id)?.();
     this.#sent.delete(id);
     const dirty = this.#options.ink()?.drop(inkKey(this.#options.client(), id));
     if (dirty) this.#options.inked(dirty);

@@ -1,19 +1,19 @@
-import type { View } from "./view";
+import type { Rect } from "../../client/src";
 
 /** How far the divider stays away from the stage's edges, in CSS pixels: it can always be taken. */
 const MARGIN = 28;
 const STEP = 0.02;
 const FAR = 0.1;
 
-/** Where on the stage the divider stands that leaves `part` (0 … 1) of the canvas to its left. */
-export function dividerEdge(part: number, view: View, canvasWidth: number, stageWidth: number): number {
-  const at = view.x + part * canvasWidth * view.scale;
+/** Where on the stage the divider stands that leaves `part` (0 … 1) of the canvas, as it lies there, to its left. */
+export function dividerEdge(part: number, [left, , width]: Rect, stageWidth: number): number {
+  const at = left + part * width;
   return Math.round(Math.min(Math.max(MARGIN, stageWidth - MARGIN), Math.max(MARGIN, at)));
 }
 
-/** The part of the canvas to the left of a place on the stage, 0 … 1. */
-export function partLeftOf(x: number, view: View, canvasWidth: number): number {
-  return Math.min(1, Math.max(0, (x - view.x) / (canvasWidth * view.scale)));
+/** The part of the canvas, as it lies on the stage, to the left of a place there, 0 … 1. */
+export function partLeftOf(x: number, [left, , width]: Rect): number {
+  return Math.min(1, Math.max(0, (x - left) / width));
 }
 
 /** Where a key moves the divider; undefined for keys that do not. */

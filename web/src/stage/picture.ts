@@ -1,10 +1,11 @@
 import { Ink } from "../paint/ink";
 import { intersect, isEmpty, TILE, tilesIn } from "../paint/geometry";
+import { paletteOf } from "../paint/palette";
 import { Revisions } from "../paint/revisions";
 import type { CanvasSize, Layer, Rect } from "../../client/src";
 import type { DecodedFrame } from "./decode";
 
-/** Pictures of at most this side are read pixel by pixel. */
+/** Pictures of at most this side are read pixel by pixel; larger ones are made so small first. */
 const FOLDED = 64;
 
 /** A canvas that is not in the page, with its context. */
@@ -127,6 +128,14 @@ export class Picture {
         .toString(16)
         .padStart(2, "0");
     return `#${channel(0)}${channel(1)}${channel(2)}`;
+  }
+
+  /** The colours that stand best for a layer, the most frequent first. */
+  palette(layer: Layer, count: number): string[] {
+    const small = surface(FOLDED, FOLDED, true);
+    small.context.imageSmoothingQuality = "medium";
+    small.context.drawImage(this[layer].canvas, 0, 0, FOLDED, FOLDED);
+    return paletteOf(small.context.getImageData(0, 0, FOLDED, FOLDED).data, count);
   }
 
   /** True when sketch and result are white paper all over, to the last pixel. */

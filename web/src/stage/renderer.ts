@@ -1,7 +1,7 @@
 import { intersect, isEmpty, rectAround, union } from "../paint/geometry";
 import type { Layer, Rect } from "../../client/src";
 import type { Picture, Surface } from "./picture";
-import { rectToScreen, type Insets, type Point, type View } from "./view";
+import { matrixOf, rectToCanvas, rectToScreen, UPRIGHT, type Insets, type Point, type View } from "./view";
 
 /** What is shown: one layer, the sketch beside the result, or both in one place with a divider between them. */
 export type ViewMode = "result" | "sketch" | "both" | "compare";
@@ -82,7 +82,7 @@ export class Renderer {
   readonly #canvas: HTMLCanvasElement;
   #picture: Picture | undefined;
   #panes: Pane[] = [];
-  #view: View = { scale: 1, x: 0, y: 0 };
+  #view: View = UPRIGHT;
   #ratio = 1;
   #dirty: Rect | "all" = "all";
   #frame: number | undefined;
@@ -148,11 +148,15 @@ export class Renderer {
     const context = this.#context;
     const ratio = this.#ratio;
     const scale = this.#view.scale * ratio;
-    const left = Math.round((this.#view.x + pane.origin.x) * ratio);
-    const top = Math.round((this.#view.y + pane.origin.y) * ratio);
+    const view: View = {
+      ...this.#view,
+      scale,
+      x: Math.round((this.#view.x + pane.origin.x) * ratio),
+      y: Math.round((this.#view.y + pane.origin.y) * ratio),
+    };
     const whole = dirty === "all" ? picture.bounds : intersect(grown(dirty, Math.ceil(2 / scale) + 1), picture.bounds);
     if (isEmpty(whole)) return;
-    const onScreen = rectToScreen({ scale, x: left, y: top }, whole);
+    const onScreen = rectToScreen(view, whole);
     const visible = intersect(
       rectAround(onScreen[0], onScreen[1], onScreen[0] + onScreen[2], onScreen[1] + onScreen[3]),
       deviceRect(pane.rect, ratio),
@@ -166,8 +170,8 @@ export class Renderer {
     if (dirty !== "all") context.clearRect(...visible);
     context.imageSmoothingEnabled = scale < PIXELATED_FROM;
     context.imageSmoothingQuality = scale < 0.75 ? "medium" : "low";
-    context.setTransform(scale, 0, 0, scale, left, top);
-    const source = sourceOf(visible, scale, left, top, picture.bounds);
+    context.setTransform(...matrixOf(view));
+    const source = sourceOf(visible, view, picture.bounds);
     draw(context, picture[pane.layer], source);
     if (!picture.ink.isEmpty) draw(context, picture.inkSurface, source);
     context.restore();
@@ -192,20 +196,9 @@ function draw(context: CanvasRenderingContext2D, from: Surface, source: Rect): v
 }
 
 /** The canvas pixels that a part of the screen shows, with a margin for smoothing. */
-function sourceOf(visible: Rect, scale: number, left: number, top: number, bounds: Rect): Rect {
-  const margin = Math.ceil(2 / scale) + 1;
-  return intersect(
-    grown(
-      rectAround(
-        (visible[0] - left) / scale,
-        (visible[1] - top) / scale,
-        (visible[0] + visible[2] - left) / scale,
-        (visible[1] + visible[3] - top) / scale,
-      ),
-      margin,
-    ),
-    bounds,
-  );
+function sourceOf(visible: Rect, view: View, bounds: Rect): Rect {
+  const [x, y, width, height] = rectToCanvas(view, visible);
+  return intersect(grown(rectAround(x, y, x + width, y + height), Math.ceil(2 / view.scale) + 1), bounds);
 }
 
 function grown(rect: Rect, margin: number): Rect {

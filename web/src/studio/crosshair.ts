@@ -1,4 +1,3 @@
-import type { StrokeInHand } from "../paint/painter";
 import type { Studio } from "./studio.svelte";
 
 const STEP = 8;
@@ -14,7 +13,8 @@ const ARROWS: Record<string, readonly [number, number]> = {
 /** Painting with the keyboard: arrows move a crosshair, Space paints while it is held, Enter dabs. */
 export class Crosshair {
   readonly #studio: Studio;
-  #hand: StrokeInHand | undefined;
+  /** Space is held: something is drawn. */
+  #drawing = false;
   /** The stroke in hand went somewhere: it is one for sure. */
   #moved = false;
 
@@ -34,7 +34,8 @@ export class Crosshair {
       this.#press(at);
       this.#lift();
     } else if (at && event.key === "Escape") {
-      this.leave();
+      if (!this.#studio.abandonShape()) this.leave();
+      this.#drawing = false;
     } else {
       return;
     }
@@ -43,7 +44,7 @@ export class Crosshair {
   }
 
   up(event: KeyboardEvent): void {
-    if (event.key !== " " || !this.#hand) return;
+    if (event.key !== " " || !this.#drawing) return;
     event.preventDefault();
     event.stopPropagation();
     this.#lift();
@@ -57,10 +58,11 @@ export class Crosshair {
 
   /** The pointer is used over the canvas, `pressed` or only moved: Space means the hand again. */
   giveWay(pressed: boolean): void {
-    if (!this.#studio.crosshair || (this.#hand && this.#moved && !pressed)) return;
-    if (this.#hand) {
+    if (!this.#studio.crosshair || (this.#drawing && this.#moved && !pressed)) return;
+    if (this.#drawing) {
       if (!this.#moved) {
-        this.#hand.cancel();
+        this.#studio.drawing.cancel();
+        this.#drawing = false;
         this.#studio.room.judgeBlankSoon();
       }
       this.#lift();
@@ -69,33 +71,47 @@ export class Crosshair {
     this.#studio.crosshair = undefined;
   }
 
-  #move([dx, dy]: readonly [number, number], step: number): void {
+  #move(arrow: readonly [number, number], step: number): void {
     const { room } = this.#studio;
     if (!room.picture) return;
     const { width, height } = room.picture;
+    const [dx, dy] = this.#onCanvas(arrow);
     const at = this.#studio.crosshair ?? { x: width / 2, y: height / 2 };
     const next = {
       x: Math.min(width, Math.max(0, at.x + dx * step)),
       y: Math.min(height, Math.max(0, at.y + dy * step)),
     };
     this.#studio.crosshair = next;
-    this.#hand?.commit();
-    this.#hand?.add([[next.x, next.y, 1]]);
+    this.#studio.pointAt(next);
+    if (this.#drawing) {
+      this.#studio.drawing.commit();
+      this.#studio.drawing.move([[next.x, next.y, 1]]);
+    }
     this.#moved = true;
     this.#studio.notices.speak(`${Math.round(next.x)}, ${Math.round(next.y)}`);
   }
 
+  /** An arrow points where the eye sees it, however the view is turned. */
+  #onCanvas([dx, dy]: readonly [number, number]): readonly [number, number] {
+    const { angle, mirrored } = this.#studio.view;
+    if (angle === 0 && !mirrored) return [dx, dy];
+    const from = this.#studio.canvasPoint({ x: 0, y: 0 });
+    const to = this.#studio.canvasPoint({ x: dx, y: dy });
+    const length = Math.hypot(to.x - from.x, to.y - from.y);
+    return [(to.x - from.x) / length, (to.y - from.y) / length];
+  }
+
   /** Nothing is sent before the crosshair moves or Space is let go: a pointer may still come and pan. */
   #press(at: { x: number; y: number }): void {
-    if (this.#hand || !this.#studio.room.mayPaint) return;
-    this.#hand = this.#studio.room.painter.begin(this.#studio.toolbox.brush, true);
-    this.#hand.add([[at.x, at.y, 1]]);
+    if (this.#drawing || !this.#studio.room.mayPaint) return;
+    this.#drawing = true;
+    this.#studio.drawing.begin([at.x, at.y, 1], true);
     this.#moved = false;
     this.#studio.room.blank = false;
   }
 
   #lift(): void {
-    this.#hand?.end();
-    this.#hand = undefined;
+    if (this.#drawing) this.#studio.drawing.end();
+    this.#drawing = false;
   }
 }

@@ -69,7 +69,7 @@ export async function exportPicture(studio: Studio, wish: ExportWish): Promise<v
 
 /** Copies the link to the room. */
 export async function copyLink(studio: Studio): Promise<void> {
-  const address = await addressToShare(new URL(location.href), studio.room);
+  const address = await addressToShare(new URL(location.href), studio.room.name);
   if (address === undefined) {
     studio.notices.trouble("No link could be made to share: try again in a moment.");
     return;

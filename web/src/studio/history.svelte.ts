@@ -11,9 +11,18 @@ export interface HistoryEntry {
   taken: boolean;
   /** What it made the base of the picture, if it did. */
   base: "photo" | "picture" | undefined;
+  /** The stroke that it is, if it is one. */
+  stroke?: string;
 }
 
 const KEPT = 120;
+/** Two strokes that are one step for whoever did them have ids that say so. */
+const PAIR = /^(pair-.+-)([12])$/;
+
+/** The ids of two strokes that are undone and redone together. */
+export function pairIds(id: string): [first: string, second: string] {
+  return [`pair-${id}-1`, `pair-${id}-2`];
+}
 const TOOL_NAMES: Record<Tool, string> = {
   brush: "Brush stroke",
   erase: "Erased",
@@ -37,7 +46,7 @@ export class History {
         const key = `${client}/${op.id}`;
         if (this.#strokes.has(key) || op.tool === undefined) return;
         this.#strokes.add(key);
-        this.#pushEntry(seq, client, TOOL_NAMES[op.tool], { color: op.tool === "brush" ? op.color : undefined });
+        this.#pushEntry(seq, client, TOOL_NAMES[op.tool], { color: op.tool === "brush" ? op.color : undefined, stroke: op.id });
         return;
       }
       case "mask":
@@ -79,6 +88,17 @@ export class History {
     return all.findLast((entry) => entry.base !== undefined && !entry.taken);
   }
 
+  /** An undo or redo took one stroke of a pair along, and the other one has yet to follow. */
+  leavesHalf(switches: readonly Switch[]): boolean {
+    return switches.some(({ entry, active }) => {
+      const one = this.entries.find(({ seq }) => seq === entry);
+      const [, pair, half] = one?.stroke?.match(PAIR) ?? [];
+      if (!one || pair === undefined || half !== (active ? "1" : "2")) return false;
+      const other = this.entries.find(({ client, stroke }) => client === one.client && stroke === `${pair}${active ? 2 : 1}`);
+      return other?.taken === active;
+    });
+  }
+
   /** The room began anew. */
   clear(): void {
     this.entries = [];
@@ -98,7 +118,7 @@ export class History {
   }
 
   /** A line for something that can be taken back. */
-  #pushEntry(seq: number, client: string, label: string, more: Partial<Pick<HistoryEntry, "color" | "base">> = {}): void {
+  #pushEntry(seq: number, client: string, label: string, more: Partial<Pick<HistoryEntry, "color" | "base" | "stroke">> = {}): void {
     if (this.#came?.seq === seq) this.#came = undefined;
     this.#push(seq, client, label, more);
   }
@@ -115,7 +135,7 @@ export class History {
     this.latest = label;
   }
 
-  #push(seq: number, client: string, label: string, more: Partial<Pick<HistoryEntry, "color" | "base">> = {}): void {
+  #push(seq: number, client: string, label: string, more: Partial<Pick<HistoryEntry, "color" | "base" | "stroke">> = {}): void {
     this.entries = [...this.entries.slice(1 - KEPT), { seq, client, label, color: undefined, base: undefined, ...more, taken: false }];
     this.latest = label;
   }

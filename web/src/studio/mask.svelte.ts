@@ -1,4 +1,5 @@
-import type { CanvasSize, Clock, Op, StrokeChunk } from "../../client/src";
+import type { Brush, CanvasSize, Clock, Op, StrokeChunk, StrokePoint } from "../../client/src";
+import { fillingBrush, fillingOf } from "../paint/fill";
 
 /** A mask as bytes, row by row: 0 stays, 255 may be repainted. */
 export interface MaskBytes extends CanvasSize {
@@ -34,6 +35,25 @@ export function everywhere(tool: "mask" | "restore", { width, height }: CanvasSi
     ];
   }).flat();
   return { id: `all-${id}`, tool, size, hardness: 1, opacity: 1, color: "#000000", points, done: true };
+}
+
+/** From this on a pixel counts as masked when the mask is inverted; a stroke can name whole pixels only. */
+const HALF = 128;
+
+/** A stroke of the mask that is not drawn by hand. */
+export interface MaskStroke {
+  brush: Brush;
+  points: StrokePoint[];
+}
+
+/** What inverts a mask: a stroke that masks what was not masked, and one that takes out what was; a soft edge becomes a hard one. */
+export function inversionOf(mask: MaskBytes): { masked: MaskStroke; restored: MaskStroke } {
+  const brushOf = (tool: "mask" | "restore"): Brush => fillingBrush({ tool, size: 1, hardness: 1, opacity: 1, color: "#000000" });
+  const isMasked = (x: number, y: number): boolean => (mask.bytes[y * mask.width + x] ?? 0) >= HALF;
+  return {
+    masked: { brush: brushOf("mask"), points: fillingOf((x, y) => !isMasked(x, y), mask) },
+    restored: { brush: brushOf("restore"), points: fillingOf(isMasked, mask) },
+  };
 }
 
 /** What is known of the room's mask: whether there is any, and its bytes while it is shown. */
@@ -73,6 +93,11 @@ export class MaskView {
   async isEmpty(): Promise<boolean | undefined> {
     if (this.empty === undefined) await this.#fetch();
     return this.empty;
+  }
+
+  /** The mask as it is now; undefined where the server does not tell. */
+  now(): Promise<MaskBytes | undefined> {
+    return this.#load().catch(() => undefined);
   }
 
   /** Lays the mask over the picture, or takes it away. */

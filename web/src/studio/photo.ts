@@ -35,7 +35,7 @@ export async function receiveImage(studio: Studio, file: Blob): Promise<void> {
     return;
   }
   if (!studio.room.mayPaint) {
-    studio.notices.say("You are watching this room; ask for an editor's link to paint.");
+    studio.notices.say(studio.room.whyNot);
     return;
   }
   const isLayered = await isArchive(file).catch(() => false);

@@ -1,10 +1,9 @@
 import {
   brushOf,
+  type ClientMessage,
   type Clock,
   Connection,
   type ErrorMessage,
-  type MemberInfo,
-  type MemberNews,
   type ModelInfo,
   newId,
   type OpMessage,
@@ -16,6 +15,7 @@ import {
   type SequencedOp,
   type ServerMessage,
   type SocketLike,
+  type StrainLevel,
   type Welcome,
 } from "../../client/src";
 import { isEmpty } from "../paint/geometry";
@@ -26,25 +26,24 @@ import { FrameQueue, type DecodedFrame } from "../stage/decode";
 import { miniature } from "../stage/miniature";
 import { Picture } from "../stage/picture";
 import type { Renderer } from "../stage/renderer";
-import { History } from "./history.svelte";
+import { Chat } from "./chat.svelte";
+import { History, pairIds } from "./history.svelte";
 import type { InvertedPhoto } from "./inversion";
 import { maskOf } from "./pictures";
 import type { Notices } from "./notices.svelte";
-import { everywhere, isWhole, MaskView } from "./mask.svelte";
+import { everywhere, inversionOf, isWhole, MaskView } from "./mask.svelte";
+import { People, type Member } from "./people.svelte";
 import { InvertedPhotos } from "./photos.svelte";
 import { changesPicture, RoomSettings } from "./settings.svelte";
 import { Thumbnails, type Thumbnail } from "./thumbnails.svelte";
-
-/** A member, with the pointer if it is known. */
-export interface Member extends MemberInfo {
-  pointer: { x: number; y: number; at: number } | undefined;
-}
 
 /** A region that is being rendered. */
 export interface BusyRegion {
   key: string;
   rev: number;
   rect: Rect;
+  /** Whose painting it is, where the server says so. */
+  client: string | undefined;
 }
 
 /** What a room needs from outside. */
@@ -56,17 +55,21 @@ export interface RoomOptions {
   token: string | undefined;
   clock: Clock;
   notices: Notices;
-  /** The server let this member in. */
+  /** The server let this member in, or an owner gave it another role. */
   joined: (role: Role) => void;
+  /** Somebody else came. */
+  othersCame: () => void;
+  /** Somebody sees that part of the plane. */
+  saw: (client: string, view: Rect) => void;
   /** This member placed a photo to be inverted, and the server took it. */
   photoPlaced: () => void;
 }
 
+/** What is said while a setting is dragged, and does not end that. */
+const BESIDE: readonly ClientMessage["type"][] = ["settings", "presence", "ping", "chat", "role", "remove", "admit", "lock"];
 const RENDER_FORGOTTEN_MS = 30_000;
 /** How long ink may wait for pixels of a finished render that changed nothing under it. */
 const UNCHANGED_MS = 600;
-/** How long somebody may be away without having left. */
-const LEAVING_MS = 1500;
 /** Whether the paper is white is judged so long after an undo. */
 const JUDGE_MS = 600;
 /** When nothing is rendered any more, ink outside the rendered regions goes too. */
@@ -85,7 +88,8 @@ export class Room {
   phase = $state<Phase>({ name: "closed" });
   role = $state<Role>("viewer");
   model = $state.raw<ModelInfo | undefined>(undefined);
-  members = $state<Member[]>([]);
+  readonly people: People;
+  readonly chat: Chat;
   pending = $state(0);
   saved = $state(0);
   /** Whether what is acknowledged outlives the server. */
@@ -97,6 +101,8 @@ export class Room {
   renders = $state<Record<RenderState, number>>({ started: 0, progress: 0, done: 0, superseded: 0, failed: 0 });
   timings = $state.raw<Record<string, number> | undefined>(undefined);
   strokeToPixel = $state<number | undefined>(undefined);
+  /** What the room does without while the server has too much to do. */
+  strain = $state<StrainLevel>("calm");
   picture = $state.raw<Picture | undefined>(undefined);
   /** The whole picture has come. */
   complete = $state(false);
@@ -107,8 +113,6 @@ export class Room {
   renderer: Renderer | undefined;
   /** Since something was taken back nobody has painted: the paper may be white again. */
   #takenBack = false;
-  /** Members who went a moment ago. */
-  readonly #gone = new Map<string, { name: string; stop: () => void }>();
   #stopJudging: (() => void) | undefined;
   readonly #photos: InvertedPhotos;
   readonly #connection: Connection;
@@ -142,6 +146,21 @@ export class Room {
         pending: (count) => (this.pending = count),
       },
     });
+    const own = (): string => this.client;
+    this.people = new People({
+      clock: options.clock,
+      notices: options.notices,
+      own,
+      roleGiven: (role) => this.#given(role),
+      joined: () => options.othersCame(),
+      saw: (client, view) => options.saw(client, view),
+    });
+    this.chat = new Chat({
+      clock: options.clock,
+      own,
+      send: (text) => this.send({ type: "chat", text }),
+      unseen: ({ name, text }) => options.notices.speak(`${name} says: ${text}`),
+    });
     this.#photos = new InvertedPhotos(options.clock);
     this.thumbnails = new Thumbnails(options.clock, () => this.#thumbnail());
     this.mask = new MaskView(() => maskOf(options.name), options.clock);
@@ -157,14 +176,40 @@ export class Room {
     });
   }
 
-  /** True when this member may change the picture. */
-  get mayPaint(): boolean {
-    return this.role !== "viewer" && this.picture !== undefined;
+  /** Who is here. */
+  get members(): Member[] {
+    return this.people.members;
   }
 
-  /** True for a guest who sees, and may not paint. */
+  /** True when this member may change the picture. */
+  get mayPaint(): boolean {
+    return this.#mayChange && this.picture !== undefined;
+  }
+
+  /** True for who sees, and may not paint. */
   get watching(): boolean {
-    return this.role === "viewer" && this.model !== undefined;
+    return !this.#mayChange && this.model !== undefined;
+  }
+
+  /** True for who decides about people and the lock. */
+  get governs(): boolean {
+    return this.role === "owner";
+  }
+
+  /** True when this member may write in the chat. */
+  get mayChat(): boolean {
+    return this.model !== undefined && (this.role !== "viewer" || !this.people.locked);
+  }
+
+  /** Why this member may not paint, for a person. */
+  get whyNot(): string {
+    return this.role === "viewer"
+      ? "You are watching this room; ask for an editor's link to paint."
+      : "The room is locked: only its owners can change anything now.";
+  }
+
+  get #mayChange(): boolean {
+    return this.role === "owner" || (this.role === "editor" && !this.people.locked);
   }
 
   /** The inverted photo that lies under the strokes, if one does. */
@@ -186,13 +231,28 @@ export class Room {
   }
 
   send(message: Parameters<Connection["send"]>[0]): void {
-    if (!["settings", "presence", "ping"].includes(message.type)) this.settings.ends();
+    if (!BESIDE.includes(message.type)) this.settings.ends();
     this.#connection.send(message);
   }
 
   /** Puts the whole canvas under the mask, or takes all of it out; the paint stays. */
   maskEverything(tool: "mask" | "restore"): void {
     if (this.picture) this.send({ type: "stroke", ...everywhere(tool, this.picture, newId()) });
+  }
+
+  /** Masks what is not masked, and nothing else, as one step; false where the mask could not be read. */
+  async invertMask(): Promise<boolean> {
+    const mask = await this.mask.now();
+    if (!mask) return false;
+    const { masked, restored } = inversionOf(mask);
+    const [first, second] = pairIds(newId());
+    for (const [id, { brush, points }] of [[first, restored], [second, masked]] as const) {
+      if (points.length === 0) continue;
+      const hand = this.painter.begin(brush, false, id);
+      hand.add(points);
+      hand.end();
+    }
+    return true;
   }
 
   /** Draws ink anew and shows it with the next frame. */
@@ -213,10 +273,21 @@ export class Room {
       case "render":
         this.#render(message);
         return;
+      case "strain":
+        this.strain = message.level;
+        return;
       case "member":
-        this.#member(message);
+        this.people.hear(message);
+        return;
+      case "room":
+        this.people.hearRoom(message);
+        if (!this.#mayChange) this.painter.stop();
+        return;
+      case "chat":
+        this.chat.hear(message);
         return;
       case "error":
+        this.chat.refused(message);
         this.#options.notices.trouble(message.message);
         return;
       case "goaway":
@@ -234,14 +305,15 @@ export class Room {
     }
     this.pictureSeq = welcome.seq;
     this.client = welcome.client;
-    this.role = welcome.role;
-    this.#options.joined(welcome.role);
+    this.#given(welcome.role);
     this.kept = welcome.kept;
     this.model = welcome.model;
     this.seq = welcome.seq;
     this.settings.replace(welcome.settings);
-    this.members = welcome.members.map((member) => ({ ...member, pointer: undefined }));
+    this.people.welcome(welcome);
+    this.chat.welcome(welcome.chat ?? []);
     this.busy = [];
+    this.strain = "calm";
     this.mask.forget();
     this.#latency.clear();
     const { width, height } = welcome.canvas;
@@ -280,6 +352,7 @@ export class Room {
       }
       case "stroke": {
         this.#painted();
+        this.people.painted(client, op.done ?? false);
         if (this.painter.isOwn(client, op.id) || isWhole(op.id)) return;
         const key = inkKey(client, op.id);
         const brush = brushOf(op);
@@ -298,6 +371,10 @@ export class Room {
           this.refreshInk(active ? ink.redo(entry, seq) : ink.undo(entry));
         }
         if (message.settings) this.settings.replace(message.settings);
+        // What was done as one step is taken back as one; not where something was done meanwhile.
+        if (client === this.client && op.type !== "revert" && this.pending === 0 && this.history.leavesHalf(message.switches ?? [])) {
+          this.send({ type: op.type });
+        }
         if (op.type !== "undo") this.blank = false;
         this.judgeBlankSoon();
         return;
@@ -322,7 +399,7 @@ export class Room {
     const key = `${news.rev}:${news.rect.join(",")}`;
     this.renders = { ...this.renders, [news.state]: this.renders[news.state] + 1 };
     if (news.state === "started") {
-      this.busy = [...this.busy.filter((region) => region.key !== key), { key, rev: news.rev, rect: news.rect }];
+      this.busy = [...this.busy.filter((region) => region.key !== key), { key, rev: news.rev, rect: news.rect, client: news.client }];
       this.#options.clock.after(RENDER_FORGOTTEN_MS, () => this.#idle(key));
       return;
     }
@@ -358,43 +435,10 @@ export class Room {
     this.busy = this.busy.filter((region) => region.key !== key);
   }
 
-  #member(news: MemberNews): void {
-    switch (news.event) {
-      case "joined":
-        this.#joined(news);
-        return;
-      case "left":
-        this.#left(news.client);
-        return;
-      default: {
-        const found = this.members.find((member) => member.client === news.client);
-        if (found) found.pointer = { x: news.x, y: news.y, at: this.#options.clock.now() };
-      }
-    }
-  }
-
-  #joined({ client, name, role }: MemberInfo): void {
-    const before = this.#gone.get(client)?.name ?? this.members.find((member) => member.client === client)?.name;
-    this.#gone.get(client)?.stop();
-    this.#gone.delete(client);
-    this.members = [
-      ...this.members.filter((member) => member.client !== client),
-      { client, name, role, pointer: undefined },
-    ];
-    if (client === this.client || before === name) return;
-    this.#options.notices.say(before === undefined ? `${name} joined.` : `${before} is ${name} now.`);
-  }
-
-  /** Whoever is back in a moment, after a lost line or with another name, has not left. */
-  #left(client: string): void {
-    const member = this.members.find((known) => known.client === client);
-    this.members = this.members.filter((known) => known.client !== client);
-    if (!member || client === this.client) return;
-    const stop = this.#options.clock.after(LEAVING_MS, () => {
-      this.#gone.delete(client);
-      this.#options.notices.say(`${member.name} left.`);
-    });
-    this.#gone.set(client, { name: member.name, stop });
+  #given(role: Role): void {
+    this.role = role;
+    if (!this.#mayChange) this.painter.stop();
+    this.#options.joined(role);
   }
 
   #show(frame: DecodedFrame): void {

@@ -1,9 +1,10 @@
 /** What a key can do. */
 export type Action =
   | "brush" | "erase" | "mask" | "restore" | "eyedropper" | "hand"
+  | "line" | "rectangle" | "ellipse" | "polygon" | "lasso" | "fill" | "symmetry" | "looser" | "steadier"
   | "smaller" | "larger" | "softer" | "harder" | "swap" | "default-colours"
-  | "undo" | "redo" | "fit" | "actual-size" | "zoom-in" | "zoom-out"
-  | "show-mask" | "mask-all" | "mask-none"
+  | "undo" | "redo" | "fit" | "actual-size" | "zoom-in" | "zoom-out" | "turn" | "turn-left" | "turn-right" | "mirror" | "reference"
+  | "show-mask" | "mask-all" | "mask-none" | "mask-invert"
   | "apply" | "render" | "cancel" | "before" | "help" | "prompt";
 
 /** One key of the table; `single` keys can be switched off (WCAG 2.1.4). */
@@ -15,7 +16,7 @@ export interface Shortcut {
   shift?: boolean;
   single: boolean;
   label: string;
-  group: "Tools" | "Brush" | "Picture" | "View";
+  group: "Tools" | "Shapes" | "Brush" | "Picture" | "View";
   /** As it is shown; the key itself where it is left out. */
   shown?: string;
 }
@@ -29,10 +30,19 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { action: "eyedropper", key: "i", single: true, label: "Eyedropper", group: "Tools" },
   { action: "hand", key: "h", single: true, label: "Hand", group: "Tools" },
   { action: "hand", key: " ", single: true, label: "Hand, while held", group: "Tools", shown: "Space" },
+  { action: "line", key: "l", single: true, label: "Line", group: "Shapes" },
+  { action: "rectangle", key: "u", single: true, label: "Rectangle", group: "Shapes" },
+  { action: "ellipse", key: "o", single: true, label: "Ellipse", group: "Shapes" },
+  { action: "polygon", key: "g", single: true, label: "Polygon", group: "Shapes" },
+  { action: "lasso", key: "k", single: true, label: "Lasso", group: "Shapes" },
+  { action: "fill", key: "f", single: true, label: "Filled, or the outline", group: "Shapes" },
+  { action: "symmetry", key: "s", single: true, label: "Symmetry", group: "Shapes" },
   { action: "smaller", key: "[", single: true, label: "Smaller", group: "Brush" },
   { action: "larger", key: "]", single: true, label: "Larger", group: "Brush" },
   { action: "softer", key: "{", shift: true, single: true, label: "Softer", group: "Brush", shown: "Shift [" },
   { action: "harder", key: "}", shift: true, single: true, label: "Harder", group: "Brush", shown: "Shift ]" },
+  { action: "looser", key: ";", single: true, label: "Looser hand", group: "Brush" },
+  { action: "steadier", key: "'", single: true, label: "Steadier hand", group: "Brush" },
   { action: "swap", key: "x", single: true, label: "Swap colours", group: "Brush" },
   { action: "default-colours", key: "d", single: true, label: "Default colours", group: "Brush" },
   { action: "undo", key: "z", mod: true, single: false, label: "Undo", group: "Picture" },
@@ -42,15 +52,21 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { action: "render", key: "enter", mod: true, single: false, label: "Render now", group: "Picture", shown: "Enter" },
   { action: "mask-all", key: "a", mod: true, single: false, label: "Mask everything", group: "Picture" },
   { action: "mask-none", key: "a", mod: true, shift: true, single: false, label: "Mask nothing", group: "Picture" },
+  { action: "mask-invert", key: "i", mod: true, single: false, label: "Invert the mask", group: "Picture" },
   { action: "cancel", key: "escape", single: true, label: "Cancel", group: "Picture", shown: "Esc" },
   { action: "prompt", key: "p", single: true, label: "Go to the prompt", group: "Picture" },
   { action: "before", key: "c", single: true, label: "Before, while held", group: "View" },
   { action: "show-mask", key: "q", single: true, label: "Show the mask", group: "View" },
-  { action: "fit", key: "0", mod: true, single: false, label: "Fit", group: "View" },
+  { action: "fit", key: "0", mod: true, single: false, label: "Fit, upright", group: "View" },
   { action: "actual-size", key: "1", mod: true, single: false, label: "100 %", group: "View" },
   { action: "zoom-in", key: "+", mod: true, single: false, label: "Zoom in", group: "View" },
   { action: "zoom-in", key: "=", mod: true, single: false, label: "Zoom in", group: "View" },
   { action: "zoom-out", key: "-", mod: true, single: false, label: "Zoom out", group: "View" },
+  { action: "turn", key: "t", single: true, label: "Turn, while held and dragged", group: "View" },
+  { action: "turn-left", key: ",", single: true, label: "Turn left by 15°", group: "View" },
+  { action: "turn-right", key: ".", single: true, label: "Turn right by 15°", group: "View" },
+  { action: "mirror", key: "v", single: true, label: "Mirrored view", group: "View" },
+  { action: "reference", key: "w", single: true, label: "Reference picture", group: "View" },
   { action: "help", key: "?", single: true, label: "Show the keys", group: "View" },
 ];
 

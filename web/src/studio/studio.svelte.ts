@@ -1,26 +1,36 @@
-import { browserClock, socketAddress, type StrokePoint } from "../../client/src";
-import type { StrokeInHand } from "../paint/painter";
+import { browserClock, type Presence, type Rect, socketAddress, type StrokePoint } from "../../client/src";
 import { dividerEdge, partLeftOf } from "../stage/divider";
 import type { Sample } from "../stage/gestures";
 import { layoutOf, type Layout } from "../stage/layout";
 import { paneAt, panesOf, Renderer, stageOfOne, type Pane, type ViewMode } from "../stage/renderer";
+import { Twist } from "../stage/twist";
 import {
   centred,
   fitted,
   keptInSight,
+  mirroredAt,
+  seenIn,
   panned,
-  pinched,
+  rectToScreen,
+  restingAngle,
   toCanvas,
   toScreen,
+  turnedAt,
+  TURN_STEP,
+  UPRIGHT,
   zoomedAt,
   type Insets,
   type Point,
   type View,
 } from "../stage/view";
 import { newMemberName, newRoomName, placeFromAddress } from "../wire/identity";
+import { Drawing } from "./drawing.svelte";
+import { Following } from "./following.svelte";
 import { changeKnown, withOpened } from "./known-rooms";
 import { Notices } from "./notices.svelte";
 import type { OfferedPicture } from "./photo";
+import { PresenceSender } from "./presence";
+import { Reference } from "./reference.svelte";
 import { Room } from "./room.svelte";
 import type { Action } from "./shortcuts";
 import { recall, remember } from "./storage";
@@ -32,8 +42,11 @@ export class Studio {
   readonly notices = new Notices();
   readonly toolbox = new Toolbox();
   readonly room: Room;
+  readonly following: Following;
+  readonly drawing: Drawing;
+  readonly reference = new Reference();
   name = $state("");
-  view = $state.raw<View>({ scale: 1, x: 0, y: 0 });
+  view = $state.raw<View>(UPRIGHT);
   mode = $state<ViewMode>("result");
   /** The part of the canvas, 0 … 1, that shows the sketch while it is compared with the result. */
   divider = $state(0.5);
@@ -63,9 +76,13 @@ export class Studio {
   crosshair = $state.raw<Point | undefined>(undefined);
   focusPrompt: () => void = () => {};
   #renderer: Renderer | undefined;
-  #stroke: { hand: StrokeInHand; pane: Pane } | undefined;
+  /** Where the stroke in hand is drawn. */
+  #pane: Pane | undefined;
   #fitWanted = true;
-  #presenceAt = 0;
+  readonly #presence: PresenceSender;
+  /** Where the pointer was last, in canvas pixels. */
+  #pointer: Point | undefined;
+  readonly #twist = new Twist();
   #random = Math.random;
 
   constructor(page: URL, client: string) {
@@ -79,6 +96,24 @@ export class Studio {
     this.name = recall<string>("name") ?? newMemberName(this.#random);
     remember("name", this.name);
     document.title = `${room} · Impasto`;
+    this.following = new Following({
+      view: () => this.view,
+      pane: () => stageOfOne(this.mode, this.stage, this.insets),
+      look: (view) => {
+        this.#fitWanted = false;
+        this.#look(view);
+      },
+      frame: (task) => {
+        const frame = requestAnimationFrame(task);
+        return () => cancelAnimationFrame(frame);
+      },
+      still: matchMedia("(prefers-reduced-motion: reduce)").matches,
+    });
+    this.#presence = new PresenceSender(
+      browserClock,
+      () => this.#presenceNow(),
+      (presence) => this.room.send({ type: "presence", ...presence }),
+    );
     this.room = new Room({
       name: room,
       url: socketAddress(page, room),
@@ -88,11 +123,22 @@ export class Studio {
       clock: browserClock,
       notices: this.notices,
       joined: (role) => changeKnown((known) => withOpened(known, { room, token: place.token, role, opened: Date.now() })),
+      othersCame: () => this.#presence.changed(),
+      saw: (client, view) => this.following.saw(client, view),
       photoPlaced: () => {
         if (this.toolbox.lend("mask")) this.notices.say("The mask is in hand: brush over a part, and say what it should become.");
         const wanted = this.room.model?.defaults?.photo;
         if (wanted) this.room.settings.lend(wanted);
       },
+    });
+    this.drawing = new Drawing({
+      toolbox: this.toolbox,
+      begin: (brush, held) => {
+        if (brush.tool === "brush") this.toolbox.painted(brush.color);
+        return this.room.painter.begin(brush, held);
+      },
+      canvas: () => this.room.picture,
+      pixel: () => 1 / this.view.scale,
     });
   }
 
@@ -109,7 +155,12 @@ export class Studio {
 
   /** Where on the stage the divider stands, in CSS pixels from the left. */
   get dividerEdge(): number {
-    return dividerEdge(this.divider, this.view, this.room.picture?.width ?? 0, this.stage.x);
+    return dividerEdge(this.divider, this.#pictureBox, this.stage.x);
+  }
+
+  /** The box on the stage around the picture, without its pane's origin, in CSS pixels. */
+  get #pictureBox(): Rect {
+    return rectToScreen(this.view, this.room.picture?.bounds ?? [0, 0, 1, 1]);
   }
 
   /** The brush is over a photo, where its words count and its colour does not. */
@@ -149,8 +200,9 @@ export class Studio {
     else this.#look(this.view);
   }
 
-  /** The whole canvas, as large as it fits. */
+  /** The whole canvas, upright and as large as it fits. */
   fit(): void {
+    this.following.end();
     this.#fitWanted = true;
     const { picture } = this.room;
     if (!picture) return;
@@ -162,30 +214,65 @@ export class Studio {
   actualSize(): void {
     const { picture } = this.room;
     if (!picture) return;
-    this.#fitWanted = false;
-    this.#look(centred(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets, 1));
+    this.#takeView();
+    this.#look(centred(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets, { ...this.view, scale: 1 }));
   }
 
   /** Scales around a point of the stage; around its middle where there is none. */
   zoom(factor: number, at?: Point): void {
     const point = at ?? { x: this.stage.x / 2, y: this.stage.y / 2 };
-    this.#fitWanted = false;
+    this.#takeView();
     this.#look(zoomedAt(this.view, this.#inPane(point), factor));
   }
 
   pan(dx: number, dy: number): void {
-    this.#fitWanted = false;
+    this.#takeView();
     this.#look(panned(this.view, dx, dy));
   }
 
+  /** Two fingers came down on the stage. */
+  pinchBegin(): void {
+    this.#twist.begin();
+  }
+
   pinch(before: [Point, Point], after: [Point, Point]): void {
-    this.#fitWanted = false;
+    this.#takeView();
     const inPane = (pair: [Point, Point]): [Point, Point] => {
       const pane = paneAt(this.panes, before[0]);
       const shift = (point: Point): Point => ({ x: point.x - (pane?.origin.x ?? 0), y: point.y - (pane?.origin.y ?? 0) });
       return [shift(pair[0]), shift(pair[1])];
     };
-    this.#look(pinched(this.view, inPane(before), inPane(after)));
+    this.#look(this.#twist.follow(this.view, inPane(before), inPane(after)));
+  }
+
+  /** Turns the view to an angle, in degrees, around the middle of what the panels leave free. */
+  turnTo(angle: number, inSteps = false): void {
+    this.#fitWanted = false;
+    this.#look(turnedAt(this.view, this.middle, restingAngle(angle, inSteps)));
+  }
+
+  /** Turns the view by a step to the right or to the left. */
+  turnStep(direction: 1 | -1): void {
+    this.turnTo(this.view.angle + direction * TURN_STEP, true);
+  }
+
+  /** Shows the picture mirrored left to right, or no more; the picture stays as it is. */
+  mirror(): void {
+    this.#fitWanted = false;
+    this.#look(mirroredAt(this.view, this.middle));
+  }
+
+  /** Neither turned nor mirrored, as large as before. */
+  upright(): void {
+    if (this.view.mirrored) this.mirror();
+    this.turnTo(0);
+  }
+
+  /** The middle of what the panels leave of a pane, in CSS pixels. */
+  get middle(): Point {
+    const { x, y } = stageOfOne(this.mode, this.stage, this.insets);
+    const { left, right, top, bottom } = this.insets;
+    return { x: (left + x - right) / 2, y: (top + y - bottom) / 2 };
   }
 
   /** Shows other layers. */
@@ -205,8 +292,7 @@ export class Studio {
 
   /** The divider follows the pointer. */
   dragDivider(x: number): void {
-    const { picture } = this.room;
-    if (picture) this.moveDivider(partLeftOf(x, this.view, picture.width));
+    if (this.room.picture) this.moveDivider(partLeftOf(x, this.#pictureBox));
   }
 
   showBefore(on: boolean): void {
@@ -229,38 +315,46 @@ export class Studio {
 
   strokeBegin(sample: Sample, held: boolean): void {
     const pane = paneAt(this.panes, sample);
-    if (!pane || this.#stroke) return;
+    if (!pane || this.#pane) return;
     if (!this.room.mayPaint) {
-      this.notices.say("You are watching this room; ask for an editor's link to paint.");
+      this.notices.say(this.room.whyNot);
       return;
     }
     this.crosshair = undefined;
-    this.#stroke = { hand: this.room.painter.begin(this.toolbox.brush, held), pane };
-    this.#stroke.hand.add([this.#point(sample, pane)]);
+    this.#pane = pane;
     this.painting = true;
     this.room.blank = false;
+    this.drawing.begin(this.#point(sample, pane), held);
   }
 
   strokeMove(samples: readonly Sample[]): void {
-    const stroke = this.#stroke;
-    stroke?.hand.add(samples.map((sample) => this.#point(sample, stroke.pane)));
+    const pane = this.#pane;
+    if (pane) this.drawing.move(samples.map((sample) => this.#point(sample, pane)));
   }
 
   strokeCommit(): void {
-    this.#stroke?.hand.commit();
+    this.drawing.commit();
   }
 
   strokeEnd(): void {
-    this.#stroke?.hand.end();
-    this.#stroke = undefined;
+    if (this.#pane) this.drawing.end();
+    this.#pane = undefined;
     this.painting = false;
   }
 
   strokeCancel(): void {
-    this.#stroke?.hand.cancel();
-    this.#stroke = undefined;
+    if (this.#pane) this.drawing.cancel();
+    this.#pane = undefined;
     this.painting = false;
     this.room.judgeBlankSoon();
+  }
+
+  /** Drops the polygon in the making; false where there is none. */
+  abandonShape(): boolean {
+    const { unfinished } = this.drawing;
+    this.drawing.abandon();
+    if (unfinished) this.room.judgeBlankSoon();
+    return unfinished;
   }
 
   /** Takes the colour under a point of the stage. */
@@ -274,21 +368,24 @@ export class Studio {
   /** The pointer is here: the others see it. */
   point(point: Point | undefined): void {
     this.hover = point;
-    const now = performance.now();
-    if (!point || now - this.#presenceAt < 50) return;
-    this.#presenceAt = now;
-    const { x, y } = this.canvasPoint(point);
-    const tool = this.toolbox.inHand;
-    this.room.send({
-      type: "presence",
-      x: Math.round(x * 10) / 10,
-      y: Math.round(y * 10) / 10,
-      ...(tool === "hand" || tool === "eyedropper" ? {} : { tool }),
-    });
+    if (point) this.pointAt(this.canvasPoint(point));
+  }
+
+  /** The pointer, or the keyboard's crosshair, is at a canvas point: the others see it. */
+  pointAt(point: Point): void {
+    this.#pointer = point;
+    this.#presence.changed();
+  }
+
+  /** Looks where somebody looks, or does not any more. */
+  follow(client: string): void {
+    if (this.following.client === client) this.following.end();
+    else this.following.begin(client, this.room.people.viewOf(client));
   }
 
   undo(): void {
-    if (this.room.mayPaint) this.room.send({ type: "undo" });
+    if (this.drawing.corners.length > 0) this.drawing.dropCorner();
+    else if (this.room.mayPaint) this.room.send({ type: "undo" });
   }
 
   redo(): void {
@@ -299,7 +396,7 @@ export class Studio {
   goBack(thumbnail: Thumbnail): void {
     const { room } = this;
     if (!room.mayPaint) {
-      this.notices.say("You are watching this room; ask for an editor's link to go back.");
+      this.notices.say(this.room.whyNot);
       return;
     }
     room.settings.flush();
@@ -323,6 +420,8 @@ export class Studio {
     const { room } = this;
     room.settings.flush();
     if (!room.mayPaint) return;
+    const network = /<(?:lora|lyco|hypernet):[^>]*>/u.exec(room.settings.local.prompt)?.[0];
+    if (network) this.notices.say(`${network} is passed over: whoever runs the server chooses its LoRAs.`);
     if ((await room.mask.isEmpty()) !== true) {
       this.render();
     } else if (!room.blank) {
@@ -369,6 +468,13 @@ export class Studio {
     );
   }
 
+  /** Masks what is not masked, and nothing else. */
+  async invertMask(): Promise<void> {
+    if (!this.room.mayPaint) return;
+    const inverted = await this.room.invertMask();
+    this.notices.say(inverted ? "The mask is inverted: what was not masked is, and nothing else." : "The mask could not be read; try again once you are connected.");
+  }
+
   /** Takes another name, and comes in with it again: the others see it at once. */
   rename(name: string): void {
     const next = name.trim().slice(0, 64);
@@ -388,6 +494,15 @@ export class Studio {
       restore: () => toolbox.take("restore"),
       eyedropper: () => toolbox.take("eyedropper"),
       hand: () => toolbox.take("hand"),
+      line: () => toolbox.draw("line"),
+      rectangle: () => toolbox.draw("rectangle"),
+      ellipse: () => toolbox.draw("ellipse"),
+      polygon: () => toolbox.draw("polygon"),
+      lasso: () => toolbox.draw("lasso"),
+      fill: () => toolbox.fill(!toolbox.filled),
+      symmetry: () => toolbox.toggleSymmetry(),
+      looser: () => toolbox.steadyTo(toolbox.steady - 0.1),
+      steadier: () => toolbox.steadyTo(toolbox.steady + 0.1),
       smaller: () => toolbox.step(-1),
       larger: () => toolbox.step(1),
       softer: () => toolbox.stepHardness(-1),
@@ -400,16 +515,42 @@ export class Studio {
       "actual-size": () => this.actualSize(),
       "zoom-in": () => this.zoom(1.25),
       "zoom-out": () => this.zoom(0.8),
+      mirror: () => this.mirror(),
+      "turn-left": () => this.turnStep(-1),
+      "turn-right": () => this.turnStep(1),
       // Enter twice in the prompt asks twice.
-      apply: () => void (this.wordsSent ? this.paintWords() : this.applyAndTell()),
+      apply: () => void (this.drawing.corners.length > 0 ? this.drawing.finish() : this.wordsSent ? this.paintWords() : this.applyAndTell()),
       render: () => void this.paintWords(),
       "show-mask": () => this.room.mask.show(!this.room.mask.shown),
       "mask-all": () => this.maskEverything("mask"),
       "mask-none": () => this.maskEverything("restore"),
+      "mask-invert": () => void this.invertMask(),
       prompt: () => this.focusPrompt(),
+      reference: () => this.reference.toggle(),
       help: () => (this.helpOpen = !this.helpOpen),
     };
     actions[action]?.();
+  }
+
+  /** The view is moved by hand: it is neither fitted nor another's any more. */
+  #takeView(): void {
+    this.#fitWanted = false;
+    this.following.end();
+  }
+
+  /** What the others are told; nothing while nobody else is here, or before there is a pointer. */
+  #presenceNow(): Presence | undefined {
+    if (this.room.members.length < 2 || !this.#pointer) return undefined;
+    const view = seenIn(this.view, stageOfOne(this.mode, this.stage, this.insets));
+    const { x, y } = this.#pointer;
+    const tool = this.toolbox.inHand;
+    return {
+      x: Math.round(x * 10) / 10,
+      y: Math.round(y * 10) / 10,
+      ...(tool === "hand" || tool === "eyedropper" ? {} : { tool }),
+      // Two who follow each other would run away together.
+      ...(this.following.client === undefined ? { view } : {}),
+    };
   }
 
   #look(view: View): void {
@@ -420,6 +561,7 @@ export class Studio {
 
   #arrange(): void {
     this.#renderer?.arrange(this.view, this.panes);
+    this.#presence.changed();
   }
 
   #inPane(point: Point): Point {

@@ -1,4 +1,6 @@
 import type { Brush, Tool } from "../../client/src";
+import { isClosed, type Form } from "../paint/shapes";
+import { RADIAL_LIMITS, type Symmetry, type SymmetryMode } from "../paint/symmetry";
 import { recall, remember } from "./storage";
 
 /** What can be in hand. */
@@ -9,6 +11,8 @@ export const BRUSH_LIMITS = { least: 1, most: 512 } as const;
 
 const DEFAULT_COLOUR = "#1f1b18";
 const DEFAULT_SECOND = "#ffffff";
+/** How many colours are remembered. */
+const RECENT = 8;
 
 /** Colours that mix well: earths, a few brights, two greys. */
 export const PALETTE: readonly { name: string; color: string }[] = [
@@ -36,6 +40,10 @@ interface Kept {
   color: string;
   second: string;
   singleKeys: boolean;
+  filled: boolean;
+  steady: number;
+  copies: number;
+  recent: string[];
 }
 
 /** The tool in hand and how it is set. */
@@ -47,14 +55,31 @@ export class Toolbox {
   opacity = $state(1);
   color = $state(DEFAULT_COLOUR);
   second = $state(DEFAULT_SECOND);
+  /** Colours that were painted with, the last one first. */
+  recent = $state.raw<readonly string[]>([]);
   /** What strokes should become, instead of the room's prompt; empty for the room's. */
   prompt = $state("");
   /** Keys without a modifier do something (WCAG 2.1.4). */
   singleKeys = $state(true);
+  /** What a drag becomes. */
+  form = $state<Form>("free");
+  /** Shapes that paint are filled, and no outline; those of the mask always are. */
+  filled = $state(false);
+  /** Squares, circles and lines in steps of 45°; with Shift the other way round. */
+  regular = $state(false);
+  /** Shapes are drawn from their middle; with Alt the other way round. */
+  centred = $state(false);
+  symmetry = $state.raw<Symmetry>({ mode: "none", x: 0.5, y: 0.5, count: 6 });
+  /** How much the hand is steadied, 0 … 1. */
+  steady = $state(0);
   /** Space or Alt is held. */
   momentary = $state<"hand" | "eyedropper" | undefined>(undefined);
+  /** T is held: a drag turns the view. */
+  turning = $state(false);
   /** Took the brush's place by itself. */
   #lent: HandTool | undefined;
+  /** The symmetry that was on last. */
+  #mirror: SymmetryMode = "across";
 
   constructor() {
     const kept = recall<Partial<Kept>>("toolbox") ?? {};
@@ -64,6 +89,10 @@ export class Toolbox {
     this.color = kept.color ?? this.color;
     this.second = kept.second ?? this.second;
     this.singleKeys = kept.singleKeys ?? this.singleKeys;
+    this.recent = kept.recent ?? this.recent;
+    this.filled = kept.filled ?? this.filled;
+    this.steady = kept.steady ?? this.steady;
+    this.symmetry = { ...this.symmetry, count: kept.copies ?? this.symmetry.count };
   }
 
   /** What the hand does now. */
@@ -85,10 +114,55 @@ export class Toolbox {
     };
   }
 
-  /** Takes a tool in hand. */
+  /** Takes a tool in hand, to be drawn with freely. */
   take(tool: HandTool): void {
     this.tool = tool;
+    this.form = "free";
     this.#lent = undefined;
+  }
+
+  /** Takes another tool and keeps the form: what was to be masked is to be taken out, or back. */
+  turnTo(tool: Tool): void {
+    const { form } = this;
+    this.take(tool);
+    this.form = form;
+  }
+
+  /** Draws another form, with the tool in hand or the brush. */
+  draw(form: Form): void {
+    if (this.tool === "hand" || this.tool === "eyedropper") this.take("brush");
+    this.#lent = undefined;
+    this.form = form;
+  }
+
+  /** The form that is drawn now has an inside, and it is filled. */
+  get fills(): boolean {
+    return isClosed(this.form) && (this.filled || this.tool === "mask" || this.tool === "restore");
+  }
+
+  /** Fills shapes, or draws their outline. */
+  fill(on: boolean): void {
+    this.filled = on;
+    this.keep();
+  }
+
+  /** Sets how strokes are repeated. */
+  repeat(patch: Partial<Symmetry>): void {
+    const count = Math.round(Math.min(RADIAL_LIMITS.most, Math.max(RADIAL_LIMITS.least, patch.count ?? this.symmetry.count)));
+    this.symmetry = { ...this.symmetry, ...patch, count };
+    if (this.symmetry.mode !== "none") this.#mirror = this.symmetry.mode;
+    this.keep();
+  }
+
+  /** Repeats strokes as it was last, or no more. */
+  toggleSymmetry(): void {
+    this.repeat({ mode: this.symmetry.mode === "none" ? this.#mirror : "none" });
+  }
+
+  /** Steadies the hand, 0 … 1. */
+  steadyTo(steady: number): void {
+    this.steady = Math.round(Math.min(1, Math.max(0, steady)) * 100) / 100;
+    this.keep();
   }
 
   /** Puts another tool in hand where the brush is, until `giveBack`; false where it is not. */
@@ -128,6 +202,13 @@ export class Toolbox {
     this.keep();
   }
 
+  /** A stroke of this colour begins. */
+  painted(color: string): void {
+    if (this.recent[0] === color) return;
+    this.recent = [color, ...this.recent.filter((known) => known !== color)].slice(0, RECENT);
+    this.keep();
+  }
+
   swap(): void {
     [this.color, this.second] = [this.second, this.color];
     this.keep();
@@ -148,6 +229,10 @@ export class Toolbox {
       color: this.color,
       second: this.second,
       singleKeys: this.singleKeys,
+      filled: this.filled,
+      steady: this.steady,
+      copies: this.symmetry.count,
+      recent: [...this.recent],
     } satisfies Kept);
   }
 }

@@ -41,13 +41,6 @@ export function initials(name: string): string {
   return letters.join("").toUpperCase();
 }
 
-/** A hue, 0 … 359, that stays the same for an id. */
-export function hueOf(id: string): number {
-  let hash = 2166136261;
-  for (const letter of id) hash = Math.imul(hash ^ (letter.codePointAt(0) ?? 0), 16777619);
-  return (hash >>> 0) % 360;
-}
-
 function pick(words: readonly string[], random: () => number): string {
   return words[Math.floor(random() * words.length)] ?? words[0] ?? "";
 }

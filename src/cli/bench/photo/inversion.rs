@@ -134,6 +134,7 @@ mod tests {
         Heard::Message(ServerMessage::Render(RenderNews {
             state,
             work: Some(RenderWork::Invert),
+            client: None,
             rev: 1,
             rect,
             step,

@@ -3,6 +3,7 @@ import type { Hello } from "./Hello.js";
 import type { PlaceMode } from "./PlaceMode.js";
 import type { Presence } from "./Presence.js";
 import type { RenderWish } from "./RenderWish.js";
+import type { Role } from "./Role.js";
 import type { SettingsPatch } from "./SettingsPatch.js";
 import type { StrokeChunk } from "./StrokeChunk.js";
 
@@ -25,7 +26,31 @@ prompt?: string, } | { "type": "cancel", } | { "type": "undo", } | { "type": "re
 /**
  * `seq` of that op; 0 is the empty room.
  */
-seq: number, } | { "type": "presence" } & Presence | { "type": "ping", 
+seq: number, } | { "type": "presence" } & Presence | { "type": "chat", 
+/**
+ * What; 500 characters at most.
+ */
+text: string, } | { "type": "role", 
+/**
+ * Who.
+ */
+client: string, 
+/**
+ * What the member may do from now on.
+ */
+role: Role, } | { "type": "remove", 
+/**
+ * Who.
+ */
+client: string, } | { "type": "admit", 
+/**
+ * Who.
+ */
+client: string, } | { "type": "lock", 
+/**
+ * Whether it is locked from now on.
+ */
+locked: boolean, } | { "type": "ping", 
 /**
  * Sent back as it is.
  */

@@ -16,4 +16,8 @@ name: string,
 /**
  * What the member may do.
  */
-role: Role, };
+role: Role, 
+/**
+ * The member's colour, as a hue of 0 … 359 degrees: everybody sees the same.
+ */
+hue: number, };

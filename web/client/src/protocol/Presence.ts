@@ -2,7 +2,7 @@
 import type { Tool } from "./Tool.js";
 
 /**
- * Where a member's pointer is.
+ * Where a member's pointer is, and what it looks at.
  */
 export type Presence = { 
 /**
@@ -16,4 +16,9 @@ y: number,
 /**
  * The tool in hand.
  */
-tool?: Tool, };
+tool?: Tool, 
+/**
+ * The part of the plane that the member sees, in whole canvas pixels: `[x, y, width, height]`.
+ * It may reach beyond the canvas.
+ */
+view?: [number, number, number, number], };

@@ -16,6 +16,10 @@ state: RenderState,
  */
 work?: RenderWork, 
 /**
+ * Whose painting it is; an inversion is nobody's.
+ */
+client?: string, 
+/**
  * `seq` of the last op that it includes.
  */
 rev: number, 

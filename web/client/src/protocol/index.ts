@@ -1,5 +1,6 @@
 // Generated from src/protocol; do not edit.
 export type { CanvasSize } from "./CanvasSize.js";
+export type { ChatLine } from "./ChatLine.js";
 export type { ClientMessage } from "./ClientMessage.js";
 export type { EditMethod } from "./EditMethod.js";
 export type { ErrorCode } from "./ErrorCode.js";
@@ -20,15 +21,18 @@ export type { PhotoPart } from "./PhotoPart.js";
 export type { PlaceMode } from "./PlaceMode.js";
 export type { Presence } from "./Presence.js";
 export type { Rect } from "./Rect.js";
+export type { RemovedMember } from "./RemovedMember.js";
 export type { RenderNews } from "./RenderNews.js";
 export type { RenderState } from "./RenderState.js";
 export type { RenderWish } from "./RenderWish.js";
 export type { RenderWork } from "./RenderWork.js";
 export type { Role } from "./Role.js";
+export type { RoomNews } from "./RoomNews.js";
 export type { SequencedOp } from "./SequencedOp.js";
 export type { ServerMessage } from "./ServerMessage.js";
 export type { Settings } from "./Settings.js";
 export type { SettingsPatch } from "./SettingsPatch.js";
+export type { StrainLevel } from "./StrainLevel.js";
 export type { StrokeChunk } from "./StrokeChunk.js";
 export type { Switch } from "./Switch.js";
 export type { Tool } from "./Tool.js";

@@ -33,6 +33,9 @@ _LONGEST_RETRY = 10.0
 _REPLAY_WAIT = 0.5
 #: Events that wait for a slow listener; of more the oldest are dropped.
 _EVENTS_MOST = 1024
+#: Refusals that end a connection for good: whoever comes back to a deleted room would find another one, or none, and
+#: whoever was removed is not let in.
+_FINAL = ("room_deleted", "removed")
 #: Refusals of a hello that pass; trying again does not change the others.
 _PASSING = ("room_full", "unavailable", "rate_limited", "internal")
 
@@ -151,6 +154,10 @@ class Room:
     async def render(self, **wish: Any) -> None:
         """Renders what the mask covers now: `rect` and `steps` may be said. Messages of type `render` tell of it."""
         await self._say({"type": "render", **wish})
+
+    async def say(self, text: str) -> None:
+        """Says something to everybody in the room; a message of type `chat` tells of it."""
+        await self._say({"type": "chat", "text": text})
 
     # The room's HTTP calls, beside the event loop.
 
@@ -293,8 +300,7 @@ class Room:
     def _refused(self, socket: ClientConnection, error: Message) -> bool:
         """Whether somebody was told of a refusal who waits for it."""
         is_in = self._socket is socket
-        # Whoever comes back to a deleted room would find another one, or none.
-        if error["code"] == "room_deleted" or (not is_in and error["code"] not in _PASSING):
+        if error["code"] in _FINAL or (not is_in and error["code"] not in _PASSING):
             self._failure = Refused(error["code"], error["message"])
             return False
         if not is_in:

@@ -1,0 +1,116 @@
+//! What a room does without while its renders wait long.
+
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{decisions::dab, harness::*};
+use crate::{protocol::*, room::RoomCommand};
+
+fn world() -> World {
+    let mut world = World::new();
+    world.join(client(1), None);
+    world
+}
+
+/// What a member was told of the strain, in order.
+fn told(world: &World, member: Uuid) -> Vec<StrainLevel> {
+    let texts = world.eyes[&member].texts.iter();
+    texts
+        .filter_map(|text| match text {
+            ServerMessage::Strain { level } => Some(*level),
+            _ => None,
+        })
+        .collect()
+}
+
+/// A dab whose render waits for so long before the device begins.
+fn paint_after(world: &mut World, id: &str, wait: Duration) {
+    world.send(client(1), dab(id, 20.0, 20.0));
+    world.pass(wait);
+    world.move_job(0, false);
+    world.move_job(0, false);
+}
+
+const LONG: Duration = Duration::from_millis(700);
+
+fn make_busy(world: &mut World) {
+    for id in ["a", "b", "c"] {
+        paint_after(world, id, LONG);
+    }
+    assert_eq!(told(world, client(1)).last(), Some(&StrainLevel::Busy));
+}
+
+#[test]
+fn previews_lose_steps_while_renders_wait_and_get_them_back_in_calm() {
+    let (mut world, me) = (world(), client(1));
+    paint_after(&mut world, "a", LONG);
+    assert_eq!(told(&world, me), [StrainLevel::FewerSteps]);
+    world.send(me, dab("b", 180.0, 110.0));
+    assert_eq!(world.submitted.last().unwrap().1.steps, 1, "half of two");
+    world.come_to_rest();
+    assert_eq!(
+        told(&world, me),
+        [StrainLevel::FewerSteps, StrainLevel::Calm]
+    );
+    let settled = &world.submitted.last().unwrap().1;
+    assert_eq!(settled.steps, 4, "refining has all its steps");
+    world.send(me, dab("c", 20.0, 110.0));
+    assert_eq!(world.submitted.last().unwrap().1.steps, 2);
+    world.come_to_rest();
+    world.pull_all(me);
+    world.assert_sees_everything(me);
+}
+
+#[test]
+fn a_busy_room_renders_when_the_hand_lifts_and_says_when_to_ask_again() {
+    let (mut world, me) = (world(), client(1));
+    make_busy(&mut world);
+    assert_eq!(world.jobs(), 0);
+    world.send(me, chunk("d", true, &[[60.0, 60.0, 1.0]], false));
+    assert_eq!(world.jobs(), 0, "the hand is down");
+    let wish = RenderWish::default();
+    world.send(me, RoomCommand::Render(wish));
+    assert_eq!(world.errors(me), [ErrorCode::Busy]);
+    let texts = world.eyes[&me].texts.iter();
+    let retry = texts.filter_map(|text| match text {
+        ServerMessage::Error(error) => error.retry_after_ms,
+        _ => None,
+    });
+    assert_eq!(retry.collect::<Vec<_>>(), [2000]);
+    world.send(me, chunk("d", false, &[[70.0, 60.0, 1.0]], true));
+    assert_eq!(world.jobs(), 1, "nothing that was painted is lost");
+    world.come_to_rest();
+    assert_eq!(told(&world, me).last(), Some(&StrainLevel::Calm));
+    world.send(me, RoomCommand::Render(wish));
+    assert_eq!(world.jobs(), 1, "and nothing is refused any more");
+    world.come_to_rest();
+    world.pull_all(me);
+    world.assert_sees_everything(me);
+}
+
+#[test]
+fn whoever_joins_a_room_under_strain_is_told() {
+    let mut world = world();
+    make_busy(&mut world);
+    world.join(client(2), None);
+    assert_eq!(told(&world, client(2)), [StrainLevel::Busy]);
+}
+
+#[test]
+fn a_member_that_waits_for_its_own_render_is_under_no_strain() {
+    let (mut world, me) = (world(), client(1));
+    world.send(me, dab("a", 20.0, 20.0));
+    world.move_job(0, false);
+    // Its prompt cancels what runs; the next one waits until that has stopped.
+    world.send(
+        me,
+        RoomCommand::Settings(SettingsPatch {
+            prompt: Some("a boat".to_owned()),
+            ..SettingsPatch::default()
+        }),
+    );
+    world.pass(LONG);
+    world.come_to_rest();
+    assert_eq!(told(&world, me), []);
+}
