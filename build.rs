@@ -17,7 +17,8 @@ use std::{
 };
 
 /// Everything that the output depends on, below `web/`.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
+    "client/src",
     "index.html",
     "package.json",
     "package-lock.json",

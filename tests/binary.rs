@@ -475,6 +475,38 @@ async fn latents_go(has_data: bool) {
     assert_eq!(latents_in(place), (0, 0));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_over_http_is_the_command_lines() {
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("apple.png");
+    let output = impasto()
+        .args(["generate", "--prompt", "red apple", "--seed", "5"])
+        .args(["--width", "128", "--height", "192", "--variation", "1"])
+        .args(["--guidance-scale", "2", "--out"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{told}");
+    let server = Server::start();
+    let answer = reqwest::Client::new()
+        .post(format!("http://{}/v1/images", server.address))
+        .json(&json!({
+            "prompt": "red apple", "seed": 5, "width": 128, "height": 192, "variation": 1,
+            "guidance_scale": 2
+        }))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["impasto-seed"], "5");
+    let bytes = answer.bytes().await.unwrap();
+    let read = |bytes: &[u8]| decode_image(bytes, &ImageLimits::default()).unwrap();
+    assert_eq!(read(&bytes), read(&std::fs::read(&file).unwrap()));
+    server.signal("-TERM");
+    assert!(server.wait().success());
+}
+
 #[test]
 fn generate_repeats_itself_and_takes_its_own_latents_back() {
     let scratch = tempfile::tempdir().unwrap();

@@ -337,6 +337,27 @@ async fn the_page_is_served_with_headers_that_keep_it_safe() {
 }
 
 #[tokio::test]
+async fn only_pages_that_are_allowed_show_it_in_a_frame() {
+    let policy = |response: &Response| {
+        let policy = response.headers()["content-security-policy"].to_str();
+        policy.unwrap().to_owned()
+    };
+    let closed = TestServer::start().await;
+    let page = get(&closed, "/").await;
+    assert!(policy(&page).ends_with("; frame-ancestors 'none'"));
+    assert_eq!(page.headers()["x-frame-options"], "DENY");
+    let allowed = ["https://paint.example", "http://localhost:8080"];
+    let open = TestServer::start_with(|options| {
+        options.allowed_origins = allowed.map(str::to_owned).to_vec();
+    })
+    .await;
+    let page = get(&open, "/").await;
+    let ancestors = "; frame-ancestors https://paint.example http://localhost:8080";
+    assert!(policy(&page).ends_with(ancestors), "{}", policy(&page));
+    assert!(!page.headers().contains_key("x-frame-options"));
+}
+
+#[tokio::test]
 async fn paths_and_methods_that_are_not_there_answer_in_json() {
     let server = TestServer::start().await;
     for path in ["/v1", "/v1/nothing", "/nothing", "/assets/nothing.js"] {

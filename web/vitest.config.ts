@@ -3,5 +3,7 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   plugins: [svelte()],
+  // As its examples name it.
+  resolve: { alias: { "impasto-client": new URL("./client/src/index.ts", import.meta.url).pathname } },
   test: { include: ["test/**/*.test.ts"], environment: "node" },
 });

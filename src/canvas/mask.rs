@@ -130,6 +130,18 @@ impl Mask {
         pixels
     }
 
+    /// The mask that a picture stands for: white may change, black stays (Rec. 601 luma).
+    pub fn from_brightness(picture: &Pixels) -> Self {
+        let mut mask = Self::new(picture.width(), picture.height(), 0);
+        for (value, pixel) in mask.data.iter_mut().zip(picture.data().chunks_exact(3)) {
+            if let [red, green, blue] = *pixel {
+                let luma = 299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue);
+                *value = u8::try_from((luma + 500) / 1000).unwrap_or(u8::MAX);
+            }
+        }
+        mask
+    }
+
     /// The mask `times` smaller: each value is the mean of `times`·`times`, rounded down, so that
     /// masks that share out 255 still do. What is left over on the right and below falls away.
     pub fn shrunk(&self, times: u32) -> Mask {

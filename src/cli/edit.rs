@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_guidance};
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
-use super::pictures::{format_of, mask_from_brightness, read_mask, write_image};
+use super::pictures::{format_of, read_mask, write_image};
 use super::{Failure, LoraFlag};
+use crate::canvas::Mask;
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
 use crate::pipeline::{EditMethod, Inversion, RenderSettings, hundredths};
 use crate::protocol::TimingsMs;
@@ -98,7 +99,7 @@ struct EditPsnr {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: EditArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let mask = mask_from_brightness(&read_mask(&args.mask)?);
+    let mask = Mask::from_brightness(&read_mask(&args.mask)?);
     let (mut pipeline, load_ms) = args.model.load(&args.lora)?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);

@@ -12,11 +12,9 @@ use serde::Serialize;
 use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_guidance};
 use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
-use super::pictures::{
-    format_of, mask_from_brightness, read_image, read_mask, unwritable, write_image,
-};
+use super::pictures::{format_of, read_image, read_mask, unwritable, write_image};
 use super::{Failure, LoraFlag, bar};
-use crate::canvas::{Pixels, fit_to};
+use crate::canvas::{Mask, Pixels, fit_to};
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
 use crate::pipeline::{
     GenerateRequest, GivenNoise, MicroConditioning, Output, RenderSettings, Stage, Timings,
@@ -206,7 +204,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
         },
         size,
         image: image.map(fit),
-        mask: mask.map(fit).map(|picture| mask_from_brightness(&picture)),
+        mask: mask.map(fit).map(|picture| Mask::from_brightness(&picture)),
         latents: args
             .latents
             .as_deref()

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::Failure;
-use crate::canvas::{ImageLimits, Mask, Pixels, decode_image_over};
+use crate::canvas::{ImageLimits, Pixels, decode_image_over};
 use crate::picture_file::{Notes, encode_with_notes};
 use crate::protocol::FrameFormat;
 
@@ -73,22 +73,6 @@ pub fn write_image(
     std::fs::write(file, bytes).map_err(|cause| unwritable(file, &cause))
 }
 
-/// Rec. 601 luma of each pixel.
-pub fn mask_from_brightness(picture: &Pixels) -> Mask {
-    let mut mask = Mask::new(picture.width(), picture.height(), 0);
-    for (value, pixel) in mask
-        .data_mut()
-        .iter_mut()
-        .zip(picture.data().chunks_exact(3))
-    {
-        if let [red, green, blue] = *pixel {
-            let luma = 299 * u32::from(red) + 587 * u32::from(green) + 114 * u32::from(blue);
-            *value = u8::try_from((luma + 500) / 1000).unwrap_or(u8::MAX);
-        }
-    }
-    mask
-}
-
 /// The failure of a file that cannot be written.
 pub fn unwritable(file: &Path, cause: &dyn Display) -> Failure {
     Failure::usage(format!(
@@ -100,12 +84,6 @@ pub fn unwritable(file: &Path, cause: &dyn Display) -> Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn white_may_change_and_black_stays() {
-        let picture = Pixels::from_raw(3, 1, vec![255, 255, 255, 0, 0, 0, 255, 0, 0]).unwrap();
-        assert_eq!(mask_from_brightness(&picture).data(), [255, 0, 76]);
-    }
 
     #[test]
     fn the_ending_chooses_the_format() {

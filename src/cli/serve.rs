@@ -108,6 +108,7 @@ async fn serve(
     let limits = RegistryLimits {
         create_on_join: true,
         rooms_max: server_limits.rooms + ROOMS_OF_THE_OPERATOR,
+        ..RegistryLimits::default()
     };
     let renderer = Arc::new(engine.handle());
     let shutdown = CancellationToken::new();

@@ -162,7 +162,11 @@ impl Admission {
             .into_iter()
             .partition::<VecDeque<_>, _>(|waiting| waiting.job.key.room == room);
         state.waiting = kept;
-        state.shares.forget(room);
+        match room {
+            // Its pictures end one by one; what they cost stays theirs.
+            RoomKey::NO_ROOM => state.shares.leave(room),
+            _ => state.shares.forget(room),
+        }
         for run in state.running.iter().filter(|run| run.key.room == room) {
             run.is_cancelled.store(true, Ordering::Relaxed);
         }

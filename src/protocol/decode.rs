@@ -34,6 +34,16 @@ pub fn decode_client_message(text: &str) -> Result<ClientMessage, ErrorMessage> 
     Ok(message)
 }
 
+/// Reads the JSON object that an HTTP call was sent, with the codes of [`decode_client_message`];
+/// how long it may be and what its values may be is the caller's to judge.
+///
+/// # Errors
+/// `malformed_message` when it is not a JSON object of the right shape, `invalid_value` when a value
+/// is of the right kind and none of those that there are.
+pub fn decode_body<T: DeserializeOwned>(body: &str) -> Result<T, ErrorMessage> {
+    from_fields(object_from_text(body)?)
+}
+
 fn object_from_text(text: &str) -> Result<Map<String, Value>, ErrorMessage> {
     match serde_json::from_str(text) {
         Ok(Value::Object(mut fields)) => {

@@ -30,7 +30,7 @@ pub enum Layer {
 }
 
 /// A picture of a room that can be had over HTTP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PictureLayer {
     /// As [`Layer::Result`].

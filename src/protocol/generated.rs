@@ -1,5 +1,5 @@
-//! What is generated from the wire types and committed: TypeScript in `web/src/protocol`,
-//! JSON Schemas in `docs/schemas`. `IMPASTO_WRITE_GENERATED=1 cargo test generated` writes them;
+//! What is generated from the wire types and committed: TypeScript in `web/client/src/protocol`,
+//! JSON Schemas in `docs/schemas`; `server/generated.rs` does the same for the documents of the API. `IMPASTO_WRITE_GENERATED=1 cargo test generated` writes them;
 //! without the variable the same tests fail where the committed files drift.
 
 use std::{
@@ -16,7 +16,8 @@ use super::{
     ServerMessage,
 };
 
-type Files = BTreeMap<String, String>;
+/// Names and texts of generated files.
+pub(crate) type Files = BTreeMap<String, String>;
 
 fn committed(folder: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
@@ -36,7 +37,8 @@ fn files_in(folder: &Path, extension: &str) -> Files {
         .collect()
 }
 
-fn write_or_compare(folder: &str, extension: &str, generated: &Files) {
+/// Writes all files of a folder with an ending, or fails where they are others than those.
+pub(crate) fn write_or_compare(folder: &str, extension: &str, generated: &Files) {
     let folder = committed(folder);
     if std::env::var_os("IMPASTO_WRITE_GENERATED").is_some() {
         fs::create_dir_all(&folder).unwrap();
@@ -64,7 +66,10 @@ fn write_or_compare(folder: &str, extension: &str, generated: &Files) {
 #[test]
 fn generated_typescript_is_what_the_wire_types_say() {
     let scratch = tempfile::tempdir().unwrap();
-    let config = ts_rs::Config::new().with_out_dir(scratch.path());
+    // As Node wants it: the types are part of a package.
+    let config = ts_rs::Config::new()
+        .with_out_dir(scratch.path())
+        .with_import_extension(Some("js"));
     ClientMessage::export_all(&config).unwrap();
     ServerMessage::export_all(&config).unwrap();
     FrameHeader::export_all(&config).unwrap();
@@ -80,14 +85,14 @@ fn generated_typescript_is_what_the_wire_types_say() {
     let mut index = String::from("// Generated from src/protocol; do not edit.\n");
     for name in files.keys() {
         let stem = name.trim_end_matches(".ts");
-        index.push_str(&format!("export type {{ {stem} }} from \"./{stem}\";\n"));
+        index.push_str(&format!("export type {{ {stem} }} from \"./{stem}.js\";\n"));
     }
     index.push_str(&format!(
         "\nexport const PROTOCOL_VERSION = {PROTOCOL_VERSION};\n"
     ));
     index.push_str(&format!("export const SUBPROTOCOL = \"{SUBPROTOCOL}\";\n"));
     files.insert("index.ts".to_owned(), index);
-    write_or_compare("web/src/protocol", "ts", &files);
+    write_or_compare("web/client/src/protocol", "ts", &files);
 }
 
 #[test]

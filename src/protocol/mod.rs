@@ -2,13 +2,13 @@
 //! codec and the limits that every message is held to.
 //!
 //! `docs/protocol.md` is the written form that other clients rely on; the
-//! TypeScript types in `web/src/protocol` are generated from this module.
+//! TypeScript types in `web/client/src/protocol` are generated from this module.
 
 mod client;
 mod decode;
 mod frame;
 #[cfg(test)]
-mod generated;
+pub(crate) mod generated;
 mod geometry;
 mod limits;
 mod lora;

@@ -76,16 +76,24 @@ impl RoomOptions {
     /// # Errors
     /// [`RoomError::InvalidSize`] for a side of 0 or over 4096.
     pub fn with_size(mut self, width: u32, height: u32) -> Result<Self, RoomError> {
-        let fits = |side: u32| (1..=MAX_CANVAS_SIDE).contains(&side);
-        if !fits(width) || !fits(height) {
-            return Err(RoomError::InvalidSize { width, height });
-        }
-        self.size = CanvasSize {
-            width: width.next_multiple_of(SIDE_STEP),
-            height: height.next_multiple_of(SIDE_STEP),
-        };
+        self.size = canvas_size(width, height)?;
         Ok(self)
     }
+}
+
+/// A canvas of these sides, each rounded up to a multiple of 64.
+///
+/// # Errors
+/// [`RoomError::InvalidSize`] for a side of 0 or over 4096.
+pub(super) fn canvas_size(width: u32, height: u32) -> Result<CanvasSize, RoomError> {
+    let fits = |side: u32| (1..=MAX_CANVAS_SIDE).contains(&side);
+    if !fits(width) || !fits(height) {
+        return Err(RoomError::InvalidSize { width, height });
+    }
+    Ok(CanvasSize {
+        width: width.next_multiple_of(SIDE_STEP),
+        height: height.next_multiple_of(SIDE_STEP),
+    })
 }
 
 /// What the registry allows.
@@ -95,6 +103,8 @@ pub struct RegistryLimits {
     pub rooms_max: usize,
     /// True where a first join makes the room: a server without auth.
     pub create_on_join: bool,
+    /// Pictures without a room that are made, or wait for it, at once.
+    pub pictures_max: usize,
 }
 
 impl Default for RegistryLimits {
@@ -102,6 +112,7 @@ impl Default for RegistryLimits {
         Self {
             rooms_max: 64,
             create_on_join: true,
+            pictures_max: 8,
         }
     }
 }

@@ -73,13 +73,17 @@ pub(super) struct Shared {
     pub(super) store: Option<RoomStore>,
     /// One permit for each look at the store that needs no room to run.
     pub(super) looks: Arc<Semaphore>,
+    /// One permit for each picture without a room that is made or waits for it.
+    pub(super) picture_places: Arc<Semaphore>,
+    /// The one permit of the picture without a room that is with the engine.
+    pub(super) picture_turn: Arc<Semaphore>,
     room_count: AtomicUsize,
     keys: AtomicU64,
     /// How often a room became empty.
     departures: Arc<AtomicU64>,
-    renderer: Arc<dyn Renderer>,
+    pub(super) renderer: Arc<dyn Renderer>,
     options: RoomOptions,
-    limits: RegistryLimits,
+    pub(super) limits: RegistryLimits,
     encoder: FrameEncoder,
     tasks: TaskTracker,
     shutdown: CancellationToken,
@@ -135,6 +139,8 @@ impl RoomRegistry {
                 stored: Arc::new(stored),
                 store,
                 looks: Arc::new(Semaphore::new(LOOKS_AT_ONCE)),
+                picture_places: Arc::new(Semaphore::new(limits.pictures_max)),
+                picture_turn: Arc::new(Semaphore::new(1)),
                 room_count: AtomicUsize::new(0),
                 keys: AtomicU64::new(1),
                 departures: Arc::default(),

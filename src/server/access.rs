@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -33,7 +34,7 @@ const BOOK_FILE: &str = "invites.json";
 const DELETED_FILE: &str = "deleted-rooms.json";
 
 /// The three tokens of a new room.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Invites {
     /// Lets its bearer in as owner.
     pub owner: String,

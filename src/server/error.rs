@@ -7,12 +7,13 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use metrics::counter;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::access::AccessError;
 use super::metrics::{REFUSALS, code_name};
 use crate::protocol::{ErrorCode, ErrorMessage};
-use crate::room::RoomError;
+use crate::room::{GenerateError, RoomError};
 
 /// Seconds after which a room that is full or has closed may be tried again.
 const RETRY_SECONDS: u32 = 5;
@@ -51,7 +52,7 @@ pub enum ServerError {
 }
 
 /// What a client is told: the code of the protocol, or one that only HTTP has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(untagged)]
 pub enum HttpErrorCode {
     /// A code that the websocket uses too.
@@ -61,7 +62,7 @@ pub enum HttpErrorCode {
 }
 
 /// Codes that no websocket message carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HttpOnlyCode {
     /// The path is none of the protocol's.
@@ -78,6 +79,22 @@ pub enum HttpOnlyCode {
     ForeignOrigin,
     /// The websocket handshake is not one, or offers no subprotocol spoken here.
     UpgradeRequired,
+}
+
+/// The body of a refusal.
+#[derive(Debug, Serialize, JsonSchema)]
+pub struct ErrorBody {
+    /// What was refused.
+    error: ErrorTold,
+}
+
+/// A refusal in words and as a code.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ErrorTold {
+    /// Stable: programs may rely on it.
+    code: HttpErrorCode,
+    /// One sentence that says what to do.
+    message: String,
 }
 
 /// A refusal over HTTP.
@@ -160,17 +177,31 @@ impl ApiError {
                 ErrorCode::TooLarge,
                 format!("the body is too large: it is {shape}"),
             ),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                ErrorCode::MalformedMessage,
-                "the body is JSON: send content-type application/json",
-            ),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::not_json(),
             _ => Self::new(
                 StatusCode::BAD_REQUEST,
                 ErrorCode::MalformedMessage,
                 format!("the body is not {shape}: {}", rejection.body_text()),
             ),
         }
+    }
+
+    /// 400 for a body of another shape.
+    pub fn invalid_body(message: impl Into<String>) -> Self {
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            ErrorCode::MalformedMessage,
+            message,
+        )
+    }
+
+    /// 415 for a body that does not say that it is JSON.
+    pub fn not_json() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            ErrorCode::MalformedMessage,
+            "the body is JSON: send content-type application/json",
+        )
     }
 
     /// 500; the cause goes to the log and not to the client.
@@ -254,23 +285,42 @@ impl From<RoomError> for ApiError {
     }
 }
 
+impl From<ErrorMessage> for ApiError {
+    fn from(refusal: ErrorMessage) -> Self {
+        let status = match refusal.code {
+            ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, refusal.code, refusal.message)
+    }
+}
+
+impl From<GenerateError> for ApiError {
+    fn from(error: GenerateError) -> Self {
+        let message = error.to_string();
+        match error {
+            GenerateError::Settings(refusal) => refusal.into(),
+            GenerateError::Size(error) => error.into(),
+            GenerateError::TooLarge { .. } => Self::invalid_value(message),
+            GenerateError::TooMany(_) | GenerateError::Refused(_) | GenerateError::Stopped => {
+                Self::unavailable(message, RETRY_SECONDS)
+            }
+            GenerateError::Failed(_) => Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                ErrorCode::Internal,
+                message,
+            ),
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         counter!(REFUSALS, "code" => code_name(self.code)).increment(1);
-        #[derive(Serialize)]
-        struct Body {
-            error: Inner,
-        }
-        #[derive(Serialize)]
-        struct Inner {
-            code: HttpErrorCode,
-            message: String,
-        }
-        let message = sentence(&self.message);
-        let body = Body {
-            error: Inner {
+        let body = ErrorBody {
+            error: ErrorTold {
                 code: self.code,
-                message,
+                message: sentence(&self.message),
             },
         };
         let mut response = (self.status, Json(body)).into_response();

@@ -1,5 +1,6 @@
 //! What a file to take away should be, as the address of `GET /v1/rooms/{room}/export` says it.
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use crate::picture_file::OPEN_RASTER_TYPE;
@@ -7,7 +8,7 @@ use crate::protocol::{CanvasSize, FrameFormat, Layer};
 use crate::room::ExportLayers;
 
 /// A JPEG's quality where none is said: hardly seen, and a tenth of the bytes of a PNG.
-const JPEG_QUALITY: u8 = 92;
+pub const JPEG_QUALITY: u8 = 92;
 /// The largest scale.
 const SCALE_MOST: u32 = 4;
 /// The most pixels of a file, as many as of two of the largest canvases: its encoders hold ten bytes
@@ -15,7 +16,7 @@ const SCALE_MOST: u32 = 4;
 const PIXELS_MOST: u64 = 1 << 25;
 
 /// The kinds of files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ExportFormat {
     /// Lossless.
@@ -29,6 +30,9 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Png, Self::Jpeg, Self::Webp, Self::Ora];
+
     /// The media type.
     pub const fn media_type(self) -> &'static str {
         match self {
@@ -51,13 +55,21 @@ impl ExportFormat {
 }
 
 /// The query of the address.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExportQuery {
+    /// The kind of file.
+    #[schemars(required)]
     format: Option<ExportFormat>,
+    /// Which picture, where the file is no OpenRaster; `result` when left out.
     layer: Option<Layer>,
+    /// How many times larger than the canvas on each side; 1 when left out.
+    #[schemars(range(min = 1, max = 4))]
     scale: Option<u32>,
+    /// Of a JPEG; 92 when left out.
+    #[schemars(range(min = 1, max = 100))]
     quality: Option<u8>,
+    /// Whether the file says what the picture was made with; `true` when left out.
     settings: Option<bool>,
 }
 

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 
 use super::authorise::authorised;
+use super::calls::{Call, Who};
 use super::error::ApiError;
-use super::export_wish::{ExportQuery, ExportWish, QUERY_SHAPE};
+use super::export_wish::{ExportFormat, ExportQuery, ExportWish, QUERY_SHAPE};
 use super::images::{CHANNELS, codec_turn, in_turn, keep_until_sent, too_many};
 use super::pictures::Asked;
 use super::serving::Client;
@@ -22,8 +23,23 @@ use crate::picture_file::{
 use crate::protocol::{CanvasSize, Layer, Role, Settings};
 use crate::room::{ExportLayers, RoomExport, RoomHandle};
 
+/// The calls of this file.
+pub(super) fn calls() -> Vec<Call> {
+    let summary = "A file to take away, with what the picture was made with in it.";
+    vec![
+        Call::get("/v1/rooms/{room}/export", "exportPicture", summary, export)
+            .by(Who::Viewer)
+            .query::<ExportQuery>()
+            .answers_files(
+                200,
+                "The file.",
+                &ExportFormat::ALL.map(ExportFormat::media_type),
+            ),
+    ]
+}
+
 /// A file of the room's picture. Whoever may see the picture may have it.
-pub(super) async fn export(
+async fn export(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,

@@ -132,11 +132,7 @@ pub async fn keep_image(
     bytes: Bytes,
     layer: Option<LayerName>,
 ) -> Result<KeptImage, ApiError> {
-    let limits = ImageLimits {
-        max_bytes: state.options().limits.image_bytes,
-        max_side: MOST_SIDE,
-        max_pixels: u64::from(MOST_SIDE) * u64::from(MOST_SIDE),
-    };
+    let limits = limits(state);
     let is_layered = is_archive(&bytes);
     if layer.is_some() && !is_layered {
         let message = "only an OpenRaster file has layers: leave `layer` out, or send an .ora file";
@@ -148,26 +144,38 @@ pub async fn keep_image(
         false => Ok(decode_image(&bytes, &limits)?),
     };
     let (decoded, turn) = in_turn(turn, decode).await?;
-    let image = decoded.map_err(|cause| {
-        let is_too_large = matches!(
-            cause,
-            OpenRasterError::TooManyParts { .. }
-                | OpenRasterError::PartTooLarge { .. }
-                | OpenRasterError::Picture(
-                    CodecError::TooManyBytes { .. } | CodecError::TooLarge { .. }
-                )
-        );
-        let (status, code) = match is_too_large {
-            true => (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge),
-            false => (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidImage),
-        };
-        ApiError::new(status, code, cause.to_string())
-    })?;
+    let image = decoded.map_err(decode_error)?;
     let (width, height) = (image.width(), image.height());
     let id = room.store_image(image).await?;
     // Not before the room has it in the canvas's size: the picture as it came may be far larger.
     drop(turn);
     Ok(KeptImage { id, width, height })
+}
+
+/// The most that an image may be that somebody sends.
+pub(super) fn limits(state: &AppState) -> ImageLimits {
+    ImageLimits {
+        max_bytes: state.options().limits.image_bytes,
+        max_side: MOST_SIDE,
+        max_pixels: u64::from(MOST_SIDE) * u64::from(MOST_SIDE),
+    }
+}
+
+/// 413 or 422 for an image that is too large, or none.
+pub(super) fn decode_error(cause: OpenRasterError) -> ApiError {
+    let is_too_large = matches!(
+        cause,
+        OpenRasterError::TooManyParts { .. }
+            | OpenRasterError::PartTooLarge { .. }
+            | OpenRasterError::Picture(
+                CodecError::TooManyBytes { .. } | CodecError::TooLarge { .. }
+            )
+    );
+    let (status, code) = match is_too_large {
+        true => (StatusCode::PAYLOAD_TOO_LARGE, ErrorCode::TooLarge),
+        false => (StatusCode::UNPROCESSABLE_ENTITY, ErrorCode::InvalidImage),
+    };
+    ApiError::new(status, code, cause.to_string())
 }
 
 /// A layer of the room as PNG.

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::IntoResponse;
 use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::access::{KeptInvite, LONGEST, MOST_USES};
 use super::authorise::{base_url, canvas_of, granted_as};
+use super::calls::{Call, Who};
 use super::error::{ApiError, HttpOnlyCode};
 use super::links;
 use super::serving::Client;
@@ -20,39 +23,99 @@ use crate::protocol::{CanvasSize, Role};
 use crate::room::is_room_name;
 
 /// Body of `POST /v1/rooms/{room}/invites`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct InviteWish {
+struct InviteWish {
+    /// What its bearer may do.
     role: Role,
+    /// When it ends; never when left out.
+    #[schemars(range(min = 1, max = 315_360_000))]
     expires_in_seconds: Option<u64>,
+    /// How many different clients it lets in; any number when left out.
+    #[schemars(range(min = 1, max = 1000))]
     uses: Option<u32>,
 }
 
-/// Answer to it.
-#[derive(Debug, Serialize)]
+/// Bytes of the body of `POST /v1/rooms/{room}/invites`.
+const BODY_BYTES: usize = 16 * 1024;
+
+/// The calls of this file.
+pub(super) fn calls() -> Vec<Call> {
+    const PATH: &str = "/v1/rooms/{room}/invites";
+    let revoke_path = "/v1/rooms/{room}/invites/{invite}";
+    let revoke_summary = "Revokes an invite: it opens nothing any more.";
+    let wish = json!({"role": "viewer", "expires_in_seconds": 86400, "uses": 5});
+    let mut made = listed();
+    made["token"] = json!("eyJyb29tIjoi…");
+    made["url"] = json!("http://localhost:7860/?room=studio#token=eyJyb29tIjoi…");
+    vec![
+        Call::post(PATH, "makeInvite", "Makes an invite.", mint)
+            .by(Who::Owner)
+            .json::<InviteWish>(BODY_BYTES, wish)
+            .answers::<InviteMade>(201, "The invite, with its token.", made),
+        Call::get(
+            PATH,
+            "listInvites",
+            "The room's invites, without their tokens.",
+            list,
+        )
+        .by(Who::Owner)
+        .answers::<InviteList>(200, "The invites.", json!({"invites": [listed()]})),
+        Call::new(
+            Method::DELETE,
+            revoke_path,
+            "revokeInvite",
+            revoke_summary,
+            revoke,
+        )
+        .by(Who::Owner)
+        .answers_nothing(204, "The invite is revoked."),
+    ]
+}
+
+fn listed() -> Value {
+    json!({
+        "id": "0d9a4c1e-6f0b-4e57-8f35-6f2f6f5cbb6b", "role": "viewer", "expires_at": 1786406400,
+        "uses": 5, "used": 0, "revoked": false,
+    })
+}
+
+/// A new invite, with the token that opens its room.
+#[derive(Debug, Serialize, JsonSchema)]
 struct InviteMade {
     #[serde(flatten)]
     invite: ListedInvite,
+    /// Opens the room.
     token: String,
+    /// The room's page, with the token in it.
     url: String,
 }
 
-/// Answer to `GET /v1/rooms/{room}/invites`.
-#[derive(Debug, Serialize)]
+/// A room's invites.
+#[derive(Debug, Serialize, JsonSchema)]
 struct InviteList {
+    /// In the order in which they were made.
     invites: Vec<ListedInvite>,
 }
 
-#[derive(Debug, Serialize)]
+/// An invite, without its token.
+#[derive(Debug, Serialize, JsonSchema)]
 struct ListedInvite {
+    /// What it is revoked by.
+    #[schemars(with = "String")]
     id: Uuid,
+    /// What its bearers may do.
     role: Role,
+    /// When it ends, in seconds since 1970; never where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
+    /// How many different clients it lets in; any number where it is left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     uses: Option<u32>,
+    /// How many it has let in, where that is counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     used: Option<usize>,
+    /// It opens nothing any more.
     revoked: bool,
 }
 
@@ -74,7 +137,7 @@ impl From<KeptInvite> for ListedInvite {
     }
 }
 
-pub(super) async fn mint(
+async fn mint(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,
@@ -113,7 +176,7 @@ pub(super) async fn mint(
     Ok((StatusCode::CREATED, no_store, Json(made)))
 }
 
-pub(super) async fn list(
+async fn list(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,
@@ -126,7 +189,7 @@ pub(super) async fn list(
     Ok((no_store, Json(InviteList { invites })))
 }
 
-pub(super) async fn revoke(
+async fn revoke(
     State(state): State<AppState>,
     Path((room, invite)): Path<(String, String)>,
     Extension(client): Extension<Client>,

@@ -3,9 +3,12 @@
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::HeaderMap;
+use axum::http::Method;
 use axum::{Extension, Json};
+use serde_json::{Value, json};
 
 use super::access::bearer;
+use super::calls::{Call, Who};
 use super::error::ApiError;
 use super::serving::Client;
 use super::state::AppState;
@@ -15,12 +18,38 @@ use crate::protocol::LoraWeights;
 /// Seconds after which a refused switch may be tried again.
 const RETRY_SECONDS: u32 = 1;
 
-pub(super) async fn read(State(state): State<AppState>) -> Result<Json<LoraWeights>, ApiError> {
+/// Bytes of the body of `PUT /v1/loras`.
+const BODY_BYTES: usize = 64 * 1024;
+
+/// The calls of this file.
+pub(super) fn calls() -> Vec<Call> {
+    const PATH: &str = "/v1/loras";
+    let read_summary =
+        "The LoRAs that the server was started with, and how much of each is in the model.";
+    let replace_summary = "Gives the LoRAs other weights; one that is left out is off.";
+    vec![
+        Call::get(PATH, "readLoras", read_summary, read).answers::<LoraWeights>(
+            200,
+            "The LoRAs.",
+            example(),
+        ),
+        Call::new(Method::PUT, PATH, "replaceLoras", replace_summary, replace)
+            .by(Who::Operator)
+            .json::<LoraWeights>(BODY_BYTES, example())
+            .answers::<LoraWeights>(200, "The LoRAs, once the switch is done.", example()),
+    ]
+}
+
+fn example() -> Value {
+    json!({"loras": [{"name": "lcm", "weight": 1.0}, {"name": "ink", "weight": 0.8}]})
+}
+
+async fn read(State(state): State<AppState>) -> Result<Json<LoraWeights>, ApiError> {
     let loras = state.loras()?.loras();
     Ok(Json(LoraWeights { loras }))
 }
 
-pub(super) async fn replace(
+async fn replace(
     State(state): State<AppState>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,

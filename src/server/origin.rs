@@ -14,6 +14,11 @@ use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use super::error::{ApiError, HttpOnlyCode};
 
+/// Says which seed a picture was made with.
+pub const SEED_HEADER: HeaderName = HeaderName::from_static("impasto-seed");
+/// Says how long its stages took (Server Timing, W3C).
+pub const TIMING_HEADER: HeaderName = HeaderName::from_static("server-timing");
+
 /// How long a browser may remember what it was told.
 const PREFLIGHT: Duration = Duration::from_secs(600);
 
@@ -73,8 +78,19 @@ impl OriginRules {
                 header::CONTENT_TYPE,
                 HeaderName::from_static("impasto-client"),
             ])
-            .expose_headers([header::RETRY_AFTER])
+            .expose_headers([header::RETRY_AFTER, SEED_HEADER, TIMING_HEADER])
             .max_age(PREFLIGHT)
+    }
+
+    /// The pages that may show this server's in a frame, as a content security policy names them; none
+    /// where there are none.
+    pub fn frame_ancestors(&self) -> Option<String> {
+        let allowed: Vec<_> = self
+            .allowed
+            .iter()
+            .map(|(origin, _)| origin.as_str())
+            .collect();
+        (!allowed.is_empty()).then(|| allowed.join(" "))
     }
 
     /// Holds a request to the rules. Programs that are not browsers send no

@@ -3,13 +3,16 @@
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use super::access::{AccessError, Invites, bearer};
 use super::authorise::{FOR_EDITORS, base_url, canvas_of, granted, granted_as};
+use super::calls::{Call, Who};
 use super::error::ApiError;
 use super::identity::shown_text;
 use super::images;
@@ -19,40 +22,169 @@ use super::state::AppState;
 use crate::protocol::{CanvasSize, ErrorCode, Role};
 use crate::room::{ListedRoom, RoomError, RoomFacts, TITLE_MOST};
 
+/// Bytes of the body of a call here.
+const BODY_BYTES: usize = 16 * 1024;
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 /// Kept by the browser, and asked for anew each time: most rooms rest.
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("private, no-cache");
 
-/// Answer to `POST /v1/rooms` and to `POST /v1/rooms/{room}/duplicate`.
-#[derive(Debug, Serialize)]
+/// The calls of this file.
+pub(super) fn calls() -> Vec<Call> {
+    const ROOMS: &str = "/v1/rooms";
+    const ROOM: &str = "/v1/rooms/{room}";
+    let duplicate_path = "/v1/rooms/{room}/duplicate";
+    let thumbnail_path = "/v1/rooms/{room}/thumbnail";
+    let list_summary = "Every room that is kept or in memory, what changed last first.";
+    let duplicate_summary = "Makes a new room with a copy of all that is on disk of this one.";
+    let thumbnail_summary = "The result, 384 pixels on its longer side at most.";
+    let rename_summary = "Gives the room a title; an empty one takes it away.";
+    let line = json!({"room": "studio", "changed_at": 1786406400});
+    vec![
+        Call::get(ROOMS, "listRooms", list_summary, list)
+            .by(Who::Operator)
+            .answers::<RoomList>(200, "The rooms.", json!({"rooms": [line]})),
+        Call::post(ROOMS, "makeRoom", "Makes a room.", make)
+            .by(Who::Operator)
+            .json::<RoomWish>(
+                BODY_BYTES,
+                json!({"name": "studio", "width": 768, "height": 512}),
+            )
+            .answers::<RoomMade>(201, "The room, and what opens it.", example_made()),
+        Call::get(ROOM, "readRoom", "What there is to know of a room.", facts)
+            .by(Who::Viewer)
+            .answers::<RoomTold>(200, "The room.", example_told()),
+        Call::new(Method::PATCH, ROOM, "renameRoom", rename_summary, rename)
+            .by(Who::Owner)
+            .json::<Renaming>(BODY_BYTES, json!({"title": "Harbour, second try"}))
+            .answers::<RoomTold>(200, "The room.", example_told()),
+        Call::new(
+            Method::DELETE,
+            ROOM,
+            "deleteRoom",
+            "Deletes a room for good.",
+            delete,
+        )
+        .by(Who::Owner)
+        .answers_nothing(204, "The room is deleted."),
+        Call::post(
+            duplicate_path,
+            "duplicateRoom",
+            duplicate_summary,
+            duplicate,
+        )
+        .by(Who::Editor)
+        .json::<Duplicating>(BODY_BYTES, json!({"title": "Harbour, third try"}))
+        .answers::<RoomMade>(201, "The new room, and what opens it.", example_made()),
+        Call::get(
+            thumbnail_path,
+            "readThumbnail",
+            thumbnail_summary,
+            thumbnail,
+        )
+        .by(Who::Viewer)
+        .answers_files(200, "The picture.", &["image/jpeg"])
+        .with_header("ETag", "Changes with the picture, where the room is kept.")
+        .answers_nothing(304, "It is as `If-None-Match` says."),
+    ]
+}
+
+fn example_made() -> Value {
+    json!({
+        "room": "studio", "url": "http://localhost:7860/?room=studio",
+        "invites": {"owner": "eyJyb29tIjoi…", "editor": "eyJyb29tIjoi…", "viewer": "eyJyb29tIjoi…"},
+    })
+}
+
+fn example_told() -> Value {
+    json!({
+        "room": "studio", "title": "Harbour, second try", "canvas": {"width": 768, "height": 512},
+        "changed_at": 1786406400, "members": 2, "kept": true, "role": "owner",
+        "makes_rooms": true, "auth": false,
+    })
+}
+
+/// A room to be made.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RoomWish {
+    /// 1 to 64 letters, digits, `-` or `_`; a random one when left out.
+    #[schemars(length(min = 1, max = 64))]
+    name: Option<String>,
+    /// Pixels, rounded up to a multiple of 64; 512 when left out.
+    #[serde(default, deserialize_with = "side")]
+    #[schemars(range(min = 1, max = 4096))]
+    width: Option<u32>,
+    /// Pixels, rounded up to a multiple of 64; 512 when left out.
+    #[serde(default, deserialize_with = "side")]
+    #[schemars(range(min = 1, max = 4096))]
+    height: Option<u32>,
+}
+
+/// A whole number, also where it is written as `512.0`.
+fn side<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
+    let number: Option<f64> = Option::deserialize(deserializer)?;
+    number
+        .map(|number| {
+            match number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number) {
+                true => Ok(number as u32),
+                false => Err(serde::de::Error::custom(
+                    "a side is a whole number of pixels",
+                )),
+            }
+        })
+        .transpose()
+}
+
+async fn make(
+    State(state): State<AppState>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+    body: Result<Json<RoomWish>, JsonRejection>,
+) -> Result<impl IntoResponse, ApiError> {
+    let token = bearer(&headers);
+    let operator = state.access().operator(token);
+    operator.map_err(|refused| state.refused_token(client.address, refused))?;
+    let Json(wish) =
+        body.map_err(|rejection| ApiError::bad_body(&rejection, "{name?, width?, height?}"))?;
+    // Where everybody may make rooms, each address has its share of them.
+    let counted = (!state.access().required()).then_some(client.address);
+    let (room, invites) = state.make_room(wish.name, wish.width, wish.height, counted)?;
+    state.save_access().await?;
+    Ok(made(&state, &headers, room, invites))
+}
+
+/// A new room, and what opens it.
+#[derive(Debug, Serialize, JsonSchema)]
 struct RoomMade {
+    /// Its name.
     room: String,
+    /// Its page.
     url: String,
+    /// A token for each role.
     invites: Invites,
 }
 
 /// Tells of a new room.
-pub(super) fn made(
-    state: &AppState,
-    headers: &HeaderMap,
-    room: String,
-    invites: Invites,
-) -> Response {
+fn made(state: &AppState, headers: &HeaderMap, room: String, invites: Invites) -> Response {
     let url = links::room_url(&base_url(state, headers), &room);
     let no_store = [(header::CACHE_CONTROL, NO_STORE)];
     let made = Json(RoomMade { room, url, invites });
     (StatusCode::CREATED, no_store, made).into_response()
 }
 
-/// Answer to `GET /v1/rooms`.
-#[derive(Debug, Serialize)]
+/// The rooms of a server.
+#[derive(Debug, Serialize, JsonSchema)]
 struct RoomList {
+    /// What changed last first.
     rooms: Vec<RoomLine>,
 }
 
-#[derive(Debug, Serialize)]
+/// A room in the list of all.
+#[derive(Debug, Serialize, JsonSchema)]
 struct RoomLine {
+    /// Its name.
     room: String,
+    /// When its picture last changed, in seconds since 1970, where it is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed_at: Option<u64>,
 }
@@ -67,7 +199,7 @@ impl From<ListedRoom> for RoomLine {
 }
 
 /// Every room. That is the operator's to see; without auth it is for this machine alone.
-pub(super) async fn list(
+async fn list(
     State(state): State<AppState>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
@@ -86,19 +218,28 @@ pub(super) async fn list(
     Ok((no_store, Json(RoomList { rooms })))
 }
 
-/// Answer to `GET /v1/rooms/{room}` and to a renaming.
-#[derive(Debug, Serialize)]
+/// What there is to know of a room.
+#[derive(Debug, Serialize, JsonSchema)]
 struct RoomTold {
+    /// Its name.
     room: String,
+    /// What its owner called it, otherwise its prompt; none where both are empty.
     #[serde(skip_serializing_if = "Option::is_none")]
     title: Option<String>,
+    /// Its canvas.
     canvas: CanvasSize,
+    /// When its picture last changed, in seconds since 1970, where it is kept.
     #[serde(skip_serializing_if = "Option::is_none")]
     changed_at: Option<u64>,
+    /// Who is in it now.
     members: usize,
+    /// It outlives the server.
     kept: bool,
+    /// What the token gives.
     role: Role,
+    /// The token makes rooms, too.
     makes_rooms: bool,
+    /// The server asks for tokens.
     auth: bool,
 }
 
@@ -140,7 +281,7 @@ async fn told(
     Ok((no_store, Json(told)).into_response())
 }
 
-pub(super) async fn facts(
+async fn facts(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,
@@ -152,13 +293,14 @@ pub(super) async fn facts(
 }
 
 /// Body of `PATCH /v1/rooms/{room}`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Renaming {
+struct Renaming {
+    /// 80 characters at most.
     title: String,
 }
 
-pub(super) async fn rename(
+async fn rename(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,
@@ -179,13 +321,14 @@ pub(super) async fn rename(
 }
 
 /// Body of `POST /v1/rooms/{room}/duplicate`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Duplicating {
+struct Duplicating {
+    /// 80 characters at most; `Copy of …` when left out.
     title: Option<String>,
 }
 
-pub(super) async fn duplicate(
+async fn duplicate(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,
@@ -226,7 +369,7 @@ async fn copy_into(
     state.save_access().await
 }
 
-pub(super) async fn delete(
+async fn delete(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,
@@ -253,7 +396,7 @@ async fn delete_for_good(state: AppState, room: String) -> Result<(), ApiError> 
     state.save_access().await
 }
 
-pub(super) async fn thumbnail(
+async fn thumbnail(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,

@@ -1,33 +1,30 @@
-//! The HTTP calls of `docs/protocol.md`.
+//! The router: every call of `docs/protocol.md`, and what holds for all of them.
 
-use axum::body::Body;
-use axum::extract::rejection::{JsonRejection, QueryRejection};
+use std::sync::LazyLock;
+
 use axum::extract::ws::WebSocketUpgrade;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post};
 use axum::{Extension, Json, Router};
-use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tower_http::compression::CompressionLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
 use super::access::bearer;
-use super::authorise::authorised;
+use super::asyncapi::asyncapi;
+use super::calls::{Call, JSON, Who};
 use super::error::{ApiError, HttpOnlyCode};
+use super::openapi::openapi;
+use super::room_calls;
 use super::serving::Client;
 use super::state::AppState;
-use super::{assets, connection, exports, images, invite_calls, loras, metrics, room_calls};
-use crate::picture_file::LayerName;
-use crate::protocol::{ModelInfo, PictureLayer, Role, SUBPROTOCOL};
+use super::{assets, connection, exports, generate, invite_calls, loras, metrics, picture_calls};
+use crate::protocol::{ModelInfo, SUBPROTOCOL};
 
-/// Bytes of the body of `POST /v1/rooms`.
-const ROOM_BODY_BYTES: usize = 16 * 1024;
-/// Bytes of the body of `PUT /v1/loras`.
-const LORAS_BODY_BYTES: usize = 64 * 1024;
 /// Bytes of a websocket message before the connection itself judges its size:
 /// what is a little too large is read whole and answered properly.
 const OVERSIZE_FACTOR: usize = 4;
@@ -41,50 +38,101 @@ const WRITE_BUFFER_BYTES: usize = 64 * 1024 * 1024;
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; font-src 'self' data:; \
     connect-src 'self' blob: data:; worker-src 'self' blob:; object-src 'none'; base-uri 'none'; \
-    form-action 'none'; frame-ancestors 'none'";
+    form-action 'none'; frame-ancestors ";
+
+/// What the paths of the protocol's own calls begin with.
+const VERSION: &str = "/v1";
+
+/// Every call that there is: what is not among them is not served, apart from the page's files.
+pub fn calls() -> Vec<Call> {
+    [
+        own_calls(),
+        loras::calls(),
+        generate::calls(),
+        room_calls::calls(),
+        invite_calls::calls(),
+        picture_calls::calls(),
+        exports::calls(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// The calls of this file.
+fn own_calls() -> Vec<Call> {
+    let text = ["text/plain"];
+    let ready_summary = "Whether the model is loaded and warm, and the server not about to end.";
+    let metrics_summary =
+        "Prometheus text; without auth for this machine's names and allowed origins.";
+    let socket_summary = "The websocket of a room, which /asyncapi.json describes.";
+    vec![
+        Call::get(
+            "/healthz",
+            "healthz",
+            "200 while the process lives.",
+            health,
+        )
+        .answers_files(200, "It lives.", &text),
+        Call::get("/readyz", "readyz", ready_summary, ready).answers_files(
+            200,
+            "It is ready.",
+            &text,
+        ),
+        Call::get("/metrics", "metrics", metrics_summary, metrics_text)
+            .by(Who::Operator)
+            .answers_files(200, "The metrics.", &text),
+        Call::get(
+            "/openapi.json",
+            "readOpenApi",
+            "This document.",
+            openapi_document,
+        )
+        .answers_files(200, "The document.", &[JSON]),
+        Call::get(
+            "/asyncapi.json",
+            "readAsyncApi",
+            "What is said over the websocket, as AsyncAPI.",
+            asyncapi_document,
+        )
+        .answers_files(200, "The document.", &[JSON]),
+        Call::get(
+            "/v1/model",
+            "readModel",
+            "The model that the server paints with.",
+            model,
+        )
+        .answers::<ModelInfo>(200, "The model.", example_model()),
+        Call::get("/v1/rooms/{room}/ws", "openSocket", socket_summary, upgrade).answers_nothing(
+            101,
+            "The websocket is open, with the subprotocol `impasto.v1`.",
+        ),
+    ]
+}
+
+fn example_model() -> Value {
+    json!({
+        "id": "storybook", "family": "sketch", "native_size": 256, "largest_zoom": 2,
+        "device": "cpu", "dtype": "f32", "max_steps": 50, "guidance_free": false,
+        "samplers": ["lcm", "ddim"],
+        "defaults": {
+            "sampler": "lcm", "steps": 2, "guidance_scale": 1.0, "strength": 1.0, "variation": 0.0,
+            "finish": "oil", "finish_strength": 0.6,
+            "photo": {"guidance_scale": 3.0, "strength": 0.7, "finish": "none"},
+        },
+    })
+}
 
 /// All routes.
 pub fn router(state: AppState) -> Router {
-    let calls = Router::new()
-        .route("/model", get(model))
-        .route(
-            "/loras",
-            get(loras::read)
-                .put(loras::replace)
-                .layer(DefaultBodyLimit::max(LORAS_BODY_BYTES)),
-        )
-        .route(
-            "/rooms",
-            get(room_calls::list)
-                .post(make_room)
-                .layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
-        )
-        .route(
-            "/rooms/{room}",
-            get(room_calls::facts)
-                .patch(room_calls::rename)
-                .delete(room_calls::delete)
-                .layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
-        )
-        .route(
-            "/rooms/{room}/duplicate",
-            post(room_calls::duplicate).layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
-        )
-        .route("/rooms/{room}/thumbnail", get(room_calls::thumbnail))
-        .route(
-            "/rooms/{room}/invites",
-            get(invite_calls::list)
-                .post(invite_calls::mint)
-                .layer(DefaultBodyLimit::max(ROOM_BODY_BYTES)),
-        )
-        .route(
-            "/rooms/{room}/invites/{invite}",
-            delete(invite_calls::revoke),
-        )
-        .route("/rooms/{room}/image", get(picture))
-        .route("/rooms/{room}/export", get(exports::export))
-        .route("/rooms/{room}/images", post(upload))
-        .route("/rooms/{room}/ws", get(upgrade))
+    let (mut versioned, mut others) = (Router::new(), Router::new());
+    for Call { path, route, .. } in calls() {
+        match path.strip_prefix(VERSION) {
+            Some(path) => versioned = versioned.route(path, route),
+            None => others = others.route(path, route),
+        }
+    }
+    let versioned = versioned
         // Before the layers: a preflight asks with a method that no call has.
         .method_not_allowed_fallback(assets::method_not_allowed)
         .layer(from_fn_with_state(state.clone(), check_origin))
@@ -92,23 +140,17 @@ pub fn router(state: AppState) -> Router {
     let files = Router::new()
         .fallback(assets::serve)
         .layer(CompressionLayer::new());
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics_text))
-        .nest("/v1", calls)
+    others
+        .nest(VERSION, versioned)
         .fallback_service(files)
         .method_not_allowed_fallback(assets::method_not_allowed)
         .layer(from_fn(log_failures))
         // Failures are logged above, with who met them.
         .layer(TraceLayer::new_for_http().on_failure(()))
-        .layer(fixed(
-            header::CONTENT_SECURITY_POLICY,
-            CONTENT_SECURITY_POLICY,
-        ))
+        .layer(framing(&state))
+        .layer(frame_options(&state))
         .layer(fixed(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(fixed(header::REFERRER_POLICY, "no-referrer"))
-        .layer(fixed(header::X_FRAME_OPTIONS, "DENY"))
         .layer(fixed(
             HeaderName::from_static("cross-origin-opener-policy"),
             "same-origin",
@@ -118,6 +160,23 @@ pub fn router(state: AppState) -> Router {
             "same-origin",
         ))
         .with_state(state)
+}
+
+/// The policy, with who may show the page in a frame.
+fn framing(state: &AppState) -> SetResponseHeaderLayer<Option<HeaderValue>> {
+    let ancestors = state.origins().frame_ancestors();
+    let ancestors = ancestors.as_deref().unwrap_or("'none'");
+    let policy = format!("{CONTENT_SECURITY_POLICY}{ancestors}");
+    // Origins are addresses, and so are policies made of them.
+    let value = HeaderValue::from_str(&policy).ok();
+    SetResponseHeaderLayer::overriding(header::CONTENT_SECURITY_POLICY, value)
+}
+
+/// The same for old browsers, which know all pages or none.
+fn frame_options(state: &AppState) -> SetResponseHeaderLayer<Option<HeaderValue>> {
+    let is_closed = state.origins().frame_ancestors().is_none();
+    let value = is_closed.then_some(HeaderValue::from_static("DENY"));
+    SetResponseHeaderLayer::overriding(header::X_FRAME_OPTIONS, value)
 }
 
 fn fixed(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
@@ -160,6 +219,36 @@ fn client_address(request: &Request) -> Option<String> {
     Some(client.address.to_string())
 }
 
+async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// A document of the calls: the same for every server of this build.
+type Document = LazyLock<Result<String, serde_json::Error>>;
+
+async fn openapi_document() -> Result<Response, ApiError> {
+    static DOCUMENT: Document = LazyLock::new(|| serde_json::to_string_pretty(&openapi(&calls())));
+    document(&DOCUMENT)
+}
+
+async fn asyncapi_document() -> Result<Response, ApiError> {
+    static DOCUMENT: Document = LazyLock::new(|| serde_json::to_string_pretty(&asyncapi()));
+    document(&DOCUMENT)
+}
+
+/// For pages of any origin: it tells nothing of this server that its sources do not.
+fn document(written: &'static Document) -> Result<Response, ApiError> {
+    let text = written
+        .as_ref()
+        .map_err(|cause| ApiError::internal(cause))?;
+    let headers = [
+        (header::CONTENT_TYPE, JSON),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+    ];
+    Ok((headers, text.as_str()).into_response())
+}
+
 async fn ready(State(state): State<AppState>) -> Result<&'static str, ApiError> {
     state.rooms().map(|_| "ready\n")
 }
@@ -198,115 +287,6 @@ async fn metrics_text(
 
 async fn model(State(state): State<AppState>) -> Result<Json<ModelInfo>, ApiError> {
     state.model().map(|model| Json(model.clone()))
-}
-
-/// Body of `POST /v1/rooms`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RoomWish {
-    name: Option<String>,
-    #[serde(default, deserialize_with = "side")]
-    width: Option<u32>,
-    #[serde(default, deserialize_with = "side")]
-    height: Option<u32>,
-}
-
-/// A whole number, also where it is written as `512.0`.
-fn side<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
-    let number: Option<f64> = Option::deserialize(deserializer)?;
-    number
-        .map(|number| {
-            match number.fract() == 0.0 && (0.0..=f64::from(u32::MAX)).contains(&number) {
-                true => Ok(number as u32),
-                false => Err(serde::de::Error::custom(
-                    "a side is a whole number of pixels",
-                )),
-            }
-        })
-        .transpose()
-}
-
-async fn make_room(
-    State(state): State<AppState>,
-    Extension(client): Extension<Client>,
-    headers: HeaderMap,
-    body: Result<Json<RoomWish>, JsonRejection>,
-) -> Result<impl IntoResponse, ApiError> {
-    let token = bearer(&headers);
-    let operator = state.access().operator(token);
-    operator.map_err(|refused| state.refused_token(client.address, refused))?;
-    let Json(wish) =
-        body.map_err(|rejection| ApiError::bad_body(&rejection, "{name?, width?, height?}"))?;
-    // Where everybody may make rooms, each address has its share of them.
-    let counted = (!state.access().required()).then_some(client.address);
-    let (room, invites) = state.make_room(wish.name, wish.width, wish.height, counted)?;
-    state.save_access().await?;
-    Ok(room_calls::made(&state, &headers, room, invites))
-}
-
-#[derive(Debug, Deserialize)]
-struct LayerChoice {
-    layer: Option<PictureLayer>,
-}
-
-async fn picture(
-    State(state): State<AppState>,
-    Path(room): Path<String>,
-    Extension(client): Extension<Client>,
-    choice: Result<Query<LayerChoice>, QueryRejection>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let Query(choice) = choice.map_err(|_| {
-        ApiError::invalid_value(
-            "layer is `result`, `sketch`, `mask`, `noise` or `reconstruction`: name one",
-        )
-    })?;
-    let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
-    let layer = choice.layer.unwrap_or(PictureLayer::Result);
-    let png = images::encode_picture(&state, handle, layer).await?;
-    client.place.demand(state.options().limits.picture_rate);
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("image/png")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-    ];
-    Ok((headers, png).into_response())
-}
-
-/// Which picture of an OpenRaster file is meant.
-#[derive(Debug, Deserialize)]
-struct UploadChoice {
-    layer: Option<LayerName>,
-}
-
-/// Answer to `POST /v1/rooms/{room}/images`.
-#[derive(Debug, Serialize)]
-struct ImageKept {
-    image: String,
-    width: u32,
-    height: u32,
-}
-
-async fn upload(
-    State(state): State<AppState>,
-    Path(room): Path<String>,
-    Extension(client): Extension<Client>,
-    choice: Result<Query<UploadChoice>, QueryRejection>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<impl IntoResponse, ApiError> {
-    let handle = authorised(&state, &client, &room, &headers, Role::Editor).await?;
-    let Query(choice) = choice.map_err(|_| {
-        ApiError::invalid_value("layer is `result`, `sketch` or `photo`: name one, or leave it out")
-    })?;
-    let (bytes, held) = images::read_body(&state, handle.key(), body).await?;
-    let kept = images::keep_image(&state, &handle, bytes, choice.layer).await?;
-    drop(held);
-    let kept = ImageKept {
-        image: kept.id,
-        width: kept.width,
-        height: kept.height,
-    };
-    Ok((StatusCode::CREATED, Json(kept)))
 }
 
 async fn upgrade(

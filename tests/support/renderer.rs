@@ -55,6 +55,9 @@ impl Default for TestRenderer {
 /// A prompt that makes the room's own task panic.
 pub const BREAKS_THE_ROOM: &str = "break the room";
 
+/// A prompt whose picture is never done.
+pub const NEVER_ENDS: &str = "never ends";
+
 /// What a pixel becomes.
 pub fn turned([red, green, blue]: [u8; 3]) -> [u8; 3] {
     [blue, red, green]
@@ -103,6 +106,10 @@ impl Renderer for TestRenderer {
         let prompt = &work.edit.settings.prompt;
         assert_ne!(prompt, BREAKS_THE_ROOM, "as a fault in a room would");
         let events = events.clone();
+        if prompt == NEVER_ENDS {
+            tokio::spawn(async move { events.closed().await });
+            return Ok(());
+        }
         tokio::spawn(async move {
             let pixels = work.edit.output.apply(turned_picture(&work.edit.sketch));
             let timings = TimingsMs::from([("denoise".to_owned(), 1.0), ("total".to_owned(), 1.0)]);

@@ -7,8 +7,8 @@ import assert from "node:assert/strict";
 import { drag, hash, openRoom, settle } from "./browser.mjs";
 
 /** A server process with its rooms in `data`; `kill` ends it as a power cut would. */
-async function serve(binary, data, listen) {
-  const child = spawn(binary, ["serve", "--listen", listen, "--data", data], { stdio: ["ignore", "pipe", "ignore"] });
+export async function serve(binary, data, listen, flags = []) {
+  const child = spawn(binary, ["serve", "--listen", listen, "--data", data, ...flags], { stdio: ["ignore", "pipe", "ignore"] });
   const ended = new Promise((resolve) => child.once("exit", resolve));
   const url = await new Promise((resolve, reject) => {
     let text = "";

@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { findChromium, launch } from "./browser.mjs";
 import { startScenarios } from "./canvases.mjs";
 import { colourScenarios } from "./colours.mjs";
+import { embeddingScenarios } from "./embedding.mjs";
 import { exportScenarios } from "./export.mjs";
 import { habitScenarios } from "./habits.mjs";
 import { historyScenarios } from "./history.mjs";
@@ -41,7 +42,7 @@ if (!values.url && !values.mock) {
 const mock = values.mock ? await (await import("./mock-server.mjs")).startMock() : undefined;
 const url = (values.url ?? mock?.url ?? "").replace(/\/$/, "");
 mkdirSync(values.shots, { recursive: true });
-const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...toolScenarios, ...colourScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios, ...exportScenarios, ...startScenarios, ...restartScenarios };
+const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...toolScenarios, ...colourScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios, ...exportScenarios, ...embeddingScenarios, ...startScenarios, ...restartScenarios };
 const LONGEST_MS = 180_000;
 const browser = await launch();
 let failed = 0;

@@ -1,5 +1,4 @@
-import type { Brush, StrokePoint } from "./paint/brush";
-import type { Layer, Rect, RenderState, Role, Settings, SettingsPatch, Tool } from "./protocol";
+import type { Brush, Layer, Rect, RenderState, Role, Settings, SettingsPatch, StrokePoint, Tool } from "../client/src";
 import type { ViewMode } from "./stage/renderer";
 import type { Point } from "./stage/view";
 import type { Studio } from "./studio/studio.svelte";

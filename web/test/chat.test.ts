@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { ChatLine } from "../src/protocol";
+import type { ChatLine } from "../client/src";
 import { Chat } from "../src/studio/chat.svelte";
 import { FakeClock } from "./fakes";
 

@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
-import type { Brush, StrokePoint } from "../src/paint/brush";
-import { CHUNK_INTERVAL_MS, CHUNK_POINTS, StrokeChunker } from "../src/paint/chunker";
-import type { StrokeChunk } from "../src/protocol";
+import {
+  type Brush,
+  CHUNK_INTERVAL_MS,
+  CHUNK_POINTS,
+  type StrokeChunk,
+  StrokeChunker,
+  type StrokePoint,
+} from "../client/src";
 import { FakeClock } from "./fakes";
 
 const BRUSH: Brush = { tool: "brush", size: 20, hardness: 0.8, opacity: 1, color: "#102030" };

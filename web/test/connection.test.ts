@@ -1,7 +1,12 @@
 import { beforeEach, expect, test } from "vitest";
-import type { ClientMessage, ServerMessage } from "../src/protocol";
-import { Connection, type Phase, type SocketLike } from "../src/wire/connection";
-import type { OpMessage } from "../src/wire/outbox";
+import {
+  type ClientMessage,
+  Connection,
+  type OpMessage,
+  type Phase,
+  type ServerMessage,
+  type SocketLike,
+} from "../client/src";
 import { FakeClock } from "./fakes";
 
 class FakeSocket implements SocketLike {

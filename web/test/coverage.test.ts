@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { StrokePoint } from "../src/paint/brush";
+import type { StrokePoint } from "../client/src";
 import { Coverage, dabCoverage, sweepBounds } from "../src/paint/coverage";
 import { seeded } from "./fakes";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { dividerEdge, partAfterKey, partLeftOf } from "../src/stage/divider";
 import { paneAt, panesOf, stageOfOne } from "../src/stage/renderer";
-import type { Rect } from "../src/protocol";
+import type { Rect } from "../client/src";
 
 const NONE = { top: 0, right: 0, bottom: 0, left: 0 };
 const STAGE = { x: 1000, y: 600 };

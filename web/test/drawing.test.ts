@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Brush, StrokePoint } from "../src/paint/brush";
+import type { Brush, StrokePoint } from "../client/src";
 import { Drawing } from "../src/studio/drawing.svelte";
 import { Toolbox } from "../src/studio/toolbox.svelte";
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { exportCall, exportName, exportPicture, mayScale, type ExportWish } from "../src/studio/exchange";
+import { exportName, exportPicture, exportQuery, mayScale, type ExportWish } from "../src/studio/exchange";
 import type { Studio } from "../src/studio/studio.svelte";
 
 const said: string[] = [];
@@ -24,11 +24,10 @@ afterEach(() => {
 });
 
 test("a wish is asked for in as few words as say it", () => {
-  expect(exportCall(wish)).toBe("export?format=png");
-  expect(exportCall({ format: "jpeg", layer: "sketch", scale: 2, settings: false })).toBe(
-    "export?format=jpeg&layer=sketch&scale=2&settings=false",
-  );
-  expect(exportCall({ format: "ora", layer: "sketch", scale: 4, settings: true })).toBe("export?format=ora");
+  expect(exportQuery(wish)).toEqual({ format: "png" });
+  const whole: ExportWish = { format: "jpeg", layer: "sketch", scale: 2, settings: false };
+  expect(exportQuery(whole)).toEqual(whole);
+  expect(exportQuery({ format: "ora", layer: "sketch", scale: 4, settings: true })).toEqual({ format: "ora" });
   expect(exportName("sea", { ...wish, layer: "sketch", format: "jpeg" })).toBe("sea-sketch.jpg");
   expect(exportName("sea", { ...wish, layer: "sketch", format: "ora" })).toBe("sea.ora");
 });

@@ -1,4 +1,4 @@
-import type { Clock } from "../src/paint/chunker";
+import type { Clock } from "../client/src";
 
 /** A clock that moves when it is told to. */
 export class FakeClock implements Clock {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decodeFrame } from "../src/wire/frame";
+import { decodeFrame } from "../client/src";
 
 function frame(header: unknown, image: number[], claimed?: number): ArrayBuffer {
   const json = new TextEncoder().encode(typeof header === "string" ? header : JSON.stringify(header));

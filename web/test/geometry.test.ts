@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { contains, intersect, isEmpty, subtract, tilesIn, union } from "../src/paint/geometry";
-import type { Rect } from "../src/protocol";
+import type { Rect } from "../client/src";
 import { seeded } from "./fakes";
 
 function randomRect(random: () => number): Rect {

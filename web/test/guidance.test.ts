@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ModelInfo } from "../src/protocol";
+import type { ModelInfo } from "../client/src";
 import { guidanceWarning } from "../src/studio/guidance";
 
 test("only a model that looks distilled without guidance is warned of, and only above 1", () => {

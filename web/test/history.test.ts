@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Op, Switch } from "../src/protocol";
+import type { Op, Switch } from "../client/src";
 import { History, pairIds } from "../src/studio/history.svelte";
 
 let history: History;

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { initials, newId, newMemberName, newRoomName, placeFromAddress, socketAddress } from "../src/wire/identity";
+import { newId, socketAddress } from "../client/src";
+import { initials, newMemberName, newRoomName, placeFromAddress } from "../src/wire/identity";
 import { seeded } from "./fakes";
 
 test("a room and a token are read from the address", () => {

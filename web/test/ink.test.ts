@@ -1,8 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Brush } from "../src/paint/brush";
+import type { Brush, Rect } from "../client/src";
 import { Ink } from "../src/paint/ink";
 import { tilesIn } from "../src/paint/geometry";
-import type { Rect } from "../src/protocol";
 
 const RED: Brush = { tool: "brush", size: 20, hardness: 1, opacity: 1, color: "#ff0000" };
 const ALL: Rect = [0, 0, 256, 256];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Rect, RenderNews } from "../src/protocol";
+import type { Rect, RenderNews } from "../client/src";
 import { afterNews, isWhole, likeness, PLACED, type InvertedPhoto } from "../src/studio/inversion";
 import { InvertedPhotos, UNHEARD_MS } from "../src/studio/photos.svelte";
 import { FakeClock } from "./fakes";

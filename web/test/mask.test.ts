@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Coverage } from "../src/paint/coverage";
 import { everywhere, inversionOf, isWhole, MaskView, REFRESH_MS, type MaskBytes } from "../src/studio/mask.svelte";
-import type { Op, StrokeChunk } from "../src/protocol";
+import type { Op, StrokeChunk } from "../client/src";
 import { FakeClock } from "./fakes";
 
 const stroke = (tool: StrokeChunk["tool"], id = "a"): Op => ({ type: "stroke", id, tool, size: 8, hardness: 1, opacity: 1, color: "#000000", points: [[1, 1, 1]], done: true });

@@ -1,9 +1,8 @@
 import { expect, test } from "vitest";
-import type { Brush } from "../src/paint/brush";
+import type { Brush, StrokeChunk } from "../client/src";
 import { Ink } from "../src/paint/ink";
 import { Latency } from "../src/paint/latency";
 import { Painter } from "../src/paint/painter";
-import type { StrokeChunk } from "../src/protocol";
 import { FakeClock } from "./fakes";
 
 const BRUSH: Brush = { tool: "brush", size: 16, hardness: 1, opacity: 1, color: "#336699" };

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { MemberInfo, Rect, Role, Welcome } from "../src/protocol";
+import type { MemberInfo, Rect, Role, Welcome } from "../client/src";
 import type { Notices } from "../src/studio/notices.svelte";
 import { People } from "../src/studio/people.svelte";
 import { FakeClock } from "./fakes";

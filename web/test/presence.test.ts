@@ -3,7 +3,7 @@ import { framed, seenIn, UPRIGHT, type View } from "../src/stage/view";
 import { Following } from "../src/studio/following.svelte";
 import { PointerTrack } from "../src/stage/pointer-track";
 import { PresenceSender } from "../src/studio/presence";
-import type { Presence } from "../src/protocol";
+import type { Presence } from "../client/src";
 import { FakeClock } from "./fakes";
 
 let clock: FakeClock;

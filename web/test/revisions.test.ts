@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { Revisions } from "../src/paint/revisions";
-import type { Rect } from "../src/protocol";
+import type { Rect } from "../client/src";
 import { seeded } from "./fakes";
 
 test("a frame that is not older is drawn whole", () => {

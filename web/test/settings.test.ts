@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from "vitest";
-import type { Settings, SettingsPatch } from "../src/protocol";
+import type { Settings, SettingsPatch } from "../client/src";
 import { CONTINUES_MS, DRAG_GAP_MS, DRAG_PATIENCE_MS, RoomSettings, SETTLE_MS } from "../src/studio/settings.svelte";
 import { FakeClock } from "./fakes";
 

@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
-import type { Brush, StrokePoint } from "../src/paint/brush";
+import { type Brush, CHUNK_POINTS, type StrokePoint } from "../client/src";
 import { Coverage } from "../src/paint/coverage";
 import { filling, fillingBrush, fillingOf } from "../src/paint/fill";
 import { joinedByLifts } from "../src/paint/lifts";
 import { boxBetween, lineBetween, outline, shapeBetween, snappedEnd, thinned, type Spot } from "../src/paint/shapes";
-import { CHUNK_POINTS } from "../src/paint/chunker";
 
 const FREELY = { regular: false, centred: false };
 const BRUSH: Brush = { tool: "brush", size: 20, hardness: 0.2, opacity: 0.5, color: "#102030", prompt: "a boat" };

@@ -1,10 +1,9 @@
 import { expect, test } from "vitest";
-import type { Brush, StrokePoint } from "../src/paint/brush";
+import type { Brush, StrokeChunk, StrokePoint } from "../client/src";
 import { Coverage } from "../src/paint/coverage";
 import { Ink } from "../src/paint/ink";
 import { Painter } from "../src/paint/painter";
 import { copiesOf, repeated, type Symmetry } from "../src/paint/symmetry";
-import type { StrokeChunk } from "../src/protocol";
 import { FakeClock } from "./fakes";
 
 const CANVAS = { width: 200, height: 160 };

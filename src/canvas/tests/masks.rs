@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use crate::canvas::Mask;
+use crate::canvas::{Mask, Pixels};
 use crate::protocol::Rect;
 
 fn any_mask() -> impl Strategy<Value = Mask> {
@@ -126,4 +126,10 @@ fn a_shrunk_mask_holds_means_and_shares_stay_shares() {
             .value(0, 0)
     });
     assert!(u16::from(a) + u16::from(b) <= 255);
+}
+
+#[test]
+fn of_a_picture_white_may_change_and_black_stays() {
+    let picture = Pixels::from_raw(3, 1, vec![255, 255, 255, 0, 0, 0, 255, 0, 0]).unwrap();
+    assert_eq!(Mask::from_brightness(&picture).data(), [255, 0, 76]);
 }

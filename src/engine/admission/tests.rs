@@ -112,6 +112,34 @@ fn rooms_share_the_device_by_what_their_renders_cost() {
 }
 
 #[test]
+fn pictures_without_a_room_have_one_rooms_share_however_many_they_are() {
+    let (events, _received) = mpsc::channel(256);
+    let queues = Admission::new(256);
+    let none = RoomKey::NO_ROOM;
+    let mut spent = [Duration::ZERO; 2];
+    queues.render(render(none.0, 1, 1, &events)).unwrap();
+    queues.render(render(2, 1, 2, &events)).unwrap();
+    for number in 3..203u64 {
+        let admitted = queues.next(1).unwrap();
+        let (waiting, running) = &admitted.begin[0];
+        let room = waiting.job.key.room;
+        let cost = Duration::from_millis(if room == none { 200 } else { 50 });
+        spent[usize::from(room != none)] += cost;
+        queues.ended(running, cost, true);
+        if room == none {
+            queues.forget_room(none);
+        }
+        // The next picture is another author's.
+        let author = if room == none { number.into() } else { 1 };
+        queues
+            .render(render(room.0, author, number, &events))
+            .unwrap();
+    }
+    let difference = spent[0].abs_diff(spent[1]);
+    assert!(difference <= Duration::from_millis(400), "{spent:?}");
+}
+
+#[test]
 fn a_forgotten_room_leaves_nothing() {
     let (events, mut received) = mpsc::channel(8);
     let queues = Admission::new(8);

@@ -5,6 +5,7 @@ mod error;
 mod read;
 mod write;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub use error::OpenRasterError;
@@ -23,7 +24,7 @@ const MERGED: &str = "mergedimage.png";
 const THUMBNAIL: &str = "Thumbnails/thumbnail.png";
 
 /// A layer of a room's picture.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LayerName {
     /// What the model made.

@@ -1,6 +1,7 @@
 //! The room by simulation and by its tasks.
 
 mod decisions;
+mod generate;
 mod going_back;
 mod harness;
 mod inverter;

@@ -1,5 +1,4 @@
-import type { Rect } from "../protocol";
-import type { StrokePoint } from "./brush";
+import type { Rect, StrokePoint } from "../../client/src";
 import { intersect, isEmpty, rectAround, TILE, tilesIn } from "./geometry";
 
 /** The shape of a brush, without what it paints. */

@@ -1,5 +1,4 @@
-import type { CanvasSize } from "../protocol";
-import type { Brush, StrokePoint } from "./brush";
+import type { Brush, CanvasSize, StrokePoint } from "../../client/src";
 import { joinedByLifts } from "./lifts";
 import { outline, type Spot } from "./shapes";
 

@@ -1,4 +1,4 @@
-import type { Rect } from "../protocol";
+import type { Rect } from "../../client/src";
 
 /** The side of a tile, in canvas pixels: the grain of revisions and of ink. */
 export const TILE = 64;

@@ -1,4 +1,4 @@
-import { rgbOf } from "./brush";
+import { rgbOf } from "../../client/src";
 
 /** A colour as a picker has it: hue in degrees, 0 … 360, saturation and brightness 0 … 1. */
 export interface Hsv {

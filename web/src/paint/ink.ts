@@ -1,5 +1,4 @@
-import type { Rect } from "../protocol";
-import { rgbOf, type Brush, type StrokePoint } from "./brush";
+import { type Brush, type Rect, rgbOf, type StrokePoint } from "../../client/src";
 import { Coverage, sweepBounds } from "./coverage";
 import { intersect, isEmpty, TILE, tilesIn, union, type Tile } from "./geometry";
 

@@ -1,4 +1,4 @@
-import type { StrokePoint } from "./brush";
+import type { StrokePoint } from "../../client/src";
 
 /**
  * Parts that do not hang together as the points of one stroke: between them

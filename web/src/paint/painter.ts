@@ -1,6 +1,11 @@
-import type { Rect, StrokeChunk } from "../protocol";
-import type { Brush, StrokePoint } from "./brush";
-import { StrokeChunker, type Clock } from "./chunker";
+import {
+  type Brush,
+  type Clock,
+  type Rect,
+  type StrokeChunk,
+  StrokeChunker,
+  type StrokePoint,
+} from "../../client/src";
 import { inkKey, type Ink } from "./ink";
 
 /** What painting needs from outside. */

@@ -1,4 +1,4 @@
-import type { Rect } from "../protocol";
+import type { Rect } from "../../client/src";
 import { contains, intersect, isEmpty, subtract, tilesIn } from "./geometry";
 
 interface TileRevision {

@@ -1,4 +1,4 @@
-import type { StrokePoint } from "./brush";
+import type { StrokePoint } from "../../client/src";
 
 /** What a drag becomes: a stroke as the hand draws it, or a shape. */
 export type Form = "free" | "line" | "rectangle" | "ellipse" | "polygon" | "lasso";

@@ -1,4 +1,4 @@
-import type { StrokePoint } from "./brush";
+import type { StrokePoint } from "../../client/src";
 
 /**
  * Steadies the hand: the brush is pulled behind the pointer on a string and

@@ -1,4 +1,4 @@
-import type { Brush, StrokePoint } from "./brush";
+import type { Brush, StrokePoint } from "../../client/src";
 
 /** A stroke of a starter sketch, on a square from 0 to 1. */
 export interface StarterStroke {

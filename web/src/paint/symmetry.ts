@@ -1,5 +1,4 @@
-import type { CanvasSize } from "../protocol";
-import type { StrokePoint } from "./brush";
+import type { CanvasSize, StrokePoint } from "../../client/src";
 import { lifted } from "./lifts";
 import type { StrokeInHand } from "./painter";
 import type { Spot } from "./shapes";

@@ -1,5 +1,4 @@
-import type { FrameHeader } from "../protocol";
-import { decodeFrame, type Frame } from "../wire/frame";
+import { decodeFrame, type Frame, type FrameHeader } from "../../client/src";
 
 /** A binary message for the worker. */
 export interface DecodeRequest {

@@ -1,4 +1,4 @@
-import { decodeFrame } from "../wire/frame";
+import { decodeFrame } from "../../client/src";
 import { bitmapOf, type DecodeAnswer, type DecodeRequest } from "./decode";
 
 const scope = self as unknown as {

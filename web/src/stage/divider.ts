@@ -1,4 +1,4 @@
-import type { Rect } from "../protocol";
+import type { Rect } from "../../client/src";
 
 /** How far the divider stays away from the stage's edges, in CSS pixels: it can always be taken. */
 const MARGIN = 28;

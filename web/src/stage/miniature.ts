@@ -1,4 +1,4 @@
-import type { CanvasSize } from "../protocol";
+import type { CanvasSize } from "../../client/src";
 import { surface, type Surface } from "./picture";
 
 /** The longer side of a small picture, in pixels: sharp at twice the size in which it is shown. */

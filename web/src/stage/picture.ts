@@ -2,7 +2,7 @@ import { Ink } from "../paint/ink";
 import { intersect, isEmpty, TILE, tilesIn } from "../paint/geometry";
 import { paletteOf } from "../paint/palette";
 import { Revisions } from "../paint/revisions";
-import type { CanvasSize, Layer, Rect } from "../protocol";
+import type { CanvasSize, Layer, Rect } from "../../client/src";
 import type { DecodedFrame } from "./decode";
 
 /** Pictures of at most this side are read pixel by pixel; larger ones are made so small first. */

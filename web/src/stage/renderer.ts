@@ -1,5 +1,5 @@
 import { intersect, isEmpty, rectAround, union } from "../paint/geometry";
-import type { Layer, Rect } from "../protocol";
+import type { Layer, Rect } from "../../client/src";
 import type { Picture, Surface } from "./picture";
 import { matrixOf, rectToCanvas, rectToScreen, UPRIGHT, type Insets, type Point, type View } from "./view";
 

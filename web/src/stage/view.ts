@@ -1,4 +1,4 @@
-import type { Rect } from "../protocol";
+import type { Rect } from "../../client/src";
 
 /**
  * Where the canvas lies on the screen: it is scaled, mirrored left to right where that is wanted, turned, and then

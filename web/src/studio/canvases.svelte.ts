@@ -1,14 +1,6 @@
+import { CallRefused, type RoomFacts } from "../../client/src";
 import { changeKnown, knownRooms, withOpened, without, withTitle, type KnownRoom } from "./known-rooms";
-import {
-  allRooms,
-  CallRefused,
-  deleteRoom,
-  duplicateRoom,
-  renameRoom,
-  roomFacts,
-  roomThumbnail,
-  type RoomFacts,
-} from "./room-calls";
+import { serverFor } from "./pictures";
 
 /** What is known of a room on the start page. */
 export interface Card {
@@ -50,7 +42,7 @@ export class Canvases {
   /** Asks for one room. */
   async ask(card: Card): Promise<void> {
     try {
-      this.#learn(card, await roomFacts(card.room, card.token));
+      this.#learn(card, await serverFor(card.token).facts(card.room));
     } catch (error) {
       const status = error instanceof CallRefused ? error.status : 0;
       card.reason = messageOf(error);
@@ -61,7 +53,7 @@ export class Canvases {
   /** A small picture of a room; undefined where there is none to be had now. */
   async picture(card: Card): Promise<Blob | undefined> {
     try {
-      return await roomThumbnail(card.room, card.token);
+      return await serverFor(card.token).thumbnail(card.room);
     } catch {
       return undefined;
     }
@@ -69,12 +61,12 @@ export class Canvases {
 
   /** Gives a room another title. */
   async rename(card: Card, title: string): Promise<void> {
-    this.#learn(card, await renameRoom(card.room, card.token, title));
+    this.#learn(card, await serverFor(card.token).rename(card.room, title));
   }
 
   /** Makes a copy of a room, which is in front then. */
   async duplicate(card: Card): Promise<Card> {
-    const made = await duplicateRoom(card.room, card.token);
+    const made = await serverFor(card.token).duplicate(card.room);
     const known: KnownRoom = { room: made.room, token: made.invites.owner, role: "owner", opened: Date.now() };
     changeKnown((all) => withOpened(all, known));
     const at = this.cards.findIndex(({ room }) => room === card.room);
@@ -86,7 +78,7 @@ export class Canvases {
 
   /** Deletes a room for good. */
   async delete(card: Card): Promise<void> {
-    await deleteRoom(card.room, card.token);
+    await serverFor(card.token).delete(card.room);
     this.forget(card);
   }
 
@@ -113,7 +105,7 @@ export class Canvases {
     const token = this.maker === false ? this.#page : this.maker.token;
     let all: string[];
     try {
-      all = await allRooms(token);
+      all = await serverFor(token).rooms();
     } catch {
       return;
     }

@@ -1,5 +1,4 @@
-import type { Clock } from "../paint/chunker";
-import type { ChatLine, ErrorMessage } from "../protocol";
+import type { ChatLine, Clock, ErrorMessage } from "../../client/src";
 
 /** A line as it is shown. */
 export interface ShownLine {

@@ -1,4 +1,4 @@
-import { newId } from "../wire/identity";
+import { newId } from "../../client/src";
 import { recall, remember } from "./storage";
 
 /** How long another tab may take to say that an id is its own, in milliseconds. */

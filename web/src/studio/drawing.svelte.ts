@@ -1,11 +1,10 @@
-import type { Brush, StrokePoint } from "../paint/brush";
+import type { Brush, CanvasSize, StrokePoint } from "../../client/src";
 import { filling, fillingBrush } from "../paint/fill";
 import { joinedByLifts } from "../paint/lifts";
 import type { StrokeInHand } from "../paint/painter";
 import { isClosed, outline, shapeBetween, snappedEnd, thinned, type Guides, type Spot } from "../paint/shapes";
 import { Stabiliser } from "../paint/stabiliser";
 import { copiesOf, repeated, type Copy } from "../paint/symmetry";
-import type { CanvasSize } from "../protocol";
 import type { Toolbox } from "./toolbox.svelte";
 
 /** A shape that is not painted yet, once for each copy. */

@@ -1,7 +1,6 @@
-import type { CanvasSize, Layer } from "../protocol";
-import { callPath } from "../wire/identity";
+import { CallRefused, type CanvasSize, type ExportQuery, type Layer } from "../../client/src";
 import { addressToShare } from "./invite";
-import { authorization, reasonOf, tokenOfPage } from "./pictures";
+import { serverFor, tokenOfPage } from "./pictures";
 import type { Studio } from "./studio.svelte";
 
 /** The kinds of files that the server makes, and how their names end. */
@@ -31,15 +30,15 @@ export function mayScale(canvas: CanvasSize, scale: number): boolean {
   return canvas.width * canvas.height * scale * scale <= PIXELS_MOST;
 }
 
-/** The call of a wish, beside the room's address. */
-export function exportCall({ format, layer, scale, settings }: ExportWish): string {
-  const query = new URLSearchParams({ format });
-  if (format !== "ora") {
-    if (layer !== "result") query.set("layer", layer);
-    if (scale !== 1) query.set("scale", String(scale));
-  }
-  if (!settings) query.set("settings", "false");
-  return `export?${query}`;
+/** A wish in as few words as say it. */
+export function exportQuery({ format, layer, scale, settings }: ExportWish): ExportQuery {
+  const isPicture = format !== "ora";
+  return {
+    format,
+    ...(isPicture && layer !== "result" ? { layer } : {}),
+    ...(isPicture && scale !== 1 ? { scale } : {}),
+    ...(settings ? {} : { settings }),
+  };
 }
 
 /** The name of a wish's file. */
@@ -55,18 +54,16 @@ export function exportName(room: string, { format, layer }: ExportWish): string 
 export async function exportPicture(studio: Studio, wish: ExportWish): Promise<void> {
   const { notices, room } = studio;
   const name = exportName(room.name, wish);
-  let answer: Response | undefined;
   try {
-    answer = await fetch(callPath(room.name, exportCall(wish)), { headers: authorization(tokenOfPage()) });
-  } catch {
-    const own = wish.format === "png" ? await fromHere(studio, wish.layer) : undefined;
-    if (!own) throw new Error("The server cannot be reached; try again when the connection is back.");
+    save(await serverFor(tokenOfPage()).export(room.name, exportQuery(wish)), name);
+  } catch (error) {
+    const isAway = error instanceof CallRefused && error.status === 0;
+    const own = isAway && wish.format === "png" ? await fromHere(studio, wish.layer) : undefined;
+    if (!own) throw error;
     save(own, name);
     notices.say(`Exported ${name} from this page, without its settings: the server cannot be reached.`);
     return;
   }
-  if (!answer.ok) throw new Error(await reasonOf(answer));
-  save(await answer.blob(), name);
   notices.say(`Exported ${name}.`);
 }
 

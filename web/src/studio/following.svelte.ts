@@ -1,4 +1,4 @@
-import type { Rect } from "../protocol";
+import type { Rect } from "../../client/src";
 import { framed, type Point, type View } from "../stage/view";
 
 /** What following needs of the page. */

@@ -1,5 +1,5 @@
 // How much guidance a model takes, and what is said where it gets more than suits it.
-import type { ModelInfo } from "../protocol";
+import type { ModelInfo } from "../../client/src";
 
 /** The most that the protocol allows. */
 export const MOST_GUIDANCE = 30;

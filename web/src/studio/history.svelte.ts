@@ -1,4 +1,4 @@
-import type { SequencedOp, SettingsPatch, Switch, Tool } from "../protocol";
+import type { SequencedOp, SettingsPatch, Switch, Tool } from "../../client/src";
 import { FIELD_NAMES, fieldsOf } from "./settings.svelte";
 
 /** One line of the room's history. */

@@ -1,5 +1,5 @@
 import { intersect, isEmpty } from "../paint/geometry";
-import type { CanvasSize, PhotoInfo, Rect, RenderNews } from "../protocol";
+import type { CanvasSize, PhotoInfo, Rect, RenderNews } from "../../client/src";
 
 /** How far the inversion of a photo has come. */
 export interface InvertedPhoto {

@@ -1,4 +1,4 @@
-import type { Role } from "../protocol";
+import type { Role } from "../../client/src";
 import { recall, remember } from "./storage";
 
 /** A room that this browser has been in, and what opens it. */

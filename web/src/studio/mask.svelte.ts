@@ -1,7 +1,5 @@
-import type { Clock } from "../paint/chunker";
-import type { Brush, StrokePoint } from "../paint/brush";
+import type { Brush, CanvasSize, Clock, Op, StrokeChunk, StrokePoint } from "../../client/src";
 import { fillingBrush, fillingOf } from "../paint/fill";
-import type { CanvasSize, Op, StrokeChunk } from "../protocol";
 
 /** A mask as bytes, row by row: 0 stays, 255 may be repainted. */
 export interface MaskBytes extends CanvasSize {

@@ -1,6 +1,6 @@
-import type { CanvasSize } from "../protocol";
+import type { CanvasSize } from "../../client/src";
 import { newRoomName, roomAddress } from "../wire/identity";
-import { authorization, reasonOf } from "./pictures";
+import { serverFor } from "./pictures";
 
 /** The sides that the server makes, in pixels. */
 export const SIDES = { least: 64, most: 4096, step: 64 } as const;
@@ -29,17 +29,7 @@ export async function makeCanvas(
   token: string | undefined,
   random: () => number,
 ): Promise<string> {
-  let answer: Response;
-  try {
-    answer = await fetch("v1/rooms", {
-      method: "POST",
-      headers: { "content-type": "application/json", ...authorization(token) },
-      body: JSON.stringify({ name: newRoomName(random), width: size.width, height: size.height }),
-    });
-  } catch {
-    throw new Error("The server cannot be reached; try again when the connection is back.");
-  }
-  if (!answer.ok) throw new Error(await reasonOf(answer));
-  const { room, invites } = (await answer.json()) as { room: string; invites: { owner: string } };
+  const { width, height } = size;
+  const { room, invites } = await serverFor(token).makeRoom({ name: newRoomName(random), width, height });
   return roomAddress(page, room, invites.owner);
 }

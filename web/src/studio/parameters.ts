@@ -1,4 +1,4 @@
-import type { SettingsPatch } from "../protocol";
+import type { SettingsPatch } from "../../client/src";
 import { samplerNamed } from "./sampler-names";
 
 /** What a picture's file says that it was made with; what it does not say is left out. */

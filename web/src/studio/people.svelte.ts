@@ -1,5 +1,4 @@
-import type { Clock } from "../paint/chunker";
-import type { MemberInfo, MemberNews, Rect, RemovedMember, Role, RoomNews, Welcome } from "../protocol";
+import type { Clock, MemberInfo, MemberNews, Rect, RemovedMember, Role, RoomNews, Welcome } from "../../client/src";
 import { PointerTrack } from "../stage/pointer-track";
 import type { Notices } from "./notices.svelte";
 

@@ -1,8 +1,7 @@
-import type { CanvasSize } from "../protocol";
+import type { CanvasSize } from "../../client/src";
 import type { Parameters } from "./parameters";
 import { isArchive, parametersIn } from "./picture-notes";
-import { authorization, reasonOf, tokenOfPage } from "./pictures";
-import { callPath } from "../wire/identity";
+import { serverFor, tokenOfPage } from "./pictures";
 import type { Studio } from "./studio.svelte";
 
 /** What the server reads; the browser turns others into one of these. */
@@ -51,7 +50,7 @@ export async function placeImage(studio: Studio, file: Blob, placing: Placing, l
   const busy = notices.say("Placing the picture…");
   try {
     const body = await readyToSend(file);
-    const image = await upload(studio.room.name, body, layer);
+    const image = await serverFor(tokenOfPage()).upload(studio.room.name, body, layer);
     studio.room.send(
       placing.as === "photo"
         ? { type: "place", image: image.image, mode: "invert", prompt: placing.shows.trim() || undefined }
@@ -99,21 +98,6 @@ export function cutOff(image: CanvasSize, canvas: CanvasSize): string | undefine
 /** Some systems take an OpenRaster file for the archive that it is. */
 function isNamedOra(file: Blob): boolean {
   return file instanceof File && file.name.toLowerCase().endsWith(".ora");
-}
-
-async function upload(room: string, body: Blob, layer: FileLayer | undefined): Promise<{ image: string } & CanvasSize> {
-  let answer: Response;
-  try {
-    answer = await fetch(callPath(room, layer ? `images?layer=${layer}` : "images"), {
-      method: "POST",
-      headers: { "content-type": body.type || "application/octet-stream", ...authorization(tokenOfPage()) },
-      body,
-    });
-  } catch {
-    throw new Error("the server cannot be reached; try again when the connection is back");
-  }
-  if (!answer.ok) throw new Error(await reasonOf(answer));
-  return (await answer.json()) as { image: string } & CanvasSize;
 }
 
 /** The file as it is where the server takes it, and otherwise a smaller or a plainer one. */

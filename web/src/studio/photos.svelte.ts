@@ -1,5 +1,4 @@
-import type { Clock } from "../paint/chunker";
-import type { CanvasSize, PhotoInfo, RenderNews } from "../protocol";
+import type { CanvasSize, Clock, PhotoInfo, RenderNews } from "../../client/src";
 import type { HistoryEntry } from "./history.svelte";
 import { afterNews, asWelcomed, PLACED, type InvertedPhoto } from "./inversion";
 

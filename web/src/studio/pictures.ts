@@ -1,19 +1,18 @@
-import type { Layer } from "../protocol";
+import { Server, type PictureLayer } from "../../client/src";
 import { surface } from "../stage/picture";
-import { callPath } from "../wire/identity";
 import type { MaskBytes } from "./mask.svelte";
 import { recall } from "./storage";
 
+/** This page's server, as the bearer of a token. Calls are beside the page: a proxy may serve both under a path. */
+export function serverFor(token: string | undefined): Server {
+  const client = recall<string>("client", () => sessionStorage) ?? recall<string>("client");
+  return new Server("", { token, client });
+}
+
 /** A picture of the room; undefined where the server has none or cannot be reached. */
-export async function pictureOf(
-  room: string,
-  layer: Layer | "mask" | "noise" | "reconstruction",
-): Promise<Blob | undefined> {
+export async function pictureOf(room: string, layer: PictureLayer): Promise<Blob | undefined> {
   try {
-    const answer = await fetch(callPath(room, `image?layer=${layer}`), {
-      headers: authorization(tokenOfPage()),
-    });
-    return answer.ok ? await answer.blob() : undefined;
+    return await serverFor(tokenOfPage()).picture(room, layer);
   } catch {
     return undefined;
   }
@@ -38,21 +37,4 @@ export async function maskOf(room: string): Promise<MaskBytes | undefined> {
 export function tokenOfPage(): string | undefined {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   return token ? token : undefined;
-}
-
-/** The headers that show an invite, where there is one, and who was let in by it. */
-export function authorization(token: string | undefined): Record<string, string> {
-  if (token === undefined) return {};
-  const client = recall<string>("client", () => sessionStorage) ?? recall<string>("client");
-  return { authorization: `Bearer ${token}`, ...(client === undefined ? {} : { "impasto-client": client }) };
-}
-
-/** The sentence with which the server refused. */
-export async function reasonOf(answer: Response): Promise<string> {
-  try {
-    const body = (await answer.json()) as { error?: { message?: string } };
-    return body.error?.message ?? answer.statusText;
-  } catch {
-    return `${answer.status} ${answer.statusText}`;
-  }
 }

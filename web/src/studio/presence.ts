@@ -1,5 +1,4 @@
-import type { Clock } from "../paint/chunker";
-import type { Presence } from "../protocol";
+import type { Clock, Presence } from "../../client/src";
 
 /** Twenty times a second. */
 const EVERY_MS = 50;

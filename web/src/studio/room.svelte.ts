@@ -1,29 +1,31 @@
-import type { Clock } from "../paint/chunker";
-import { brushOf } from "../paint/brush";
+import {
+  brushOf,
+  type ClientMessage,
+  type Clock,
+  Connection,
+  type ErrorMessage,
+  type ModelInfo,
+  newId,
+  type OpMessage,
+  type Phase,
+  type Rect,
+  type RenderNews,
+  type RenderState,
+  type Role,
+  type SequencedOp,
+  type ServerMessage,
+  type SocketLike,
+  type StrainLevel,
+  type Welcome,
+} from "../../client/src";
 import { isEmpty } from "../paint/geometry";
 import { inkKey } from "../paint/ink";
 import { Latency } from "../paint/latency";
 import { Painter } from "../paint/painter";
-import type {
-  ClientMessage,
-  ErrorMessage,
-  ModelInfo,
-  Rect,
-  RenderNews,
-  RenderState,
-  Role,
-  SequencedOp,
-  ServerMessage,
-  StrainLevel,
-  Welcome,
-} from "../protocol";
 import { FrameQueue, type DecodedFrame } from "../stage/decode";
 import { miniature } from "../stage/miniature";
 import { Picture } from "../stage/picture";
 import type { Renderer } from "../stage/renderer";
-import { Connection, type Phase, type SocketLike } from "../wire/connection";
-import { newId } from "../wire/identity";
-import type { OpMessage } from "../wire/outbox";
 import { Chat } from "./chat.svelte";
 import { History, pairIds } from "./history.svelte";
 import type { InvertedPhoto } from "./inversion";

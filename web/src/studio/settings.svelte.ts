@@ -1,5 +1,4 @@
-import type { Clock } from "../paint/chunker";
-import type { PhotoDefaults, Settings, SettingsPatch } from "../protocol";
+import type { Clock, PhotoDefaults, Settings, SettingsPatch } from "../../client/src";
 
 /** How long the hand may rest before an edit is sent, in milliseconds. */
 export const SETTLE_MS = 250;

@@ -1,6 +1,4 @@
-import type { StrokePoint } from "../paint/brush";
-import { browserClock } from "../paint/chunker";
-import type { Presence, Rect } from "../protocol";
+import { browserClock, type Presence, type Rect, socketAddress, type StrokePoint } from "../../client/src";
 import { dividerEdge, partLeftOf } from "../stage/divider";
 import type { Sample } from "../stage/gestures";
 import { layoutOf, type Layout } from "../stage/layout";
@@ -25,7 +23,7 @@ import {
   type Point,
   type View,
 } from "../stage/view";
-import { newMemberName, newRoomName, placeFromAddress, socketAddress } from "../wire/identity";
+import { newMemberName, newRoomName, placeFromAddress } from "../wire/identity";
 import { Drawing } from "./drawing.svelte";
 import { Following } from "./following.svelte";
 import { changeKnown, withOpened } from "./known-rooms";

@@ -1,4 +1,4 @@
-import type { Clock } from "../paint/chunker";
+import type { Clock } from "../../client/src";
 
 /** A small picture of an earlier state, which can be gone back to. */
 export interface Thumbnail {

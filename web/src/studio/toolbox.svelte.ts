@@ -1,7 +1,6 @@
-import type { Brush } from "../paint/brush";
+import type { Brush, Tool } from "../../client/src";
 import { isClosed, type Form } from "../paint/shapes";
 import { RADIAL_LIMITS, type Symmetry, type SymmetryMode } from "../paint/symmetry";
-import type { Tool } from "../protocol";
 import { recall, remember } from "./storage";
 
 /** What can be in hand. */

@@ -1,0 +1,119 @@
+//! `/v1/rooms/{room}/image` and `/v1/rooms/{room}/images`: a room's pictures, and images for it.
+
+use axum::body::Body;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::authorise::authorised;
+use super::calls::{Call, Who};
+use super::error::ApiError;
+use super::images;
+use super::serving::Client;
+use super::state::AppState;
+use crate::picture_file::{LayerName, OPEN_RASTER_TYPE};
+use crate::protocol::{PictureLayer, Role};
+
+/// The calls of this file.
+pub(super) fn calls() -> Vec<Call> {
+    let upload_summary = "Uploads an image that `place` makes the base of the canvas.";
+    let kept = json!({"image": "5c2f1d9e", "width": 1024, "height": 768});
+    let media_types = ["image/png", "image/jpeg", "image/webp", OPEN_RASTER_TYPE];
+    vec![
+        Call::get(
+            "/v1/rooms/{room}/image",
+            "readPicture",
+            "A picture of the room.",
+            picture,
+        )
+        .by(Who::Viewer)
+        .query::<LayerChoice>()
+        .answers_files(200, "The picture.", &["image/png"]),
+        Call::post(
+            "/v1/rooms/{room}/images",
+            "uploadImage",
+            upload_summary,
+            upload,
+        )
+        .by(Who::Editor)
+        .query::<UploadChoice>()
+        .takes_files(&media_types)
+        .answers::<ImageKept>(201, "The image is kept until it is placed.", kept),
+    ]
+}
+
+/// Which picture of a room is meant.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct LayerChoice {
+    /// `result` when left out.
+    layer: Option<PictureLayer>,
+}
+
+async fn picture(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    Extension(client): Extension<Client>,
+    choice: Result<Query<LayerChoice>, QueryRejection>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let Query(choice) = choice.map_err(|_| {
+        ApiError::invalid_value(
+            "layer is `result`, `sketch`, `mask`, `noise` or `reconstruction`: name one",
+        )
+    })?;
+    let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
+    let layer = choice.layer.unwrap_or(PictureLayer::Result);
+    let png = images::encode_picture(&state, handle, layer).await?;
+    client.place.demand(state.options().limits.picture_rate);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("image/png")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    Ok((headers, png).into_response())
+}
+
+/// Which picture of an OpenRaster file is meant.
+#[derive(Debug, Deserialize, JsonSchema)]
+struct UploadChoice {
+    /// The whole when left out.
+    layer: Option<LayerName>,
+}
+
+/// An image that the room keeps until it is placed.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ImageKept {
+    /// What `place` calls it.
+    image: String,
+    /// Pixels.
+    width: u32,
+    /// Pixels.
+    height: u32,
+}
+
+async fn upload(
+    State(state): State<AppState>,
+    Path(room): Path<String>,
+    Extension(client): Extension<Client>,
+    choice: Result<Query<UploadChoice>, QueryRejection>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<impl IntoResponse, ApiError> {
+    let handle = authorised(&state, &client, &room, &headers, Role::Editor).await?;
+    let Query(choice) = choice.map_err(|_| {
+        ApiError::invalid_value("layer is `result`, `sketch` or `photo`: name one, or leave it out")
+    })?;
+    let (bytes, held) = images::read_body(&state, handle.key(), body).await?;
+    let kept = images::keep_image(&state, &handle, bytes, choice.layer).await?;
+    drop(held);
+    let kept = ImageKept {
+        image: kept.id,
+        width: kept.width,
+        height: kept.height,
+    };
+    Ok((StatusCode::CREATED, Json(kept)))
+}

@@ -1,0 +1,30 @@
+/** A client of Impasto: the websocket of a room, its strokes and frames, and the HTTP calls. */
+export { callPath, newId, roomPath, socketAddress } from "./address.js";
+export { brushOf, rgbOf, type Brush, type StrokePoint } from "./brush.js";
+export { bearerHeaders, call, CallRefused, type Bearer } from "./calls.js";
+export { CHUNK_INTERVAL_MS, CHUNK_POINTS, StrokeChunker } from "./chunker.js";
+export { browserClock, type Clock } from "./clock.js";
+export {
+  Connection,
+  type ConnectionHandlers,
+  type ConnectionOptions,
+  type Identity,
+  type Phase,
+  type SocketLike,
+} from "./connection.js";
+export { decodeFrame, type Frame } from "./frame.js";
+export { isOpMessage, Outbox, type OpMessage } from "./outbox.js";
+export * from "./protocol/index.js";
+export { BRUSH, Refused, Room, type JoinOptions, type RoomEvents } from "./room.js";
+export {
+  Server,
+  type ExportQuery,
+  type FileLayer,
+  type ImageKept,
+  type ImageMade,
+  type ImageWish,
+  type InviteMade,
+  type PictureLayer,
+  type RoomFacts,
+  type RoomMade,
+} from "./server.js";

@@ -1,0 +1,186 @@
+import { callPath, roomPath } from "./address.js";
+import { call, type Bearer } from "./calls.js";
+import type { CanvasSize, Finish, FrameFormat, Layer, ModelInfo, Role } from "./protocol/index.js";
+
+/** What the server tells of a room. */
+export interface RoomFacts {
+  room: string;
+  /** The title that it was given, otherwise its prompt. */
+  title?: string;
+  canvas: CanvasSize;
+  /** When its picture last changed, in seconds since 1970; unknown where nothing keeps it. */
+  changed_at?: number;
+  members: number;
+  /** It outlives the server. */
+  kept: boolean;
+  role: Role;
+  /** The token makes rooms, too. */
+  makes_rooms: boolean;
+  /** The server asks for tokens; where it does not, whoever shows none may do everything. */
+  auth: boolean;
+}
+
+/** A new room, and what opens it. */
+export interface RoomMade {
+  room: string;
+  url: string;
+  invites: Record<Role, string>;
+}
+
+/** A new invite. */
+export interface InviteMade {
+  id: string;
+  role: Role;
+  token: string;
+  url: string;
+}
+
+/** An image that a room keeps until it is placed. */
+export interface ImageKept extends CanvasSize {
+  image: string;
+}
+
+/** A picture without a room: what is left out is as the model likes it. */
+export interface ImageWish {
+  prompt: string;
+  negative_prompt?: string;
+  guidance_scale?: number;
+  guidance_rescale?: number;
+  image_guidance_scale?: number;
+  steps?: number;
+  strength?: number;
+  seed?: number;
+  variation?: number;
+  sampler?: string;
+  finish?: Finish;
+  finish_strength?: number;
+  width?: number;
+  height?: number;
+  /** A PNG, JPEG or WebP in base64, or as a `data:` URL. */
+  sketch?: string;
+  /** Where the sketch may change: white may, black stays. */
+  mask?: string;
+  format?: FrameFormat;
+  quality?: number;
+}
+
+/** A picture that was made, and how. */
+export interface ImageMade {
+  image: Blob;
+  seed: number;
+  /** Milliseconds by stage. */
+  timings: Record<string, number>;
+}
+
+/** A file to take away. */
+export interface ExportQuery {
+  format: FrameFormat | "ora";
+  layer?: Layer;
+  scale?: number;
+  quality?: number;
+  settings?: boolean;
+}
+
+/** A picture of a room. */
+export type PictureLayer = Layer | "mask" | "noise" | "reconstruction";
+/** A picture inside an OpenRaster file. */
+export type FileLayer = Layer | "photo";
+
+/** The HTTP calls of a server. Each throws `CallRefused` where it comes to nothing. */
+export class Server {
+  readonly #base: string;
+  readonly #bearer: Bearer;
+
+  /** `base` is the address of the server's page; calls are beside it. Empty for a page of the server. */
+  constructor(base: string, bearer: Bearer = {}) {
+    this.#base = base;
+    this.#bearer = bearer;
+  }
+
+  /** The model that it paints with. */
+  async model(): Promise<ModelInfo> {
+    return (await (await this.#call("v1/model")).json()) as ModelInfo;
+  }
+
+  /** Makes a picture without a room; the operator's call. */
+  async generate(wish: ImageWish): Promise<ImageMade> {
+    const answer = await this.#call("v1/images", "POST", wish);
+    return {
+      image: await answer.blob(),
+      seed: Number(answer.headers.get("impasto-seed")),
+      timings: timingsOf(answer.headers.get("server-timing") ?? ""),
+    };
+  }
+
+  /** Every room, the one that changed last first; the operator's call. */
+  async rooms(): Promise<string[]> {
+    const { rooms } = (await (await this.#call("v1/rooms")).json()) as { rooms: { room: string }[] };
+    return rooms.map(({ room }) => room);
+  }
+
+  /** Makes a room; the operator's call. */
+  async makeRoom(wish: { name?: string; width?: number; height?: number } = {}): Promise<RoomMade> {
+    return (await (await this.#call("v1/rooms", "POST", wish)).json()) as RoomMade;
+  }
+
+  /** What there is to know of a room. */
+  async facts(room: string): Promise<RoomFacts> {
+    return (await (await this.#call(roomPath(room))).json()) as RoomFacts;
+  }
+
+  /** Gives a room another title; an empty one takes it away. */
+  async rename(room: string, title: string): Promise<RoomFacts> {
+    return (await (await this.#call(roomPath(room), "PATCH", { title })).json()) as RoomFacts;
+  }
+
+  /** Makes a copy of a room. */
+  async duplicate(room: string, title?: string): Promise<RoomMade> {
+    const wish = title === undefined ? {} : { title };
+    return (await (await this.#call(callPath(room, "duplicate"), "POST", wish)).json()) as RoomMade;
+  }
+
+  /** Deletes a room for good. */
+  async delete(room: string): Promise<void> {
+    await this.#call(roomPath(room), "DELETE");
+  }
+
+  /** Makes an invite. */
+  async invite(room: string, role: Role, limits: { expires_in_seconds?: number; uses?: number } = {}): Promise<InviteMade> {
+    const answer = await this.#call(callPath(room, "invites"), "POST", { role, ...limits });
+    return (await answer.json()) as InviteMade;
+  }
+
+  /** A small picture of a room. */
+  async thumbnail(room: string): Promise<Blob> {
+    return (await this.#call(callPath(room, "thumbnail"))).blob();
+  }
+
+  /** A picture of a room as PNG. */
+  async picture(room: string, layer: PictureLayer = "result"): Promise<Blob> {
+    return (await this.#call(callPath(room, `image?layer=${layer}`))).blob();
+  }
+
+  /** A file of a room's picture to take away. */
+  async export(room: string, query: ExportQuery): Promise<Blob> {
+    const words = Object.entries(query).filter(([, value]) => value !== undefined);
+    const search = new URLSearchParams(words.map(([name, value]) => [name, String(value)]));
+    return (await this.#call(callPath(room, `export?${search}`))).blob();
+  }
+
+  /** Uploads a picture that `place` makes the base of the canvas. */
+  async upload(room: string, image: Blob, layer?: FileLayer): Promise<ImageKept> {
+    const path = callPath(room, layer === undefined ? "images" : `images?layer=${layer}`);
+    return (await (await this.#call(path, "POST", image)).json()) as ImageKept;
+  }
+
+  #call(path: string, method?: string, body?: object): Promise<Response> {
+    const address = this.#base === "" ? path : new URL(path, this.#base).href;
+    return call(address, this.#bearer, method, body);
+  }
+}
+
+/** `queue;dur=0.4, text;dur=1.2` as milliseconds by stage. */
+function timingsOf(header: string): Record<string, number> {
+  const stages = header.split(",").map((stage) => stage.trim().split(";dur="));
+  return Object.fromEntries(stages.filter(([, spent]) => spent).map(([stage, spent]) => [stage, Number(spent)]));
+}
