@@ -20,6 +20,8 @@ pub struct Painting {
     walk: TileWalk,
     /// Where pixels may have changed so far.
     dirty: Rect,
+    /// What was drawn on each tile.
+    drawn: Vec<Rect>,
     /// Something was drawn that may have taken from the mask, or lies under other strokes.
     resets: bool,
     /// Where the result is still to be reset, when all tiles are painted.
@@ -37,6 +39,15 @@ impl Painting {
     /// Where pixels may have changed so far: see [`Canvas::extend_stroke`].
     pub const fn dirty(&self) -> Rect {
         self.dirty
+    }
+
+    /// Rectangles that hold all pixels that may have changed, at most one for each tile of the canvas:
+    /// closer to the shape of the stroke than [`Painting::dirty`], where nothing else changed.
+    pub fn parts(&self) -> Vec<Rect> {
+        match self.unreset {
+            Some(_) => vec![self.dirty],
+            None => self.drawn.clone(),
+        }
     }
 
     /// What it has cost so far, in the unit of [`stroke_cost`](super::stroke_cost). What lies over
@@ -87,6 +98,7 @@ impl Canvas {
             is_done: walk.is_done(),
             walk,
             dirty: Rect::default(),
+            drawn: Vec::new(),
             resets: false,
             unreset: None,
             spent: 0,
@@ -136,6 +148,7 @@ impl Canvas {
         }
         painting.spent += above * touched.part.area();
         painting.dirty = painting.dirty.union(&touched.part);
+        painting.drawn.push(touched.part);
         painting.resets |= !adds_mask || !is_top;
     }
 

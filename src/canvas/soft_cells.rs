@@ -5,6 +5,26 @@ use super::mask::Mask;
 use crate::protocol::Rect;
 
 impl CellSet {
+    /// The marked cells without those at the edge of the set; where it ends with the canvas, it has no
+    /// edge. The set as it is where nothing would be left.
+    #[must_use]
+    pub fn without_edge(&self) -> CellSet {
+        let mut inner = self.clone();
+        for (column, row) in self.cells() {
+            let columns = column.saturating_sub(1)..=(column + 1).min(self.columns() - 1);
+            let mut rows = row.saturating_sub(1)..=(row + 1).min(self.rows() - 1);
+            let is_inside =
+                rows.all(|row| columns.clone().all(|column| self.contains((column, row))));
+            if !is_inside {
+                inner.remove((column, row));
+            }
+        }
+        match inner.is_empty() {
+            true => self.clone(),
+            false => inner,
+        }
+    }
+
     /// The marked cells inside `rect` as a mask of its size: 255 in them, falling smoothly to 0
     /// within `fade` cells around them. Two rectangles agree where they overlap.
     pub fn softened(&self, rect: &Rect, fade: u32) -> Mask {
@@ -97,6 +117,17 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_edge_goes_where_something_is_left() {
+        let mut cells = CellSet::new(SIZE, SIDE);
+        cells.insert_rect(&Rect::new(0, 32, 64, 64));
+        let inner: Vec<_> = cells.without_edge().cells().collect();
+        assert_eq!(inner, [(0, 3), (1, 3), (2, 3), (0, 4), (1, 4), (2, 4)]);
+        let mut thin = CellSet::new(SIZE, SIDE);
+        thin.insert_rect(&Rect::new(32, 32, 64, 32));
+        assert_eq!(thin.without_edge(), thin);
     }
 
     #[test]

@@ -189,13 +189,13 @@ impl Document {
             tool,
             ..
         } = *stroke;
-        let painted = stroke.painting.dirty();
+        let (painted, parts) = (stroke.painting.dirty(), stroke.painting.parts());
         if done {
             self.canvas.end_stroke(entry);
         }
         let mut changed = Changed {
             sketch: painted,
-            mask: vec![self.dilated(&painted)],
+            mask: parts.iter().map(|part| self.dilated(part)).collect(),
             stroke: Some(StrokeChange { entry, done, at }),
             ..Changed::default()
         };

@@ -98,14 +98,24 @@ impl Scheduler {
                 window,
                 dirty,
             } = next;
+            let usual = document.settings().steps;
+            let better = refine_steps(usual, self.options.max_steps);
+            let (steps, is_final) = match reason {
+                Reason::Request(steps) => (steps.unwrap_or(usual), true),
+                Reason::Live => {
+                    let steps = self.strain.live_steps(usual);
+                    (steps, better == steps)
+                }
+                Reason::Refine => (better, true),
+            };
             // The model repaints up to the window's edges what is to be repainted there too, so that
             // neighbours agree; each shows its own part of it.
             let repainted = document.canvas().repaint_mask(&window.rect);
             let mask = feather(&window, &repainted);
             // Beside the stroke stands what was seen in a larger window: a small one does not
-            // match it, and would show as a block.
-            let mask = match dirty {
-                Some(dirty) => mask.times(&dirty.softened(&window.rect, FADE_CELLS)),
+            // match it, and would show as a block until it is refined.
+            let mask = match dirty.filter(|_| !is_final) {
+                Some(dirty) => mask.times(&dirty.without_edge().softened(&window.rect, FADE_CELLS)),
                 None => mask,
             };
             if mask.bounds().is_empty() {
@@ -118,16 +128,6 @@ impl Scheduler {
                 self.dispatch_inversions(document);
                 return;
             }
-            let usual = document.settings().steps;
-            let better = refine_steps(usual, self.options.max_steps);
-            let (steps, is_final) = match reason {
-                Reason::Request(steps) => (steps.unwrap_or(usual), true),
-                Reason::Live => {
-                    let steps = self.strain.live_steps(usual);
-                    (steps, better == steps)
-                }
-                Reason::Refine => (better, true),
-            };
             let photo = self.photo(document).and(document.photo());
             let edit = edit_of_window(document, &window, repainted, steps, photo);
             let is_alone = !self.jobs.has_begun_one_of(author);
