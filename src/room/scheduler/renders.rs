@@ -12,14 +12,14 @@ use super::{
     state::Scheduler,
 };
 use crate::{
-    canvas::{Mask, Pixels, Window, WindowRules, feather},
+    canvas::{CellSet, Mask, Pixels, Window, WindowRules, feather},
     engine::{Command, Event, RenderWork, Request, Work},
     protocol::{Rect, RenderNews, RenderState, StrainLevel, TimingsMs},
     room::document::{Document, refine_steps},
 };
 
 /// Over so many cells a window that is rendered while the hand moves fades out around what is dirty.
-const FADE_CELLS: u32 = 2;
+const FADE_CELLS: u32 = 1;
 
 /// A render whose pixels are to be shown.
 #[derive(Debug)]
@@ -112,15 +112,13 @@ impl Scheduler {
             // neighbours agree; each shows its own part of it.
             let repainted = document.canvas().repaint_mask(&window.rect);
             let mask = feather(&window, &repainted);
-            // Beside the stroke stands what was seen in a larger window: a small one does not
-            // match it, and would show as a block until it is refined.
-            let mask = match dirty.filter(|_| !is_final) {
-                Some(dirty) => mask.times(&dirty.without_edge().softened(&window.rect, FADE_CELLS)),
-                None => mask,
-            };
             if mask.bounds().is_empty() {
                 continue;
             }
+            let mask = match dirty.filter(|_| !is_final) {
+                Some(dirty) => near_dirty(mask, &dirty, &window),
+                None => mask,
+            };
             if self.has_to_wait(document, &window) {
                 if let Some(queue) = self.queues.get_mut(&author) {
                     queue.wait_for_photo(reason, &window.core);
@@ -271,7 +269,58 @@ impl Scheduler {
     }
 }
 
+/// The part of a window's mask that is near what is dirty, with a soft edge; all of it where that
+/// would be nothing. Beside a stroke stands what was seen in a larger window: a small one does not
+/// match it, and would show as a block until it is refined.
+fn near_dirty(mask: Mask, dirty: &CellSet, window: &Window) -> Mask {
+    let near = dirty.without_edge().softened(&window.rect, FADE_CELLS);
+    let shown = mask.clone().times(&near);
+    match shown.bounds().is_empty() {
+        true => mask,
+        false => shown,
+    }
+}
+
 fn is_of_window(made: &Pixels, window: &Window) -> bool {
     let shown = window.rect;
     (made.width(), made.height()) == (shown.width, shown.height)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{canvas::windows_for, protocol::CanvasSize};
+
+    #[test]
+    fn near_what_is_dirty_all_shows_and_far_from_it_nothing() {
+        let size = CanvasSize {
+            width: 256,
+            height: 256,
+        };
+        let canvas = Rect::new(0, 0, size.width, size.height);
+        let rules = WindowRules {
+            zoom: 1,
+            grid: 32,
+            context: 16,
+            minimum: 64,
+            maximum: 256,
+        };
+        let mut dirty = CellSet::new(size, 16);
+        // A stroke across, as it lies in the cells.
+        for step in 0..8 {
+            dirty.insert_rect(&Rect::new(16 * step, 16 * step, 64, 64));
+        }
+        let window = windows_for(&Rect::new(0, 0, 176, 176), &canvas, &rules)[0];
+        let mask = Mask::new(window.rect.width, window.rect.height, 255);
+        let near = near_dirty(mask.clone(), &dirty, &window);
+        assert_eq!(near.value(90, 90), 255);
+        assert_eq!((near.value(150, 10), near.value(10, 150)), (0, 0));
+
+        let mut thin = CellSet::new(size, 16);
+        thin.insert((2, 2));
+        thin.insert_rect(&Rect::new(192, 192, 64, 64));
+        let window = windows_for(&Rect::new(32, 32, 16, 16), &canvas, &rules)[0];
+        let mask = Mask::new(window.rect.width, window.rect.height, 255);
+        assert_eq!(near_dirty(mask.clone(), &thin, &window), mask);
+    }
 }

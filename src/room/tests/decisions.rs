@@ -391,3 +391,27 @@ fn the_model_repaints_up_to_the_edge_of_a_window_where_the_next_one_goes_on() {
         }
     }
 }
+
+/// A stroke whose brush is so wide.
+fn wide(id: &str, x: f32, y: f32, size: f32) -> RoomCommand {
+    let RoomCommand::Stroke(mut stroke) = dab(id, x, y) else {
+        unreachable!()
+    };
+    stroke.brush.as_mut().unwrap().size = size;
+    RoomCommand::Stroke(stroke)
+}
+
+/// What is dirty beside a dot has an inside, the dot has none.
+#[test]
+fn a_dot_is_rendered_beside_a_thick_stroke_that_is_not_yet() {
+    let (mut world, me) = (world(), client(1));
+    world.send(me, patch(|patch| patch.spread = Some(0)));
+    world.send(me, wide("a", 40.0, 50.0, 64.0));
+    world.send(me, wide("b", 44.0, 50.0, 64.0));
+    world.send(me, wide("c", 184.0, 120.0, 2.0));
+    world.come_to_rest();
+    assert!(world.core.document.is_rendered());
+    let dot = Rect::new(184, 120, 1, 1);
+    let mut windows = world.submitted.iter().map(|(_, seen)| seen.window);
+    assert!(windows.any(|window| window.contains(&dot)));
+}
