@@ -99,18 +99,17 @@ export async function drag(page, points, pace = 12) {
 
 /** Waits until nothing is unsaved, rendered or inked any more. */
 export async function settle(page, timeout = 60_000) {
-  await page.waitForFunction(
-    () => {
-      const { pending, ink, busy } = window.impasto.state();
-      return pending === 0 && ink === 0 && busy.length === 0;
-    },
-    undefined,
-    { timeout, polling: 50 },
-  );
-  // The last frames of a finished render may still be on their way.
+  const isAtRest = () => {
+    const { pending, ink, busy } = window.impasto.state();
+    return pending === 0 && ink === 0 && busy.length === 0;
+  };
+  await page.waitForFunction(isAtRest, undefined, { timeout, polling: 50 });
+  // The last frames of a finished render may still be on their way, and where a hand rests another render begins soon: it
+  // may take long.
   let last = "";
-  for (let calm = 0; calm < 4; ) {
+  for (let calm = 0; calm < 5; ) {
     await page.waitForTimeout(150);
+    await page.waitForFunction(isAtRest, undefined, { timeout, polling: 50 });
     const now = await hash(page, "result");
     calm = now === last ? calm + 1 : 0;
     last = now;
