@@ -19,6 +19,8 @@ CHUNK = 250
 SKETCHES = 3
 #: How many sketches have few and large shapes only.
 SIMPLE_SHARE = 0.6
+#: How many of all sketches have their edges where the picture has them.
+FAITHFUL_SHARE = 0.75
 CHUNKS = int(os.environ.get("IMPASTO_CHUNKS", 30))
 FOLDER = WORK / "chunks"
 
@@ -29,7 +31,8 @@ def make_chunk(index):
     store = np.zeros((CHUNK, 1 + SKETCHES, SIZE, SIZE, 3), np.uint8)
     scenes = [studio.make() for _ in range(CHUNK)]
     for row, scene in enumerate(scenes):
-        sketch = lambda: make_sketch(scene.image, scene.labels, scene.parts, scene.paper, studio.random, studio.random.random() < SIMPLE_SHARE)
+        chance = lambda share: studio.random.random() < share
+        sketch = lambda: make_sketch(scene.image, scene.labels, scene.parts, scene.paper, studio.random, chance(SIMPLE_SHARE), chance(FAITHFUL_SHARE))
         for column, picture in enumerate([scene.image] + [sketch() for _ in range(SKETCHES)]):
             store[row, column] = np.clip(picture + 0.5, 0, 255)
     told = {"captions": [scene.caption for scene in scenes], "contents": [scene.content for scene in scenes], "plain": [scene.plain for scene in scenes]}

@@ -15,6 +15,9 @@ NO_SKETCH = 0.45
 #: How often a batch sees parts of its pictures, and their possible sides in latents: a canvas shows the model windows of
 #: all sizes, most of them not square.
 PART_SHARE, PART_SIDES = 0.3, (8, 12, 16)
+#: How often a thing's sketch comes with another thing and its words: of so many plain ones the one most like the sketch.
+#: Sketches that always fit teach the network to read them and to pass over the words.
+OTHER_SHARE, OTHER_CHOICE = 0.15, 24
 
 
 class Pairs:
@@ -83,12 +86,24 @@ class Pairs:
         top, left = (self.whole(0, pairs.shape[-1] - side + 1, len(pairs), 1) for side in (height, width))
         return taken_from(pairs, top + torch.arange(height, device=DEVICE), left + torch.arange(width, device=DEVICE))
 
+    def others(self, rows, sketches, is_sketched):
+        """The rows, some of those that show a thing on white exchanged for another thing that fits the sketch."""
+        candidates = self.plain_rows[self.whole(0, len(self.plain_rows), len(rows), OTHER_CHOICE)]
+        pictures = self.latents[candidates, 0].float()
+        nearest = (pictures - sketches[:, None].float()).square().flatten(2).mean(2).argmin(1)
+        other = candidates.gather(1, nearest[:, None])[:, 0]
+        on_white = (self.latents[rows, 0, :, 0, 0] - self.sheet[:, 0, 0]).abs().amax(1) < 0.5
+        is_other = is_sketched & on_white & (self.uniform(len(rows)) < OTHER_SHARE)
+        return torch.where(is_other, other, rows)
+
     def batch(self, count):
         """Pictures (N, C, H, W), sketches and words, with sketches and words left out now and then."""
         is_sketched = self.uniform(count) >= NO_SKETCH
         rows = torch.where(is_sketched, self.whole(0, len(self), count), self.plain_rows[self.whole(0, len(self.plain_rows), count)])
         sketch = self.whole(1, self.latents.shape[1], count)
         pairs = torch.stack([self.latents[rows, 0], self.latents[rows, sketch]], 1)
+        rows = self.others(rows, pairs[:, 1], is_sketched)
+        pairs[:, 0] = self.latents[rows, 0]
         is_sketched = is_sketched[:, None, None, None]
         pairs = torch.where(is_sketched[:, None], self.moved(pairs), pairs)
         if self.sizes.random() < PART_SHARE:

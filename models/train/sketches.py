@@ -50,11 +50,12 @@ def displacement(random, size, strength, cells):
     return columns + strength * fields[0], rows + strength * fields[1]
 
 
-def paint_wobbly(sheet, regions, random, radius=None):
-    """Every segment as one flat blob with simplified, wandering edges."""
+def paint_wobbly(sheet, regions, random, radius=None, wander=None):
+    """Every segment as one flat blob with simplified edges that wander by some pixels."""
     size = sheet.shape[0]
     radius = radius or random.uniform(1.5, 9)
-    maps = displacement(random, size, random.uniform(1, 5), int(random.integers(3, 9)))
+    wander = random.uniform(1, 5) if wander is None else wander
+    maps = displacement(random, size, wander, int(random.integers(3, 9)))
     covered = np.full((size, size), 0.5, np.float32)
     for region in regions:
         soft = cv2.GaussianBlur(region.mask.astype(np.float32), (0, 0), radius if region.area > 900 else radius * 0.4)
@@ -170,22 +171,28 @@ def merge_parts(labels, parts, random, simple):
     return labels
 
 
-def make_sketch(image, labels, parts, paper, random, simple=False):
-    """A rough sketch of a picture.
+def make_sketch(image, labels, parts, paper, random, simple=False, faithful=False):
+    """A sketch of a picture.
 
     `labels` says which segment a pixel belongs to, 0 being bare ground of the colour `paper` (None where the
     picture has no bare ground); `parts` lists, for each object, the labels of its parts and their colours. A
-    `simple` sketch has few and large shapes only.
+    `simple` sketch has few and large shapes only. A `faithful` one has its edges where the picture has them: from
+    rough ones alone a network learns that an edge may be anywhere near, and paints it soft.
     """
     size = image.shape[0]
     kind = random.random()
     image = image.astype(np.float32)
-    if kind < 0.07 and not simple:
+    if kind < 0.07 and not simple and not faithful:
         sketch = paint_cells(image, random)
         return finish(sketch, random)
     ground = np.asarray(paper if paper is not None else (WHITE,) * 3, np.float32)
     merged = merge_parts(labels, parts, random, simple)
-    regions = find_regions(image, merged, random, smallest=random.choice([0.006, 0.015, 0.03] if simple else [0.0012, 0.004, 0.012]))
+    smallest = random.choice([0.0012, 0.004, 0.008]) if faithful else random.choice([0.006, 0.015, 0.03] if simple else [0.0012, 0.004, 0.012])
+    regions = find_regions(image, merged, random, smallest)
+    if faithful:
+        sheet = np.tile(ground, (size, size, 1)).astype(np.float32)
+        paint_wobbly(sheet, regions, random, np.exp(random.uniform(-0.2, 1.8)), random.uniform(0, 1.2))
+        return np.clip(cv2.GaussianBlur(sheet, (0, 0), random.uniform(0.6, 1.5)), 0, 255)
     if random.random() < (0.15 if simple else 0.35) and len(regions) > 1:
         dropped = random.uniform(0.1, 0.45)
         regions = [region for index, region in enumerate(regions) if random.random() > dropped or (index == 0 and random.random() < 0.8)] or regions[:1]
