@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Output;
 use crate::canvas::{Mask, Pixels};
-use crate::protocol::{EditMethod, Rect};
+use crate::protocol::{EditMethod, Rect, Settings};
 use crate::sampler::TimetableRequest;
 
 /// Sampling settings of one render.
@@ -63,6 +63,41 @@ impl Default for RenderSettings {
             eta: None,
             micro_conditioning: MicroConditioning::default(),
             regions: Vec::new(),
+        }
+    }
+}
+
+impl From<&Settings> for RenderSettings {
+    /// As people set them: an empty negative prompt is none, and a slider that is dragged down keeps
+    /// a step.
+    fn from(settings: &Settings) -> Self {
+        let usual = Self::default();
+        let Settings {
+            prompt,
+            negative_prompt,
+            guidance_scale,
+            guidance_rescale,
+            image_guidance_scale,
+            steps,
+            strength,
+            seed,
+            variation,
+            sampler,
+            ..
+        } = settings;
+        Self {
+            prompt: prompt.clone(),
+            negative_prompt: Some(negative_prompt.clone()).filter(|prompt| !prompt.is_empty()),
+            guidance_scale: *guidance_scale,
+            guidance_rescale: guidance_rescale.unwrap_or(usual.guidance_rescale),
+            image_guidance_scale: image_guidance_scale.unwrap_or(usual.image_guidance_scale),
+            steps: *steps,
+            strength: *strength,
+            keeps_a_step: true,
+            seed: *seed,
+            variation: *variation,
+            sampler: sampler.clone(),
+            ..usual
         }
     }
 }

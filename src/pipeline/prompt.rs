@@ -43,10 +43,10 @@ pub(super) fn parse_prompt(prompt: &str) -> Vec<Fragment> {
         let mut taken = character.len_utf8();
         let weight = (character == ':').then(|| closing_weight(rest)).flatten();
         match (character, weight) {
-            ('<', _) if extra_network(rest).is_some() => {
-                taken = extra_network(rest).map_or(taken, str::len);
-            }
-            ('<', _) => fragments.push(plain("<")),
+            ('<', _) => match extra_network(rest) {
+                Some(network) => taken = network.len(),
+                None => fragments.push(plain("<")),
+            },
             ('\\', _) => {
                 let escaped = rest[1..].chars().next();
                 let escaped = escaped.filter(|next| matches!(next, '(' | ')' | '[' | ']' | '\\'));

@@ -287,39 +287,14 @@ fn zoom_of(size: CanvasSize, model: &ModelInfo, grid: u32) -> u32 {
 }
 
 fn render_settings(settings: &Settings, seen: CanvasSize) -> RenderSettings {
-    let usual = RenderSettings::default();
-    let Settings {
-        prompt,
-        negative_prompt,
-        guidance_scale,
-        guidance_rescale,
-        image_guidance_scale,
-        steps,
-        strength,
-        seed,
-        variation,
-        sampler,
-        ..
-    } = settings;
     // Unlike a room's window it is a whole picture.
     let size = Some((seen.width, seen.height));
     RenderSettings {
-        prompt: prompt.clone(),
-        negative_prompt: Some(negative_prompt.clone()).filter(|prompt| !prompt.is_empty()),
-        guidance_scale: *guidance_scale,
-        guidance_rescale: guidance_rescale.unwrap_or(usual.guidance_rescale),
-        image_guidance_scale: image_guidance_scale.unwrap_or(usual.image_guidance_scale),
-        steps: *steps,
-        strength: *strength,
-        keeps_a_step: true,
-        seed: *seed,
-        variation: *variation,
-        sampler: sampler.clone(),
         micro_conditioning: MicroConditioning {
             original_size: size,
             target_size: size,
             ..MicroConditioning::default()
         },
-        ..usual
+        ..RenderSettings::from(settings)
     }
 }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::{
     canvas::{Mask, Window},
     pipeline::{Edit, Output, PhotoWindow, PromptRegion, RenderSettings},
-    protocol::Settings,
     room::document::{Document, WindowPrompts},
 };
 
@@ -46,30 +45,11 @@ fn render_settings(document: &Document, window: &Window, steps: u32) -> RenderSe
         prompt,
         share: Arc::new(window.seen_mask(mask)),
     });
-    let usual = RenderSettings::default();
-    let Settings {
-        negative_prompt,
-        guidance_scale,
-        guidance_rescale,
-        image_guidance_scale,
-        strength,
-        variation,
-        sampler,
-        ..
-    } = document.settings();
     RenderSettings {
         prompt,
         regions: regions.collect(),
-        negative_prompt: Some(negative_prompt.clone()).filter(|prompt| !prompt.is_empty()),
-        guidance_scale: *guidance_scale,
-        guidance_rescale: guidance_rescale.unwrap_or(usual.guidance_rescale),
-        image_guidance_scale: image_guidance_scale.unwrap_or(usual.image_guidance_scale),
         steps,
-        strength: *strength,
-        keeps_a_step: true,
         seed: document.noise_seed(),
-        variation: *variation,
-        sampler: sampler.clone(),
-        ..usual
+        ..RenderSettings::from(document.settings())
     }
 }

@@ -1,39 +1,30 @@
-//! `impasto bench overload`, the real binary with a server of its own.
-
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! `impasto bench overload`.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-fn bench(flags: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_impasto"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .args(["bench", "overload"])
-        .args(flags)
-        .output()
-        .unwrap()
-}
+use super::bench;
 
 #[test]
 fn every_member_is_measured_in_every_room() {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/pipelines/sd15");
-    let output = bench(&[
-        "--model",
-        model.to_str().unwrap(),
-        "--rooms",
-        "2",
-        "--members",
-        "2",
-        "--seconds",
-        "3",
-        "--canvas",
-        "128",
-        "--json",
-    ]);
+    let output = bench(
+        "overload",
+        &[
+            "--model",
+            model.to_str().unwrap(),
+            "--rooms",
+            "2",
+            "--members",
+            "2",
+            "--seconds",
+            "3",
+            "--canvas",
+            "128",
+            "--json",
+        ],
+    );
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -60,7 +51,7 @@ fn what_cannot_be_painted_is_refused_before_a_server_is_started() {
         (&["--rooms", "2", "--wild-rooms", "3"][..], "--wild-rooms"),
         (&["--canvas", "100"], "--canvas"),
     ] {
-        let output = bench(flags);
+        let output = bench("overload", flags);
         assert_eq!(output.status.code(), Some(2));
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(told.contains(word), "{told}");

@@ -1,23 +1,11 @@
-//! `impasto bench photo`, the real binary with a server of its own.
-
-#![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+//! `impasto bench photo`.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use image::{Rgb, RgbImage};
 use serde_json::Value;
 
-fn bench(flags: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_impasto"))
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .stdin(Stdio::null())
-        .args(["bench", "photo"])
-        .args(flags)
-        .output()
-        .unwrap()
-}
+use super::bench;
 
 fn number(report: &Value, path: &str) -> f64 {
     let found = report.pointer(path).and_then(Value::as_f64);
@@ -50,7 +38,7 @@ fn photos_are_inverted_edited_and_found_untouched() {
         "4",
         "--json",
     ];
-    let output = bench(&flags);
+    let output = bench("photo", &flags);
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{told}");
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -82,7 +70,7 @@ fn what_cannot_be_is_refused_in_one_line() {
     let empty = tempfile::tempdir().unwrap();
     let folder = empty.path().to_str().unwrap();
     for flags in [&[][..], &["--photos", folder]] {
-        let output = bench(flags);
+        let output = bench("photo", flags);
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{told}");
         assert_eq!(told.trim_end().lines().count(), 1, "{told}");
@@ -90,7 +78,7 @@ fn what_cannot_be_is_refused_in_one_line() {
     }
     std::fs::write(empty.path().join("torn.png"), "no picture").unwrap();
     let model = "tests/parity/fixtures/pipelines/sd15";
-    let output = bench(&["--photos", folder, "--model", model]);
+    let output = bench("photo", &["--photos", folder, "--model", model]);
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("torn.png"), "{told}");
