@@ -44,6 +44,8 @@ pub use settings::{AuthChoice, LogFormat, ServeFlags, ServeSettings};
 
 use clap::{Parser, Subcommand};
 
+use crate::kernels::InstructionSet;
+
 /// What was typed.
 #[derive(Debug, Parser)]
 #[command(
@@ -58,6 +60,15 @@ pub struct Cli {
     /// The command; `serve` when left out.
     #[command(subcommand)]
     pub command: Option<Command>,
+    /// Vector instructions of the kernels, to see on one machine what another does
+    /// [default: the widest that the processor has]
+    #[arg(
+        long,
+        global = true,
+        value_name = "avx512|avx2|portable",
+        env = "IMPASTO_INSTRUCTIONS"
+    )]
+    pub instructions: Option<InstructionSet>,
     /// Flags of `serve`, for a call without a command.
     #[command(flatten)]
     pub serve: ServeFlags,
@@ -87,6 +98,9 @@ pub enum Command {
 /// # Errors
 /// [`Failure`], with the exit code that fits it.
 pub fn run(cli: Cli) -> Result<(), Failure> {
+    if let Some(instructions) = cli.instructions {
+        instructions.choose().map_err(Failure::usage)?;
+    }
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(flags) => serve::run(flags),
         Command::Generate(args) => generate::run(args),

@@ -4,9 +4,9 @@ use std::mem::MaybeUninit;
 
 use candle_core::{D, Result, Tensor};
 
+use super::instructions::InstructionSet;
 use super::math::{self, Arithmetic, for_each_set};
 use super::storage::{Output, Values, is_cpu_f32};
-use super::tile::InstructionSet;
 use super::{profile, stock, threads};
 
 /// `max(x, 0)`, elementwise.

@@ -11,10 +11,11 @@ use std::ops::Range;
 use candle_core::{Result, Tensor};
 
 use super::buffer::with_scratch;
+use super::instructions::InstructionSet;
 use super::math::{self, Arithmetic, for_each_set};
 use super::profile::Work;
 use super::storage::{Output, Parts, Values, is_cpu_f32};
-use super::tile::{self, InstructionSet, Left, ROWS, Right, Tile};
+use super::tile::{self, Left, ROWS, Right, Tile};
 use super::{profile, stock, threads};
 
 /// `softmax(scale · q kᵀ + mask) v` for each head, heads lying side by side in the last dimension.

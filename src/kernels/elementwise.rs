@@ -4,9 +4,9 @@ use std::mem::MaybeUninit;
 
 use candle_core::{Result, Tensor};
 
+use super::instructions::InstructionSet;
 use super::math::{Arithmetic, for_each_set};
 use super::storage::{Output, Values, is_cpu_f32};
-use super::tile::InstructionSet;
 use super::{profile, threads};
 
 /// The sum of two tensors of the same shape.

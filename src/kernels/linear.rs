@@ -7,10 +7,12 @@ use std::sync::Arc;
 use candle_core::{Device, Result, Tensor};
 
 use super::buffer::Buffer;
+use super::compact::Compact;
+use super::instructions::InstructionSet;
 use super::math::{Arithmetic, for_each_set};
 use super::profile::Work;
 use super::storage::{Output, Parts, Values, is_cpu_f32};
-use super::tile::{self, InstructionSet, Left, MOST_VECTORS, ROWS, Right, Tile};
+use super::tile::{self, Left, MOST_VECTORS, ROWS, Right, Tile};
 use super::{profile, stock, threads};
 
 /// A dense layer: `x · weightᵀ + bias`. Clones share its weights.
@@ -121,7 +123,7 @@ impl Linear {
 struct Packed {
     set: InstructionSet,
     panels: Vec<Panel>,
-    values: Buffer,
+    values: Compact,
     bias: Vec<f32>,
     depth: usize,
 }
@@ -172,7 +174,7 @@ impl Packed {
         Ok(Self {
             set,
             panels,
-            values,
+            values: Compact::new(set, values),
             bias,
             depth,
         })
@@ -183,11 +185,10 @@ impl Packed {
         let mut weight = vec![0.0; self.bias.len() * self.depth];
         for panel in &self.panels {
             let width = panel.vectors * self.set.lanes();
-            let packed = &self.values.values()[panel.start..][..width * self.depth];
             for (column, output) in panel.outputs.clone().enumerate() {
                 let row = &mut weight[output * self.depth..][..self.depth];
                 for (step, value) in row.iter_mut().enumerate() {
-                    *value = packed[step * width + column];
+                    *value = self.values.get(panel.start + step * width + column);
                 }
             }
         }
@@ -202,21 +203,29 @@ impl Packed {
         let rows = dims[..dims.len() - 1].iter().product::<usize>();
         let mut output = Output::new(rows * self.bias.len());
         let parts = output.parts();
-        // Rows are shared out first; when there are few, the panels are.
+        // What there is more of is shared out first, so that the other is read by fewer tasks.
         let blocks = rows.div_ceil(ROWS);
         let wanted = threads::wanted_tasks();
-        let row_tasks = blocks.clamp(1, wanted);
-        let panel_tasks = wanted
-            .div_ceil(row_tasks)
-            .clamp(1, self.panels.len().max(1));
+        let panels = self.panels.len().max(1);
+        let (row_tasks, panel_tasks) = if rows < self.bias.len() {
+            let panel_tasks = panels.min(wanted);
+            (wanted.div_ceil(panel_tasks).min(blocks), panel_tasks)
+        } else {
+            let row_tasks = blocks.clamp(1, wanted);
+            (row_tasks, wanted.div_ceil(row_tasks).min(panels))
+        };
         threads::for_each(row_tasks * panel_tasks, |task| {
             let blocks = threads::share(blocks, row_tasks, task / panel_tasks);
             let panels = threads::share(self.panels.len(), panel_tasks, task % panel_tasks);
             for panel in &self.panels[panels] {
-                for block in blocks.clone() {
-                    let rows = block * ROWS..rows.min((block + 1) * ROWS);
-                    self.block(panel, &values, rows, residual.as_deref(), parts);
-                }
+                let size = panel.vectors * self.set.lanes() * self.depth;
+                self.values
+                    .with(panel.start..panel.start + size, |weights| {
+                        for block in blocks.clone() {
+                            let rows = block * ROWS..rows.min((block + 1) * ROWS);
+                            self.block(panel, weights, &values, rows, residual.as_deref(), parts);
+                        }
+                    });
             }
         });
         // SAFETY: the tasks wrote every block of rows of every panel.
@@ -227,6 +236,7 @@ impl Packed {
     fn block(
         &self,
         panel: &Panel,
+        weights: &[f32],
         input: &[f32],
         rows: Range<usize>,
         residual: Option<&[f32]>,
@@ -234,7 +244,6 @@ impl Packed {
     ) {
         let lanes = self.set.lanes();
         let width = panel.vectors * lanes;
-        let panel_values = &self.values.values()[panel.start..][..width * self.depth];
         let row = |index: usize| {
             let row = rows.start + index.min(rows.len() - 1);
             input[row * self.depth..][..self.depth].as_ptr()
@@ -251,10 +260,10 @@ impl Packed {
                     vectors: panel.vectors,
                     left: Left::Rows(std::array::from_fn(row)),
                     right: Right::Vectors(std::array::from_fn(|vector| {
-                        panel_values.as_ptr().wrapping_add(vector * lanes)
+                        weights.as_ptr().wrapping_add(vector * lanes)
                     })),
                     steps: &panel.steps,
-                    right_end: panel_values.as_ptr_range().end,
+                    right_end: weights.as_ptr_range().end,
                     out: sums.as_mut_ptr(),
                     out_stride: width,
                 },

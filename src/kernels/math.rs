@@ -121,9 +121,9 @@ pub(super) fn gelu<A: Arithmetic>(x: f32) -> f32 {
 macro_rules! for_each_set {
     ($(#[$doc:meta])* $vis:vis fn $name:ident($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? = $generic:ident;) => {
         $(#[$doc])*
-        $vis fn $name(set: $crate::kernels::tile::InstructionSet, $($argument: $type),*) $(-> $result)? {
+        $vis fn $name(set: $crate::kernels::instructions::InstructionSet, $($argument: $type),*) $(-> $result)? {
             use $crate::kernels::math;
-            use $crate::kernels::tile::InstructionSet;
+            use $crate::kernels::instructions::InstructionSet;
             #[cfg(target_arch = "x86_64")]
             #[target_feature(enable = "avx512f,avx2,fma")]
             fn avx512($($argument: $type),*) $(-> $result)? {

@@ -6,9 +6,11 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
+use super::instructions::InstructionSet;
+
 /// The limits that operations are held against.
 pub struct Roofs {
-    /// The widest instructions that the processor has.
+    /// What the kernels are written with that run.
     instructions: &'static str,
     threads: usize,
     /// Floating-point operations in a second: fused products and sums in registers, two each.
@@ -89,22 +91,15 @@ fn best(work: impl Fn()) -> f64 {
 const SUMS: usize = 12;
 
 fn best_loop() -> Loop {
-    #[cfg(target_arch = "x86_64")]
-    {
-        if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has AVX-512F.
-            return ("AVX-512", SUMS * 16, |count| unsafe { x86::avx512(count) });
-        }
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-            // SAFETY: the processor has AVX2 and FMA.
-            return ("AVX2", SUMS * 8, |count| unsafe { x86::avx2(count) });
-        }
+    match InstructionSet::best() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has what was chosen.
+        InstructionSet::Avx512 => ("AVX-512", SUMS * 16, |count| unsafe { x86::avx512(count) }),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        InstructionSet::Avx2 => ("AVX2", SUMS * 8, |count| unsafe { x86::avx2(count) }),
+        InstructionSet::Portable => ("plain loops", SUMS * 4, plain),
     }
-    (
-        "no vector instructions that the kernels know",
-        SUMS * 4,
-        plain,
-    )
 }
 
 fn plain(count: usize) {

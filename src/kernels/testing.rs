@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use candle_core::{Device, Result, Shape, Tensor};
+use candle_core::{DType, Device, Result, Shape, Tensor};
 
 thread_local! {
     static STATE: Cell<u64> = const { Cell::new(1) };
@@ -21,6 +21,11 @@ pub fn random(shape: impl Into<Shape>) -> Result<Tensor> {
         })
         .collect();
     Tensor::from_vec(values, shape, &Device::Cpu)
+}
+
+/// The values rounded to half precision, in which weights are kept where it holds them exactly.
+pub fn in_half(tensor: &Tensor) -> Result<Tensor> {
+    tensor.to_dtype(DType::F16)?.to_dtype(DType::F32)
 }
 
 /// Asserts that two tensors have the same shape and differ by at most 1e-5 of the greatest value.

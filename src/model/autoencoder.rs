@@ -2,6 +2,8 @@
 
 use candle_core::{DType, Result, Tensor};
 
+use crate::kernels::Wakeful;
+
 use super::autoencoder_kl::AutoencoderKl;
 use super::autoencoder_tiny::AutoencoderTiny;
 use super::{ConfigFile, ModelError, Weights};
@@ -77,6 +79,7 @@ impl Autoencoder {
         if height % scale != 0 || width % scale != 0 {
             candle_core::bail!("an image of {width} x {height} is not made of {scale}-pixel cells");
         }
+        let _wakeful = Wakeful::threads(image.device());
         match self {
             Self::Tiny(tiny) => tiny.encode(image),
             Self::Kl(kl) => kl.encode(image),
@@ -90,6 +93,7 @@ impl Autoencoder {
     /// # Errors
     /// When shapes disagree.
     pub fn decode(&self, latents: &Tensor) -> Result<Tensor> {
+        let _wakeful = Wakeful::threads(latents.device());
         match self {
             Self::Tiny(tiny) => tiny.decode(latents),
             Self::Kl(kl) => kl.decode(latents),

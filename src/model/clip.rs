@@ -6,7 +6,7 @@ use candle_core::{DType, Result, Tensor};
 use super::clip_encoder::{ClipEncoder, ClipEncoderConfig};
 use super::layers::{embedding, layer_norm, linear};
 use super::{ConfigFile, ModelError, Weights};
-use crate::kernels::{LayerNorm, Linear};
+use crate::kernels::{LayerNorm, Linear, Wakeful};
 
 /// A CLIP text encoder's configuration, with transformers' names and defaults.
 #[derive(Debug, Clone, PartialEq)]
@@ -178,6 +178,7 @@ impl ClipTextModel {
     /// # Errors
     /// When there are more tokens than positions, or an id is not in the vocabulary.
     pub fn forward_all(&self, ids: &Tensor) -> Result<ClipTextOutput> {
+        let _wakeful = Wakeful::threads(self.token_embedding.device());
         let (batch, tokens) = ids.dims2()?;
         if tokens > self.config.max_position_embeddings {
             candle_core::bail!(

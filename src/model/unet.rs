@@ -7,7 +7,7 @@ use super::layers::{ConvShape, conv2d, group_norm};
 use super::transformer::Context;
 use super::unet_blocks::{DownBlock, MidBlock, UpBlock};
 use super::{Activation, ModelError, UNetConfig, Weights};
-use crate::kernels::{Conv2d, GroupNorm};
+use crate::kernels::{Conv2d, GroupNorm, Wakeful};
 
 /// Predicts what a scheduler needs (noise, velocity or sample) from noisy latents, the timestep
 /// and the prompt.
@@ -139,6 +139,7 @@ impl UNet2DConditionModel {
         encoder_hidden_states: &Tensor,
         added: &AddedConditioning,
     ) -> Result<Tensor> {
+        let _wakeful = Wakeful::threads(sample.device());
         let batch = sample.dim(0)?;
         let encoder_hidden_states = encoder_hidden_states.to_dtype(self.dtype)?;
         if encoder_hidden_states.dim(0)? != batch {

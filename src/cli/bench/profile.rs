@@ -32,6 +32,10 @@ pub struct ProfileArgs {
     /// Threads [default: as many as there are cores]
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    /// How much the prompt counts; 1 asks the network for one picture a step
+    /// [default: what the model wants]
+    #[arg(long, value_name = "N")]
+    pub guidance_scale: Option<f64>,
     /// Rounds that count
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub rounds: usize,
@@ -116,7 +120,7 @@ pub fn run(args: &ProfileArgs) -> Result<(), Failure> {
 
 fn measure(args: &ProfileArgs, pipeline: &mut Pipeline) -> Result<Profile, Failure> {
     let roofs = Roofs::measure();
-    let edit = edit(args.window, pipeline)?;
+    let edit = edit(args, pipeline)?;
     let mut stages = [
         Measured::new("encode"),
         Measured::new("UNet step"),
@@ -153,7 +157,8 @@ fn measure(args: &ProfileArgs, pipeline: &mut Pipeline) -> Result<Profile, Failu
 }
 
 /// A sketch of stripes, all of it to be repainted with what the model wants.
-fn edit(side: u32, pipeline: &Pipeline) -> Result<Edit, Failure> {
+fn edit(args: &ProfileArgs, pipeline: &Pipeline) -> Result<Edit, Failure> {
+    let side = args.window;
     let defaults = pipeline.defaults().map_err(Failure::usage)?;
     let mut sketch = Pixels::new(side, side, [255; 3]);
     for (index, pixel) in sketch.data_mut().chunks_exact_mut(3).enumerate() {
@@ -174,7 +179,7 @@ fn edit(side: u32, pipeline: &Pipeline) -> Result<Edit, Failure> {
         settings: RenderSettings {
             prompt: "sea and meadow".to_owned(),
             steps: 2,
-            guidance_scale: defaults.guidance_scale,
+            guidance_scale: args.guidance_scale.unwrap_or(defaults.guidance_scale),
             variation: defaults.variation,
             sampler: defaults.sampler.clone(),
             ..RenderSettings::default()

@@ -2,7 +2,7 @@
 
 use super::weights::Packed;
 use crate::kernels::buffer::Buffer;
-use crate::kernels::tile::{InstructionSet, ROWS};
+use crate::kernels::instructions::InstructionSet;
 
 /// Vectors of output channels that one product is wide.
 pub(super) const WIDTH: usize = 2;
@@ -83,6 +83,5 @@ impl Blocks {
 
 /// The 3×3 kernel between two channels.
 pub(super) fn kernel(weights: &Packed, out: usize, input: usize) -> [f32; 9] {
-    let block = weights.block(out / ROWS);
-    std::array::from_fn(|tap| block[(9 * input + tap) * ROWS + out % ROWS])
+    std::array::from_fn(|tap| weights.value(out, 9 * input + tap))
 }

@@ -15,8 +15,8 @@ use super::run::Sums;
 use super::winograd::{Sink, Source, Transformed};
 use super::{Conv2d, Fused, Weights, direct, winograd};
 use crate::kernels::buffer::Buffer;
+use crate::kernels::instructions::InstructionSet;
 use crate::kernels::storage::{Output, Parts, Values, is_cpu_f32};
-use crate::kernels::tile::InstructionSet;
 use crate::kernels::{profile, stock};
 
 /// One convolution of a [`ConvChain`] and what happens to its result.

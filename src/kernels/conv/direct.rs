@@ -7,9 +7,9 @@ use super::blocks::{Blocks, WIDTH};
 use super::picture::{Picture, Target};
 use super::product::{Operands, product};
 use crate::kernels::buffer::with_scratch;
+use crate::kernels::instructions::InstructionSet;
 use crate::kernels::lanes::{Lanes, Plain};
 use crate::kernels::threads;
-use crate::kernels::tile::InstructionSet;
 
 /// Pixels that are worked on at once, which all sets' products divide.
 const PIXELS: usize = 12;

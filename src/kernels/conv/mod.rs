@@ -38,8 +38,8 @@ use self::run::{Sums, run};
 use self::upsample::{Phases, run_upsampled};
 use self::weights::Packed;
 use self::winograd::{Sink, Source, Transformed};
+use super::instructions::InstructionSet;
 use super::storage::{Output, Parts, Values, is_cpu_f32};
-use super::tile::InstructionSet;
 use super::{elementwise, profile, reshape, stock};
 
 /// Rows and columns of zeros around an image.
@@ -210,7 +210,7 @@ impl Conv2d {
                 transformed,
                 ..
             } => with_values(input, fused, dims, |image, input, sums, output| {
-                if self.kernel.has_fewer_products(image, false) {
+                if self.kernel.has_fewer_products(weights.set, image, false) {
                     let transformed =
                         transformed[0].get_or_init(|| Box::new(Transformed::new(weights, false)));
                     let image = *image;
@@ -257,7 +257,7 @@ impl Conv2d {
                 let work = || self.kernel.work(input.elem_count(), dims);
                 let _span = profile::span("convolution", work);
                 with_values(input, fused, dims, |image, input, sums, output| {
-                    if self.kernel.has_fewer_products(image, true) {
+                    if self.kernel.has_fewer_products(weights.set, image, true) {
                         let transformed = transformed[1]
                             .get_or_init(|| Box::new(Transformed::new(weights, true)));
                         let image = *image;

@@ -3,9 +3,10 @@
 use std::ops::Range;
 
 use super::Padding;
+use crate::kernels::instructions::InstructionSet;
 use crate::kernels::profile::Work;
 use crate::kernels::threads;
-use crate::kernels::tile::{InstructionSet, ROWS};
+use crate::kernels::tile::{MOST_LANES, ROWS};
 
 /// The shape of a convolution's weights and how they move over the image.
 #[derive(Clone, Copy, Debug)]
@@ -72,7 +73,7 @@ impl Kernel {
     /// Whether [`super::winograd`] is the faster way for `image`, or for it `doubled`: there are
     /// enough tiles to make up for reading four times the weights, which are also kept in memory,
     /// and enough channels to make up for the transforms.
-    pub fn has_fewer_products(&self, image: &Image, doubled: bool) -> bool {
+    pub fn has_fewer_products(&self, set: InstructionSet, image: &Image, doubled: bool) -> bool {
         let tiles = |side: usize| {
             if doubled {
                 side.div_ceil(2)
@@ -83,6 +84,8 @@ impl Kernel {
         let tiles = image.batch * tiles(image.height) * tiles(image.width);
         let most_weights = match tiles {
             0..16 => 0,
+            // With wide vectors the products take less time than four times the weights.
+            16..64 if !doubled && set.lanes() == MOST_LANES => 1 << 13,
             16..64 if !doubled => 1 << 15,
             16..64 => 1 << 16,
             _ => 1 << 17,
@@ -174,7 +177,13 @@ impl Plan {
         let rows_in_task = rows.div_ceil(row_tasks);
         let row_tasks = rows.div_ceil(rows_in_task);
         let blocks = kernel.channels_out.div_ceil(ROWS);
-        let channel_tasks = wanted.div_ceil(row_tasks).min(blocks);
+        // Each task gathers for itself what it reads.
+        let tasks = if lanes == Lanes::Gathered {
+            threads
+        } else {
+            wanted
+        };
+        let channel_tasks = tasks.div_ceil(row_tasks).min(blocks);
 
         // Every image that a task touches brings its own halo.
         let images = image.batch.min((rows_in_task - 1) / out_height + 2);

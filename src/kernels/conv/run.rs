@@ -8,11 +8,10 @@ use super::plan::{Image, Kernel, Lanes, Plan, SLACK};
 use super::stage::{gather, stage};
 use super::weights::Packed;
 use crate::kernels::buffer::with_scratch;
+use crate::kernels::instructions::InstructionSet;
 use crate::kernels::storage::Parts;
 use crate::kernels::threads;
-use crate::kernels::tile::{
-    self, InstructionSet, Left, MOST_LANES, MOST_VECTORS, ROWS, Right, Tile,
-};
+use crate::kernels::tile::{self, Left, MOST_LANES, MOST_VECTORS, ROWS, Right, Tile};
 
 /// What is added to the products, as slices.
 pub(super) struct Sums<'a> {
@@ -45,29 +44,35 @@ pub(super) fn run(
         let pixels = task.pixels(set);
         task.with_operand(&plan.steps, |operand| {
             let mut products = [0.0; _];
-            each_tile(&pixels, blocks, weights.depth(), |pixels, block| {
-                let channels = block * ROWS..kernel.channels_out.min((block + 1) * ROWS);
-                let rows = channels.len();
-                operand.product(set, pixels, weights.block(block), rows, &mut products);
-                let rows = products.chunks(pixels.vectors * set.lanes());
-                for (row, channel) in rows.zip(channels) {
-                    for run in &pixels.runs {
-                        let index = run.image * kernel.channels_out + channel;
-                        let place = index * plane + run.pixel;
-                        let mut bias = weights.bias()[channel];
-                        if let Some(per_channel) = sums.per_channel {
-                            bias += per_channel[index];
+            let group = |group: Range<usize>| {
+                weights.with_blocks(group.clone(), |weights_of| {
+                    each_tile(&pixels, &group, |pixels, block| {
+                        let channels = block * ROWS..kernel.channels_out.min((block + 1) * ROWS);
+                        let rows = channels.len();
+                        operand.product(set, pixels, weights_of.block(block), rows, &mut products);
+                        let rows = products.chunks(pixels.vectors * set.lanes());
+                        for (row, channel) in rows.zip(channels) {
+                            for run in &pixels.runs {
+                                let index = run.image * kernel.channels_out + channel;
+                                let place = index * plane + run.pixel;
+                                let mut bias = weights.bias()[channel];
+                                if let Some(per_channel) = sums.per_channel {
+                                    bias += per_channel[index];
+                                }
+                                let residual = sums.residual;
+                                let residual =
+                                    residual.map(|residual| &residual[place..][..run.length]);
+                                // SAFETY: a pixel of a channel belongs to one task and one run,
+                                // and the output outlives the tasks.
+                                let out = unsafe { output.part(place, run.length) };
+                                let row = &row[run.lane..][..run.length];
+                                finish(set, row, bias, residual, sums.relu, out);
+                            }
                         }
-                        let residual = sums.residual;
-                        let residual = residual.map(|residual| &residual[place..][..run.length]);
-                        // SAFETY: a pixel of a channel belongs to one task and one run, and the
-                        // output outlives the tasks.
-                        let out = unsafe { output.part(place, run.length) };
-                        let row = &row[run.lane..][..run.length];
-                        finish(set, row, bias, residual, sums.relu, out);
-                    }
-                }
-            });
+                    });
+                });
+            };
+            groups(blocks, &pixels, weights.depth()).for_each(group);
         });
     });
 }
@@ -98,20 +103,33 @@ pub(super) fn each_task(
     });
 }
 
-/// Calls `work` for each tile: pixels by a block of output channels. Pixels change before blocks
-/// as long as the weights, `depth` steps of them for each channel, stay in cache.
+/// Blocks of output channels whose weights, `depth` of them for each channel, stay in cache while
+/// all pixels are worked through.
+pub(super) fn groups(
+    blocks: Range<usize>,
+    pixels: &[Pixels],
+    depth: usize,
+) -> impl Iterator<Item = Range<usize>> {
+    let at_once = match pixels {
+        // Nothing reads them again.
+        [_] => 1,
+        _ => (WEIGHTS / (ROWS * depth).max(1)).max(1),
+    };
+    let end = blocks.end;
+    blocks
+        .step_by(at_once)
+        .map(move |first| first..end.min(first + at_once))
+}
+
+/// Calls `work` for each tile: pixels by a block of output channels.
 pub(super) fn each_tile(
     pixels: &[Pixels],
-    blocks: Range<usize>,
-    depth: usize,
+    blocks: &Range<usize>,
     mut work: impl FnMut(&Pixels, usize),
 ) {
-    let at_once = (WEIGHTS / (ROWS * depth).max(1)).max(1);
-    for first in blocks.clone().step_by(at_once) {
-        for pixels in pixels {
-            for block in first..blocks.end.min(first + at_once) {
-                work(pixels, block);
-            }
+    for pixels in pixels {
+        for block in blocks.clone() {
+            work(pixels, block);
         }
     }
 }

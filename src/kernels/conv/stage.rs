@@ -107,12 +107,21 @@ pub(super) fn gather(
 /// the copy.
 #[inline(always)]
 fn copy(from: &[f32], to: &mut [f32]) {
-    let (from_chunks, from_rest) = from.as_chunks::<8>();
-    let (to_chunks, to_rest) = to.as_chunks_mut::<8>();
+    let (from, to) = copy_chunks::<8>(from, to);
+    let (from, to) = copy_chunks::<4>(from, to);
+    copy_chunks::<1>(from, to);
+}
+
+/// Copies whole chunks; what is left is returned.
+#[inline(always)]
+fn copy_chunks<'a, const SIZE: usize>(
+    from: &'a [f32],
+    to: &'a mut [f32],
+) -> (&'a [f32], &'a mut [f32]) {
+    let (from_chunks, from_rest) = from.as_chunks::<SIZE>();
+    let (to_chunks, to_rest) = to.as_chunks_mut::<SIZE>();
     for (from, to) in from_chunks.iter().zip(to_chunks) {
         *to = *from;
     }
-    for (from, to) in from_rest.iter().zip(to_rest) {
-        *to = *from;
-    }
+    (from_rest, to_rest)
 }

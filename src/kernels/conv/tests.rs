@@ -1,7 +1,7 @@
 use candle_core::DType;
 
 use super::*;
-use crate::kernels::testing::{assert_close, random};
+use crate::kernels::testing::{assert_close, in_half, random};
 
 struct Case {
     batch: usize,
@@ -49,16 +49,18 @@ impl Case {
         let input = random((self.batch, channels_in, self.size.0, self.size.1))?;
         let weight = random((channels_out, channels_in, self.kernel.0, self.kernel.1))?;
         let bias = random(channels_out)?;
-        let theirs = stock::conv2d(&input, &weight, Some(&bias), self.stride, self.padding)?;
-        for set in InstructionSet::available() {
-            let conv = Conv2d::for_set(
-                set,
-                weight.clone(),
-                Some(bias.clone()),
-                self.stride,
-                self.padding,
-            )?;
-            assert_close(&conv.forward(&input)?, &theirs);
+        for weight in [in_half(&weight)?, weight] {
+            let theirs = stock::conv2d(&input, &weight, Some(&bias), self.stride, self.padding)?;
+            for set in InstructionSet::available() {
+                let conv = Conv2d::for_set(
+                    set,
+                    weight.clone(),
+                    Some(bias.clone()),
+                    self.stride,
+                    self.padding,
+                )?;
+                assert_close(&conv.forward(&input)?, &theirs);
+            }
         }
         Ok(())
     }

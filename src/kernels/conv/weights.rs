@@ -2,18 +2,37 @@
 
 use candle_core::{Result, Tensor};
 
+use std::ops::Range;
+
 use crate::kernels::buffer::Buffer;
+use crate::kernels::compact::Compact;
+use crate::kernels::instructions::InstructionSet;
 use crate::kernels::storage::Values;
-use crate::kernels::tile::{InstructionSet, ROWS};
+use crate::kernels::tile::ROWS;
 
 /// Weights in blocks of eight output channels; in a block, the eight weights of one input value
 /// lie side by side. The last block is filled up with zeros.
 pub(super) struct Packed {
     /// What they are packed for.
     pub set: InstructionSet,
-    values: Buffer,
+    values: Compact,
     bias: Vec<f32>,
     depth: usize,
+}
+
+/// Some blocks of packed weights.
+#[derive(Clone, Copy)]
+pub(super) struct PackedBlocks<'a> {
+    first: usize,
+    size: usize,
+    values: &'a [f32],
+}
+
+impl<'a> PackedBlocks<'a> {
+    /// The weights of output channels `8 · block` to `8 · block + 7`.
+    pub fn block(&self, block: usize) -> &'a [f32] {
+        &self.values[(block - self.first) * self.size..][..self.size]
+    }
 }
 
 impl Packed {
@@ -39,7 +58,7 @@ impl Packed {
         };
         Ok(Self {
             set,
-            values,
+            values: Compact::new(set, values),
             bias,
             depth,
         })
@@ -47,12 +66,9 @@ impl Packed {
 
     /// The weight as it was before it was packed, output channels first.
     pub fn unpacked(&self) -> Vec<f32> {
-        let mut weight = Vec::with_capacity(self.bias.len() * self.depth);
-        for channel in 0..self.bias.len() {
-            let block = self.block(channel / ROWS);
-            weight.extend((0..self.depth).map(|step| block[step * ROWS + channel % ROWS]));
-        }
-        weight
+        (0..self.bias.len())
+            .flat_map(|channel| (0..self.depth).map(move |step| self.value(channel, step)))
+            .collect()
     }
 
     /// Input values that make one output value.
@@ -60,9 +76,23 @@ impl Packed {
         self.depth
     }
 
-    /// The weights of output channels `8 · block` to `8 · block + 7`.
-    pub fn block(&self, block: usize) -> &[f32] {
-        &self.values.values()[block * ROWS * self.depth..][..ROWS * self.depth]
+    /// The weight of one input value for an output channel.
+    pub fn value(&self, channel: usize, step: usize) -> f32 {
+        let start = channel / ROWS * ROWS * self.depth;
+        self.values.get(start + step * ROWS + channel % ROWS)
+    }
+
+    /// Calls `work` with the weights of some blocks.
+    pub fn with_blocks<R>(&self, blocks: Range<usize>, work: impl FnOnce(PackedBlocks) -> R) -> R {
+        let (first, size) = (blocks.start, ROWS * self.depth);
+        let range = first * size..blocks.end * size;
+        self.values.with(range, |values| {
+            work(PackedBlocks {
+                first,
+                size,
+                values,
+            })
+        })
     }
 
     /// One value for each output channel.
@@ -77,20 +107,22 @@ impl Packed {
         let blocks = self.bias.len().div_ceil(ROWS);
         let depth = self.depth / 9 * 4;
         let mut values = Buffer::zeroed(blocks * ROWS * depth);
-        let (from, _) = self.values.values().as_chunks::<ROWS>();
-        let (to, _) = values.values_mut().as_chunks_mut::<ROWS>();
-        for (from, to) in from.chunks_exact(9).zip(to.chunks_exact_mut(4)) {
-            for (index, weights) in from.iter().enumerate() {
-                let y = (index / 3 + 1 - phase.0) / 2;
-                let x = (index % 3 + 1 - phase.1) / 2;
-                for (sum, weight) in to[2 * y + x].iter_mut().zip(weights) {
-                    *sum += weight;
+        self.with_blocks(0..blocks, |from| {
+            let (from, _) = from.values.as_chunks::<ROWS>();
+            let (to, _) = values.values_mut().as_chunks_mut::<ROWS>();
+            for (from, to) in from.chunks_exact(9).zip(to.chunks_exact_mut(4)) {
+                for (index, weights) in from.iter().enumerate() {
+                    let y = (index / 3 + 1 - phase.0) / 2;
+                    let x = (index % 3 + 1 - phase.1) / 2;
+                    for (sum, weight) in to[2 * y + x].iter_mut().zip(weights) {
+                        *sum += weight;
+                    }
                 }
             }
-        }
+        });
         Self {
             set: self.set,
-            values,
+            values: Compact::new(self.set, values),
             bias: self.bias.clone(),
             depth,
         }

@@ -1,7 +1,7 @@
 use candle_core::{D, DType};
 
 use super::*;
-use crate::kernels::testing::{assert_close, random};
+use crate::kernels::testing::{assert_close, in_half, random};
 
 #[test]
 fn every_set_agrees_with_candle() -> Result<()> {
@@ -15,8 +15,13 @@ fn every_set_agrees_with_candle() -> Result<()> {
             (9, 130, 3),
         ] {
             let input = random((rows, features_in))?;
-            let weight = random((features_out, features_in))?;
             let bias = random(features_out)?;
+            let weight = in_half(&random((features_out, features_in))?)?;
+            let linear = Linear::for_set(set, weight.clone(), Some(bias.clone()))?;
+            let theirs = stock::linear(&input, &weight, Some(&bias))?;
+            assert_close(&linear.forward(&input)?, &theirs);
+            assert_eq!(linear.weight()?.to_vec2::<f32>()?, weight.to_vec2::<f32>()?);
+            let weight = random((features_out, features_in))?;
             let linear = Linear::for_set(set, weight.clone(), Some(bias.clone()))?;
             let theirs = stock::linear(&input, &weight, Some(&bias))?;
             assert_close(&linear.forward(&input)?, &theirs);

@@ -1,8 +1,8 @@
 //! The one inner loop that convolution, dense layers and attention share: a small matrix product
 //! whose result stays in registers.
 //!
-//! Each instruction set has a file with its version; [`InstructionSet::best`] picks one at run
-//! time, and a layer keeps the choice because its weights are packed for it.
+//! Each instruction set has a file with its version. A layer keeps the one that it was made with,
+//! because its weights are packed for it.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
@@ -12,6 +12,8 @@ mod portable;
 #[cfg(test)]
 mod tests;
 
+use super::instructions::InstructionSet;
+
 /// Rows of the left operand in one tile.
 pub(super) const ROWS: usize = 8;
 
@@ -20,62 +22,6 @@ pub(super) const MOST_VECTORS: usize = 3;
 
 /// The most lanes that a vector has.
 pub(super) const MOST_LANES: usize = 16;
-
-/// Which version of the kernels runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InstructionSet {
-    /// AVX-512F: 16 lanes, 32 registers.
-    #[cfg(target_arch = "x86_64")]
-    Avx512,
-    /// AVX2 with FMA: 8 lanes, 16 registers.
-    #[cfg(target_arch = "x86_64")]
-    Avx2,
-    /// What the compiler makes of plain loops.
-    Portable,
-}
-
-impl InstructionSet {
-    /// The fastest one that this processor has.
-    pub fn best() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
-                return Self::Avx512;
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                return Self::Avx2;
-            }
-        }
-        Self::Portable
-    }
-
-    /// Every one that this processor has, so that tests reach them all.
-    #[cfg(test)]
-    pub fn available() -> Vec<Self> {
-        let mut sets = vec![Self::Portable];
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-                sets.push(Self::Avx2);
-            }
-            if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("fma") {
-                sets.push(Self::Avx512);
-            }
-        }
-        sets
-    }
-
-    /// `f32` values in one vector of a tile.
-    pub fn lanes(self) -> usize {
-        match self {
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx512 => 16,
-            #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => 8,
-            Self::Portable => 8,
-        }
-    }
-}
 
 /// The left operand of a tile.
 #[derive(Clone, Copy)]
@@ -149,10 +95,13 @@ impl Tile<'_> {
 /// from every start in use. `out` must be writable for the rows and vectors said above, and nothing
 /// else may touch that memory meanwhile.
 pub(super) unsafe fn product(set: InstructionSet, tile: &Tile) {
-    debug_assert!(
-        tile.right_is_inside(set.lanes()),
-        "a tile's last step reads past its right operand"
-    );
+    // Tests run as optimised as what people run, where `debug_assert` says nothing.
+    if cfg!(any(test, debug_assertions)) {
+        assert!(
+            tile.right_is_inside(set.lanes()),
+            "a tile's last step reads past its right operand"
+        );
+    }
     match set {
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the caller vouches for the processor and the pointers.

@@ -12,10 +12,10 @@ use super::store::{PIXELS, Pixels, Store, TILES as AT_ONCE};
 use super::transform::{Factors, SEEN, TILE};
 use super::weights::Transformed;
 use crate::kernels::buffer::with_scratch;
+use crate::kernels::instructions::InstructionSet;
 use crate::kernels::lanes::{Lanes, Plain};
 use crate::kernels::storage::Parts;
 use crate::kernels::threads;
-use crate::kernels::tile::InstructionSet;
 
 /// Staged values that a task aims for: they share the second-level cache with the transforms.
 const STAGED: usize = 32 << 10;

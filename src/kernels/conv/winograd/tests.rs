@@ -2,9 +2,9 @@ use candle_core::{Result, Tensor};
 
 use super::super::{Conv2d, Fused, Padding, Weights, with_values};
 use super::{Sink, Source, Transformed, run};
+use crate::kernels::instructions::InstructionSet;
 use crate::kernels::stock;
 use crate::kernels::testing::{assert_close, random};
-use crate::kernels::tile::InstructionSet;
 
 fn by_winograd(conv: &Conv2d, input: &Tensor, fused: Fused, doubled: bool) -> Result<Tensor> {
     let Weights::Packed { weights, .. } = &*conv.weights else {
