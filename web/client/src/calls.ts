@@ -30,18 +30,20 @@ export function bearerHeaders({ token, client }: Bearer): Record<string, string>
   return { authorization: `Bearer ${token}`, ...(client === undefined ? {} : { "impasto-client": client }) };
 }
 
-/** Asks a server something; a body that is no file goes as JSON. Throws `CallRefused`. */
-export async function call(address: string, bearer: Bearer = {}, method = "GET", body?: object): Promise<Response> {
+/** Asks a server something; a body that is no file goes as JSON. Throws `CallRefused`; a `signal` ends it. */
+export async function call(address: string, bearer: Bearer = {}, method = "GET", body?: object, signal?: AbortSignal): Promise<Response> {
   const isFile = body instanceof Blob;
   const type = isFile ? body.type || "application/octet-stream" : "application/json";
   let answer: Response;
   try {
     answer = await fetch(address, {
       method,
+      ...(signal ? { signal } : {}),
       headers: { ...bearerHeaders(bearer), ...(body ? { "content-type": type } : {}) },
       ...(body ? { body: isFile ? body : JSON.stringify(body) } : {}),
     });
-  } catch {
+  } catch (error) {
+    if (signal?.aborted) throw error;
     throw new CallRefused(0, "The server cannot be reached; try again when the connection is back.");
   }
   if (!answer.ok) throw await refusalOf(answer);

@@ -9,7 +9,7 @@ import {
   type Op,
   type ServerMessage,
 } from "./protocol/index.js";
-import { isOpMessage, Outbox, type OpMessage } from "./outbox.js";
+import { isOpMessage, Outbox, type OpMessage, type OutboxStore } from "./outbox.js";
 
 /** The part of `WebSocket` that is used. */
 export interface SocketLike {
@@ -48,6 +48,8 @@ export interface ConnectionHandlers {
   accepted(message: OpMessage, seq: number): void;
   /** One of our messages was refused; the refusal does not come as a `message` too. */
   refused(message: OpMessage, error: ErrorMessage): void;
+  /** These messages are given up: the room is closed to us, or it cannot be told whether they were taken. */
+  lost?(messages: readonly OpMessage[]): void;
   /** The number of unacknowledged messages may have changed. */
   pending(count: number): void;
 }
@@ -59,6 +61,8 @@ export interface ConnectionOptions {
   open: (url: string, subprotocol: string) => SocketLike;
   clock: Clock;
   random: () => number;
+  /** Where what is not acknowledged outlives the page. */
+  store?: OutboxStore | undefined;
   handlers: ConnectionHandlers;
 }
 
@@ -67,6 +71,8 @@ const LONGEST_RETRY_MS = 10_000;
 const PING_EVERY_MS = 10_000;
 const SILENCE_MS = 25_000;
 const REPLAY_WAIT_MS = 500;
+/** The most missed ops that the server sends to who comes back. */
+const MISSED_MOST = 256;
 /**
  * Refusals that end a connection for good: whoever comes back to a deleted room would find another one, or none, and
  * whoever was removed is not let in.
@@ -80,13 +86,15 @@ const PASSING: readonly ErrorCode[] = ["room_full", "unavailable", "rate_limited
  * jittered pauses, and sends again what was never acknowledged.
  */
 export class Connection {
-  readonly outbox = new Outbox();
+  readonly outbox: Outbox;
   readonly #options: ConnectionOptions;
   #socket: SocketLike | undefined;
   #phase: Phase = { name: "closed" };
   #attempt = 0;
   #seen = 0;
   #welcomed = false;
+  /** Messages of a page before this one wait. */
+  #resumes = false;
   /** The id under which the room knows this client: what hello says is its secret. */
   #member: string | undefined;
   /** `seq` up to which the server replays before unacknowledged messages are sent again. */
@@ -97,6 +105,7 @@ export class Connection {
 
   constructor(options: ConnectionOptions) {
     this.#options = options;
+    this.outbox = new Outbox(options.store);
   }
 
   /** Where the connection stands. */
@@ -107,6 +116,15 @@ export class Connection {
   /** The last `seq` that was seen. */
   get lastSeq(): number {
     return this.#seen;
+  }
+
+  /** Takes up what a page before this one left unacknowledged; before `connect`. */
+  async restore(): Promise<void> {
+    await this.outbox.restore();
+    this.#resumes = this.outbox.entries.length > 0;
+    if (!this.#resumes) return;
+    this.#seen = this.outbox.settled;
+    this.#options.handlers.pending(this.outbox.entries.length);
   }
 
   /** Connects, or tries again at once. */
@@ -164,7 +182,7 @@ export class Connection {
     const { client, name, token } = this.#options.identity();
     const hello: Hello = { protocol: PROTOCOL_VERSION, client, name };
     if (token !== undefined) hello.token = token;
-    if (this.#welcomed) hello.last_seq = this.#seen;
+    if (this.#welcomed || this.#resumes) hello.last_seq = this.#seen;
     this.#lastHeard = this.#options.clock.now();
     this.#write({ type: "hello", ...hello });
   }
@@ -185,8 +203,9 @@ export class Connection {
     const { handlers } = this.#options;
     switch (message.type) {
       case "welcome": {
-        const back = this.#welcomed;
+        const back = this.#welcomed || this.#resumes;
         const missed = back && message.seq > this.#seen;
+        if (this.#resumes) this.#dropUntold(message.seq);
         this.#welcomed = true;
         this.#member = message.client;
         this.#attempt = 0;
@@ -195,6 +214,8 @@ export class Connection {
           this.outbox.restart();
           this.#seen = message.seq;
         }
+        this.#resumes = false;
+        if (!back) this.outbox.enter(message.seq);
         this.#replayUntil = message.seq;
         this.#enter({ name: "open" });
         this.#beat();
@@ -215,6 +236,8 @@ export class Connection {
         break;
       case "error": {
         if (FINAL.includes(message.code) || (this.#phase.name !== "open" && !PASSING.includes(message.code))) {
+          // Nothing of it will ever be taken.
+          if (FINAL.includes(message.code)) this.#lose(() => true);
           this.#refuse(message.code, message.message);
           return;
         }
@@ -236,6 +259,21 @@ export class Connection {
     if (message.type === "op" && this.#replayUntil !== undefined && message.seq >= this.#replayUntil) {
       this.#resend();
     }
+  }
+
+  /**
+   * Of more missed ops than the server sends, or of a room that began anew, it cannot be told which are ours. Strokes
+   * have ids, which the server knows again; anything else might be done twice.
+   */
+  #dropUntold(seq: number): void {
+    if (seq < this.#seen || seq - this.#seen > MISSED_MOST) this.#lose((message) => message.type !== "stroke");
+  }
+
+  #lose(fits: (message: OpMessage) => boolean): void {
+    const lost = this.outbox.takeAll(fits);
+    if (lost.length === 0) return;
+    this.#options.handlers.lost?.(lost);
+    this.#options.handlers.pending(this.outbox.entries.length);
   }
 
   #accepted(message: OpMessage | undefined, seq: number): void {

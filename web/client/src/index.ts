@@ -13,8 +13,9 @@ export {
   type SocketLike,
 } from "./connection.js";
 export { decodeFrame, type Frame } from "./frame.js";
-export { isOpMessage, Outbox, type OpMessage } from "./outbox.js";
+export { isOpMessage, Outbox, type KeptOutbox, type OpMessage, type OutboxStore } from "./outbox.js";
 export * from "./protocol/index.js";
+export { FrameCounter, picturesOf, type RecordedPicture, type Recording } from "./recording.js";
 export { BRUSH, Refused, Room, type JoinOptions, type RoomEvents } from "./room.js";
 export {
   Server,
@@ -27,4 +28,5 @@ export {
   type PictureLayer,
   type RoomFacts,
   type RoomMade,
+  type TimelapseQuery,
 } from "./server.js";

@@ -11,6 +11,27 @@ export function isOpMessage(message: ClientMessage): message is OpMessage {
   return ["stroke", "settings", "apply", "place", "undo", "redo", "revert"].includes(message.type);
 }
 
+/** What was kept of an outbox when its page went. */
+export interface KeptOutbox {
+  /** What was not acknowledged, oldest first, each under its number. */
+  messages: readonly { number: number; message: OpMessage }[];
+  /** What `Outbox.settled` was. */
+  settled: number;
+}
+
+/**
+ * Where an outbox outlives its page: of one room and one client, whose ids the server knows. What is put, dropped and
+ * settled counts in the order of the calls; none of them throws, and one that comes to nothing changes nothing here.
+ */
+export interface OutboxStore {
+  /** What was kept. */
+  load(): Promise<KeptOutbox>;
+  /** Keeps a message under a number. */
+  put(number: number, message: OpMessage): void;
+  /** Forgets the messages of some numbers, and remembers what is settled. */
+  drop(numbers: readonly number[], settled: number): void;
+}
+
 /**
  * What was said and not yet acknowledged, in order.
  *
@@ -19,22 +40,60 @@ export function isOpMessage(message: ClientMessage): message is OpMessage {
  * its own `op`; its `seq` tells the second from a new one.
  */
 export class Outbox {
+  readonly #store: OutboxStore | undefined;
   #entries: OpMessage[] = [];
+  /** The number of each entry, by which the store knows it. */
+  #numbers: number[] = [];
+  #next = 1;
   #settled = 0;
+
+  /** With a `store`, what waits outlives the page. */
+  constructor(store?: OutboxStore) {
+    this.#store = store;
+  }
 
   /** The messages that wait, oldest first. */
   get entries(): readonly OpMessage[] {
     return this.#entries;
   }
 
-  /** The highest `seq` that one of our own ops got. */
+  /** The highest `seq` that one of our own ops got; before the first one, what the room was at when we came. */
   get settled(): number {
     return this.#settled;
+  }
+
+  /**
+   * Takes up what a page before this one left, before anything is added. Of a stroke whose hand was down the rest will
+   * never come: it is ended.
+   */
+  async restore(): Promise<void> {
+    if (!this.#store) return;
+    const { messages, settled } = await this.#store.load();
+    this.#settled = settled;
+    this.#entries = messages.map(({ message }) => message);
+    this.#numbers = messages.map(({ number }) => number);
+    this.#next = Math.max(0, ...this.#numbers) + 1;
+    const done = new Map<string, boolean>();
+    for (const entry of this.#entries) {
+      if (entry.type === "stroke") done.set(entry.id, entry.done);
+    }
+    for (const [id, isDone] of done) {
+      if (!isDone) this.add({ type: "stroke", id, points: [], done: true });
+    }
+  }
+
+  /** The room was entered for the first time, when `seq` was its last op: none of ours is before that. */
+  enter(seq: number): void {
+    this.#settled = Math.max(this.#settled, seq);
+    this.#store?.drop([], this.#settled);
   }
 
   /** Keeps a message until it is acknowledged. */
   add(message: OpMessage): void {
     this.#entries.push(message);
+    this.#numbers.push(this.#next);
+    this.#store?.put(this.#next, message);
+    this.#next += 1;
   }
 
   /** An `ack` came. Answers the message that it was about. */
@@ -75,24 +134,23 @@ export class Outbox {
           return false;
       }
     });
-    return at < 0 ? undefined : this.#entries.splice(at, 1)[0];
+    return at < 0 ? undefined : this.#take([at])[0];
   }
 
   /** Takes every chunk of a stroke away and answers them, in order. */
   withdraw(id: string): OpMessage[] {
-    const withdrawn = this.#entries.filter((entry) => entry.type === "stroke" && entry.id === id);
-    this.#entries = this.#entries.filter((entry) => !withdrawn.includes(entry));
-    return withdrawn;
+    return this.takeAll((entry) => entry.type === "stroke" && entry.id === id);
+  }
+
+  /** Takes all that fit away and answers them, in order. */
+  takeAll(fits: (entry: OpMessage) => boolean): OpMessage[] {
+    return this.#take(this.#entries.flatMap((entry, at) => (fits(entry) ? [at] : [])));
   }
 
   /** The room counts from the beginning again. */
   restart(): void {
     this.#settled = 0;
-  }
-
-  /** Forgets everything. */
-  clear(): void {
-    this.#entries = [];
+    this.#store?.drop([], 0);
   }
 
   #settle(seq: number, fits: (entry: OpMessage) => boolean): OpMessage | undefined {
@@ -100,6 +158,18 @@ export class Outbox {
     const at = this.#entries.findIndex(fits);
     if (at < 0) return undefined;
     this.#settled = seq;
-    return this.#entries.splice(at, 1)[0];
+    return this.#take([at])[0];
+  }
+
+  /** Takes the entries at these places, in rising order. */
+  #take(places: readonly number[]): OpMessage[] {
+    const taken: OpMessage[] = [];
+    const numbers: number[] = [];
+    for (const at of [...places].reverse()) {
+      taken.unshift(...this.#entries.splice(at, 1));
+      numbers.push(...this.#numbers.splice(at, 1));
+    }
+    if (numbers.length > 0) this.#store?.drop(numbers, this.#settled);
+    return taken;
   }
 }

@@ -4,7 +4,7 @@ import { CHUNK_POINTS } from "./chunker.js";
 import { browserClock, type Clock } from "./clock.js";
 import { Connection, type Phase, type SocketLike } from "./connection.js";
 import { decodeFrame, type Frame } from "./frame.js";
-import type { OpMessage } from "./outbox.js";
+import type { OpMessage, OutboxStore } from "./outbox.js";
 import type {
   ChatLine,
   ErrorCode,
@@ -60,6 +60,8 @@ export interface JoinOptions {
   /** Opens a websocket; the global `WebSocket` when left out. */
   open?: (url: string, subprotocol: string) => SocketLike;
   clock?: Clock;
+  /** Where what is not acknowledged outlives this page; of this `client` and room. */
+  store?: OutboxStore;
 }
 
 /** A brush where nothing else is said. */
@@ -106,6 +108,7 @@ export class Room {
       open,
       clock,
       random: Math.random,
+      store: options.store,
       handlers: {
         phase: (phase) => this.#phaseChanged(phase),
         message: (message) => {
@@ -118,6 +121,10 @@ export class Room {
         accepted: (message, seq) => this.#settle(message, (waiting) => waiting.resolve(seq)),
         refused: (message, { code, message: reason }) => {
           this.#settle(message, (waiting) => waiting.reject(new Refused(code, reason)));
+        },
+        lost: (messages) => {
+          const why = new Refused("unavailable", "The room is closed to us, and this was not sent.");
+          for (const message of messages) this.#settle(message, (waiting) => waiting.reject(why));
         },
         pending: () => {},
       },
@@ -139,7 +146,7 @@ export class Room {
           reject(new Refused(phase.code, phase.message));
         }),
       ];
-      room.#connection.connect();
+      room.#connection.restore().then(() => room.#connection.connect(), reject);
     });
   }
 

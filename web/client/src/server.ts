@@ -1,5 +1,6 @@
 import { callPath, roomPath } from "./address.js";
-import { call, type Bearer } from "./calls.js";
+import { call, CallRefused, type Bearer } from "./calls.js";
+import { FrameCounter, picturesOf, type Recording } from "./recording.js";
 import type { CanvasSize, Finish, FrameFormat, Layer, ModelInfo, Role } from "./protocol/index.js";
 
 /** What the server tells of a room. */
@@ -79,6 +80,15 @@ export interface ExportQuery {
   scale?: number;
   quality?: number;
   settings?: boolean;
+}
+
+/** An animation of a room's pictures over time. */
+export interface TimelapseQuery {
+  format?: "apng";
+  /** How long it takes, 1 … 60; 10 when left out. */
+  seconds?: number;
+  /** Pixels on its longer side, 64 … 512; 512 when left out. */
+  side?: number;
 }
 
 /** A picture of a room. */
@@ -162,9 +172,32 @@ export class Server {
 
   /** A file of a room's picture to take away. */
   async export(room: string, query: ExportQuery): Promise<Blob> {
-    const words = Object.entries(query).filter(([, value]) => value !== undefined);
-    const search = new URLSearchParams(words.map(([name, value]) => [name, String(value)]));
-    return (await this.#call(callPath(room, `export?${search}`))).blob();
+    return (await this.#call(callPath(room, `export?${searchOf(query)}`))).blob();
+  }
+
+  /** A room's pictures over time, as they were recorded. */
+  async recording(room: string, signal?: AbortSignal): Promise<Recording> {
+    const answer = await this.#call(callPath(room, "recording"), "GET", undefined, signal);
+    return { frames: framesOf(answer), pictures: picturesOf(bodyOf(answer)) };
+  }
+
+  /** The same as one animation. `heard` is told how many of its pictures are made, and of how many. */
+  async timelapse(
+    room: string,
+    query: TimelapseQuery = {},
+    heard: (made: number, frames: number) => void = () => {},
+    signal?: AbortSignal,
+  ): Promise<Blob> {
+    const answer = await this.#call(callPath(room, `timelapse?${searchOf(query)}`), "GET", undefined, signal);
+    const counter = new FrameCounter();
+    const parts: BlobPart[] = [];
+    const reader = bodyOf(answer).getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      counter.add(part.value);
+      parts.push(part.value as Uint8Array<ArrayBuffer>);
+      heard(counter.frames, framesOf(answer));
+    }
+    return new Blob(parts, { type: answer.headers.get("content-type") ?? "image/apng" });
   }
 
   /** Uploads a picture that `place` makes the base of the canvas. */
@@ -173,10 +206,25 @@ export class Server {
     return (await (await this.#call(path, "POST", image)).json()) as ImageKept;
   }
 
-  #call(path: string, method?: string, body?: object): Promise<Response> {
+  #call(path: string, method?: string, body?: object, signal?: AbortSignal): Promise<Response> {
     const address = this.#base === "" ? path : new URL(path, this.#base).href;
-    return call(address, this.#bearer, method, body);
+    return call(address, this.#bearer, method, body, signal);
   }
+}
+
+/** A query in an address, without what is left out. */
+function searchOf(query: object): URLSearchParams {
+  const words = Object.entries(query).filter(([, value]) => value !== undefined);
+  return new URLSearchParams(words.map(([name, value]) => [name, String(value)]));
+}
+
+function framesOf(answer: Response): number {
+  return Number(answer.headers.get("impasto-frames") ?? 0);
+}
+
+function bodyOf(answer: Response): ReadableStream<Uint8Array> {
+  if (!answer.body) throw new CallRefused(answer.status, "The answer is empty; try again.");
+  return answer.body;
 }
 
 /** `queue;dur=0.4, text;dur=1.2` as milliseconds by stage. */

@@ -7,11 +7,12 @@ const ANSWER_MS = 120;
 /**
  * This tab's member id. One is kept for this server, so that whoever closes the
  * tab and comes back is the same member and can undo what they did; further
- * tabs have ids of their own, kept over reloads. No two tabs share one.
+ * tabs have ids of their own, kept over reloads. No two tabs share one. Before a new one is made, a tab is one of those
+ * that left something `unsent` here and are gone: what they painted is theirs, and the server knows it by their id.
  */
-export async function claimClientId(): Promise<string> {
-  const candidates = [recall<string>("client", () => sessionStorage), recall<string>("client")];
-  for (const kept of candidates) {
+export async function claimClientId(unsent: readonly string[] = []): Promise<string> {
+  const candidates = [recall<string>("client", () => sessionStorage), ...unsent, recall<string>("client")];
+  for (const kept of new Set(candidates)) {
     if (kept === undefined || !(await claimed(kept))) continue;
     keep(kept);
     return kept;
