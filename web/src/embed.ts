@@ -93,7 +93,7 @@ export function embeddingApi(studio: Studio): ImpastoApi {
     complete: room.complete,
     blank: room.blank,
     busy: room.busy.map((region) => [...region.rect] as Rect),
-    renders: { ...room.renders },
+    renders: { ...room.renders.counts },
     strokeToPixel: room.strokeToPixel,
     settings: { ...room.settings.local },
     tool: studio.toolbox.inHand,

@@ -83,7 +83,8 @@ export async function copyLink(studio: Studio): Promise<void> {
   }
 }
 
-function save(blob: Blob, name: string): void {
+/** Has the browser save a file. */
+export function save(blob: Blob, name: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = name;

@@ -7,10 +7,10 @@ import {
   type ModelInfo,
   newId,
   type OpMessage,
+  type OutboxStore,
   type Phase,
   type Rect,
   type RenderNews,
-  type RenderState,
   type Role,
   type SequencedOp,
   type ServerMessage,
@@ -18,13 +18,10 @@ import {
   type StrainLevel,
   type Welcome,
 } from "../../client/src";
-import { isEmpty } from "../paint/geometry";
 import { inkKey } from "../paint/ink";
-import { Latency } from "../paint/latency";
 import { Painter } from "../paint/painter";
-import { FrameQueue, type DecodedFrame } from "../stage/decode";
 import { miniature } from "../stage/miniature";
-import { Picture } from "../stage/picture";
+import type { Picture } from "../stage/picture";
 import type { Renderer } from "../stage/renderer";
 import { Chat } from "./chat.svelte";
 import { History, pairIds } from "./history.svelte";
@@ -34,23 +31,19 @@ import type { Notices } from "./notices.svelte";
 import { everywhere, inversionOf, isWhole, MaskView } from "./mask.svelte";
 import { People, type Member } from "./people.svelte";
 import { InvertedPhotos } from "./photos.svelte";
+import { type BusyRegion, Renders } from "./renders.svelte";
+import { Rights } from "./rights.svelte";
 import { changesPicture, RoomSettings } from "./settings.svelte";
+import { Shown } from "./shown.svelte";
 import { Thumbnails, type Thumbnail } from "./thumbnails.svelte";
-
-/** A region that is being rendered. */
-export interface BusyRegion {
-  key: string;
-  rev: number;
-  rect: Rect;
-  /** Whose painting it is, where the server says so. */
-  client: string | undefined;
-}
 
 /** What a room needs from outside. */
 export interface RoomOptions {
   name: string;
   url: string;
   client: string;
+  /** Where what the server has not acknowledged outlives the page; none where storage is closed. */
+  store: OutboxStore | undefined;
   memberName: () => string;
   token: string | undefined;
   clock: Clock;
@@ -67,14 +60,6 @@ export interface RoomOptions {
 
 /** What is said while a setting is dragged, and does not end that. */
 const BESIDE: readonly ClientMessage["type"][] = ["settings", "presence", "ping", "chat", "role", "remove", "admit", "lock"];
-const RENDER_FORGOTTEN_MS = 30_000;
-/** How long ink may wait for pixels of a finished render that changed nothing under it. */
-const UNCHANGED_MS = 600;
-/** Whether the paper is white is judged so long after an undo. */
-const JUDGE_MS = 600;
-/** When nothing is rendered any more, ink outside the rendered regions goes too. */
-const RESTING_MS = 2500;
-
 /** One room as this member sees it: the picture, the people, the order of things. */
 export class Room {
   readonly name: string;
@@ -86,7 +71,6 @@ export class Room {
   readonly mask: MaskView;
   readonly painter: Painter;
   phase = $state<Phase>({ name: "closed" });
-  role = $state<Role>("viewer");
   model = $state.raw<ModelInfo | undefined>(undefined);
   readonly people: People;
   readonly chat: Chat;
@@ -97,36 +81,26 @@ export class Room {
   seq = $state(0);
   /** `seq` of the last op that changed what is in the picture. */
   pictureSeq = $state(0);
-  busy = $state<BusyRegion[]>([]);
-  renders = $state<Record<RenderState, number>>({ started: 0, progress: 0, done: 0, superseded: 0, failed: 0 });
-  timings = $state.raw<Record<string, number> | undefined>(undefined);
-  strokeToPixel = $state<number | undefined>(undefined);
+  readonly renders: Renders;
   /** What the room does without while the server has too much to do. */
   strain = $state<StrainLevel>("calm");
-  picture = $state.raw<Picture | undefined>(undefined);
-  /** The whole picture has come. */
-  complete = $state(false);
-  /** White paper all over. */
-  blank = $state(false);
   /** The server said that it inverts no photos. */
   invertsPhotos = $state(true);
-  renderer: Renderer | undefined;
-  /** Since something was taken back nobody has painted: the paper may be white again. */
-  #takenBack = false;
-  #stopJudging: (() => void) | undefined;
+  readonly #rights = new Rights(() => this.people.locked, () => this.model !== undefined);
+  readonly #shown: Shown;
   readonly #photos: InvertedPhotos;
   readonly #connection: Connection;
-  readonly #frames: FrameQueue;
-  readonly #latency = new Latency();
   readonly #options: RoomOptions;
 
   constructor(options: RoomOptions) {
     this.#options = options;
     this.name = options.name;
-    this.#frames = new FrameQueue(
-      (frame) => this.#show(frame),
-      (message) => options.notices.trouble(`A part of the picture could not be shown: ${message}.`),
-    );
+    this.#shown = new Shown({
+      clock: options.clock,
+      notices: options.notices,
+      live: () => this.settings.local.live,
+      finalShown: () => this.thumbnails.changed(),
+    });
     this.#connection = new Connection({
       url: options.url,
       identity: () => ({
@@ -137,12 +111,14 @@ export class Room {
       open: (url, subprotocol) => new WebSocket(url, subprotocol) as unknown as SocketLike,
       clock: options.clock,
       random: Math.random,
+      store: options.store,
       handlers: {
         phase: (phase) => this.#phaseChanged(phase),
         message: (message) => this.#message(message),
-        frame: (bytes) => this.#frames.push(bytes),
+        frame: (bytes) => this.#shown.push(bytes),
         accepted: (message, seq) => this.#accepted(message, seq),
         refused: (message, error) => this.#refused(message, error),
+        lost: (messages) => this.#lost(messages),
         pending: (count) => (this.pending = count),
       },
     });
@@ -160,6 +136,12 @@ export class Room {
       own,
       send: (text) => this.send({ type: "chat", text }),
       unseen: ({ name, text }) => options.notices.speak(`${name} says: ${text}`),
+    });
+    this.renders = new Renders({
+      clock: options.clock,
+      notices: options.notices,
+      done: () => this.settings.rendered(),
+      retire: (rev, rect) => this.#shown.retire(rev, rect),
     });
     this.#photos = new InvertedPhotos(options.clock);
     this.thumbnails = new Thumbnails(options.clock, () => this.#thumbnail());
@@ -181,40 +163,87 @@ export class Room {
     return this.people.members;
   }
 
-  /** True when this member may change the picture. */
+  /** What this member may do. */
+  get role(): Role {
+    return this.#rights.role;
+  }
+
+  /** True when this member may paint: it may change the picture, and that is there. */
   get mayPaint(): boolean {
-    return this.#mayChange && this.picture !== undefined;
+    return this.#rights.mayChange && this.picture !== undefined;
   }
 
   /** True for who sees, and may not paint. */
   get watching(): boolean {
-    return !this.#mayChange && this.model !== undefined;
+    return this.#rights.watching;
   }
 
   /** True for who decides about people and the lock. */
   get governs(): boolean {
-    return this.role === "owner";
+    return this.#rights.governs;
   }
 
   /** True when this member may write in the chat. */
   get mayChat(): boolean {
-    return this.model !== undefined && (this.role !== "viewer" || !this.people.locked);
+    return this.#rights.mayChat;
   }
 
   /** Why this member may not paint, for a person. */
   get whyNot(): string {
-    return this.role === "viewer"
-      ? "You are watching this room; ask for an editor's link to paint."
-      : "The room is locked: only its owners can change anything now.";
+    return this.#rights.whyNot;
   }
 
-  get #mayChange(): boolean {
-    return this.role === "owner" || (this.role === "editor" && !this.people.locked);
+  get picture(): Picture | undefined {
+    return this.#shown.picture;
+  }
+
+  /** The whole picture has come. */
+  get complete(): boolean {
+    return this.#shown.complete;
+  }
+
+  /** Milliseconds from the last point to its rendered pixels. */
+  get strokeToPixel(): number | undefined {
+    return this.#shown.strokeToPixel;
+  }
+
+  /** What draws the picture, once the visible canvas is there. */
+  set renderer(renderer: Renderer) {
+    this.#shown.renderer = renderer;
+  }
+
+  /** Regions that are being rendered. */
+  get busy(): BusyRegion[] {
+    return this.renders.busy;
+  }
+
+  /** White paper all over. */
+  get blank(): boolean {
+    return this.#shown.paper.is;
+  }
+
+  set blank(is: boolean) {
+    this.#shown.paper.is = is;
+  }
+
+  /** Whether the paper is white is looked at once the pixels of what was taken back have come. */
+  judgeBlankSoon(): void {
+    this.#shown.paper.judgeSoon();
   }
 
   /** The inverted photo that lies under the strokes, if one does. */
   get photo(): InvertedPhoto | undefined {
     return this.#photos.under(this.history.base);
+  }
+
+  /** What waits outlives this page. */
+  get keepsUnsent(): boolean {
+    return this.#options.store !== undefined;
+  }
+
+  /** Takes up what a page before this one could not send; before `connect`. */
+  restore(): Promise<void> {
+    return this.#connection.restore();
   }
 
   connect(): void {
@@ -257,9 +286,7 @@ export class Room {
 
   /** Draws ink anew and shows it with the next frame. */
   refreshInk(rect: Rect): void {
-    if (isEmpty(rect)) return;
-    this.picture?.refreshInk(rect);
-    this.renderer?.invalidate(rect);
+    this.#shown.refreshInk(rect);
   }
 
   #message(message: ServerMessage): void {
@@ -281,7 +308,7 @@ export class Room {
         return;
       case "room":
         this.people.hearRoom(message);
-        if (!this.#mayChange) this.painter.stop();
+        if (!this.#rights.mayChange) this.painter.stop();
         return;
       case "chat":
         this.chat.hear(message);
@@ -312,27 +339,16 @@ export class Room {
     this.settings.replace(welcome.settings);
     this.people.welcome(welcome);
     this.chat.welcome(welcome.chat ?? []);
-    this.busy = [];
+    this.renders.welcome();
     this.strain = "calm";
     this.mask.forget();
-    this.#latency.clear();
-    const { width, height } = welcome.canvas;
-    if (!this.picture || this.picture.width !== width || this.picture.height !== height) {
-      this.#frames.reset();
-      this.picture = new Picture(welcome.canvas);
-      this.complete = false;
-      this.renderer?.setPicture(this.picture);
-    } else if (began) {
-      this.#frames.reset();
-      this.picture.forgetRevisions();
-      this.history.clear();
-      this.refreshInk(this.picture.ink.clear());
-    }
+    this.#shown.welcome(welcome.canvas, began);
+    if (began) this.history.clear();
     if (welcome.photo) {
       this.history.welcome(welcome.photo.seq);
       this.#photos.welcome(welcome.photo, welcome.canvas);
     }
-    this.judgeBlankSoon();
+    this.#shown.paper.judgeSoon();
   }
 
   #op(message: SequencedOp): void {
@@ -351,7 +367,7 @@ export class Room {
         return;
       }
       case "stroke": {
-        this.#painted();
+        this.#shown.paper.painted();
         this.people.painted(client, op.done ?? false);
         if (this.painter.isOwn(client, op.id) || isWhole(op.id)) return;
         const key = inkKey(client, op.id);
@@ -375,12 +391,12 @@ export class Room {
         if (client === this.client && op.type !== "revert" && this.pending === 0 && this.history.leavesHalf(message.switches ?? [])) {
           this.send({ type: op.type });
         }
-        if (op.type !== "undo") this.blank = false;
-        this.judgeBlankSoon();
+        if (op.type !== "undo") this.#shown.paper.is = false;
+        this.#shown.paper.judgeSoon();
         return;
       case "apply":
       case "place":
-        this.#painted();
+        this.#shown.paper.painted();
         if (op.type === "place" && op.mode === "invert") {
           this.#photos.place(seq);
           if (client === this.client) this.#options.photoPlaced();
@@ -396,25 +412,7 @@ export class Room {
       this.#invert(news);
       return;
     }
-    const key = `${news.rev}:${news.rect.join(",")}`;
-    this.renders = { ...this.renders, [news.state]: this.renders[news.state] + 1 };
-    if (news.state === "started") {
-      this.busy = [...this.busy.filter((region) => region.key !== key), { key, rev: news.rev, rect: news.rect, client: news.client }];
-      this.#options.clock.after(RENDER_FORGOTTEN_MS, () => this.#idle(key));
-      return;
-    }
-    this.#idle(key);
-    if (news.timings_ms) this.timings = news.timings_ms;
-    if (news.state === "failed") {
-      this.#options.notices.trouble(news.message ?? "A region could not be rendered; paint there again to retry.");
-    }
-    if (news.state !== "done") return;
-    this.settings.rendered();
-    // Frames come where pixels changed; where none did, the ink goes a little later.
-    this.#options.clock.after(UNCHANGED_MS, () => this.#retire(news.rect, news.rev));
-    this.#options.clock.after(RESTING_MS, () => {
-      if (this.picture && this.busy.length === 0) this.#retire(this.picture.bounds, news.rev);
-    });
+    this.renders.hear(news);
   }
 
   #invert(news: RenderNews): void {
@@ -425,48 +423,10 @@ export class Room {
     }
   }
 
-  #retire(rect: Rect, rev: number): void {
-    this.#frames.then(() => {
-      if (this.picture) this.refreshInk(this.picture.ink.resultShown(rect, rev));
-    });
-  }
-
-  #idle(key: string): void {
-    this.busy = this.busy.filter((region) => region.key !== key);
-  }
-
   #given(role: Role): void {
-    this.role = role;
-    if (!this.#mayChange) this.painter.stop();
+    this.#rights.role = role;
+    if (!this.#rights.mayChange) this.painter.stop();
     this.#options.joined(role);
-  }
-
-  #show(frame: DecodedFrame): void {
-    const picture = this.picture;
-    if (!picture) return;
-    const { layer, rev, step } = frame.header;
-    const parts = picture.show(frame);
-    if (layer === "result" && frame.header.final) this.thumbnails.changed();
-    for (const part of parts) {
-      const dirty =
-        layer === "result"
-          ? picture.ink.resultShown(part, rev)
-          : this.settings.local.live
-            ? ([0, 0, 0, 0] satisfies Rect)
-            : picture.ink.sketchShown(part, rev);
-      this.refreshInk(dirty);
-      this.renderer?.invalidate(part);
-    }
-    if (layer === "result" && step > 0 && parts.length > 0) {
-      const elapsed = this.#latency.shown(rev, this.#options.clock.now());
-      if (elapsed !== undefined) this.strokeToPixel = elapsed;
-    }
-    if (this.blank) this.#judgeBlank();
-    else if (this.#takenBack) this.judgeBlankSoon();
-    if (!this.complete && picture.revisions.result.complete && picture.revisions.sketch.complete) {
-      this.complete = true;
-      this.#judgeBlank();
-    }
   }
 
   #thumbnail(): Thumbnail | undefined {
@@ -481,27 +441,11 @@ export class Room {
     };
   }
 
-  /** Whether the paper is white is looked at once the pixels of what was taken back have come. */
-  judgeBlankSoon(): void {
-    this.#takenBack = true;
-    this.#stopJudging?.();
-    this.#stopJudging = this.#options.clock.after(JUDGE_MS, () => this.#judgeBlank());
-  }
-
-  #painted(): void {
-    this.#takenBack = false;
-    this.blank = false;
-  }
-
-  #judgeBlank(): void {
-    this.blank = this.picture !== undefined && this.picture.ink.isEmpty && this.picture.isBlank();
-  }
-
   #accepted(message: OpMessage, seq: number): void {
     this.saved = Math.max(this.saved, seq);
     if (message.type !== "stroke") return;
     const sent = this.painter.acknowledge(message.id, seq);
-    if (sent && this.settings.local.live) this.#latency.await(seq, sent.drawnAt);
+    if (sent && this.settings.local.live) this.#shown.await(seq, sent.drawnAt);
   }
 
   #refused(message: OpMessage, { code, message: reason }: ErrorMessage): void {
@@ -521,6 +465,12 @@ export class Room {
     if (message.type === "revert" && code === "invalid_value") this.thumbnails.forgetThrough(message.seq);
   }
 
+  #lost(messages: readonly OpMessage[]): void {
+    const strokes = new Set(messages.flatMap((message) => (message.type === "stroke" ? [message.id] : [])));
+    for (const id of strokes) this.painter.refuse(id);
+    this.#options.notices.trouble(lostWords(strokes.size));
+  }
+
   #phaseChanged(phase: Phase): void {
     const was = this.phase.name;
     this.phase = phase;
@@ -530,4 +480,11 @@ export class Room {
     }
     if (phase.name === "refused") this.#options.notices.trouble(phase.message);
   }
+}
+
+/** What was given up, for a person. */
+function lostWords(strokes: number): string {
+  if (strokes === 0) return "What you did last before the page was closed may not have reached the server: look whether it is there.";
+  const what = strokes === 1 ? "A stroke" : `${strokes} strokes`;
+  return `${what} could not be sent to this room any more.`;
 }

@@ -36,6 +36,7 @@ import type { Action } from "./shortcuts";
 import { recall, remember } from "./storage";
 import { type Thumbnail } from "./thumbnails.svelte";
 import { Toolbox } from "./toolbox.svelte";
+import type { Unsent } from "./unsent";
 
 /** The tool palette, the view and the room: everything that the page shows. */
 export class Studio {
@@ -64,6 +65,8 @@ export class Studio {
   newOpen = $state(false);
   /** The dialog for a file to take away is open. */
   exportOpen = $state(false);
+  /** The dialog with the room's time-lapse is open. */
+  timelapseOpen = $state(false);
   /** The prompt was written or sent, and nothing has been painted since: it may have nothing to work on. */
   wordsGiven = $state(false);
   /** The last thing that was done is Enter in the prompt. */
@@ -85,7 +88,7 @@ export class Studio {
   readonly #twist = new Twist();
   #random = Math.random;
 
-  constructor(page: URL, client: string) {
+  constructor(page: URL, client: string, unsent?: Unsent) {
     const place = placeFromAddress(page);
     const room = place.room ?? newRoomName(this.#random);
     if (place.room === undefined) {
@@ -118,6 +121,7 @@ export class Studio {
       name: room,
       url: socketAddress(page, room),
       client,
+      store: unsent?.outbox(socketAddress(page, room), client),
       memberName: () => this.name,
       token: place.token,
       clock: browserClock,
