@@ -67,6 +67,51 @@ fn a_data_folder_that_cannot_be_written_is_named() {
     assert!(one_line(&text).contains("cannot be written"), "{text}");
 }
 
+fn serve_in(data: &std::path::Path) -> String {
+    let data = data.to_str().unwrap();
+    refused(&["--listen", "127.0.0.1:0", "--data", data], &[])
+}
+
+#[test]
+fn a_data_folder_that_another_server_holds_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = impasto::room::RoomStore::open(folder.path()).unwrap();
+    let text = serve_in(folder.path());
+    assert!(one_line(&text).contains("another server holds"), "{text}");
+    let name = folder.path().to_str().unwrap();
+    assert!(one_line(&text).contains(name), "{text}");
+    drop(held);
+}
+
+#[test]
+fn a_journal_of_another_version_is_refused_and_stays_as_it_is() {
+    const FORMAT: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("format");
+    let folder = tempfile::tempdir().unwrap();
+    drop(impasto::room::RoomStore::open(folder.path()).unwrap());
+    let file = folder.path().join("journal.redb");
+    let database = redb::Database::open(&file).unwrap();
+    let transaction = database.begin_write().unwrap();
+    let mut format = transaction.open_table(FORMAT).unwrap();
+    format.insert("version", 7).unwrap();
+    drop(format);
+    transaction.commit().unwrap();
+    drop(database);
+    let text = serve_in(folder.path());
+    assert!(one_line(&text).contains("format version 7"), "{text}");
+    let database = redb::Database::open(&file).unwrap();
+    let reading = database.begin_read().unwrap();
+    let format = reading.open_table(FORMAT).unwrap();
+    assert_eq!(format.get("version").unwrap().unwrap().value(), 7);
+}
+
+/// Not even root makes folders there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_without_the_right_to_write_is_named() {
+    let text = serve_in(std::path::Path::new("/sys/impasto"));
+    assert!(one_line(&text).contains("cannot be written"), "{text}");
+}
+
 #[test]
 fn flags_and_variables_that_make_no_sense_are_named() {
     assert!(refused(&["serve", "--listen", "nowhere"], &[]).contains("--listen"));

@@ -72,8 +72,12 @@ async fn who_is_removed_is_told_and_cannot_come_back_before_an_owner_says_so() {
         let again = refused(&server, &guest, &invites[token]).await;
         assert_eq!(again, ("removed".to_owned(), 1008));
     }
-    // The invite holds for others.
-    let (other, welcome) = join(&server, &invites["editor"]).await;
+    // The invite that it came by lets in nobody new: that might be the same person.
+    let stranger = server.connect("atelier").await;
+    let closed = refused(&server, &stranger, &invites["editor"]).await;
+    assert_eq!(closed, ("invite_revoked".to_owned(), 1008));
+    // The others hold, and so does this one for those who came by it.
+    let (other, welcome) = join(&server, &invites["viewer"]).await;
     assert_eq!(welcome["removed"][0]["name"], "Guest");
     drop(other);
 
@@ -87,6 +91,66 @@ async fn who_is_removed_is_told_and_cannot_come_back_before_an_owner_says_so() {
     back.hello(json!({"token": invites["editor"]})).await;
     assert_eq!(back.until("welcome").await["role"], "editor");
     back.is_served().await;
+}
+
+/// What a call about the room is answered, with an invite and a client's secret.
+async fn called(
+    server: &TestServer,
+    path: &str,
+    token: &Value,
+    client: Option<&TestClient>,
+) -> (u16, String) {
+    let url = server.url(&format!("/v1/rooms/atelier{path}"));
+    let mut request = reqwest::Client::new().get(url);
+    if let Some(token) = token.as_str() {
+        request = request.bearer_auth(token);
+    }
+    if let Some(client) = client {
+        request = request.header("impasto-client", client.secret.to_string());
+    }
+    let response = request.send().await.unwrap();
+    let status = response.status().as_u16();
+    let body: Value = response.json().await.unwrap_or_default();
+    (
+        status,
+        body["error"]["code"].as_str().unwrap_or("").to_owned(),
+    )
+}
+
+#[tokio::test]
+async fn who_was_removed_sees_nothing_over_http_and_friends_who_share_the_link_do() {
+    let (server, invites) = atelier().await;
+    let (mut owner, _) = join(&server, &invites["owner"]).await;
+    let (guest, _) = join(&server, &invites["editor"]).await;
+    let (friend, _) = join(&server, &invites["editor"]).await;
+    let editor = &invites["editor"];
+    let seen = (200, String::new());
+    assert_eq!(called(&server, "/image", editor, None).await, seen);
+    owner
+        .send(json!({"type": "remove", "client": guest.id}))
+        .await;
+    owner.until("room").await;
+    let removed = (403, "removed".to_owned());
+    let anonymous = (401, "invalid_token".to_owned());
+    for path in ["/image", "/thumbnail", "/export?format=png", ""] {
+        for invite in ["editor", "viewer"] {
+            let answer = called(&server, path, &invites[invite], Some(&guest)).await;
+            assert_eq!(answer, removed, "{path}, {invite}");
+        }
+        let unnamed = called(&server, path, editor, None).await;
+        assert_eq!(unnamed, anonymous, "{path}");
+        let unknown = server.connect("atelier").await;
+        let unknown = called(&server, path, editor, Some(&unknown)).await;
+        assert_eq!(unknown, anonymous, "{path}");
+        assert_eq!(called(&server, path, editor, Some(&friend)).await, seen);
+        assert_eq!(called(&server, path, &invites["owner"], None).await, seen);
+    }
+    owner
+        .send(json!({"type": "admit", "client": guest.id}))
+        .await;
+    owner.until("room").await;
+    assert_eq!(called(&server, "/image", editor, Some(&guest)).await, seen);
+    assert_eq!(called(&server, "/image", editor, None).await, seen);
 }
 
 #[tokio::test]

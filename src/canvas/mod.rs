@@ -53,7 +53,7 @@ pub use mask::Mask;
 pub use painting::Painting;
 pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
-pub use resize::{fit_to, resize_bicubic};
+pub use resize::{fit_to, resize_bicubic, size_within};
 pub use state::{
     CanvasState, CanvasStateError, EntryState, EntryStateKind, FloorState, StrokeFacts, StrokeState,
 };

@@ -19,6 +19,16 @@ pub fn fit_to(picture: &Pixels, size: CanvasSize) -> Pixels {
         .unwrap_or_else(|| Pixels::new(size.width, size.height, [255; 3]))
 }
 
+/// A picture's shape with at most `longest` pixels on its longer side; never larger than it is.
+pub fn size_within(size: CanvasSize, longest: u32) -> CanvasSize {
+    let from = size.width.max(size.height).max(longest);
+    let side = |side: u32| (side * longest).div_ceil(from);
+    CanvasSize {
+        width: side(size.width),
+        height: side(size.height),
+    }
+}
+
 /// The whole picture in another size, whatever that does to its shape: bicubic with a = −½,
 /// widened where the picture shrinks, as Pillow's `BICUBIC`. A picture without pixels becomes
 /// white paper.
@@ -48,4 +58,22 @@ fn resized(picture: &Pixels, size: CanvasSize, options: &ResizeOptions) -> Optio
     Pixels::from_raw(size.width, size.height, target)
         .ok()
         .filter(|_| !picture.data().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_smaller_picture_keeps_its_shape() {
+        for ((width, height), expected) in [
+            ((512, 512), (384, 384)),
+            ((1536, 1024), (384, 256)),
+            ((64, 128), (64, 128)),
+            ((4096, 64), (384, 6)),
+        ] {
+            let size = size_within(CanvasSize { width, height }, 384);
+            assert_eq!((size.width, size.height), expected);
+        }
+    }
 }

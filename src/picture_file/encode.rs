@@ -17,7 +17,7 @@ use crate::protocol::FrameFormat;
 /// Under which name PNG keeps the text of the parameters.
 const PARAMETERS: &str = "parameters";
 /// Under which name PNG keeps XMP.
-const PNG_XMP: &str = "XML:com.adobe.xmp";
+pub(super) const PNG_XMP: &str = "XML:com.adobe.xmp";
 /// What stands before XMP in a JPEG's segment.
 const JPEG_XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 /// Bytes of EXIF that a JPEG's segment holds beside its length and its name.
@@ -70,7 +70,7 @@ fn jpeg_exif(notes: &Notes) -> Result<Option<Vec<u8>>, CodecError> {
     Ok(exif)
 }
 
-fn encode_error(error: impl Display) -> CodecError {
+pub(super) fn encode_error(error: impl Display) -> CodecError {
     CodecError::Encode(error.to_string())
 }
 

@@ -4,6 +4,7 @@
 //! The server's exports and the command line write through [`encode_with_notes`], so that their
 //! files say the same. Everything here is synchronous and pure: bytes in, bytes out.
 
+mod animation;
 mod encode;
 mod notes;
 mod open_raster;
@@ -12,6 +13,7 @@ mod parameters;
 #[cfg(test)]
 mod tests;
 
+pub use animation::{ANIMATION_TYPE, Animation};
 pub use encode::{check_notes, encode_with_notes};
 pub use notes::Notes;
 pub use open_raster::{

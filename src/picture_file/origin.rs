@@ -1,7 +1,11 @@
 //! Whether a model made a picture, in the words of the IPTC.
 
+use serde::{Deserialize, Serialize};
+
 /// Where the pixels of a picture come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Of several, the greatest says most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Origin {
     /// No model made any of them: nothing is claimed.
     NotGenerated,

@@ -125,6 +125,7 @@ impl RoomActor {
         self.perform();
         let mut reason = self.serve().await;
         if reason == CloseReason::RoomEnded {
+            self.record(true);
             self.keeping.keep_snapshot(self.core.document.snapshot());
         }
         for held in self.keeping.finish().await {
@@ -170,11 +171,22 @@ impl RoomActor {
                 () = tokio::time::sleep_until(idle_at), if is_empty => return CloseReason::RoomEnded,
             }
             self.perform();
+            self.record(false);
             self.attendance.set(self.connections.count());
             if self.has_failed() {
                 return CloseReason::NotKept;
             }
         }
+    }
+
+    /// Shows the recording the picture, where it is at rest and one is wanted.
+    fn record(&mut self, room_ends: bool) {
+        let core = &self.core;
+        self.keeping.keep_result(room_ends, || {
+            let document = &core.document;
+            let is_at_rest = core.is_resting();
+            is_at_rest.then(|| (document.result_origin(), document.canvas().result().clone()))
+        });
     }
 
     /// True when something could not be kept.

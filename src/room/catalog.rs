@@ -245,13 +245,14 @@ impl RoomRegistry {
         Ok(Some(format!("{}-{}", id.simple(), summary.last_seq)))
     }
 
-    fn stored(&self, name: &str) -> Option<StoredRoom> {
+    /// What the journal knows of a room.
+    pub(super) fn stored(&self, name: &str) -> Option<StoredRoom> {
         let room = self.shared.stored.get(name);
         room.map(|room| room.value().clone())
     }
 
     /// Reads from the store on a thread that may block; a few at once, since some take memory.
-    async fn read<T: Send + 'static>(
+    pub(super) async fn read<T: Send + 'static>(
         &self,
         reading: impl FnOnce(&RoomStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, RoomError> {

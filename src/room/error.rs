@@ -23,8 +23,10 @@ pub enum RoomError {
     /// One of its owners removed the client.
     #[error("an owner of this room removed you; ask one of them to let you in again")]
     Removed,
-    /// Nothing keeps the server's rooms, so there is nothing to copy.
-    #[error("this server keeps no rooms and can copy none; start it with --data FOLDER")]
+    /// Nothing keeps the server's rooms, so there is nothing to copy, and no recording.
+    #[error(
+        "this server keeps no rooms, so there is nothing to copy or to play; start it with --data FOLDER"
+    )]
     NotKept,
     /// A room of that name exists.
     #[error("there is a room of that name already; choose another name")]

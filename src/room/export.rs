@@ -34,4 +34,6 @@ pub struct RoomExport {
     pub settings: Settings,
     /// Where the topmost comes from.
     pub origin: Origin,
+    /// The last op that is in them.
+    pub seq: u64,
 }

@@ -6,17 +6,18 @@ use std::{
 };
 
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     attendance::Attendance,
     command::RoomCommand,
     error::RoomError,
     export::{ExportLayers, RoomExport},
-    members::{Arrival, Joined, MemberId},
+    members::{Arrival, HouseRules, Joined, MemberId},
     message::Message,
     store::{RoomStore, StoreError, encode_picture},
 };
@@ -59,6 +60,8 @@ struct Shared {
     /// Cancelled when the room is to leave memory as soon as nobody is in it.
     resting: CancellationToken,
     store: Option<RoomStore>,
+    /// What its owners decided.
+    rules: watch::Receiver<HouseRules>,
     /// The title of a room that no journal keeps.
     title: Mutex<Option<String>>,
 }
@@ -73,6 +76,7 @@ pub(super) struct HandleParts {
     pub(super) deletion: CancellationToken,
     pub(super) resting: CancellationToken,
     pub(super) store: Option<RoomStore>,
+    pub(super) rules: watch::Receiver<HouseRules>,
 }
 
 impl RoomHandle {
@@ -87,6 +91,7 @@ impl RoomHandle {
                 deletion: parts.deletion,
                 resting: parts.resting,
                 store: parts.store,
+                rules: parts.rules,
                 title: Mutex::default(),
             }),
         }
@@ -110,6 +115,11 @@ impl RoomHandle {
     /// How many members are in the room now.
     pub fn members(&self) -> usize {
         self.shared.attendance.members()
+    }
+
+    /// Whether a client was removed.
+    pub(super) fn is_removed(&self, client: &Uuid) -> bool {
+        self.shared.rules.borrow().is_removed(client)
     }
 
     /// Its place among the rooms that became empty: the lowest was left first.

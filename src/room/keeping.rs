@@ -12,7 +12,7 @@ use super::{
     members::Joined,
     store::{Entry, Record, Recorder},
 };
-use crate::protocol::SequencedOp;
+use crate::{canvas::Pixels, picture_file::Origin, protocol::SequencedOp};
 
 /// Something to do once all ops up to a moment are on disk.
 pub(super) enum Held {
@@ -65,6 +65,22 @@ impl Keeping {
     /// The document after everything so far.
     pub(super) fn keep_snapshot(&mut self, document: DocumentSnapshot) {
         self.give(|| Entry::Snapshot(Box::new(document)));
+    }
+
+    /// What the result is, for the recording: where that is wanted, `picture` is asked for it.
+    pub(super) fn keep_result(
+        &mut self,
+        room_ends: bool,
+        picture: impl FnOnce() -> Option<(Origin, Pixels)>,
+    ) {
+        let last = self.last;
+        if let Some(recorder) = &mut self.recorder
+            && recorder.wants_result(last, room_ends)
+            && let Some((origin, pixels)) = picture()
+            && !recorder.give_result(last, origin, pixels)
+        {
+            self.lost = true;
+        }
     }
 
     fn give(&mut self, entry: impl FnOnce() -> Entry) {

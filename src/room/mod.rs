@@ -8,6 +8,7 @@
 
 mod actor;
 mod attendance;
+mod beginning;
 mod catalog;
 mod command;
 mod commands;
@@ -25,7 +26,9 @@ mod message;
 mod op_log;
 mod options;
 mod people;
+mod recordings;
 mod registry;
+mod registry_state;
 mod renderer;
 mod result_cache;
 mod rules_keeper;
@@ -42,8 +45,9 @@ pub use generate::{GenerateError, GenerateWish, Generated, PicturePlace};
 pub use handle::{JoinRequest, RoomHandle};
 pub use members::{CloseReason, Joined, MemberId, MemberOutbox, Outgoing};
 pub use options::{InversionOptions, RegistryLimits, RoomOptions};
+pub use recordings::RoomRecording;
 pub use registry::{RegistryCounts, RoomRegistry, is_room_name};
 pub use renderer::{RenderRefused, Renderer};
 #[doc(hidden)]
 pub use store::fuzzing;
-pub use store::{RoomStore, StoreError};
+pub use store::{RecordedPicture, RoomStore, StoreError};

@@ -6,31 +6,24 @@ use std::sync::{
 };
 
 use dashmap::{DashMap, mapref::entry::Entry};
-use tokio::{
-    sync::{Semaphore, mpsc},
-    task::spawn_blocking,
-};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use uuid::Uuid;
 
 use super::{
-    actor::{ActorParts, MAILBOX_MOST, RoomActor},
+    actor::MAILBOX_MOST,
     attendance::Attendance,
-    core::RoomCore,
+    beginning::Beginning,
     error::RoomError,
     frames::FrameEncoder,
     handle::{HandleParts, JoinRequest, RoomHandle},
-    keeping::Keeping,
-    members::{HouseRules, Joined},
-    message::{Message, refuse_all},
+    members::Joined,
     options::{RegistryLimits, RoomOptions},
+    registry_state::Shared,
     renderer::Renderer,
-    rules_keeper::RulesKeeper,
-    store::{
-        Metadata, Opened, Recorder, RoomStore, StoreError, StoredRoom, open_room, sweep_blobs,
-    },
+    store::{RoomStore, StoreError, StoredRoom, sweep_blobs},
 };
-use crate::engine::{Command, RoomKey};
+use crate::engine::RoomKey;
 use crate::protocol::CanvasSize;
 
 /// The longest room name, in characters.
@@ -63,30 +56,6 @@ pub fn is_room_name(name: &str) -> bool {
 #[derive(Clone)]
 pub struct RoomRegistry {
     pub(super) shared: Arc<Shared>,
-}
-
-pub(super) struct Shared {
-    /// Those that run.
-    pub(super) rooms: DashMap<String, RoomHandle>,
-    /// Those that the journal has, by name.
-    pub(super) stored: Arc<DashMap<String, StoredRoom>>,
-    pub(super) store: Option<RoomStore>,
-    /// One permit for each look at the store that needs no room to run.
-    pub(super) looks: Arc<Semaphore>,
-    /// One permit for each picture without a room that is made or waits for it.
-    pub(super) picture_places: Arc<Semaphore>,
-    /// The one permit of the picture without a room that is with the engine.
-    pub(super) picture_turn: Arc<Semaphore>,
-    room_count: AtomicUsize,
-    keys: AtomicU64,
-    /// How often a room became empty.
-    departures: Arc<AtomicU64>,
-    pub(super) renderer: Arc<dyn Renderer>,
-    options: RoomOptions,
-    pub(super) limits: RegistryLimits,
-    encoder: FrameEncoder,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
 }
 
 impl RoomRegistry {
@@ -167,6 +136,15 @@ impl RoomRegistry {
     /// The room of a name, if it runs.
     pub fn running(&self, name: &str) -> Option<RoomHandle> {
         self.shared.rooms.get(name).map(|room| room.value().clone())
+    }
+
+    /// Whether a client was removed from the room of a name, whether that runs or not.
+    pub fn is_removed(&self, name: &str, client: &Uuid) -> bool {
+        if let Some(room) = self.shared.rooms.get(name) {
+            return room.is_removed(client);
+        }
+        let stored = self.shared.stored.get(name);
+        stored.is_some_and(|room| room.metadata.rules.is_removed(client))
     }
 
     /// The canvas of a room that the journal has, whether it runs or not.
@@ -340,6 +318,8 @@ impl RoomRegistry {
         let (mailbox, messages) = mpsc::channel(MAILBOX_MOST);
         let attendance = Arc::new(Attendance::new(shared.departures.clone()));
         let (deletion, resting) = (CancellationToken::new(), CancellationToken::new());
+        let decided = stored.as_ref().map(|room| room.metadata.rules.clone());
+        let (rules, rules_told) = watch::channel(decided.unwrap_or_default());
         let handle = RoomHandle::new(HandleParts {
             name: name.to_owned(),
             key,
@@ -349,6 +329,7 @@ impl RoomRegistry {
             deletion: deletion.clone(),
             resting: resting.clone(),
             store: shared.store.clone(),
+            rules: rules_told,
         });
         let beginning = Beginning {
             name: name.to_owned(),
@@ -359,151 +340,10 @@ impl RoomRegistry {
             attendance,
             deletion,
             resting,
+            rules,
         };
         let tasks = shared.tasks.clone();
         tasks.spawn(beginning.run(shared));
         handle
-    }
-}
-
-/// A room on its way to its actor.
-struct Beginning {
-    name: String,
-    key: RoomKey,
-    options: RoomOptions,
-    /// What the journal knows of it; none for a new room.
-    stored: Option<StoredRoom>,
-    messages: mpsc::Receiver<Message>,
-    attendance: Arc<Attendance>,
-    deletion: CancellationToken,
-    resting: CancellationToken,
-}
-
-impl Beginning {
-    async fn run(self, shared: Arc<Shared>) {
-        let name = self.name.clone();
-        let place = Place {
-            name: name.clone(),
-            key: self.key,
-            shared: shared.clone(),
-        };
-        match self.kept_room(&shared).await {
-            Ok(kept) => self.serve(&shared, kept).await,
-            Err(error) => {
-                tracing::error!(%error, room = name, "a room does not come back");
-                refuse_all(self.messages, &error.to_string()).await;
-            }
-        }
-        drop(place);
-    }
-
-    /// What the journal has of the room, after it was made there if it is new; none without a store.
-    async fn kept_room(
-        &self,
-        shared: &Shared,
-    ) -> Result<Option<(RoomStore, Uuid, Opened)>, StoreError> {
-        let Some(store) = shared.store.clone() else {
-            return Ok(None);
-        };
-        let room = match &self.stored {
-            Some(room) => room.clone(),
-            None => {
-                let room = StoredRoom {
-                    id: Uuid::new_v4(),
-                    metadata: Metadata {
-                        name: self.name.clone(),
-                        size: self.options.size,
-                        settings: self.options.settings.clone(),
-                        title: None,
-                        rules: HouseRules::default(),
-                    },
-                };
-                store.journal.ready().await;
-                let metadata = room.metadata.encode()?;
-                store.journal.create(room.id, metadata).await?;
-                shared.stored.insert(self.name.clone(), room.clone());
-                room
-            }
-        };
-        let history_max = self.options.history_max;
-        let opening = move || {
-            let opened = open_room(&store, &room, history_max)?;
-            Ok(Some((store, room.id, opened)))
-        };
-        spawn_blocking(opening)
-            .await
-            .map_err(|_| StoreError::Interrupted)?
-    }
-
-    async fn serve(self, shared: &Shared, kept: Option<(RoomStore, Uuid, Opened)>) {
-        let mut rules = RulesKeeper::default();
-        let (recorder, last_op, opened) = match kept {
-            Some((store, room, opened)) => {
-                let last_op = opened.document.seq();
-                rules = RulesKeeper::new(shared.stored.clone(), store.clone(), self.name.clone());
-                let recorder = Recorder::start(store, room, opened.next_record, last_op);
-                (Some(recorder), last_op, Some(opened))
-            }
-            None => (None, 0, None),
-        };
-        let core = RoomCore::new(
-            self.name,
-            self.options,
-            shared.renderer.model_info().clone(),
-            shared.renderer.window_rules(),
-            opened,
-            tokio::time::Instant::now().into_std(),
-        );
-        let actor = RoomActor::new(ActorParts {
-            core,
-            keeping: Keeping::new(recorder, last_op),
-            rules,
-            key: self.key,
-            renderer: shared.renderer.clone(),
-            encoder: shared.encoder.clone(),
-            messages: self.messages,
-            attendance: self.attendance,
-            deletion: self.deletion,
-            resting: self.resting,
-            shutdown: shared.shutdown.clone(),
-        });
-        actor.run().await;
-    }
-}
-
-/// A room's place in the registry, given back when its task ends, in a panic too.
-struct Place {
-    shared: Arc<Shared>,
-    name: String,
-    key: RoomKey,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            tracing::error!(
-                room = self.name,
-                "a room ended in a panic: its members are told"
-            );
-            // A room that ends otherwise has done that itself; nobody hears events of it any more.
-            let (events, _) = mpsc::channel(1);
-            let forget = Command::ForgetRoom;
-            if let Err(cause) = self.shared.renderer.send(self.key, forget, &events) {
-                tracing::debug!(%cause, "the engine keeps what it has of the room");
-            }
-        }
-        self.shared.remove(&self.name, self.key);
-    }
-}
-
-impl Shared {
-    pub(super) fn remove(&self, name: &str, key: RoomKey) {
-        if self
-            .rooms
-            .remove_if(name, |_, room| room.key() == key)
-            .is_some()
-        {
-            self.room_count.fetch_sub(1, Ordering::Relaxed);
-        }
     }
 }

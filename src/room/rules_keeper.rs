@@ -4,6 +4,7 @@
 use std::{future::Future, pin::Pin, sync::Arc};
 
 use dashmap::DashMap;
+use tokio::sync::watch;
 
 use super::{
     members::HouseRules,
@@ -19,9 +20,9 @@ struct Place {
     room: String,
 }
 
-/// Writes a room's rules to the journal; by default it has none, and nothing is written.
-#[derive(Default)]
+/// Tells a room's rules to whoever looks, and writes them to the journal where there is one.
 pub(super) struct RulesKeeper {
+    told: watch::Sender<HouseRules>,
     place: Option<Place>,
     writing: Option<Writing>,
     waiting: Option<HouseRules>,
@@ -29,20 +30,33 @@ pub(super) struct RulesKeeper {
 }
 
 impl RulesKeeper {
+    /// For a room that no journal has.
+    pub(super) fn unkept(told: watch::Sender<HouseRules>) -> Self {
+        Self {
+            told,
+            place: None,
+            writing: None,
+            waiting: None,
+            has_failed: false,
+        }
+    }
+
     /// For the room of a name, among those that the journal has.
     pub(super) fn new(
+        told: watch::Sender<HouseRules>,
         rooms: Arc<DashMap<String, StoredRoom>>,
         store: RoomStore,
         room: String,
     ) -> Self {
         Self {
             place: Some(Place { rooms, store, room }),
-            ..Self::default()
+            ..Self::unkept(told)
         }
     }
 
     /// The owners decided something.
     pub(super) fn keep(&mut self, rules: HouseRules) {
+        self.told.send_replace(rules.clone());
         self.waiting = Some(rules);
         self.write_next();
     }

@@ -1,28 +1,25 @@
 //! Who may enter a room, as what; and who may do what holds for the whole server.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::{HeaderMap, header};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::access_error::{AGREEMENTS_MOST, AccessError, INVITES_OF_A_ROOM_MOST};
 use super::access_files::{key_of, read_json, write_whole};
+use super::agreement::{Agreement, Bearer, KeptInvite};
 use super::deleted_rooms::DeletedRooms;
 use super::invites::{Invite, InviteKey, seconds_from_now};
-use crate::protocol::{CanvasSize, ErrorCode, Role};
+use crate::protocol::{CanvasSize, Role};
 
-/// The most rooms whose invites are kept.
-const AGREEMENTS: usize = 4096;
-/// The most invites of a room, revoked ones among them.
-const INVITES_OF_A_ROOM: usize = 256;
-/// The most different clients that an invite with a number of uses may let in.
-pub const MOST_USES: u32 = 1000;
 /// The longest that an invite with an end may hold: ten years.
 pub const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -44,59 +41,6 @@ pub struct Invites {
     pub viewer: String,
 }
 
-/// Why a token is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum AccessError {
-    /// No token, or not one of the room's; also where there is no such room, so that nobody finds
-    /// out which rooms there are.
-    #[error("this room needs one of its invites: ask its owner for a link")]
-    InvalidToken,
-    /// The invite's time is over.
-    #[error("this invite has expired: ask the room's owner for a new link")]
-    Expired,
-    /// The invite was revoked.
-    #[error("this invite was revoked: ask the room's owner for a new link")]
-    Revoked,
-    /// The invite has let in as many clients as it may.
-    #[error("this invite is used up: ask the room's owner for a new link")]
-    UsedUp,
-    /// An invite with a number of uses, shown over HTTP by nobody who joined with it.
-    #[error(
-        "this invite counts its uses: join the room with it first, and send the `client` of that \
-         hello as the header `Impasto-Client`"
-    )]
-    NotJoined,
-    /// The token was one of a room that was deleted.
-    #[error("this room was deleted: ask for a link to another one")]
-    Deleted,
-    /// Not the operator's token.
-    #[error(
-        "this call is the operator's: send the token of the link that the server printed when it \
-         started"
-    )]
-    NotOperator,
-    /// The room has as many invites as are kept.
-    #[error("this room has {INVITES_OF_A_ROOM} invites: revoke those that are not needed")]
-    TooManyInvites,
-    /// There are as many rooms as are kept.
-    #[error("the server knows {AGREEMENTS} rooms already: try again later")]
-    TooManyRooms,
-}
-
-impl AccessError {
-    /// The protocol's code.
-    pub fn code(self) -> ErrorCode {
-        match self {
-            Self::InvalidToken | Self::NotOperator | Self::NotJoined => ErrorCode::InvalidToken,
-            Self::Expired => ErrorCode::InviteExpired,
-            Self::Revoked => ErrorCode::InviteRevoked,
-            Self::UsedUp => ErrorCode::InviteUsedUp,
-            Self::Deleted => ErrorCode::RoomDeleted,
-            Self::TooManyInvites | Self::TooManyRooms => ErrorCode::Unavailable,
-        }
-    }
-}
-
 /// What a token gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grant {
@@ -110,43 +54,6 @@ pub struct Grant {
     pub is_operator: bool,
 }
 
-/// Who shows a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bearer {
-    /// A member that comes in, by its public id: it counts as a use.
-    Joining(Uuid),
-    /// Somebody over HTTP, by the public id that they say is theirs.
-    Calling(Option<Uuid>),
-}
-
-/// An invite, and what became of it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct KeptInvite {
-    /// What was signed.
-    pub invite: Invite,
-    /// It opens nothing any more.
-    #[serde(default)]
-    pub revoked: bool,
-    /// Who came in by it, where its uses are counted.
-    #[serde(default)]
-    pub members: BTreeSet<Uuid>,
-}
-
-/// A room that was made, whether or not it is in memory.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Agreement {
-    canvas: CanvasSize,
-    invites: Vec<KeptInvite>,
-}
-
-impl Agreement {
-    /// Whether forgetting it would make an invite stronger than it is.
-    fn is_restricted(&self) -> bool {
-        let restricted = |kept: &KeptInvite| kept.revoked || kept.invite.uses.is_some();
-        self.invites.iter().any(restricted)
-    }
-}
-
 type Book = BTreeMap<String, Agreement>;
 
 /// The invites of all rooms. They outlive a room that is not in memory and, in a data folder, the
@@ -158,7 +65,10 @@ pub struct Access {
     book: Mutex<Book>,
     deleted: Mutex<DeletedRooms>,
     folder: Option<PathBuf>,
-    saving: Mutex<()>,
+    /// Counts the calls that want everything on disk that was changed before them.
+    saves: AtomicU64,
+    /// The last of those whose changes are.
+    saved: Mutex<u64>,
     revocations: watch::Sender<u64>,
 }
 
@@ -171,7 +81,8 @@ impl Access {
             book: Mutex::default(),
             deleted: Mutex::default(),
             folder: None,
-            saving: Mutex::default(),
+            saves: AtomicU64::new(0),
+            saved: Mutex::default(),
             revocations: watch::Sender::new(0),
         }
     }
@@ -199,12 +110,20 @@ impl Access {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
-        let _turn = self.saving.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = self.saves.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        if *saved >= wanted {
+            // One that waited with this call wrote for all.
+            return Ok(());
+        }
+        let through = self.saves.load(Ordering::SeqCst);
         // Before the invites are gone: no crash in between makes them good for another room.
         let deleted = serde_json::to_vec(&*self.deleted())?;
         write_whole(&folder.join(DELETED_FILE), &deleted)?;
         let book = serde_json::to_vec(&*self.book())?;
-        write_whole(&folder.join(BOOK_FILE), &book)
+        write_whole(&folder.join(BOOK_FILE), &book)?;
+        *saved = through;
+        Ok(())
     }
 
     /// Whether tokens are required.
@@ -229,21 +148,17 @@ impl Access {
         alive: impl Fn(&str) -> bool,
     ) -> Result<Invites, AccessError> {
         let mut book = self.book();
-        if book.len() >= AGREEMENTS {
+        if book.len() >= AGREEMENTS_MOST {
             book.retain(|room, agreement| alive(room) || agreement.is_restricted());
         }
-        if book.len() >= AGREEMENTS && !book.contains_key(room) {
+        if book.len() >= AGREEMENTS_MOST && !book.contains_key(room) {
             return Err(AccessError::TooManyRooms);
         }
         let mut kept = Vec::new();
         let mut token = |role| {
             let invite = Invite::new(room, role);
             let token = self.key.sign(&invite);
-            kept.push(KeptInvite {
-                invite,
-                revoked: false,
-                members: BTreeSet::new(),
-            });
+            kept.push(KeptInvite::new(invite));
             token
         };
         let invites = Invites {
@@ -315,28 +230,24 @@ impl Access {
         uses: Option<u32>,
     ) -> Result<(Invite, String), AccessError> {
         let mut book = self.book();
-        if book.len() >= AGREEMENTS && !book.contains_key(room) {
+        if book.len() >= AGREEMENTS_MOST && !book.contains_key(room) {
             return Err(AccessError::TooManyRooms);
         }
         let agreement = book.entry(room.to_owned()).or_insert_with(|| Agreement {
             canvas,
             invites: Vec::new(),
         });
-        if agreement.invites.len() >= INVITES_OF_A_ROOM {
+        if agreement.invites.len() >= INVITES_OF_A_ROOM_MOST {
             // One that has expired opens nothing, whether it is remembered or not.
             agreement.invites.retain(|kept| !kept.invite.has_expired());
         }
-        if agreement.invites.len() >= INVITES_OF_A_ROOM {
+        if agreement.invites.len() >= INVITES_OF_A_ROOM_MOST {
             return Err(AccessError::TooManyInvites);
         }
         let mut invite = Invite::new(room, role);
         invite.expires_at = expires_in.map(seconds_from_now);
         invite.uses = uses;
-        agreement.invites.push(KeptInvite {
-            invite: invite.clone(),
-            revoked: false,
-            members: BTreeSet::new(),
-        });
+        agreement.invites.push(KeptInvite::new(invite.clone()));
         let token = self.key.sign(&invite);
         Ok((invite, token))
     }
@@ -393,7 +304,8 @@ impl Access {
     }
 
     /// What the bearer of `token` may do in `room`. Where no token is required, everybody without
-    /// one is trusted as an owner. True beside it where a use was counted, and has to be saved.
+    /// one is trusted as an owner. `is_removed` says which clients owners of the room removed. True
+    /// beside the grant where a client is new to its invite, which has to be saved.
     ///
     /// # Errors
     /// [`AccessError`] when the token is not one of the room's or holds no more, or is required
@@ -403,6 +315,7 @@ impl Access {
         room: &str,
         token: Option<&str>,
         bearer: Bearer,
+        is_removed: &dyn Fn(&Uuid) -> bool,
     ) -> Result<(Grant, bool), AccessError> {
         let Some(token) = token else {
             let trusted = Grant {
@@ -435,43 +348,33 @@ impl Access {
         if invite.has_expired() {
             return Err(AccessError::Expired);
         }
-        let counted = self.count_use(&invite, bearer)?;
+        let is_new = self.admit(&invite, bearer, is_removed)?;
         let grant = Grant {
             role: invite.role,
             invite: Some(invite.id),
             remaining: invite.remaining(),
             is_operator: false,
         };
-        Ok((grant, counted))
+        Ok((grant, is_new))
     }
 
-    fn count_use(&self, invite: &Invite, bearer: Bearer) -> Result<bool, AccessError> {
+    /// Whether an invite lets its bearer in now; true where that has to be saved.
+    fn admit(
+        &self,
+        invite: &Invite,
+        bearer: Bearer,
+        is_removed: &dyn Fn(&Uuid) -> bool,
+    ) -> Result<bool, AccessError> {
         let mut book = self.book();
         let found = book.get_mut(&invite.room).and_then(|agreement| {
             let mut invites = agreement.invites.iter_mut();
             invites.find(|kept| kept.invite.id == invite.id)
         });
-        let Some(kept) = found else {
+        match found {
+            Some(kept) => kept.admit(bearer, is_removed),
             // Only invites without restrictions are ever forgotten.
-            return match invite.uses {
-                None => Ok(false),
-                Some(_) => Err(AccessError::InvalidToken),
-            };
-        };
-        if kept.revoked {
-            return Err(AccessError::Revoked);
-        }
-        let Some(uses) = invite.uses else {
-            return Ok(false);
-        };
-        match bearer {
-            Bearer::Joining(member) if kept.members.contains(&member) => Ok(false),
-            Bearer::Joining(member) if kept.members.len() < uses as usize => {
-                Ok(kept.members.insert(member))
-            }
-            Bearer::Joining(_) => Err(AccessError::UsedUp),
-            Bearer::Calling(Some(member)) if kept.members.contains(&member) => Ok(false),
-            Bearer::Calling(_) => Err(AccessError::NotJoined),
+            None if invite.uses.is_none() => Ok(false),
+            None => Err(AccessError::InvalidToken),
         }
     }
 

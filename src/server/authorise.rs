@@ -1,8 +1,10 @@
 //! What a request may do, by its token.
 
 use axum::http::{HeaderMap, HeaderName, StatusCode};
+use uuid::Uuid;
 
-use super::access::{Bearer, Grant, bearer};
+use super::access::{Grant, bearer};
+use super::agreement::Bearer;
 use super::error::ApiError;
 use super::identity::member_id;
 use super::links;
@@ -11,7 +13,7 @@ use super::state::AppState;
 use crate::protocol::{CanvasSize, ErrorCode, Role};
 use crate::room::{RoomError, RoomHandle};
 
-/// The client's secret of `hello`, for invites that count their uses.
+/// The client's secret of `hello`, which says which member calls.
 const CLIENT_HEADER: HeaderName = HeaderName::from_static("impasto-client");
 
 /// What a viewer is told who wants to change something.
@@ -21,7 +23,7 @@ pub const FOR_EDITORS: &str =
 /// What a request's token gives in the room.
 ///
 /// # Errors
-/// 401, 410 for a room that was deleted, or 429 for an address that tries many.
+/// 401, 403 for a member that was removed, 410 for a room that was deleted, or 429 for an address that tries many.
 pub fn granted(
     state: &AppState,
     client: &Client,
@@ -33,8 +35,12 @@ pub fn granted(
         .and_then(|secret| secret.trim().parse().ok())
         .map(|secret| member_id(room, secret));
     let access = state.access();
-    match access.grant(room, bearer(headers), Bearer::Calling(member)) {
+    let is_removed = |member: &Uuid| state.is_removed(room, member);
+    match access.grant(room, bearer(headers), Bearer::Calling(member), &is_removed) {
         Ok(_) if access.is_deleted(room) => Err(RoomError::Deleted.into()),
+        Ok((grant, _)) if !grant.is_operator && member.is_some_and(|it| is_removed(&it)) => {
+            Err(RoomError::Removed.into())
+        }
         Ok((grant, _)) => Ok(grant),
         Err(refused) => Err(state.refused_token(client.address, refused)),
     }

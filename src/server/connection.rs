@@ -7,8 +7,11 @@ use futures_util::StreamExt;
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{timeout, timeout_at};
+use uuid::Uuid;
 
-use super::access::{AccessError, Bearer, Grant};
+use super::access::Grant;
+use super::access_error::AccessError;
+use super::agreement::Bearer;
 use super::allowance::{CHAT_COST, MessageAllowance, message_cost};
 use super::error::{ApiError, sentence};
 use super::identity::{member_id, shown_text};
@@ -117,10 +120,12 @@ async fn enter(
         Ending::refused(error, code, "not let in")
     };
     let bearer = Bearer::Joining(hello.client);
-    let granted = state.access().grant(room, hello.token.as_deref(), bearer);
-    let (grant, is_counted) =
+    let is_removed = |member: &Uuid| state.is_removed(room, member);
+    let token = hello.token.as_deref();
+    let granted = state.access().grant(room, token, bearer, &is_removed);
+    let (grant, is_new) =
         granted.map_err(|refused| refuse(state.refused_token(client.address, refused)))?;
-    if is_counted {
+    if is_new {
         state.save_access().await.map_err(refuse)?;
     }
     let role = grant.role;

@@ -10,7 +10,7 @@ use metrics::counter;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::access::AccessError;
+use super::access_error::AccessError;
 use super::metrics::{REFUSALS, code_name};
 use crate::protocol::{ErrorCode, ErrorMessage};
 use crate::room::{GenerateError, RoomError};

@@ -115,6 +115,7 @@ fn write(
         layers,
         settings,
         origin,
+        seq: _,
     } = export;
     let notes = Notes {
         origin,

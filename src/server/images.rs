@@ -14,7 +14,9 @@ use super::budget::Held;
 use super::error::{ApiError, HttpOnlyCode};
 use super::pictures::{Asked, HeldPicture};
 use super::state::AppState;
-use crate::canvas::{CodecError, ImageLimits, Pixels, decode_image, encode_image, fit_to};
+use crate::canvas::{
+    CodecError, ImageLimits, Pixels, decode_image, encode_image, fit_to, size_within,
+};
 use crate::engine::RoomKey;
 use crate::picture_file::{LayerName, OpenRasterError, is_archive, read_open_raster};
 use crate::protocol::{CanvasSize, ErrorCode, FrameFormat, PictureLayer};
@@ -253,22 +255,12 @@ pub async fn encode_thumbnail(
                 .stored_picture(&room)?
                 .unwrap_or_else(|| Pixels::new(size.width, size.height, [255; 3])),
         };
-        let small = fit_to(&picture, thumbnail_size(size));
+        let small = fit_to(&picture, size_within(size, THUMBNAIL_SIDE));
         let jpeg = encode_image(&small, FrameFormat::Jpeg, THUMBNAIL_QUALITY);
         jpeg.map_err(|cause| ApiError::internal(&cause))
     };
     let (made, _turn) = in_turn(turn, make).await?;
     Ok(made?.into())
-}
-
-/// A canvas's shape within [`THUMBNAIL_SIDE`].
-fn thumbnail_size(size: CanvasSize) -> CanvasSize {
-    let longest = size.width.max(size.height).max(THUMBNAIL_SIDE);
-    let side = |side: u32| (side * THUMBNAIL_SIDE).div_ceil(longest);
-    CanvasSize {
-        width: side(size.width),
-        height: side(size.height),
-    }
 }
 
 /// Waits for the turn of a codec.
@@ -307,19 +299,6 @@ mod tests {
     use crate::server::connections::ConnectionLimits;
     use crate::server::options::ServerOptions;
     use crate::server::origin::OriginRules;
-
-    #[test]
-    fn thumbnails_have_the_shape_of_their_canvas() {
-        for ((width, height), expected) in [
-            ((512, 512), (384, 384)),
-            ((1536, 1024), (384, 256)),
-            ((64, 128), (64, 128)),
-            ((4096, 64), (384, 6)),
-        ] {
-            let size = thumbnail_size(CanvasSize { width, height });
-            assert_eq!((size.width, size.height), expected);
-        }
-    }
 
     #[tokio::test]
     async fn nobody_waits_for_a_codec_without_end() {

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::access::{KeptInvite, LONGEST, MOST_USES};
+use super::access::LONGEST;
+use super::agreement::{KeptInvite, MOST_USES};
 use super::authorise::{base_url, canvas_of, granted_as};
 use super::calls::{Call, Who};
 use super::error::{ApiError, HttpOnlyCode};
@@ -166,11 +167,7 @@ async fn mint(
     state.save_access().await?;
     let url = links::room_url(&base_url(&state, &headers), &room);
     let url = links::with_token(&url, &token);
-    let invite = ListedInvite::from(KeptInvite {
-        invite,
-        revoked: false,
-        members: Default::default(),
-    });
+    let invite = ListedInvite::from(KeptInvite::new(invite));
     let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
     let made = InviteMade { invite, token, url };
     Ok((StatusCode::CREATED, no_store, Json(made)))

@@ -6,7 +6,9 @@
 //! goodbye to every member and ends [`Server::run`].
 
 mod access;
+mod access_error;
 mod access_files;
+mod agreement;
 mod allowance;
 mod assets;
 mod asyncapi;
@@ -39,6 +41,7 @@ mod picture_calls;
 mod pictures;
 mod rates;
 mod reader;
+mod recordings;
 mod room_calls;
 mod routes;
 mod serving;
@@ -46,7 +49,8 @@ mod shutdown;
 mod state;
 mod writer;
 
-pub use access::{AccessError, Invites};
+pub use access::Invites;
+pub use access_error::AccessError;
 pub use error::{ApiError, HttpErrorCode, HttpOnlyCode, ServerError};
 pub use lora_control::LoraControl;
 pub use options::{DEFAULT_ROOM_MEMORY, ServerLimits, ServerOptions};

@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::access::{AccessError, Invites, bearer};
+use super::access::{Invites, bearer};
+use super::access_error::AccessError;
 use super::authorise::{FOR_EDITORS, base_url, canvas_of, granted, granted_as};
 use super::calls::{Call, Who};
 use super::error::ApiError;

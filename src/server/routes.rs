@@ -22,7 +22,9 @@ use super::openapi::openapi;
 use super::room_calls;
 use super::serving::Client;
 use super::state::AppState;
-use super::{assets, connection, exports, generate, invite_calls, loras, metrics, picture_calls};
+use super::{
+    assets, connection, exports, generate, invite_calls, loras, metrics, picture_calls, recordings,
+};
 use crate::protocol::{ModelInfo, SUBPROTOCOL};
 
 /// Bytes of a websocket message before the connection itself judges its size:
@@ -53,6 +55,7 @@ pub fn calls() -> Vec<Call> {
         invite_calls::calls(),
         picture_calls::calls(),
         exports::calls(),
+        recordings::calls(),
     ]
     .into_iter()
     .flatten()

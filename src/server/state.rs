@@ -10,8 +10,10 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
-use super::access::{Access, AccessError};
+use super::access::Access;
+use super::access_error::AccessError;
 use super::budget::ByteBudget;
 use super::connections::{ConnectionLimits, Connections};
 use super::error::ApiError;
@@ -184,6 +186,12 @@ impl AppState {
                 wait,
             ),
         }
+    }
+
+    /// Whether owners of a room removed a member, by its public id.
+    pub fn is_removed(&self, room: &str, member: &Uuid) -> bool {
+        let rooms = self.rooms_if_open();
+        rooms.is_some_and(|rooms| rooms.is_removed(room, member))
     }
 
     /// Websockets that are open now.

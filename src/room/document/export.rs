@@ -32,6 +32,12 @@ impl Document {
         }
     }
 
+    /// Where the result comes from.
+    pub(in crate::room) fn result_origin(&self) -> Origin {
+        let ground = self.result_ground();
+        Origin::of(ground.has_photo, ground.has_model)
+    }
+
     /// True where a model had a part in the result since the base was laid: a final render is shown
     /// somewhere under the mask, or a preview, which is told from strokes that wait by its pixels.
     fn shows_model(&self) -> bool {
@@ -66,6 +72,7 @@ impl Document {
             layers,
             settings: self.settings.clone(),
             origin: Origin::of(top.has_photo, top.has_model),
+            seq: self.seq,
         }
     }
 }

@@ -57,7 +57,7 @@ impl HouseRules {
     }
 
     /// Whether a client is kept out.
-    pub(super) fn is_removed(&self, client: &Uuid) -> bool {
+    pub(in crate::room) fn is_removed(&self, client: &Uuid) -> bool {
         self.removed.iter().any(|known| known.client == *client)
     }
 

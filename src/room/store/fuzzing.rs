@@ -11,7 +11,7 @@ use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use uuid::Uuid;
 
 use super::{
-    Record, StoreError,
+    Record, Recording, StoreError,
     pictures::encode_picture,
     snapshot::{INLINE, decode_snapshot, encode_snapshot},
 };
@@ -38,11 +38,11 @@ pub fn record_survives(bytes: &[u8]) -> Option<bool> {
 /// The same for a snapshot, whose pictures are all there and white.
 pub fn snapshot_survives(bytes: &[u8]) -> Option<bool> {
     let blobs = WhitePaper::new().ok()?;
-    let read = decode_snapshot(bytes, &blobs).ok()?;
+    let (read, recording) = decode_snapshot(bytes, &blobs).ok()?;
     let snapshot = Document::from_snapshot(read).ok()?.snapshot();
-    let again =
-        encode_snapshot(&snapshot, &blobs).and_then(|bytes| decode_snapshot(&bytes, &blobs));
-    Some(again.is_ok_and(|again| again == snapshot))
+    let again = encode_snapshot(&snapshot, &recording, &blobs)
+        .and_then(|bytes| decode_snapshot(&bytes, &blobs));
+    Some(again.is_ok_and(|again| again == (snapshot, recording)))
 }
 
 /// A snapshot's bytes from what they hold, which a fuzzer can change where it does not see through
@@ -106,7 +106,11 @@ pub fn snapshot_of_a_room(settings: Settings) -> Result<Vec<u8>, StoreError> {
             .apply(&op, |_| None)
             .map_err(|error| StoreError::Unreadable(error.to_string()))?;
     }
-    let bytes = encode_snapshot(&document.snapshot(), &MemoryBlobs::new())?;
+    let bytes = encode_snapshot(
+        &document.snapshot(),
+        &Recording::default(),
+        &MemoryBlobs::new(),
+    )?;
     let mut content = Vec::new();
     DeflateDecoder::new(bytes.get(1..).unwrap_or_default())
         .read_to_end(&mut content)

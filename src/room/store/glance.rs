@@ -1,6 +1,8 @@
 //! What a room looks like, read without bringing it back: it may run or not, and is not changed.
 
-use super::{Record, RoomStore, StoreError, StoredRoom, opening::read_room, snapshot::Glance};
+use super::{
+    Record, Recording, RoomStore, StoreError, StoredRoom, opening::read_room, snapshot::Glance,
+};
 use crate::{canvas::Pixels, protocol::Op};
 
 /// The room's prompt. Blocks on the disk.
@@ -52,8 +54,34 @@ pub(in crate::room) fn read_picture(
             store.picture(glance.result()?)
         }
         _ => {
-            let (document, _) = read_room(store, room, 0)?;
+            let (document, ..) = read_room(store, room, 0)?;
             Ok(document.canvas().result().clone())
         }
     }
+}
+
+/// The room's recording. Blocks on the disk.
+///
+/// # Errors
+/// [`StoreError`].
+pub(in crate::room) fn read_recording(
+    store: &RoomStore,
+    room: &StoredRoom,
+) -> Result<Recording, StoreError> {
+    let (mut recording, first) = match store.journal.read_snapshot(room.id)? {
+        Some(snapshot) => {
+            let glance = Glance::at(&snapshot.bytes, store.blobs.as_ref())?;
+            (glance.into_recording(), snapshot.seq + 1)
+        }
+        None => (Recording::default(), 1),
+    };
+    store.each_record(room.id, first, |record| {
+        if Record::is_recorded(record)
+            && let Record::Recorded(picture) = Record::decode(record)?
+        {
+            recording.add(picture);
+        }
+        Ok(())
+    })?;
+    Ok(recording)
 }

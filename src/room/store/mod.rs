@@ -14,18 +14,21 @@ mod opening;
 mod pictures;
 mod record;
 mod recorder;
+mod recording;
 mod snapshot;
 mod sweeper;
 
 pub(super) use copying::copy_room;
 pub use error::StoreError;
-pub(super) use glance::{read_picture, read_prompt};
+pub(super) use glance::{read_picture, read_prompt, read_recording};
 pub(super) use metadata::{Metadata, StoredRoom, change_metadata};
 pub(super) use opening::{Opened, open_room};
 use pictures::decode_picture;
 pub(super) use pictures::encode_picture;
 pub(super) use record::Record;
 pub(super) use recorder::{Entry, Recorder};
+pub use recording::RecordedPicture;
+pub(super) use recording::{Recording, recorded_now};
 pub(super) use sweeper::sweep_blobs;
 #[cfg(test)]
 pub(super) use {snapshot::encode_snapshot, sweeper::needed_blobs};

@@ -1,7 +1,10 @@
 //! A room comes back: the newest snapshot, then the records after it.
 
-use super::{Record, RoomStore, StoreError, StoredRoom, snapshot::decode_snapshot};
-use crate::room::{document::Document, members::HouseRules, op_log::OpLog};
+use super::{Record, Recording, RoomStore, StoreError, StoredRoom, snapshot::decode_snapshot};
+use crate::{
+    protocol::SequencedOp,
+    room::{document::Document, members::HouseRules, op_log::OpLog},
+};
 
 /// A room as it was.
 #[derive(Debug)]
@@ -10,6 +13,8 @@ pub(in crate::room) struct Opened {
     pub(in crate::room) document: Document,
     /// The ops after the snapshot, for members who come back.
     pub(in crate::room) op_log: OpLog,
+    /// Its pictures over time.
+    pub(in crate::room) recording: Recording,
     /// The journal's `seq` of the next record.
     pub(in crate::room) next_record: u64,
     /// What its owners decided.
@@ -35,17 +40,18 @@ pub(in crate::room) fn open_room(
             "the torn end of a room's log was cut off"
         );
     }
-    let (document, op_log) = read_room(store, room, history_max)?;
+    let (document, op_log, recording) = read_room(store, room, history_max)?;
     Ok(Opened {
         document,
         op_log,
+        recording,
         next_record: opened.summary.last_seq + 1,
         rules: room.metadata.rules.clone(),
     })
 }
 
-/// A room's document and its newest ops, without a check of the whole log: nothing of the room is
-/// changed, whether it runs or not. Blocks on the disk.
+/// A room's document, its newest ops and its recording, without a check of the whole log: nothing of
+/// the room is changed, whether it runs or not. Blocks on the disk.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -53,54 +59,57 @@ pub(super) fn read_room(
     store: &RoomStore,
     room: &StoredRoom,
     history_max: usize,
-) -> Result<(Document, OpLog), StoreError> {
-    let (mut document, first) = match store.journal.read_snapshot(room.id)? {
+) -> Result<(Document, OpLog, Recording), StoreError> {
+    let (mut document, mut recording, first) = match store.journal.read_snapshot(room.id)? {
         Some(snapshot) => {
             if let Some(damaged) = snapshot.damaged {
                 let room = &room.metadata.name;
                 tracing::warn!(room, damaged, "an older snapshot is used");
             }
-            let document = decode_snapshot(&snapshot.bytes, store.blobs.as_ref())?;
-            (Document::from_snapshot(document)?, snapshot.seq + 1)
+            let (document, recording) = decode_snapshot(&snapshot.bytes, store.blobs.as_ref())?;
+            let document = Document::from_snapshot(document)?;
+            (document, recording, snapshot.seq + 1)
         }
         None => {
             let metadata = &room.metadata;
-            (Document::new(metadata.size, metadata.settings.clone()), 1)
+            let document = Document::new(metadata.size, metadata.settings.clone());
+            (document, Recording::default(), 1)
         }
     };
     let mut op_log = OpLog::after(document.seq(), history_max);
-    store.each_record(room.id, first, |record| {
-        let record = Record::decode(record)?;
-        replay(&mut document, &mut op_log, store, record)
+    store.each_record(room.id, first, |record| match Record::decode(record)? {
+        Record::Op(op) => replay(&mut document, &mut op_log, store, &op),
+        Record::Picture(picture) => {
+            document.show_again(&picture);
+            Ok(())
+        }
+        Record::Recorded(picture) => {
+            recording.add(picture);
+            Ok(())
+        }
     })?;
-    Ok((document, op_log))
+    Ok((document, op_log, recording))
 }
 
 fn replay(
     document: &mut Document,
     op_log: &mut OpLog,
     store: &RoomStore,
-    record: Record,
+    op: &SequencedOp,
 ) -> Result<(), StoreError> {
-    match record {
-        Record::Picture(picture) => document.show_again(&picture),
-        Record::Op(op) => {
-            let mut failed = None;
-            // A placed image is named by its blob.
-            let picture = |id: &str| store.picture(id.parse()?);
-            let image = |id: &str| {
-                let found = picture(id);
-                found.map_err(|error| failed = Some(error)).ok()
-            };
-            let applied = document.apply(&op, image);
-            if let Some(error) = failed {
-                return Err(error);
-            }
-            applied.map_err(|error| StoreError::Unreadable(error.to_string()))?;
-            op_log
-                .append(&op)
-                .map_err(|error| StoreError::Unreadable(error.to_string()))?;
-        }
+    let mut failed = None;
+    // A placed image is named by its blob.
+    let picture = |id: &str| store.picture(id.parse()?);
+    let image = |id: &str| {
+        let found = picture(id);
+        found.map_err(|error| failed = Some(error)).ok()
+    };
+    let applied = document.apply(op, image);
+    if let Some(error) = failed {
+        return Err(error);
     }
-    Ok(())
+    applied.map_err(|error| StoreError::Unreadable(error.to_string()))?;
+    op_log
+        .append(op)
+        .map_err(|error| StoreError::Unreadable(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! Pictures as bytes: lossless, and nothing but pixels.
+//! Pictures as bytes, and nothing but pixels: lossless, but for those that are recorded.
 
 use crate::{
     canvas::{CodecError, ImageLimits, Pixels, decode_image, encode_image},
@@ -8,6 +8,17 @@ use crate::{
 /// More than any of its pictures takes as PNG.
 const BYTES_MOST: usize = 64 << 20;
 
+/// The quality of a recorded picture as JPEG.
+const RECORDED_QUALITY: u8 = 88;
+
+/// A picture as JPEG, for looking at.
+///
+/// # Errors
+/// [`CodecError::Encode`] for one without pixels.
+pub(super) fn encode_recorded(pixels: &Pixels) -> Result<Vec<u8>, CodecError> {
+    encode_image(pixels, FrameFormat::Jpeg, RECORDED_QUALITY)
+}
+
 /// A picture as PNG.
 ///
 /// # Errors
@@ -16,7 +27,7 @@ pub(in crate::room) fn encode_picture(pixels: &Pixels) -> Result<Vec<u8>, CodecE
     encode_image(pixels, FrameFormat::Png, 100)
 }
 
-/// The pixels of [`encode_picture`].
+/// The pixels of a kept picture.
 ///
 /// # Errors
 /// [`CodecError`] for anything else.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError,
+    RecordedPicture, StoreError,
     pictures::{decode_picture, encode_picture},
 };
 use crate::{
@@ -11,18 +11,21 @@ use crate::{
     room::document::ShownPicture,
 };
 
-/// What changed the document.
+/// What changed the document, or was recorded of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::room) enum Record {
     /// An op, with its switches.
     Op(SequencedOp),
     /// What a render left in the result.
     Picture(ShownPicture),
+    /// A picture of the recording, which changes nothing in the document.
+    Recorded(RecordedPicture),
 }
 
 /// The first byte of a record.
 const OP: u8 = 1;
 const PICTURE: u8 = 2;
+const RECORDED: u8 = 3;
 
 /// A picture's record before its PNG.
 #[derive(Serialize, Deserialize)]
@@ -61,12 +64,22 @@ impl Record {
                 }
                 Ok(bytes)
             }
+            Self::Recorded(picture) => {
+                let mut bytes = vec![RECORDED];
+                bytes.extend(to_json(picture)?);
+                Ok(bytes)
+            }
         }
     }
 
     /// True when the bytes are an op's.
     pub(in crate::room) fn is_op(bytes: &[u8]) -> bool {
         bytes.first() == Some(&OP)
+    }
+
+    /// True when the bytes are a recorded picture's.
+    pub(in crate::room) fn is_recorded(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&RECORDED)
     }
 
     /// The record of these bytes.
@@ -99,6 +112,7 @@ impl Record {
                     pixels,
                 }))
             }
+            Some((&RECORDED, json)) => Ok(Self::Recorded(from_json(json)?)),
             Some((kind, _)) => Err(StoreError::Unreadable(format!("a record of kind {kind}"))),
             None => Err(cut_off()),
         }

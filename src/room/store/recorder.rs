@@ -4,14 +4,20 @@ use std::{mem, sync::Arc, time::Duration};
 
 use tokio::{
     sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet, spawn_blocking},
+    task::{JoinError, JoinHandle, JoinSet, spawn_blocking},
     time::Instant,
 };
 use uuid::Uuid;
 
-use super::{Record, RoomStore, StoreError, snapshot::encode_snapshot};
+use super::{
+    Record, RecordedPicture, Recording, RoomStore, StoreError,
+    recording::{keep_picture, since_1970},
+    snapshot::encode_snapshot,
+};
 use crate::{
+    canvas::Pixels,
     journal::{Journal, JournalError},
+    picture_file::Origin,
     room::document::DocumentSnapshot,
 };
 
@@ -33,6 +39,12 @@ pub(in crate::room) enum Entry {
     Record(Box<Record>),
     /// The document after everything that was given before.
     Snapshot(Box<DocumentSnapshot>),
+    /// The result after the op `seq`, for the recording.
+    Result {
+        seq: u64,
+        origin: Origin,
+        pixels: Pixels,
+    },
 }
 
 /// How far a recorder is.
@@ -44,6 +56,10 @@ struct Progress {
     snapshot_due: bool,
     /// Something could not be kept; nothing after it is.
     failed: bool,
+    /// Results for the recording that are done with.
+    results: u64,
+    /// When the next one is due.
+    result_due: Option<Instant>,
 }
 
 /// The room's end of its recorder. Dropping it ends the task after what was given is kept.
@@ -52,17 +68,23 @@ pub(in crate::room) struct Recorder {
     entries: mpsc::Sender<Entry>,
     progress: watch::Receiver<Progress>,
     task: JoinHandle<()>,
+    /// The last op in the newest result that was given for the recording.
+    recorded: u64,
+    /// How many were given.
+    results: u64,
 }
 
 impl Recorder {
-    /// Starts the task of a room whose next record has this `seq` in the journal, and whose last op
-    /// is `last_op`.
+    /// Starts the task of a room whose next record has this `seq` in the journal, whose last op is
+    /// `last_op`, and of which `recording` is recorded.
     pub(in crate::room) fn start(
         store: RoomStore,
         room: Uuid,
         next_record: u64,
         last_op: u64,
+        recording: Recording,
     ) -> Self {
+        let recorded = recording.newest().map_or(0, |picture| picture.seq);
         let (entries, receiver) = mpsc::channel(WAITING_MOST);
         let first = Progress {
             seq: last_op,
@@ -75,18 +97,49 @@ impl Recorder {
             next_record,
             progress: sender,
             snapshots: JoinSet::new(),
+            results: JoinSet::new(),
+            recording,
             since_snapshot: Since::new(),
         };
         Self {
             entries,
             progress,
             task: tokio::spawn(keeper.run(receiver)),
+            recorded,
+            results: 0,
         }
     }
 
     /// Gives an entry; `false` when there is no place for it, or the task has failed.
     pub(in crate::room) fn give(&self, entry: Entry) -> bool {
         self.entries.try_send(entry).is_ok()
+    }
+
+    /// Whether the result after the op `seq` should be given for the recording: one at a time, none
+    /// twice, and no sooner than its interval after the last one, except when the room ends.
+    pub(in crate::room) fn wants_result(&self, seq: u64, room_ends: bool) -> bool {
+        let progress = self.progress.borrow();
+        let is_due = progress.result_due.is_none_or(|due| Instant::now() >= due);
+        seq > self.recorded
+            && progress.results == self.results
+            && (is_due || room_ends)
+            && self.has_places()
+    }
+
+    /// Gives the result after the op `seq` for the recording.
+    pub(in crate::room) fn give_result(
+        &mut self,
+        seq: u64,
+        origin: Origin,
+        pixels: Pixels,
+    ) -> bool {
+        self.recorded = seq;
+        self.results += 1;
+        self.give(Entry::Result {
+            seq,
+            origin,
+            pixels,
+        })
     }
 
     /// True while there are places enough for what one message makes.
@@ -123,6 +176,7 @@ impl Recorder {
             entries,
             progress,
             task,
+            ..
         } = self;
         drop(entries);
         if let Err(error) = task.await {
@@ -162,22 +216,38 @@ struct Keeper {
     progress: watch::Sender<Progress>,
     /// At most one: writing it waits for no record, and no record waits for it.
     snapshots: JoinSet<Result<(), StoreError>>,
+    /// At most one picture on its way into the recording, for the same reason.
+    results: JoinSet<Result<RecordedPicture, StoreError>>,
+    recording: Recording,
     since_snapshot: Since,
 }
 
 impl Keeper {
     async fn run(mut self, mut entries: mpsc::Receiver<Entry>) {
-        let mut batch = Vec::new();
-        while entries.recv_many(&mut batch, BATCH_MOST).await > 0 {
-            if let Err(error) = self.keep_all(mem::take(&mut batch)).await {
-                tracing::error!(%error, room = %self.room, "a room's changes could not be kept");
-                self.progress.send_modify(|progress| progress.failed = true);
-                return;
-            }
-            self.reap_snapshots();
+        if let Err(error) = self.keep(&mut entries).await {
+            tracing::error!(%error, room = %self.room, "a room's changes could not be kept");
+            self.progress.send_modify(|progress| progress.failed = true);
+            return;
         }
         while let Some(written) = self.snapshots.join_next().await {
             log_snapshot(self.room, written);
+        }
+    }
+
+    /// Keeps what is given until nothing more comes.
+    async fn keep(&mut self, entries: &mut mpsc::Receiver<Entry>) -> Result<(), StoreError> {
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                count = entries.recv_many(&mut batch, BATCH_MOST) => {
+                    if count == 0 {
+                        return self.finish_results().await;
+                    }
+                    self.keep_all(mem::take(&mut batch)).await?;
+                }
+                Some(kept) = self.results.join_next() => self.record(kept).await?,
+            }
+            self.reap_snapshots();
         }
     }
 
@@ -188,11 +258,72 @@ impl Keeper {
                 Entry::Record(record) => records.push(*record),
                 Entry::Snapshot(document) => {
                     self.append(mem::take(&mut records)).await?;
+                    // A record behind the snapshot would have the room replayed to be looked at.
+                    self.finish_results().await?;
                     self.write_snapshot(document);
                 }
+                Entry::Result {
+                    seq,
+                    origin,
+                    pixels,
+                } => self.keep_result(seq, origin, pixels),
             }
         }
         self.append(records).await
+    }
+
+    /// Makes a small picture of a result, beside everything else.
+    fn keep_result(&mut self, seq: u64, origin: Origin, pixels: Pixels) {
+        let blobs = self.store.blobs.clone();
+        let at_ms = since_1970();
+        self.results.spawn(async move {
+            let keeping = spawn_blocking(move || keep_picture(blobs.as_ref(), &pixels)).await;
+            let (blob, bytes) = keeping.map_err(|_| StoreError::Interrupted)??;
+            Ok(RecordedPicture {
+                seq,
+                at_ms,
+                blob: blob.to_string(),
+                bytes,
+                origin,
+            })
+        });
+    }
+
+    /// Records the pictures that are on their way.
+    async fn finish_results(&mut self) -> Result<(), StoreError> {
+        while let Some(kept) = self.results.join_next().await {
+            self.record(kept).await?;
+        }
+        Ok(())
+    }
+
+    /// A picture is on disk, or could not be: the room goes on without it then.
+    async fn record(
+        &mut self,
+        kept: Result<Result<RecordedPicture, StoreError>, JoinError>,
+    ) -> Result<(), StoreError> {
+        match kept {
+            Ok(Ok(picture)) => {
+                let newest = self.recording.newest();
+                // A change of what is not seen makes no other picture.
+                if newest.is_none_or(|newest| newest.blob != picture.blob) {
+                    self.append(vec![Record::Recorded(picture.clone())]).await?;
+                    self.recording.add(picture);
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, room = %self.room, "a picture was not recorded");
+            }
+            Err(error) => {
+                tracing::error!(%error, room = %self.room, "a task that records ended early");
+            }
+        }
+        let due = Instant::now() + Duration::from_millis(self.recording.interval_ms());
+        self.progress.send_modify(|progress| {
+            progress.results += 1;
+            progress.result_due = Some(due);
+        });
+        Ok(())
     }
 
     async fn append(&mut self, records: Vec<Record>) -> Result<(), StoreError> {
@@ -201,7 +332,7 @@ impl Keeper {
         }
         let last_op = records.iter().rev().find_map(|record| match record {
             Record::Op(op) => Some(op.seq),
-            Record::Picture(_) => None,
+            Record::Picture(_) | Record::Recorded(_) => None,
         });
         let has_pictures = records
             .iter()
@@ -249,9 +380,11 @@ impl Keeper {
             return;
         }
         let (store, room, seq) = (self.store.clone(), self.room, self.next_record - 1);
+        let recording = self.recording.clone();
         self.snapshots.spawn(async move {
             let blobs = store.blobs.clone();
-            let bytes = spawn_blocking(move || encode_snapshot(&document, blobs.as_ref()))
+            let encode = move || encode_snapshot(&document, &recording, blobs.as_ref());
+            let bytes = spawn_blocking(encode)
                 .await
                 .map_err(|_| StoreError::Interrupted)??;
             keep_snapshot(store.journal, room, seq, bytes).await
@@ -282,7 +415,7 @@ fn encode_all(records: &[Record]) -> Result<Vec<Vec<u8>>, StoreError> {
 }
 
 /// Without a snapshot nothing is lost: the records are there, and another one is due later.
-fn log_snapshot(room: Uuid, written: Result<Result<(), StoreError>, tokio::task::JoinError>) {
+fn log_snapshot(room: Uuid, written: Result<Result<(), StoreError>, JoinError>) {
     match written {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, %room, "a snapshot was not kept"),

@@ -9,7 +9,7 @@ use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError,
+    Recording, StoreError,
     pictures::{decode_picture, encode_picture},
 };
 use crate::{
@@ -41,6 +41,8 @@ struct Header {
     sketch: String,
     result: String,
     entries: Vec<EntryHeader>,
+    #[serde(default)]
+    recording: Recording,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,12 +109,13 @@ impl PictureReader<'_> {
     }
 }
 
-/// Writes the pictures of a snapshot and answers its bytes. Blocks on the disk.
+/// Writes the pictures of a snapshot and answers its bytes, with the recording up to then. Blocks on the disk.
 ///
 /// # Errors
 /// [`StoreError`]; blobs that were written by then are garbage.
 pub(in crate::room) fn encode_snapshot(
     snapshot: &DocumentSnapshot,
+    recording: &Recording,
     blobs: &dyn BlobStore,
 ) -> Result<Vec<u8>, StoreError> {
     let canvas = &snapshot.canvas;
@@ -144,16 +147,24 @@ pub(in crate::room) fn encode_snapshot(
             kind,
         });
     }
+    let floor = (
+        pictures.put_shared(&canvas.floor.base)?,
+        pictures.put_shared(&canvas.floor.sketch)?,
+    );
+    let result = pictures.put(&canvas.result)?;
+    let mut hashes = pictures.hashes;
+    hashes.extend(recording.blobs().map(str::to_owned));
     let header = Header {
         facts: snapshot.facts.clone(),
         size: canvas.size,
         dilation: canvas.dilation,
-        base: pictures.put_shared(&canvas.floor.base)?,
+        base: floor.0,
         base_id: canvas.floor.base_id,
-        sketch: pictures.put_shared(&canvas.floor.sketch)?,
-        result: pictures.put(&canvas.result)?,
+        sketch: floor.1,
+        result,
         entries,
-        blobs: pictures.hashes,
+        blobs: hashes,
+        recording: recording.clone(),
     };
     let bytes = pack(&header, &coverage)?;
     if bytes.len() <= INLINE_MOST {
@@ -163,14 +174,14 @@ pub(in crate::room) fn encode_snapshot(
     Ok([&[IN_BLOB], &hash.0[..]].concat())
 }
 
-/// The snapshot of these bytes. Blocks on the disk.
+/// The snapshot of these bytes, and the recording up to then. Blocks on the disk.
 ///
 /// # Errors
 /// [`StoreError`].
 pub(in crate::room) fn decode_snapshot(
     bytes: &[u8],
     blobs: &dyn BlobStore,
-) -> Result<DocumentSnapshot, StoreError> {
+) -> Result<(DocumentSnapshot, Recording), StoreError> {
     let (header, coverage) = unpack(bytes, blobs)?;
     let mut pictures = PictureReader {
         blobs,
@@ -203,7 +214,7 @@ pub(in crate::room) fn decode_snapshot(
         };
         entries.push(EntryState { id, active, kind });
     }
-    Ok(DocumentSnapshot {
+    let document = DocumentSnapshot {
         facts: header.facts,
         canvas: CanvasState {
             size: header.size,
@@ -217,7 +228,8 @@ pub(in crate::room) fn decode_snapshot(
             entries,
             result: Arc::unwrap_or_clone(pictures.get(&header.result)?),
         },
-    })
+    };
+    Ok((document, header.recording))
 }
 
 /// Every blob that a snapshot needs. Blocks on the disk.
@@ -244,6 +256,8 @@ pub(in crate::room) fn blobs_of_snapshot(
 pub(super) struct Glance {
     facts: GlanceFacts,
     result: String,
+    #[serde(default)]
+    recording: Recording,
 }
 
 #[derive(Deserialize)]
@@ -264,6 +278,11 @@ impl Glance {
     /// The room's prompt.
     pub(super) fn into_prompt(self) -> String {
         self.facts.settings.prompt
+    }
+
+    /// The recording up to then.
+    pub(super) fn into_recording(self) -> Recording {
+        self.recording
     }
 
     /// The blob that the result is in.

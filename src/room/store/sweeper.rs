@@ -29,15 +29,17 @@ pub(in crate::room) fn needed_blobs(store: &RoomStore) -> Result<HashSet<BlobHas
             needed.extend(blobs_of_snapshot(&snapshot.bytes, store.blobs.as_ref())?);
         }
         store.each_record(room.room, room.first_seq, |record| {
-            needed.extend(placed_image(record)?);
+            needed.extend(named_blob(record)?);
             Ok(())
         })?;
     }
     Ok(needed)
 }
 
-fn placed_image(bytes: &[u8]) -> Result<Option<BlobHash>, StoreError> {
-    if !Record::is_op(bytes) {
+/// The blob that a record names: of a placed image, or of a recorded picture.
+fn named_blob(bytes: &[u8]) -> Result<Option<BlobHash>, StoreError> {
+    // What renders left is read by nobody here.
+    if !Record::is_op(bytes) && !Record::is_recorded(bytes) {
         return Ok(None);
     }
     match Record::decode(bytes)? {
@@ -45,6 +47,7 @@ fn placed_image(bytes: &[u8]) -> Result<Option<BlobHash>, StoreError> {
             Op::Place { image, .. } => Ok(Some(image.parse()?)),
             _ => Ok(None),
         },
+        Record::Recorded(picture) => Ok(Some(picture.blob.parse()?)),
         Record::Picture(_) => Ok(None),
     }
 }

@@ -1,18 +1,31 @@
 //! Rooms that a store keeps, by their tasks.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use super::{
     harness::*,
     tasks::{Quick, blank, hello, watch},
 };
 use crate::{
-    canvas::Pixels,
-    journal::{MemoryBlobs, MemoryJournal},
+    canvas::{Pixels, fit_to, pixel_rms, size_within},
+    journal::{
+        Change, Journal, JournalError, MemoryBlobs, MemoryJournal, OpenedRoom, Page, Pending,
+        Ready, RoomSummary, Snapshot,
+    },
     protocol::*,
-    room::{store::StoredRoom, *},
+    room::{
+        store::{StoredRoom, needed_blobs, read_recording},
+        *,
+    },
 };
 
 fn store() -> RoomStore {
@@ -43,7 +56,11 @@ fn start_with(
 }
 
 async fn paint(room: &RoomHandle, joined: &mut Joined, id: &str) {
-    let stroke = chunk(id, true, &[[30.0, 30.0, 1.0], [90.0, 60.0, 1.0]], true);
+    paint_at(room, joined, id, 30.0).await;
+}
+
+async fn paint_at(room: &RoomHandle, joined: &mut Joined, id: &str, y: f32) {
+    let stroke = chunk(id, true, &[[30.0, y, 1.0], [90.0, y + 30.0, 1.0]], true);
     room.send(joined.member, stroke).await.unwrap();
     // Acknowledged, and refined.
     let (mut acknowledged, mut settled) = (false, false);
@@ -252,7 +269,7 @@ async fn pictures_that_no_room_names_are_found() {
     // Nothing is old enough to go.
     registry.sweep();
     assert!(store.blobs.contains(unplaced.parse().unwrap()).unwrap());
-    let needed = crate::room::store::needed_blobs(&store).unwrap();
+    let needed = needed_blobs(&store).unwrap();
     assert!(!needed.is_empty());
     assert!(!needed.contains(&unplaced.parse().unwrap()));
     for blob in needed {
@@ -307,5 +324,169 @@ async fn what_owners_decided_outlives_the_server_and_no_copy_has_it() {
     let (_, copied) = registry.join("copy", hello(2)).await.unwrap();
     assert_eq!(copied.welcome.role, Role::Editor);
     assert!(!copied.welcome.locked && copied.welcome.removed.is_empty());
+    registry.shut_down().await;
+}
+
+/// What is recorded on disk of the only room.
+fn recorded(store: &RoomStore) -> Vec<RecordedPicture> {
+    let room = StoredRoom::try_from(store.journal.rooms().unwrap().remove(0)).unwrap();
+    read_recording(store, &room).unwrap().into_pictures()
+}
+
+fn seqs(pictures: &[RecordedPicture]) -> Vec<u64> {
+    pictures.iter().map(|picture| picture.seq).collect()
+}
+
+#[tokio::test]
+async fn a_recording_shows_the_room_over_time_and_lasts_as_long_as_it() {
+    let store = store();
+    let registry = start_with(&store, |options, _| {
+        options.idle_after = Duration::from_millis(10);
+    });
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    let before = registry.recording("studio").await.unwrap();
+    assert_eq!(seqs(before.pictures()), [0], "the paper as it is now");
+    paint(&room, &mut joined, "a").await;
+    while recorded(&store).is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(seqs(&recorded(&store)), [1]);
+    let first = registry.recording("studio").await.unwrap();
+    assert_eq!(seqs(first.pictures()), [1], "no picture is there twice");
+    // Too soon for another one on disk; what is shown now is the last in any case.
+    paint_at(&room, &mut joined, "b", 150.0).await;
+    let both = registry.recording("studio").await.unwrap();
+    assert_eq!(seqs(both.pictures()), [1, 2]);
+    assert_eq!(both.file(0).unwrap(), first.file(0).unwrap());
+    let result = room.image(PictureLayer::Result).await.unwrap().unwrap();
+    drop(joined);
+    while registry.counts().rooms > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // The room's end records what was not yet.
+    let pictures = recorded(&store);
+    assert_eq!(seqs(&pictures), [1, 2]);
+    assert!(pictures[0].at_ms <= pictures[1].at_ms);
+    let blobs = needed_blobs(&store).unwrap();
+    for picture in &pictures {
+        assert!(blobs.contains(&picture.blob.parse().unwrap()));
+    }
+    registry.shut_down().await;
+
+    let registry = start(&store);
+    registry.copy("studio", "copy", None).await.unwrap();
+    for name in ["studio", "copy"] {
+        let recording = registry.recording(name).await.unwrap();
+        assert_eq!(recording.pictures(), pictures, "{name}");
+        let last = recording.pixels(1).unwrap();
+        let expected = fit_to(&result, size_within(SIZE, 512));
+        let apart = pixel_rms(last.data(), expected.data()).unwrap();
+        assert!(apart < 0.03, "{apart}");
+        let first = recording.pixels(0).unwrap();
+        assert!(pixel_rms(first.data(), expected.data()).unwrap() > apart);
+    }
+    assert_eq!(registry.counts().rooms, 0, "none was brought back for it");
+    let nowhere = registry.recording("nowhere").await;
+    assert!(matches!(nowhere, Err(RoomError::Unknown)));
+    registry.delete("studio").await.unwrap();
+    assert!(matches!(
+        registry.recording("studio").await,
+        Err(RoomError::Unknown)
+    ));
+    registry.recording("copy").await.unwrap().file(1).unwrap();
+    registry.delete("copy").await.unwrap();
+    assert!(needed_blobs(&store).unwrap().is_empty());
+    registry.shut_down().await;
+}
+
+/// A journal whose disk is full while it is told to be.
+#[derive(Debug, Default)]
+struct FullDisk {
+    journal: MemoryJournal,
+    is_full: AtomicBool,
+}
+
+impl Journal for FullDisk {
+    fn submit(&self, room: Uuid, change: Change) -> Pending {
+        let change = match (self.is_full.load(Ordering::Relaxed), change) {
+            // What a journal refuses changes nothing, as what it has no room for.
+            (true, Change::Append { records, .. }) => Change::Append {
+                first: u64::MAX,
+                records,
+            },
+            (_, change) => change,
+        };
+        self.journal.submit(room, change)
+    }
+
+    fn ready(&self) -> Ready {
+        self.journal.ready()
+    }
+
+    fn open_room(&self, room: Uuid) -> Result<OpenedRoom, JournalError> {
+        match self.is_full.load(Ordering::Relaxed) {
+            true => Err(JournalError::DiskFull),
+            false => self.journal.open_room(room),
+        }
+    }
+
+    fn read(&self, room: Uuid, from: u64, max_bytes: usize) -> Result<Page, JournalError> {
+        self.journal.read(room, from, max_bytes)
+    }
+
+    fn read_snapshot(&self, room: Uuid) -> Result<Option<Snapshot>, JournalError> {
+        self.journal.read_snapshot(room)
+    }
+
+    fn snapshots(&self, room: Uuid) -> Result<Vec<Snapshot>, JournalError> {
+        self.journal.snapshots(room)
+    }
+
+    fn room(&self, room: Uuid) -> Result<RoomSummary, JournalError> {
+        self.journal.room(room)
+    }
+
+    fn rooms(&self) -> Result<Vec<RoomSummary>, JournalError> {
+        self.journal.rooms()
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_ends_the_room_says_so_and_loses_nothing() {
+    let disk = Arc::new(FullDisk::default());
+    let store = RoomStore::new(disk.clone(), Arc::new(MemoryBlobs::new()));
+    let registry = start(&store);
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    paint(&room, &mut joined, "a").await;
+    disk.is_full.store(true, Ordering::Relaxed);
+    let stroke = chunk("b", true, &[[50.0, 150.0, 1.0]], true);
+    room.send(joined.member, stroke.clone()).await.unwrap();
+    let mut last = None;
+    while let Some(outgoing) = joined.outbox.next().await {
+        last = Some(outgoing);
+    }
+    assert_eq!(last, Some(Outgoing::Goaway(CloseReason::NotKept)));
+    let refused = registry.join("studio", hello(1)).await.err();
+    let refused = refused.map(|error| error.to_string()).unwrap_or_default();
+    assert!(
+        refused.contains("disk of the data folder is full"),
+        "{refused}"
+    );
+    assert!(refused.contains("free some space"), "{refused}");
+
+    // With room again the member comes back to what was acknowledged, and sends the rest again.
+    disk.is_full.store(false, Ordering::Relaxed);
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    assert_eq!(joined.welcome.seq, 1);
+    room.send(joined.member, stroke).await.unwrap();
+    let mut acknowledged = 0;
+    watch(&mut joined.outbox, &mut blank(), |message, _| {
+        if let ServerMessage::Ack { seq, .. } = message {
+            acknowledged = *seq;
+        }
+        acknowledged > 0
+    })
+    .await;
+    assert_eq!(acknowledged, 2);
     registry.shut_down().await;
 }

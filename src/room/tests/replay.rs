@@ -12,7 +12,10 @@ use crate::{
         RoomStore,
         document::Document,
         members::HouseRules,
-        store::{Metadata, Opened, Record, StoredRoom, encode_picture, encode_snapshot, open_room},
+        store::{
+            Metadata, Opened, Record, Recording, StoredRoom, encode_picture, encode_snapshot,
+            open_room,
+        },
     },
 };
 
@@ -50,7 +53,7 @@ fn bytes_of(world: &World, store: &RoomStore) -> Vec<Vec<u8>> {
     let records = world.records.iter().map(|record| {
         let record = match record {
             Record::Op(op) => Record::Op(kept_as(op, store, world)),
-            Record::Picture(_) => record.clone(),
+            Record::Picture(_) | Record::Recorded(_) => record.clone(),
         };
         let bytes = record.encode().unwrap();
         assert_eq!(Record::decode(&bytes).unwrap(), record, "to the bit");
@@ -103,7 +106,9 @@ pub(super) fn assert_comes_back(world: &World, seed: u64) {
         .collect();
     assert!(whole.op_log.read_since(0).unwrap() == ops, "every op");
 
-    let bytes = encode_snapshot(&half.document.snapshot(), store.blobs.as_ref()).unwrap();
+    let recording = Recording::default();
+    let document = half.document.snapshot();
+    let bytes = encode_snapshot(&document, &recording, store.blobs.as_ref()).unwrap();
     let written = store.journal.write_snapshot(room.id, cut as u64, bytes);
     written.wait().unwrap();
     let resumed = opened(&store, &room);

@@ -1,3 +1,4 @@
+use super::super::agreement::MOST_USES;
 use super::*;
 
 const CANVAS: CanvasSize = CanvasSize {
@@ -5,8 +6,13 @@ const CANVAS: CanvasSize = CanvasSize {
     height: 512,
 };
 
+/// Nobody was removed.
+fn nobody(_: &Uuid) -> bool {
+    false
+}
+
 fn role(access: &Access, room: &str, token: Option<&str>) -> Result<Role, AccessError> {
-    let called = access.grant(room, token, Bearer::Calling(None));
+    let called = access.grant(room, token, Bearer::Calling(None), &nobody);
     called.map(|(grant, _)| grant.role)
 }
 
@@ -59,7 +65,7 @@ fn the_operator_is_nobody_whom_a_room_invited() {
     let operator = access.operator_token();
     assert_eq!(access.operator(Some(&operator)), Ok(()));
     let (grant, _) = access
-        .grant("any", Some(&operator), Bearer::Calling(None))
+        .grant("any", Some(&operator), Bearer::Calling(None), &nobody)
         .unwrap();
     assert!(grant.is_operator && grant.role == Role::Owner);
     assert_eq!(Access::new(false).operator(None), Ok(()));
@@ -93,12 +99,14 @@ fn uses_are_clients_and_not_visits() {
     let join = |member: u128| {
         let bearer = Bearer::Joining(Uuid::from_u128(member));
         access
-            .grant("studio", Some(&token), bearer)
+            .grant("studio", Some(&token), bearer, &nobody)
             .map(|(_, counted)| counted)
     };
     let call = |member: Option<u128>| {
         let bearer = Bearer::Calling(member.map(Uuid::from_u128));
-        access.grant("studio", Some(&token), bearer).map(drop)
+        access
+            .grant("studio", Some(&token), bearer, &nobody)
+            .map(drop)
     };
     assert_eq!(call(None), Err(AccessError::NotJoined));
     assert_eq!(join(1), Ok(true));
@@ -108,6 +116,68 @@ fn uses_are_clients_and_not_visits() {
     assert_eq!(join(2), Ok(false));
     assert_eq!(call(Some(2)), Ok(()));
     assert_eq!(call(Some(3)), Err(AccessError::NotJoined));
+}
+
+#[test]
+fn an_invite_by_which_somebody_came_who_was_removed_lets_in_nobody_new() {
+    let access = Access::new(true);
+    let mint = |uses| access.mint("studio", CANVAS, Role::Editor, None, uses);
+    let (_, token) = mint(None).unwrap();
+    let (_, counted) = mint(Some(3)).unwrap();
+    let (_, other) = mint(None).unwrap();
+    let [removed, friend, stranger] = [1, 2, 3].map(Uuid::from_u128);
+    let is_removed = |member: &Uuid| *member == removed;
+    for token in [&token, &counted] {
+        for member in [removed, friend] {
+            let bearer = Bearer::Joining(member);
+            let joined = access.grant("studio", Some(token), bearer, &nobody);
+            assert!(joined.unwrap().1, "new to it");
+        }
+    }
+    let grant = |token, bearer| {
+        let granted = access.grant("studio", Some(token), bearer, &is_removed);
+        granted.map(|(grant, is_new)| (grant.role, is_new))
+    };
+    let in_again = Ok((Role::Editor, false));
+    // Those who came by it go on, and the room refuses the one who was removed.
+    for member in [friend, removed] {
+        assert_eq!(grant(&token, Bearer::Joining(member)), in_again);
+        assert_eq!(grant(&token, Bearer::Calling(Some(member))), in_again);
+    }
+    let closed = Err(AccessError::Closed);
+    assert_eq!(grant(&token, Bearer::Joining(stranger)), closed);
+    assert_eq!(grant(&counted, Bearer::Joining(stranger)), closed);
+    let anonymous = Err(AccessError::Anonymous);
+    assert_eq!(grant(&token, Bearer::Calling(None)), anonymous);
+    assert_eq!(grant(&token, Bearer::Calling(Some(stranger))), anonymous);
+    let not_joined = Err(AccessError::NotJoined);
+    assert_eq!(grant(&counted, Bearer::Calling(None)), not_joined);
+    // Other invites are as they were, also after whoever was removed tried them.
+    assert_eq!(grant(&other, Bearer::Joining(removed)), in_again);
+    assert_eq!(grant(&other, Bearer::Calling(None)), in_again);
+    assert_eq!(
+        grant(&other, Bearer::Joining(stranger)),
+        Ok((Role::Editor, true))
+    );
+    // And so is this one, once nobody is kept out any more.
+    assert_eq!(role(&access, "studio", Some(&token)), Ok(Role::Editor));
+}
+
+#[test]
+fn an_invite_without_a_number_of_uses_remembers_so_many_and_lets_in_more() {
+    let access = Access::new(true);
+    let (_, token) = access
+        .mint("studio", CANVAS, Role::Viewer, None, None)
+        .unwrap();
+    let join = |member: u32| {
+        let bearer = Bearer::Joining(Uuid::from_u128(member.into()));
+        access
+            .grant("studio", Some(&token), bearer, &nobody)
+            .unwrap()
+            .1
+    };
+    assert!((0..MOST_USES).all(join));
+    assert!(!join(MOST_USES) && !join(MOST_USES + 1));
 }
 
 #[test]
@@ -130,12 +200,12 @@ fn invites_of_living_rooms_outlast_a_flood_of_others() {
         .mint("strict", CANVAS, Role::Editor, None, None)
         .unwrap();
     access.revoke("strict", revoked.id);
-    for room in 0..2 * AGREEMENTS {
+    for room in 0..2 * AGREEMENTS_MOST {
         access
             .agree(&format!("room-{room}"), CANVAS, alive)
             .unwrap();
     }
-    assert!(access.book().len() <= AGREEMENTS);
+    assert!(access.book().len() <= AGREEMENTS_MOST);
     assert_eq!(role(&access, "studio", Some(&owner)), Ok(Role::Owner));
     assert_eq!(access.canvas("studio"), Some(CANVAS));
     let refused = Err(AccessError::Revoked);
@@ -146,11 +216,11 @@ fn invites_of_living_rooms_outlast_a_flood_of_others() {
 fn a_room_has_so_many_invites_and_no_more() {
     let access = Access::new(true);
     let mint = |end| access.mint("studio", CANVAS, Role::Viewer, end, None);
-    for _ in 0..INVITES_OF_A_ROOM {
+    for _ in 0..INVITES_OF_A_ROOM_MOST {
         mint(None).unwrap();
     }
     assert_eq!(mint(None), Err(AccessError::TooManyInvites));
-    assert_eq!(access.invites("studio").len(), INVITES_OF_A_ROOM);
+    assert_eq!(access.invites("studio").len(), INVITES_OF_A_ROOM_MOST);
 }
 
 #[test]
@@ -164,7 +234,7 @@ fn a_data_folder_keeps_links_revocations_and_uses() {
         let (_, two) = mint(Some(1)).unwrap();
         access.revoke("studio", revoked.id);
         let first = Bearer::Joining(Uuid::from_u128(1));
-        access.grant("studio", Some(&two), first).unwrap();
+        access.grant("studio", Some(&two), first, &nobody).unwrap();
         access.save().unwrap();
         (one, two, access.operator_token(), owner)
     };
@@ -178,7 +248,9 @@ fn a_data_folder_keeps_links_revocations_and_uses() {
     );
     let second = Bearer::Joining(Uuid::from_u128(2));
     assert_eq!(
-        access.grant("studio", Some(&two), second).map(drop),
+        access
+            .grant("studio", Some(&two), second, &nobody)
+            .map(drop),
         Err(AccessError::UsedUp)
     );
 
