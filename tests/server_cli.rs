@@ -85,6 +85,8 @@ fn a_data_folder_that_another_server_holds_is_named() {
 
 #[test]
 fn a_journal_of_another_version_is_refused_and_stays_as_it_is() {
+    use redb::ReadableDatabase;
+
     const FORMAT: redb::TableDefinition<&str, u64> = redb::TableDefinition::new("format");
     let folder = tempfile::tempdir().unwrap();
     drop(impasto::room::RoomStore::open(folder.path()).unwrap());

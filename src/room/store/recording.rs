@@ -60,6 +60,7 @@ impl Default for Recording {
 
 impl Recording {
     /// The pictures, the oldest first.
+    #[cfg(test)]
     pub(in crate::room) fn pictures(&self) -> &[RecordedPicture] {
         &self.pictures
     }
