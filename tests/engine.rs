@@ -58,6 +58,7 @@ fn edit(prompt: &str) -> Edit {
         mask: Arc::new(mask),
         settings: settings(prompt),
         output: Output::plain(Rect::new(64, 0, 128, 128)),
+        control: None,
         photo: None,
     }
 }
@@ -159,6 +160,7 @@ fn white_paper_is_text_to_image_at_any_strength() {
                 ..settings("red apple")
             },
             output: Output::plain(window),
+            control: None,
             photo: None,
         };
         let latents = pipeline.encode(sketch).unwrap();
@@ -178,6 +180,7 @@ fn white_paper_is_text_to_image_at_any_strength() {
                 settings: settings("red apple"),
                 size: (128, 128),
                 image: None,
+                controls: Vec::new(),
                 mask: None,
                 latents: None,
             },

@@ -170,6 +170,7 @@ fn sdxl_loras_in_every_naming_agree_with_diffusers() {
             },
             size: (64, 48),
             image: None,
+            controls: Vec::new(),
             mask: None,
             latents: Some(GivenNoise {
                 initial: expected["latents"].clone(),

@@ -127,6 +127,7 @@ impl Fixture {
             settings: asked.settings(),
             size: (asked.width, asked.height),
             image: self.image(asked),
+            controls: Vec::new(),
             mask: self.mask(asked),
             latents: Some(GivenNoise {
                 initial: self.get(asked, "latents").unwrap().clone(),

@@ -64,6 +64,7 @@ fn start(engine: &EngineHandle, steps: u32, events: &mpsc::Sender<Event>) {
             ..RenderSettings::default()
         },
         output: Output::plain(Rect::new(0, 0, 64, 64)),
+        control: None,
         photo: None,
     };
     let author = Uuid::from_u128(1);

@@ -74,6 +74,7 @@ fn painted(pipeline: &mut Pipeline, colour: [u8; 3], prompts: [&str; 2]) -> Pixe
             ..RenderSettings::default()
         },
         output: Output::plain(Rect::new(0, 0, 2 * SIDE, SIDE)),
+        control: None,
         photo: None,
     };
     let latents = pipeline.encode(&sketch).unwrap();

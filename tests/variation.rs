@@ -38,6 +38,7 @@ fn painted(
         },
         size: (SIDE, SIDE),
         image: Some(sketch),
+        controls: Vec::new(),
         mask: None,
         latents: None,
     };

@@ -13,6 +13,7 @@ mod cells;
 mod changes;
 mod codec;
 mod color_profile;
+mod control;
 mod decode;
 mod difference;
 mod dilate;
@@ -45,6 +46,7 @@ mod tests;
 pub use cells::{Cell, CellSet, squared_distance};
 pub use changes::changed_rects;
 pub use codec::{CodecError, ImageLimits, encode_image};
+pub use control::control_picture;
 pub use decode::{decode_image, decode_image_over};
 pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
@@ -53,7 +55,7 @@ pub use mask::Mask;
 pub use painting::Painting;
 pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
-pub use resize::{fit_to, resize_bicubic, size_within};
+pub use resize::{fit_to, resize_bicubic, resize_lanczos, size_within};
 pub use state::{
     CanvasState, CanvasStateError, EntryState, EntryStateKind, FloorState, StrokeFacts, StrokeState,
 };

@@ -33,7 +33,20 @@ pub fn size_within(size: CanvasSize, longest: u32) -> CanvasSize {
 /// widened where the picture shrinks, as Pillow's `BICUBIC`. A picture without pixels becomes
 /// white paper.
 pub fn resize_bicubic(picture: &Pixels, size: CanvasSize) -> Pixels {
-    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::CatmullRom));
+    stretched(picture, size, FilterType::CatmullRom)
+}
+
+/// The whole picture in another size, whatever that does to its shape, as Pillow's `LANCZOS`. A
+/// picture without pixels becomes white paper.
+pub fn resize_lanczos(picture: &Pixels, size: CanvasSize) -> Pixels {
+    if (picture.width(), picture.height()) == (size.width, size.height) {
+        return picture.clone();
+    }
+    stretched(picture, size, FilterType::Lanczos3)
+}
+
+fn stretched(picture: &Pixels, size: CanvasSize, filter: FilterType) -> Pixels {
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(filter));
     // Rows first, as Pillow: what overshoots is cut off between the two, so the order shows.
     let rows = CanvasSize {
         width: size.width,

@@ -100,7 +100,7 @@ struct EditPsnr {
 pub fn run(args: EditArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
     let mask = Mask::from_brightness(&read_mask(&args.mask)?);
-    let (mut pipeline, load_ms) = args.model.load(&args.lora)?;
+    let (mut pipeline, load_ms) = args.model.load(&args.lora, &[])?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;

@@ -9,6 +9,7 @@ use candle_core::{DType, Tensor};
 use clap::Args;
 use serde::Serialize;
 
+use super::generate_control::ControlArgs;
 use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_guidance};
 use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
@@ -35,6 +36,9 @@ pub struct GenerateArgs {
     /// LoRA: a file or its folder, and how much of it (1 when left out); may be repeated
     #[arg(long, value_name = "FILE[:WEIGHT]")]
     pub lora: Vec<LoraFlag>,
+    /// What steers it by a picture.
+    #[command(flatten)]
+    pub control: ControlArgs,
     /// What the picture should show; weights as in "(red:1.2) apple, [leaves]"
     #[arg(long, value_name = "TEXT")]
     pub prompt: String,
@@ -73,10 +77,10 @@ pub struct GenerateArgs {
     /// How much of the finish is seen, 0 to 1 [default: what the model wants]
     #[arg(long, value_name = "S", value_parser = zero_to_one)]
     pub finish_strength: Option<f64>,
-    /// Width in pixels [default: the image's, or the model's native size]
+    /// Width in pixels [default: the image's, the control image's, or the model's native size]
     #[arg(long, value_name = "W")]
     pub width: Option<u32>,
-    /// Height in pixels [default: the image's, or the model's native size]
+    /// Height in pixels [default: the image's, the control image's, or the model's native size]
     #[arg(long, value_name = "H")]
     pub height: Option<u32>,
     /// Image to start from: PNG, JPEG or WebP
@@ -137,16 +141,20 @@ struct Report<'a> {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let (mut pipeline, load_ms) = args.model.load(&args.lora)?;
+    let (mut pipeline, load_ms) = args.model.load(&args.lora, &args.control.control)?;
     let model = pipeline.model();
     let image = args.image.as_deref().map(read_image).transpose()?;
+    let steering = args.control.read()?;
     let size = picture_size(
         &args,
-        image.as_ref(),
+        image
+            .as_ref()
+            .or(steering.first().map(|one| one.picture.as_ref())),
         model.native_side(),
         model.window_grid(),
     );
     let (width, height) = size;
+    args.control.tell_of_sizes(&steering, size);
     let fit = |picture: Pixels| fit_to(&picture, CanvasSize { width, height });
     let mask = args.mask.as_deref().map(read_mask).transpose()?;
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
@@ -204,6 +212,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
         },
         size,
         image: image.map(fit),
+        controls: steering,
         mask: mask.map(fit).map(|picture| Mask::from_brightness(&picture)),
         latents: args
             .latents

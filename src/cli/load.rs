@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::{EmbeddingFlag, Failure, LoraFlag, find_model, spinner};
+use super::{ControlFlag, EmbeddingFlag, Failure, LoraFlag, find_model, spinner};
 use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model, Prediction, Supplied};
 use crate::pipeline::{Pipeline, extra_networks};
@@ -105,17 +105,23 @@ pub fn warn_of_extra_networks(prompt: &str) {
 }
 
 impl ModelFlags {
-    /// The pipeline, with these LoRAs, and how long it took to load, in milliseconds.
+    /// The pipeline, with these LoRAs and controls, and how long it took to load, in milliseconds.
     ///
     /// # Errors
-    /// One line, when there is no such model or device, or the model or a LoRA cannot be used.
-    pub fn load(&self, loras: &[LoraFlag]) -> Result<(Pipeline, f64), Failure> {
+    /// One line, when there is no such model or device, or the model, a LoRA or a
+    /// control cannot be used.
+    pub fn load(
+        &self,
+        loras: &[LoraFlag],
+        controls: &[ControlFlag],
+    ) -> Result<(Pipeline, f64), Failure> {
         let folder = find_model(self.model.as_deref())?;
         let started = Instant::now();
         let loading = spinner(format!("loading {}", folder.display()));
         let device = device_from_name(&self.device).map_err(Failure::usage)?;
         let options = LoadOptions {
             loras: loras.iter().cloned().map(Into::into).collect(),
+            controls: controls.iter().cloned().map(Into::into).collect(),
             supplied: self.supplied.clone().into(),
             ..LoadOptions::on(device)
         };

@@ -20,8 +20,10 @@ pub mod model;
 pub mod serve;
 
 mod bundled;
+mod control;
 mod failure;
 mod find_model;
+mod generate_control;
 mod load;
 mod lora;
 mod machine;
@@ -34,6 +36,7 @@ mod settings;
 mod telemetry;
 
 pub use bundled::{bundled_model_folder, default_clip_folder};
+pub use control::{ControlFlag, ControlFlagError};
 pub use embedding::{EmbeddingFlag, EmbeddingFlagError};
 pub use failure::Failure;
 pub use find_model::{find_model, models_folder};

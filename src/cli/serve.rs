@@ -69,6 +69,7 @@ async fn serve(
     // Where there is a disk for rooms, latents are not left to a temporary folder that may be memory.
     let latent_parent = settings.data.clone();
     let loras = settings.lora.iter().cloned().map(Into::into).collect();
+    let controls = settings.control.iter().cloned().map(Into::into).collect();
     let supplied = SuppliedFlags {
         vae: settings.vae.clone(),
         tokenizer: settings.tokenizer.clone(),
@@ -82,6 +83,7 @@ async fn serve(
             latent_budget,
             latent_parent,
             loras,
+            controls,
             supplied: supplied.into(),
             ..EngineOptions::new(model)
         })

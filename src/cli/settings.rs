@@ -11,7 +11,7 @@ use figment::{Figment, Provider};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::{EmbeddingFlag, Failure, LoraFlag, PredictionName};
+use super::{ControlFlag, EmbeddingFlag, Failure, LoraFlag, PredictionName};
 use crate::engine::DEFAULT_LATENT_BUDGET;
 use crate::room::InversionOptions;
 use crate::server::{DEFAULT_ROOM_MEMORY, ServerLimits};
@@ -65,6 +65,11 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FILE[:WEIGHT]")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lora: Vec<LoraFlag>,
+    /// T2I-Adapter or ControlNet that steers by what is painted: its folder or file, and what it is
+    /// called [env: IMPASTO_CONTROL] [default: the folder's or file's name]; may be repeated
+    #[arg(long, value_name = "[NAME=]FOLDER_OR_FILE")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub control: Vec<ControlFlag>,
     /// Folder in which rooms are kept, for one server at a time; none keeps nothing
     /// [env: IMPASTO_DATA] [default: impasto/rooms where this platform keeps a user's data]
     #[arg(long, value_name = "DIR")]
@@ -181,6 +186,9 @@ pub struct ServeSettings {
     /// LoRAs for the model.
     #[serde(deserialize_with = "one_or_many")]
     pub lora: Vec<LoraFlag>,
+    /// Networks that steer the model.
+    #[serde(deserialize_with = "one_or_many")]
+    pub control: Vec<ControlFlag>,
     /// Folder in which rooms are kept, `none`, or nothing for the user's own:
     /// [`ServeSettings::data_folder`] says which.
     pub data: Option<PathBuf>,
@@ -229,6 +237,7 @@ impl Default for ServeSettings {
             prediction: None,
             embedding: Vec::new(),
             lora: Vec::new(),
+            control: Vec::new(),
             data: None,
             device: "cpu".to_owned(),
             auth: AuthChoice::Auto,
@@ -278,6 +287,7 @@ impl ServeSettings {
             "prediction",
             "embedding",
             "lora",
+            "control",
             "data",
             "device",
             "auth",

@@ -40,9 +40,11 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::canvas::WindowRules;
-use crate::model::{LoadOptions, LoraChoice, MAX_STEPS, Model, Supplied};
+use crate::model::{ControlChoice, LoadOptions, LoraChoice, MAX_STEPS, Model, Supplied};
 use crate::pipeline::Pipeline;
-use crate::protocol::{EditMethod, LoraWeight, ModelInfo, Settings};
+use crate::protocol::{
+    ControlInfo, ControlPreprocess, EditMethod, LoraWeight, ModelInfo, Settings,
+};
 use crate::sampler::sampler_names;
 use admission::Admission;
 use device_guard::DeviceGuard;
@@ -62,6 +64,8 @@ pub struct EngineOptions {
     /// The LoRAs that this engine may use, each under a name of its own, with the weights that
     /// they have at first.
     pub loras: Vec<LoraChoice>,
+    /// What can steer the model, each under a name of its own.
+    pub controls: Vec<ControlChoice>,
     /// Prompts whose embeddings are kept.
     pub text_entries: usize,
     /// Renders whose steps go in one batch.
@@ -88,6 +92,7 @@ impl EngineOptions {
             supplied: Supplied::default(),
             device: "cpu".to_owned(),
             loras: Vec::new(),
+            controls: Vec::new(),
             text_entries: 256,
             batch: 4,
             waiting: 1024,
@@ -306,6 +311,7 @@ struct Description {
 fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError> {
     let load_options = LoadOptions {
         loras: options.loras.clone(),
+        controls: options.controls.clone(),
         supplied: options.supplied.clone(),
         ..LoadOptions::on(device_from_name(&options.device)?)
     };
@@ -319,6 +325,16 @@ fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError>
 fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineError> {
     let (model, wanted) = (pipeline.model(), pipeline.defaults()?);
     let native_size = model.native_side();
+    let controls: Vec<ControlInfo> = model
+        .controls()
+        .iter()
+        .map(|control| ControlInfo {
+            name: control.name.clone(),
+            class: control.kind().class().to_owned(),
+        })
+        .collect();
+    // Who starts a server with controls means to paint with the first of them.
+    let control = controls.first().map(|control| control.name.clone());
     let defaults = Settings {
         prompt: String::new(),
         negative_prompt: String::new(),
@@ -335,6 +351,11 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         method: EditMethod::default(),
         finish: wanted.finish,
         finish_strength: wanted.finish_strength,
+        control: control.unwrap_or_default(),
+        control_preprocess: ControlPreprocess::default(),
+        control_scale: 1.0,
+        control_start: 0.0,
+        control_end: 1.0,
     };
     let mut samplers = vec![defaults.sampler.clone()];
     samplers.extend(
@@ -354,6 +375,7 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         scheduler: Some(pipeline.scheduler().class_name().to_owned()),
         samplers,
         defaults: wanted,
+        controls,
     };
     let grid = model.window_grid();
     let rules = WindowRules {

@@ -370,6 +370,7 @@ pub(super) fn warm_up(pipeline: &mut Pipeline, rules: &WindowRules) -> Result<()
         settings,
         size: (side, side),
         image,
+        controls: Vec::new(),
         mask: None,
         latents: None,
     };

@@ -164,6 +164,20 @@ pub enum ModelError {
         /// Why, and what to do about it.
         reason: String,
     },
+    /// A T2I-Adapter or ControlNet that cannot be used.
+    #[error("control {} {reason}", path.display())]
+    Control {
+        /// Its folder or file.
+        path: PathBuf,
+        /// Why, and what to do about it.
+        reason: String,
+    },
+    /// Two controls of one name.
+    #[error("two controls are called {name:?}: give one of them another name, as in NAME=FILE")]
+    SameControlName {
+        /// The name.
+        name: String,
+    },
     /// A tokenizer's files do not make a tokenizer.
     #[error("tokenizer {}: {reason}", path.display())]
     Tokenizer {

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use candle_core::{DType, Device, Tensor};
 
 use super::adaptable::{Adaptable, AdaptableNetworks};
+use super::control::ControlPlace;
 use super::family::Traits;
 use super::fit::{TextWidths, check_latents, check_text, check_tokens};
 use super::lora::Lora;
 use super::{
-    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, DEFAULTS_FILE, Defaults,
-    Family, LoraChoice, ModelError, ModelFolder, SchedulerFile, Supplied, TextualInversion,
-    UNet2DConditionModel, UNetConfig,
+    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, Control, ControlChoice,
+    DEFAULTS_FILE, Defaults, Family, LoraChoice, ModelError, ModelFolder, SchedulerFile, Supplied,
+    TextualInversion, UNet2DConditionModel, UNetConfig,
 };
 
 /// How a model is to be loaded.
@@ -28,6 +29,9 @@ pub struct LoadOptions {
     /// Another UNet in the model's folder, such as `unet_lcm`, that paints instead of `unet`.
     /// `unet` then only inverts.
     pub painting_unet: Option<String>,
+    /// T2I-Adapters and ControlNets that are to steer the painting UNet, each under a name of its
+    /// own.
+    pub controls: Vec<ControlChoice>,
     /// What is given beside the model's own files.
     pub supplied: Supplied,
 }
@@ -44,6 +48,7 @@ impl LoadOptions {
             dtype,
             loras: Vec::new(),
             painting_unet: None,
+            controls: Vec::new(),
             supplied: Supplied::default(),
         }
     }
@@ -63,6 +68,8 @@ pub struct Model {
     loras: Vec<LoraChoice>,
     unet: Arc<UNet2DConditionModel>,
     base_unet: Arc<UNet2DConditionModel>,
+    /// What can steer the painting UNet.
+    controls: Vec<Control>,
     /// Between pixels and latents.
     pub vae: Autoencoder,
     /// Reads prompts.
@@ -173,6 +180,12 @@ impl Model {
         if family != Family::Sketch {
             vae.ignore_shift();
         }
+        let place = ControlPlace {
+            unet: config,
+            latent_channels: vae.latent_channels(),
+            scale: vae.scale(),
+        };
+        let controls = load_controls(&place, options)?;
         let embeds_guidance = config.time_cond_proj_dim.is_some();
         let defaults = Defaults::of_file(&folder.file(DEFAULTS_FILE), family, embeds_guidance)?;
         let mut model = Self {
@@ -184,6 +197,7 @@ impl Model {
             loras: Vec::new(),
             unet,
             base_unet,
+            controls,
             vae,
             text_encoder,
             tokenizer,
@@ -237,6 +251,11 @@ impl Model {
     /// as [`Model::unet`] where there is no other.
     pub fn base_unet(&self) -> &UNet2DConditionModel {
         &self.base_unet
+    }
+
+    /// What can steer [`Model::unet`], in the order in which it was given.
+    pub fn controls(&self) -> &[Control] {
+        &self.controls
     }
 
     /// The text encoders with the LoRAs.
@@ -315,6 +334,21 @@ fn load_unet(
     Adaptable::new(weights, move |weights| {
         UNet2DConditionModel::load(&config, weights)
     })
+}
+
+/// The controls of the options, under names that differ.
+fn load_controls(place: &ControlPlace, options: &LoadOptions) -> Result<Vec<Control>, ModelError> {
+    let mut controls: Vec<Control> = Vec::with_capacity(options.controls.len());
+    for choice in &options.controls {
+        if controls.iter().any(|other| other.name == choice.name) {
+            return Err(ModelError::SameControlName {
+                name: choice.name.clone(),
+            });
+        }
+        let control = Control::load(choice, place, &options.device, options.dtype)?;
+        controls.push(control);
+    }
+    Ok(controls)
 }
 
 /// Words that the text encoders are taught beside their own.

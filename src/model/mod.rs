@@ -19,6 +19,7 @@ mod clip_vision;
 mod clip_vocabulary;
 mod component;
 mod config_file;
+mod control;
 mod convert;
 mod defaults;
 mod embeddings;
@@ -52,6 +53,7 @@ mod transformer;
 mod unet;
 mod unet_blocks;
 mod unet_config;
+mod unet_encoder;
 mod weights;
 
 pub use act_fn::Activation;
@@ -65,6 +67,10 @@ pub use clip_model::ClipModel;
 pub use clip_vision::{ClipVisionConfig, ClipVisionModel};
 pub use component::{Component, WEIGHT_STEMS, index_names};
 pub use config_file::{ConfigFile, PerBlock, SampleSize};
+pub use control::{
+    Control, ControlChoice, ControlKind, ControlNetModel, ControlNetwork, ControlReport,
+    T2IAdapter, inspect_control,
+};
 pub use convert::convert;
 pub use defaults::{DEFAULTS_FILE, Defaults, MAX_STEPS};
 pub use error::ModelError;
@@ -81,6 +87,7 @@ pub use scheduler_file::SchedulerFile;
 pub use supplied::{Prediction, Supplied};
 pub use textual_inversion::{EmbeddingChoice, TextualInversion};
 pub use tokenizer::ClipTokenizer;
-pub use unet::{AddedConditioning, UNet2DConditionModel};
+pub use unet::{AdditionalResiduals, UNet2DConditionModel};
 pub use unet_config::{MidBlockType, TextTime, UNetConfig};
+pub use unet_encoder::AddedConditioning;
 pub use weights::{Adapters, Weights};

@@ -2,47 +2,33 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use super::embeddings::{TextTimeEmbedding, TimestepEmbedding, Timesteps};
 use super::layers::{ConvShape, conv2d, group_norm};
-use super::transformer::Context;
-use super::unet_blocks::{DownBlock, MidBlock, UpBlock};
-use super::{Activation, ModelError, UNetConfig, Weights};
-use crate::kernels::{Conv2d, GroupNorm, Wakeful};
+use super::unet_blocks::UpBlock;
+use super::unet_encoder::UNetEncoder;
+use super::{AddedConditioning, ModelError, UNetConfig, Weights};
+use crate::kernels::{Conv2d, GroupNorm, Wakeful, add};
 
 /// Predicts what a scheduler needs (noise, velocity or sample) from noisy latents, the timestep
 /// and the prompt.
 pub struct UNet2DConditionModel {
     config: UNetConfig,
-    dtype: DType,
-    conv_in: Conv2d,
-    time_proj: Timesteps,
-    time_embedding: TimestepEmbedding,
-    added: Option<AddedEmbedding>,
-    pooled_text: Option<TextTimeEmbedding>,
-    down_blocks: Vec<DownBlock>,
-    mid_block: Option<MidBlock>,
+    encoder: UNetEncoder,
     up_blocks: Vec<UpBlock>,
     conv_norm_out: GroupNorm,
     conv_out: Conv2d,
 }
 
-struct AddedEmbedding {
-    time_proj: Timesteps,
-    embedding: TimestepEmbedding,
-}
-
-/// What some UNets want beside latents, timestep and prompt. The default is nothing.
+/// What control networks add inside a UNet, with diffusers' names; each tensor has the batch's rows.
+/// The default is nothing.
 #[derive(Debug, Clone, Default)]
-pub struct AddedConditioning {
-    /// LCM's guidance embedding, `[batch, time_cond_proj_dim]`; left out, the UNet runs without,
-    /// as in diffusers.
-    pub timestep_cond: Option<Tensor>,
-    /// SDXL's pooled text embedding, `[batch, width]`.
-    pub text_embeds: Option<Tensor>,
-    /// SDXL's original size, crop and target size, `[batch, 6]`.
-    pub time_ids: Option<Tensor>,
-    /// Which of the prompt's tokens are seen, `[batch, tokens]`: 1 to see a token, 0 to ignore it.
-    pub encoder_attention_mask: Option<Tensor>,
+pub struct AdditionalResiduals {
+    /// A T2I-Adapter's features: one for each block on the way down and, where there is one more,
+    /// for the bottom.
+    pub down_intrablock: Vec<Tensor>,
+    /// A ControlNet's, one for each of what the way up takes from the way down; or none.
+    pub down_block: Vec<Tensor>,
+    /// A ControlNet's, for the bottom.
+    pub mid_block: Option<Tensor>,
 }
 
 impl UNet2DConditionModel {
@@ -54,55 +40,12 @@ impl UNet2DConditionModel {
     /// # Errors
     /// When a tensor is missing or has another shape than the configuration calls for.
     pub fn load(config: &UNetConfig, weights: &Weights) -> std::result::Result<Self, ModelError> {
-        let levels = config.block_out_channels.len();
         let width = config.block_out_channels[0];
-        let timesteps = |channels: usize| {
-            let (flip, shift) = (config.flip_sin_to_cos, config.freq_shift);
-            weights.prepared(Timesteps::new(channels, flip, shift, weights.device()))
-        };
-        let time_width = config.time_embedding_dim;
-        let added = config
-            .text_time
-            .map(|shape| -> std::result::Result<_, ModelError> {
-                Ok(AddedEmbedding {
-                    time_proj: timesteps(shape.addition_time_embed_dim)?,
-                    embedding: TimestepEmbedding::load(
-                        &weights.scope("add_embedding"),
-                        shape.projection_class_embeddings_input_dim,
-                        time_width,
-                        None,
-                        Activation::Silu,
-                    )?,
-                })
-            });
-        let pooled_text = config.text_pooling_heads.map(|heads| {
-            let weights = weights.scope("add_embedding");
-            let width = config.cross_attention_dim[0];
-            TextTimeEmbedding::load(&weights, width, time_width, heads)
-        });
-        let enter = ConvShape::same(config.in_channels, width, config.conv_in_kernel);
         let leave = ConvShape::same(width, config.out_channels, config.conv_out_kernel);
         let (groups, eps) = (config.norm_num_groups, config.norm_eps);
         Ok(Self {
-            dtype: weights.dtype(),
-            conv_in: conv2d(&weights.scope("conv_in"), enter)?,
-            time_proj: timesteps(width)?,
-            time_embedding: TimestepEmbedding::load(
-                &weights.scope("time_embedding"),
-                width,
-                time_width,
-                config.time_cond_proj_dim,
-                config.activation,
-            )?,
-            added: added.transpose()?,
-            pooled_text: pooled_text.transpose()?,
-            down_blocks: (0..levels)
-                .map(|level| {
-                    DownBlock::load(&weights.scope("down_blocks").scope(level), config, level)
-                })
-                .collect::<std::result::Result<_, _>>()?,
-            mid_block: MidBlock::load(&weights.scope("mid_block"), config)?,
-            up_blocks: (0..levels)
+            encoder: UNetEncoder::load(config, weights)?,
+            up_blocks: (0..config.block_out_channels.len())
                 .map(|number| {
                     UpBlock::load(&weights.scope("up_blocks").scope(number), config, number)
                 })
@@ -120,7 +63,7 @@ impl UNet2DConditionModel {
 
     /// The number format that the network computes in.
     pub fn dtype(&self) -> DType {
-        self.dtype
+        self.encoder.dtype()
     }
 
     /// One prediction for each row of a batch, each row at its own timestep.
@@ -139,84 +82,51 @@ impl UNet2DConditionModel {
         encoder_hidden_states: &Tensor,
         added: &AddedConditioning,
     ) -> Result<Tensor> {
+        let nothing = AdditionalResiduals::default();
+        self.forward_controlled(sample, timesteps, encoder_hidden_states, added, &nothing)
+    }
+
+    /// The same, with what control networks add.
+    ///
+    /// # Errors
+    /// Those of [`UNet2DConditionModel::forward`], and when residuals have other shapes than what
+    /// they are added to.
+    pub fn forward_controlled(
+        &self,
+        sample: &Tensor,
+        timesteps: &Tensor,
+        encoder_hidden_states: &Tensor,
+        added: &AddedConditioning,
+        residuals: &AdditionalResiduals,
+    ) -> Result<Tensor> {
         let _wakeful = Wakeful::threads(sample.device());
         let batch = sample.dim(0)?;
-        let encoder_hidden_states = encoder_hidden_states.to_dtype(self.dtype)?;
-        if encoder_hidden_states.dim(0)? != batch {
-            candle_core::bail!(
-                "the sample has {batch} rows, encoder_hidden_states {}",
-                encoder_hidden_states.dim(0)?
-            );
+        let encoder = &self.encoder;
+        let told = encoder.conditioning(batch, timesteps, encoder_hidden_states, added)?;
+        let (time, context) = (&told.time, told.context());
+        let encoded = encoder.forward(sample, None, &told, &residuals.down_intrablock)?;
+        let (mut hidden, mut skips) = (encoded.hidden, encoded.skips);
+        if !residuals.down_block.is_empty() {
+            if residuals.down_block.len() != skips.len() {
+                candle_core::bail!(
+                    "a ControlNet gives {} residuals to a UNet that takes {}",
+                    residuals.down_block.len(),
+                    skips.len()
+                );
+            }
+            for (skip, residual) in skips.iter_mut().zip(&residuals.down_block) {
+                *skip = add(skip, residual)?;
+            }
         }
-        let bias = added.encoder_attention_mask.as_ref();
-        let bias = bias.map(|mask| self.attention_bias(mask)).transpose()?;
-        let context = Context {
-            encoder_hidden_states: &encoder_hidden_states,
-            bias: bias.as_ref(),
-        };
-        let time = self.time(timesteps, &encoder_hidden_states, added)?;
-
-        let mut hidden = sample.to_dtype(self.dtype)?;
-        if self.config.center_input_sample {
-            hidden = hidden.affine(2.0, -1.0)?;
-        }
-        hidden = self.conv_in.forward(&hidden)?;
-        let mut skips = vec![hidden.clone()];
-        for block in &self.down_blocks {
-            hidden = block.forward(hidden, &time, context, &mut skips)?;
-        }
-        if let Some(block) = &self.mid_block {
-            hidden = block.forward(&hidden, &time, context)?;
+        if let Some(residual) = &residuals.mid_block {
+            hidden = add(&hidden, residual)?;
         }
         for block in &self.up_blocks {
-            hidden = block.forward(hidden, &time, context, &mut skips)?;
+            hidden = block.forward(hidden, time, context, &mut skips)?;
         }
         let activation = self.config.activation;
         let hidden = activation.after(&self.conv_norm_out, &hidden)?;
         let hidden = self.conv_out.forward(&hidden)?;
         hidden.to_dtype(sample.dtype())
-    }
-
-    /// The timestep and everything that is summed with it, `[batch, width]`, the activation applied.
-    fn time(
-        &self,
-        timesteps: &Tensor,
-        encoder_hidden_states: &Tensor,
-        added: &AddedConditioning,
-    ) -> Result<Tensor> {
-        let batch = encoder_hidden_states.dim(0)?;
-        let timesteps = timesteps.expand(batch)?;
-        let sinusoids = self.time_proj.forward(&timesteps)?.to_dtype(self.dtype)?;
-        let condition = added.timestep_cond.as_ref();
-        let condition = condition
-            .map(|tensor| tensor.to_dtype(self.dtype))
-            .transpose()?;
-        let mut time = self
-            .time_embedding
-            .forward(&sinusoids, condition.as_ref())?;
-        if let Some(layer) = &self.added {
-            let (Some(text), Some(ids)) = (&added.text_embeds, &added.time_ids) else {
-                candle_core::bail!("this UNet (SDXL) needs text_embeds and time_ids");
-            };
-            let sizes = layer
-                .time_proj
-                .forward(&ids.flatten_all()?)?
-                .reshape((batch, ()))?;
-            let joined = Tensor::cat(&[&text.to_dtype(DType::F32)?, &sizes], 1)?;
-            time = (time
-                + layer
-                    .embedding
-                    .forward(&joined.to_dtype(self.dtype)?, None)?)?;
-        }
-        if let Some(layer) = &self.pooled_text {
-            time = (time + layer.forward(encoder_hidden_states)?)?;
-        }
-        self.config.activation.forward(&time)
-    }
-
-    /// A mask of ones and zeros as what diffusers adds to the scores: 0 and −10,000.
-    fn attention_bias(&self, mask: &Tensor) -> Result<Tensor> {
-        let bias = mask.to_dtype(DType::F32)?.affine(10_000.0, -10_000.0)?;
-        bias.to_dtype(self.dtype)?.unsqueeze(1)?.unsqueeze(1)
     }
 }

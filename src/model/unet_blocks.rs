@@ -5,6 +5,7 @@ use candle_core::{Result, Tensor};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetShape, Upsample2D};
 use super::transformer::{Context, Transformer2DModel, TransformerShape};
 use super::{MidBlockType, ModelError, UNetConfig, Weights};
+use crate::kernels::add;
 
 /// One residual block and the attention after it, where there is any.
 struct Layer {
@@ -83,6 +84,9 @@ fn block_shape(config: &UNetConfig, level: usize, attention: bool) -> BlockShape
 pub(super) struct DownBlock {
     layers: Vec<Layer>,
     downsampler: Option<Downsample2D>,
+    /// Where a T2I-Adapter's feature is added: true for the last layer's output, false for the
+    /// downsampler's.
+    adapts_layers: bool,
 }
 
 impl DownBlock {
@@ -96,15 +100,15 @@ impl DownBlock {
         let input = config.block_out_channels[level.saturating_sub(1)];
         let output = config.block_out_channels[level];
         let layers = config.down_transformer_layers[level].iter().enumerate();
-        let last = level + 1 == config.block_out_channels.len();
         Ok(Self {
+            adapts_layers: config.adapts_layers(level),
             layers: layers
                 .map(|(number, transformers)| {
                     let input = if number == 0 { input } else { output };
                     shape.load(weights, number, input, *transformers)
                 })
                 .collect::<std::result::Result<_, _>>()?,
-            downsampler: (!last)
+            downsampler: (!config.is_lowest(level))
                 .then(|| {
                     let weights = weights.scope("downsamplers.0");
                     Downsample2D::load(&weights, output, config.downsample_padding)
@@ -113,21 +117,29 @@ impl DownBlock {
         })
     }
 
-    /// The block's output; what the way up will need is pushed on `skips`.
+    /// The block's output; what the way up will need is pushed on `skips`. A T2I-Adapter's
+    /// `feature` is added to the output and to the last of these.
     pub fn forward(
         &self,
         sample: Tensor,
         time: &Tensor,
         context: Context,
+        feature: Option<&Tensor>,
         skips: &mut Vec<Tensor>,
     ) -> Result<Tensor> {
+        let adapted = |sample: Tensor, here: bool| match feature.filter(|_| here) {
+            Some(feature) => add(&sample, feature),
+            None => Ok(sample),
+        };
         let mut sample = sample;
-        for layer in &self.layers {
+        for (number, layer) in self.layers.iter().enumerate() {
             sample = layer.forward(&sample, time, context)?;
+            let is_last = number + 1 == self.layers.len();
+            sample = adapted(sample, is_last && self.adapts_layers)?;
             skips.push(sample.clone());
         }
         if let Some(downsampler) = &self.downsampler {
-            sample = downsampler.forward(&sample)?;
+            sample = adapted(downsampler.forward(&sample)?, !self.adapts_layers)?;
             skips.push(sample.clone());
         }
         Ok(sample)

@@ -106,15 +106,30 @@ impl UNetConfig {
     /// # Errors
     /// `Config`, with the field's name.
     pub fn read(file: &ConfigFile) -> Result<Self, ModelError> {
+        let cross = "CrossAttnUpBlock2D".to_owned();
+        let usual = vec!["UpBlock2D".to_owned(), cross.clone(), cross.clone(), cross];
+        let up_types = file.or("up_block_types", usual)?;
+        Self::read_with(file, down_block_types(file)?, up_types)
+    }
+
+    /// Reads the configuration of a network that is a UNet's first half, such as a ControlNet; the
+    /// way up, which it does not have, mirrors the way down.
+    ///
+    /// # Errors
+    /// `Config`, with the field's name.
+    pub(super) fn read_half(file: &ConfigFile) -> Result<Self, ModelError> {
+        let down_types = down_block_types(file)?;
+        let mirrored = down_types.iter().rev();
+        let up_types = mirrored.map(|class| class.replace("Down", "Up")).collect();
+        Self::read_with(file, down_types, up_types)
+    }
+
+    fn read_with(
+        file: &ConfigFile,
+        down_types: Vec<String>,
+        up_types: Vec<String>,
+    ) -> Result<Self, ModelError> {
         refuse_unsupported(file)?;
-        let usual = |names: [&str; 4]| names.map(str::to_owned).to_vec();
-        let cross = "CrossAttnDownBlock2D";
-        let down_types = file.or(
-            "down_block_types",
-            usual([cross, cross, cross, "DownBlock2D"]),
-        )?;
-        let cross = "CrossAttnUpBlock2D";
-        let up_types = file.or("up_block_types", usual(["UpBlock2D", cross, cross, cross]))?;
         let blocks = down_types.len();
         if up_types.len() != blocks || blocks == 0 {
             return Err(file.refuse(
@@ -193,6 +208,44 @@ impl UNetConfig {
             block_out_channels,
         })
     }
+
+    /// True for the block with the smallest image, which makes it no smaller.
+    pub(super) fn is_lowest(&self, level: usize) -> bool {
+        level + 1 == self.block_out_channels.len()
+    }
+
+    /// True where a T2I-Adapter's feature is added to a block's last layer; otherwise it is added
+    /// to the smaller image that the block ends with, as in SDXL's first.
+    pub(super) fn adapts_layers(&self, level: usize) -> bool {
+        self.down_attention[level] || self.is_lowest(level)
+    }
+
+    /// Where a T2I-Adapter's features are added: how many channels there are, and how many times
+    /// smaller than the latents the image is; the bottom, where there is one, comes last.
+    pub(super) fn adapter_places(&self) -> Vec<(usize, usize)> {
+        let levels = self.block_out_channels.iter().enumerate();
+        let mut places: Vec<(usize, usize)> = levels
+            .map(|(level, channels)| {
+                let halvings = level + usize::from(!self.adapts_layers(level));
+                (*channels, 1 << halvings)
+            })
+            .collect();
+        if self.mid_block != MidBlockType::Absent {
+            places.extend(places.last().copied());
+        }
+        places
+    }
+}
+
+fn down_block_types(file: &ConfigFile) -> Result<Vec<String>, ModelError> {
+    let cross = "CrossAttnDownBlock2D".to_owned();
+    let usual = vec![
+        cross.clone(),
+        cross.clone(),
+        cross,
+        "DownBlock2D".to_owned(),
+    ];
+    file.or("down_block_types", usual)
 }
 
 fn refuse_unsupported(file: &ConfigFile) -> Result<(), ModelError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Output;
+use super::{ControlPicture, Output};
 use crate::canvas::{Mask, Pixels};
 use crate::protocol::{EditMethod, Rect, Settings};
 use crate::sampler::TimetableRequest;
@@ -161,6 +161,8 @@ pub struct Edit {
     pub mask: Arc<Mask>,
     /// How to sample.
     pub settings: RenderSettings,
+    /// What steers it, unless it lies over an inverted photo. White paper steers nothing.
+    pub control: Option<ControlPicture>,
     /// How the decoded window is shown.
     pub output: Output,
     /// The inverted photo that the window lies over, where the base is one: the window is edited

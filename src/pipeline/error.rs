@@ -45,6 +45,29 @@ pub enum PipelineError {
         /// What both must be a multiple of.
         grid: u32,
     },
+    /// The model has no control of that name.
+    #[error("there is no control {name:?}: {}", known_controls(.known))]
+    UnknownControl {
+        /// The name asked for.
+        name: String,
+        /// All names.
+        known: String,
+    },
+    /// A control cannot read pictures of that size.
+    #[error(
+        "width and height must be multiples of {grid} for the control {name:?}, not {width} × \
+         {height}"
+    )]
+    ControlSize {
+        /// The control.
+        name: String,
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// What both must be a multiple of.
+        grid: u32,
+    },
     /// Given latents do not fit the picture.
     #[error(
         "the given latents are {got:?}, but this picture needs {want:?}; make them of that shape"
@@ -118,4 +141,11 @@ pub enum PipelineError {
          edit it by a method that needs no inversion, edit-friendly or infedit"
     )]
     NotInverted,
+}
+
+fn known_controls(known: &str) -> String {
+    match known {
+        "" => "the model was loaded without any --control".to_owned(),
+        known => format!("choose one of {known}"),
+    }
 }

@@ -1,8 +1,11 @@
 //! What a UNet is told beside the sample and the timestep, and one forward over many rows.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Tensor};
 
 use super::PipelineError;
+use super::control::{SteeredRows, Steering};
 use super::embedding::TextEmbedding;
 use super::guidance::{Guidance, Row, guidance_embedding};
 use crate::model::{AddedConditioning, Model, UNet2DConditionModel};
@@ -98,17 +101,19 @@ pub(super) struct Rows {
     scales: Vec<f64>,
     pooled: Vec<Tensor>,
     time_ids: Vec<f32>,
+    steering: Vec<Vec<Arc<Steering>>>,
 }
 
 impl Rows {
-    /// Adds the rows that the guidance asks for: `sample` beside `image`, at a timestep. Says which
-    /// is the first of them, for [`Conditioning::combine`].
+    /// Adds the rows that the guidance asks for: `sample` beside `image`, at a timestep, all of them
+    /// steered. Says which is the first of them, for [`Conditioning::combine`].
     pub fn push(
         &mut self,
         sample: &Tensor,
         image: Option<&Tensor>,
         timestep: f64,
         told: &Conditioning,
+        steering: &[Arc<Steering>],
     ) -> Result<usize, PipelineError> {
         let first = self.samples.len();
         for row in told.rows() {
@@ -122,6 +127,7 @@ impl Rows {
             self.scales.push(told.guidance_scale);
             self.pooled.extend(row.text.pooled.clone());
             self.time_ids.extend(told.time_ids);
+            self.steering.push(steering.to_vec());
         }
         Ok(first)
     }
@@ -141,7 +147,15 @@ impl Rows {
             added.text_embeds = Some(Tensor::cat(&self.pooled, 0)?);
             added.time_ids = Some(Tensor::from_vec(self.time_ids, (rows, 6), &model.device)?);
         }
-        let output = unet.forward(&sample, &timesteps, &text, &added)?;
+        let steered = SteeredRows {
+            sample: &sample,
+            timesteps: &timesteps,
+            text: &text,
+            added: &added,
+            steering: &self.steering,
+        };
+        let residuals = steered.residuals(model)?;
+        let output = unet.forward_controlled(&sample, &timesteps, &text, &added, &residuals)?;
         Ok(output.to_dtype(DType::F32)?)
     }
 }

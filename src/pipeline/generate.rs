@@ -1,11 +1,13 @@
 //! Pictures from nothing, from an image, or from given noise: what the command line and the
 //! warm-up do.
 
+use std::sync::Arc;
+
 use candle_core::Tensor;
 
 use super::{
-    Kept, NoiseSource, Pipeline, PipelineError, Render, RenderInputs, RenderSettings, Rendered,
-    Stage, Timings, latent_rect_from_window,
+    ControlPicture, Kept, NoiseSource, Pipeline, PipelineError, Render, RenderInputs,
+    RenderSettings, Rendered, Stage, Steering, Timings, latent_rect_from_window,
 };
 use crate::canvas::{Mask, Pixels};
 use crate::model::Family;
@@ -21,6 +23,8 @@ pub struct GenerateRequest {
     /// The image to start from, of that size. A model that sees an image beside the noise sees
     /// this one: as its sketch, as the photo to edit, or as what lies around the mask.
     pub image: Option<Pixels>,
+    /// What steers it, all of them at once.
+    pub controls: Vec<ControlPicture>,
     /// Where the image may change, of that size; everywhere when left out.
     pub mask: Option<Mask>,
     /// The initial noise; from the seed when left out.
@@ -42,6 +46,7 @@ struct Encoded {
     image: Option<Tensor>,
     image_input: Option<Tensor>,
     mask: Option<Tensor>,
+    steering: Vec<Arc<Steering>>,
     timings: Timings,
 }
 
@@ -82,12 +87,7 @@ impl Pipeline {
         request: GenerateRequest,
         mut progress: impl FnMut(usize, usize),
     ) -> Result<Vec<Rendered>, PipelineError> {
-        let rows = self.noise_of(&request)?;
-        let encoded = self.encode_request(&request)?;
-        let mut renders = Vec::with_capacity(rows.len());
-        for noise in rows {
-            renders.push(self.begin_picture(&request, &encoded, noise)?);
-        }
+        let mut renders = self.begin_generate(&request)?;
         while let Some(render) = renders.iter().find(|render| !render.is_done()) {
             let (done, steps) = (render.steps_done() + 1, render.steps());
             self.step(&mut renders.iter_mut().collect::<Vec<_>>())?;
@@ -97,6 +97,23 @@ impl Pipeline {
             .into_iter()
             .map(|render| self.finish(render))
             .collect()
+    }
+
+    /// Starts a render for each row of the given noise; one, where none is given.
+    ///
+    /// # Errors
+    /// When sizes or settings cannot be used, or the device fails.
+    pub fn begin_generate(
+        &mut self,
+        request: &GenerateRequest,
+    ) -> Result<Vec<Render>, PipelineError> {
+        let rows = self.noise_of(request)?;
+        let encoded = self.encode_request(request)?;
+        let mut renders = Vec::with_capacity(rows.len());
+        for noise in rows {
+            renders.push(self.begin_picture(request, &encoded, noise)?);
+        }
+        Ok(renders)
     }
 
     /// Encodes what all pictures of a request start from.
@@ -120,11 +137,13 @@ impl Pipeline {
             (Some(_), Some(mask)) if self.blends_known() => Some(self.latent_mask(mask)?),
             _ => None,
         };
+        let steering = self.all_steering(&request.controls, request.size)?;
         timings.finish(stage);
         Ok(Encoded {
             image: latents,
             image_input,
             mask,
+            steering,
             timings,
         })
     }
@@ -143,6 +162,7 @@ impl Pipeline {
             image_input: encoded.image_input.clone(),
             kept: kept.map(|(latents, mask)| Kept { latents, mask }),
             noise,
+            steering: encoded.steering.clone(),
             timings: encoded.timings.clone(),
             ..RenderInputs::from_seed(self.latent_rect(request.size), settings.seed)
         };

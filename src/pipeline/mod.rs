@@ -6,6 +6,7 @@
 //! renders into one batch.
 
 mod blending;
+mod control;
 mod default_sampler;
 mod edit;
 mod embedding;
@@ -23,6 +24,7 @@ mod start;
 mod text;
 mod timings;
 
+pub use control::{ControlPicture, ControlSettings, Steering};
 pub use default_sampler::{check_folder, check_model, scheduler_notice};
 pub use edit::{Edit, MicroConditioning, PhotoWindow, PromptRegion, RenderSettings};
 pub use embedding::TextEmbedding;
@@ -42,6 +44,8 @@ pub use render::Render;
 pub use start::{Kept, NoiseSource, RenderInputs, Start};
 pub use text::{TextCache, TextCounts};
 pub use timings::{Stage, Timings, hundredths};
+
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use default_sampler::{default_sampler, read_scheduler};
@@ -175,6 +179,10 @@ impl Pipeline {
             (_, Some(sketch)) => self.image_input(sketch)?,
             (_, None) => None,
         };
+        let size = (edit.window.width, edit.window.height);
+        let control = edit.control.iter();
+        let control = control.filter(|control| !control.picture.is_white());
+        let steering = self.all_steering(control, size)?;
         timings.finish(stage);
         let settings = self.window_settings(edit);
         let latent_rect = latent_rect_from_window(&edit.window, self.model.vae.scale());
@@ -182,10 +190,22 @@ impl Pipeline {
             start: self.start_from(sketch, settings.strength),
             image_input,
             kept,
+            steering,
             timings,
             ..RenderInputs::from_seed(latent_rect, settings.seed)
         };
         self.begin_inputs(&settings, inputs)
+    }
+
+    fn all_steering<'a>(
+        &self,
+        controls: impl IntoIterator<Item = &'a ControlPicture>,
+        size: (u32, u32),
+    ) -> Result<Vec<Arc<Steering>>, PipelineError> {
+        let controls = controls.into_iter();
+        controls
+            .map(|control| Ok(Arc::new(self.steering(control, size)?)))
+            .collect()
     }
 
     /// A window is a part of a picture of the model's own size; told that it is a whole one of

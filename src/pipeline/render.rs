@@ -7,6 +7,7 @@ use std::sync::Arc;
 use candle_core::{DType, Tensor};
 
 use super::blending::{blend, denoised, step_mask};
+use super::control::Steering;
 use super::forward::{Conditioning, Network, Rows, image_beside};
 use super::photo::{Inversion, put_back};
 use super::start::{Kept, NoiseSource, RenderInputs, Start};
@@ -66,6 +67,7 @@ pub struct Render {
     kept: Option<Kept>,
     inversion: Option<Arc<Inversion>>,
     network: Network,
+    steering: Vec<Arc<Steering>>,
     timings: Timings,
 }
 
@@ -124,6 +126,7 @@ impl Render {
                 Start::Image(_) | Start::Noise => None,
             },
             network: inputs.network,
+            steering: inputs.steering,
             timings: inputs.timings,
         })
     }
@@ -349,7 +352,7 @@ impl Render {
             conditioning,
             ..
         } = &mut self.path;
-        let row = rows.push(sample, image, way_back.timestep, conditioning)?;
+        let row = rows.push(sample, image, way_back.timestep, conditioning, &[])?;
         let output = rows.forward(model, self.network)?;
         let output = conditioning.combine(&output, row)?;
         let rest = (target - (output * of_output)?)?;
@@ -376,15 +379,18 @@ pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(
     for render in renders.iter_mut() {
         let Some(step) = render.step() else { continue };
         let image = render.image_input.as_ref();
-        let mut push = |path: &Path| {
+        let steering = Steering::of_step(&render.steering, render.next_step, render.steps());
+        let mut push = |path: &Path, steering: &[Arc<Steering>]| {
             let sample = match step.input_scale == 1.0 {
                 true => path.sample.clone(),
                 false => (&path.sample * step.input_scale)?,
             };
-            rows.push(&sample, image, step.timestep, &path.conditioning)
+            let told = &path.conditioning;
+            rows.push(&sample, image, step.timestep, told, steering)
         };
-        let row = push(&render.path)?;
-        let source_row = render.source.as_ref().map(push).transpose()?;
+        let row = push(&render.path, &steering)?;
+        let source = render.source.as_ref();
+        let source_row = source.map(|path| push(path, &[])).transpose()?;
         network = render.network;
         running.push((row, source_row, render));
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 
+use super::control::Steering;
 use super::forward::Network;
 use super::photo::Inversion;
 use super::timings::Timings;
@@ -65,6 +66,8 @@ pub struct RenderInputs {
     pub noise: NoiseSource,
     /// Which UNet runs.
     pub network: Network,
+    /// What steers it: the painting UNet, and not a photo's own way.
+    pub steering: Vec<Arc<Steering>>,
     /// What it took to make these; the render's times begin with it.
     pub timings: Timings,
 }
@@ -79,6 +82,7 @@ impl RenderInputs {
             kept: None,
             noise: NoiseSource::Seed(seed),
             network: Network::Painting,
+            steering: Vec::new(),
             timings: Timings::default(),
         }
     }

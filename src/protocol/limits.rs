@@ -31,6 +31,8 @@ pub const MIN_BRUSH_SIZE: f32 = 0.5;
 pub const MAX_BRUSH_SIZE: f32 = 1024.0;
 /// The highest guidance scale.
 pub const MAX_GUIDANCE_SCALE: f64 = 30.0;
+/// The most that a control may steer: beyond it pictures fall apart.
+pub const MAX_CONTROL_SCALE: f64 = 2.0;
 /// The lowest strength.
 pub const MIN_STRENGTH: f64 = 0.01;
 /// The longest canvas side, in pixels.

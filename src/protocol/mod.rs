@@ -5,6 +5,7 @@
 //! TypeScript types in `web/client/src/protocol` are generated from this module.
 
 mod client;
+mod control;
 mod decode;
 mod frame;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod settings;
 mod validate;
 
 pub use client::*;
+pub use control::*;
 pub use decode::*;
 pub use frame::*;
 pub use geometry::*;

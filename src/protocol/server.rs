@@ -8,8 +8,8 @@ use ts_rs::TS;
 use uuid::Uuid;
 
 use super::{
-    ChatLine, Finish, MemberInfo, MemberNews, Rect, RemovedMember, Role, RoomNews, SequencedOp,
-    Settings,
+    ChatLine, ControlInfo, Finish, MemberInfo, MemberNews, Rect, RemovedMember, Role, RoomNews,
+    SequencedOp, Settings,
 };
 
 /// The model that a server paints with; also the body of `GET /v1/model`.
@@ -43,6 +43,10 @@ pub struct ModelInfo {
     pub samplers: Vec<String>,
     /// What its pictures look best with: a room begins so.
     pub defaults: ModelDefaults,
+    /// What can steer it by the sketch, where the server was started with any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(optional, as = "Option<Vec<ControlInfo>>")]
+    pub controls: Vec<ControlInfo>,
 }
 
 /// What a model's pictures look best with.

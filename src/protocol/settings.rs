@@ -4,6 +4,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
+use super::ControlPreprocess;
+
 /// How windows over an inverted photo are edited.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema, TS,
@@ -132,6 +134,21 @@ pub struct SettingsPatch {
     /// 0 … 1: how much of the finish is seen.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub finish_strength: Option<f64>,
+    /// One of the names in the model's `controls`; empty for none. The sketch steers what is painted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control: Option<String>,
+    /// What is made of the sketch first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_preprocess: Option<ControlPreprocess>,
+    /// How much the control steers, 0 … 2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_scale: Option<f64>,
+    /// From where on it steers, 0 … 1 of the steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_start: Option<f64>,
+    /// Up to where it steers, 0 … 1 of the steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_end: Option<f64>,
     /// True while a value is dragged: the change goes on with the sender's last one, and one undo
     /// takes both back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -157,7 +174,12 @@ macro_rules! with_settings {
             live,
             method,
             finish,
-            finish_strength
+            finish_strength,
+            control,
+            control_preprocess,
+            control_scale,
+            control_start,
+            control_end
         )
     };
 }
@@ -258,6 +280,21 @@ pub struct Settings {
     /// 0 … 1: how much of the finish is seen.
     #[serde(default = "all_of_it")]
     pub finish_strength: f64,
+    /// The control that steers what is painted, by the sketch; empty for none.
+    #[serde(default)]
+    pub control: String,
+    /// What is made of the sketch before the control reads it.
+    #[serde(default)]
+    pub control_preprocess: ControlPreprocess,
+    /// How much the control steers.
+    #[serde(default = "all_of_it")]
+    pub control_scale: f64,
+    /// From where on it steers, 0 … 1 of the steps.
+    #[serde(default)]
+    pub control_start: f64,
+    /// Up to where it steers, 0 … 1 of the steps.
+    #[serde(default = "all_of_it")]
+    pub control_end: f64,
 }
 
 fn all_of_it() -> f64 {
@@ -277,6 +314,9 @@ impl Settings {
         if let Some(sampler) = &patch.sampler {
             settings.sampler.clone_from(sampler);
         }
+        if let Some(control) = &patch.control {
+            settings.control.clone_from(control);
+        }
         settings.guidance_scale = patch.guidance_scale.unwrap_or(settings.guidance_scale);
         settings.guidance_rescale = patch.guidance_rescale.or(settings.guidance_rescale);
         settings.image_guidance_scale =
@@ -290,6 +330,11 @@ impl Settings {
         settings.method = patch.method.unwrap_or(settings.method);
         settings.finish = patch.finish.unwrap_or(settings.finish);
         settings.finish_strength = patch.finish_strength.unwrap_or(settings.finish_strength);
+        let preprocess = patch.control_preprocess;
+        settings.control_preprocess = preprocess.unwrap_or(settings.control_preprocess);
+        settings.control_scale = patch.control_scale.unwrap_or(settings.control_scale);
+        settings.control_start = patch.control_start.unwrap_or(settings.control_start);
+        settings.control_end = patch.control_end.unwrap_or(settings.control_end);
         settings
     }
 }

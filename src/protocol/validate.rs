@@ -2,9 +2,9 @@
 
 use super::{
     Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, MAX_BRUSH_SIZE, MAX_CHAT_CHARS,
-    MAX_COORDINATE, MAX_GUIDANCE_SCALE, MAX_ID_CHARS, MAX_NAME_CHARS, MAX_POINTS, MAX_PROMPT_CHARS,
-    MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE, MIN_STRENGTH, Presence, RenderWish, SEED_LIMIT,
-    SettingsPatch, StrokeChunk,
+    MAX_CONTROL_SCALE, MAX_COORDINATE, MAX_GUIDANCE_SCALE, MAX_ID_CHARS, MAX_NAME_CHARS,
+    MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE, MIN_STRENGTH,
+    Presence, RenderWish, SEED_LIMIT, SettingsPatch, StrokeChunk,
 };
 
 type Checked = Result<(), ErrorMessage>;
@@ -136,6 +136,18 @@ fn validate_settings(patch: &SettingsPatch) -> Checked {
     }
     if let Some(strength) = patch.finish_strength {
         number("finish_strength", strength, 0.0, 1.0)?;
+    }
+    if let Some(scale) = patch.control_scale {
+        number("control_scale", scale, 0.0, MAX_CONTROL_SCALE)?;
+    }
+    if let Some(start) = patch.control_start {
+        number("control_start", start, 0.0, 1.0)?;
+    }
+    if let Some(end) = patch.control_end {
+        number("control_end", end, 0.0, 1.0)?;
+    }
+    if let Some(control) = &patch.control {
+        text("control", control, MAX_NAME_CHARS)?;
     }
     if patch.steps == Some(0) {
         return refuse("`steps` is 1 or more.");

@@ -18,7 +18,10 @@ use super::{
 use crate::{
     canvas::{Mask, Pixels, WindowRules, resize_bicubic, zoom_for},
     engine::{Command, EVENTS_PER_JOB, Event, RenderWork, Request, RoomKey, Work},
-    pipeline::{Edit, MicroConditioning, Output, RenderSettings, hundredths},
+    pipeline::{
+        ControlPicture, ControlSettings, Edit, MicroConditioning, Output, RenderSettings,
+        hundredths,
+    },
     protocol::{
         CanvasSize, ClientMessage, ErrorMessage, ModelInfo, Rect, Settings, SettingsPatch,
         TimingsMs, validate_client_message,
@@ -42,6 +45,8 @@ pub struct GenerateWish {
     pub sketch: Option<Pixels>,
     /// Where the sketch may change, of that size; everywhere when left out.
     pub mask: Option<Mask>,
+    /// What the control of the settings steers by, of that size; the sketch when left out.
+    pub control: Option<Pixels>,
 }
 
 /// A picture, and how long its stages took.
@@ -261,7 +266,16 @@ pub(super) fn edit_of(wish: &GenerateWish, model: &ModelInfo, rules: WindowRules
         None => Mask::new(seen.width, seen.height, u8::MAX),
     };
     let sketch = Arc::new(sketch);
+    let control = ControlSettings::of(&wish.settings).map(|settings| ControlPicture {
+        settings,
+        picture: match &wish.control {
+            // The pipeline scales it to what the model sees.
+            Some(picture) => Arc::new(picture.clone()),
+            None => sketch.clone(),
+        },
+    });
     Edit {
+        control,
         window: Rect::new(0, 0, seen.width, seen.height),
         known: sketch.clone(),
         sketch,

@@ -173,7 +173,8 @@ fn example(name: &str) -> Option<Value> {
                 "prompt": "a harbour at night", "negative_prompt": "", "guidance_scale": 1.0,
                 "steps": 2, "strength": 1.0, "seed": 0, "variation": 0.0, "sampler": "lcm",
                 "spread": 16, "live": true, "method": "ddim", "finish": "oil",
-                "finish_strength": 0.6,
+                "finish_strength": 0.6, "control": "", "control_preprocess": "xdog",
+                "control_scale": 1.0, "control_start": 0.0, "control_end": 1.0,
             },
             "model": {
                 "id": "storybook", "family": "sketch", "native_size": 256, "largest_zoom": 2,

@@ -28,11 +28,12 @@ use super::images::{
 use super::origin::{SEED_HEADER, TIMING_HEADER};
 use super::serving::Client;
 use super::state::AppState;
-use crate::canvas::{Mask, Pixels, decode_image, decode_image_over, fit_to};
+use crate::canvas::{Mask, Pixels, decode_image, decode_image_over, fit_to, resize_lanczos};
 use crate::engine::RoomKey;
 use crate::picture_file::{Notes, Origin, Parameters, check_notes, encode_with_notes};
 use crate::protocol::{
-    CanvasSize, Finish, FrameFormat, SEED_LIMIT, Settings, SettingsPatch, TimingsMs, decode_body,
+    CanvasSize, ControlPreprocess, Finish, FrameFormat, SEED_LIMIT, Settings, SettingsPatch,
+    TimingsMs, decode_body,
 };
 use crate::room::{GenerateWish, RoomRegistry};
 
@@ -93,6 +94,22 @@ struct ImageWish {
     /// Where the sketch may change: white may, black stays to the byte. A PNG, JPEG or WebP like the
     /// sketch, which it needs.
     mask: Option<String>,
+    /// One of the names in the model's `controls`, or an empty one for none; the first when left
+    /// out, where there is something to steer by.
+    control: Option<String>,
+    /// What the control steers by: a PNG, JPEG or WebP like the sketch; the sketch when left out.
+    control_image: Option<String>,
+    /// What is made of that picture first.
+    control_preprocess: Option<ControlPreprocess>,
+    /// How much the control steers.
+    #[schemars(range(min = 0.0, max = 2.0))]
+    control_scale: Option<f64>,
+    /// From where on it steers, of the steps.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    control_start: Option<f64>,
+    /// Up to where it steers, of the steps.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    control_end: Option<f64>,
     /// The encoding of the answer; `png` when left out.
     format: Option<FrameFormat>,
     /// Quality of a JPEG; 92 when left out.
@@ -139,6 +156,11 @@ impl ImageWish {
             sampler: self.sampler.clone(),
             finish: self.finish,
             finish_strength: self.finish_strength,
+            control: self.control.clone(),
+            control_preprocess: self.control_preprocess,
+            control_scale: self.control_scale,
+            control_start: self.control_start,
+            control_end: self.control_end,
             ..SettingsPatch::default()
         }
     }
@@ -193,6 +215,10 @@ async fn generate(
     let settings = rooms.generate_settings(&wish.patch())?;
     if wish.mask.is_some() && wish.sketch.is_none() {
         let message = "a mask says where a sketch may change: send a sketch with it";
+        return Err(ApiError::invalid_value(message));
+    }
+    if wish.control_image.is_some() && settings.control.is_empty() {
+        let message = "nothing reads a control_image: name one of the model's controls with it";
         return Err(ApiError::invalid_value(message));
     }
     let place = rooms.picture_place()?;
@@ -254,11 +280,16 @@ async fn wish_of(
         let mask = wish.mask.as_deref();
         // What is transparent in a mask stays as it is.
         let mask = mask.map(|text| read("mask", text, Some(0))).transpose()?;
+        let control = wish.control_image.as_deref();
+        let control = control
+            .map(|text| read("control_image", text, None))
+            .transpose()?;
         Ok(GenerateWish {
             settings,
             size,
             sketch: sketch.map(|picture| fit_to(&picture, size)),
             mask: mask.map(|picture| Mask::from_brightness(&fit_to(&picture, size))),
+            control: control.map(|picture| resize_lanczos(&picture, size)),
         })
     };
     let turn = codec_turn(state).await?;

@@ -32,6 +32,11 @@ pub fn snapshots() -> Vec<Vec<u8>> {
         method: EditMethod::Ddim,
         finish: Finish::None,
         finish_strength: 1.0,
+        control: String::new(),
+        control_preprocess: impasto::protocol::ControlPreprocess::default(),
+        control_scale: 1.0,
+        control_start: 0.0,
+        control_end: 1.0,
     };
     let content = snapshot_of_a_room(settings).unwrap();
     assert_eq!(

@@ -30,6 +30,7 @@ impl Default for TestRenderer {
                 scheduler: None,
                 samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
                 defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
+                controls: Vec::new(),
             },
             settings: Settings {
                 prompt: String::new(),
@@ -47,6 +48,11 @@ impl Default for TestRenderer {
                 method: EditMethod::Ddim,
                 finish: Finish::None,
                 finish_strength: 1.0,
+                control: String::new(),
+                control_preprocess: impasto::protocol::ControlPreprocess::default(),
+                control_scale: 1.0,
+                control_start: 0.0,
+                control_end: 1.0,
             },
         }
     }

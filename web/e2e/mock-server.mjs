@@ -29,6 +29,7 @@ class MockRoom {
     this.settings = {
       prompt: "", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8,
       seed: 0, variation: 0.5, sampler: "lcm", spread: 16, live: true, method: "ddim", finish: "oil", finish_strength: 0.6,
+      control: "lines", control_preprocess: "xdog", control_scale: 1, control_start: 0, control_end: 1,
     };
     this.base = this.settings;
     this.entries = [];
@@ -52,7 +53,8 @@ class MockRoom {
       type: "welcome", protocol: 1, room: this.name, client: hello.client, role, seq: this.seq,
       canvas: { width: this.width, height: this.height }, settings: this.settings,
       model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, guidance_free: false, samplers: ["lcm", "ddim"],
-        defaults: { sampler: "lcm", steps: 2, guidance_scale: 1, strength: 0.8, variation: 0.5, finish: "oil", finish_strength: 0.6, photo: { guidance_scale: 3, strength: 0.7, finish: "none" } } },
+        defaults: { sampler: "lcm", steps: 2, guidance_scale: 1, strength: 0.8, variation: 0.5, finish: "oil", finish_strength: 0.6, photo: { guidance_scale: 3, strength: 0.7, finish: "none" } },
+        controls: [{ name: "lines", class: "T2IAdapter" }, { name: "depth", class: "ControlNetModel" }] },
       members: [...this.members].map(([client, member]) => this.people.info(client, member)),
       ...this.people.welcome(),
       ...(this.photo ? { photo: this.photo.info() } : {}),

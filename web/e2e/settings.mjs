@@ -53,4 +53,36 @@ export const settingsScenarios = {
     assert.deepEqual([...ada.troubles, ...bea.troubles], []);
     for (const { context } of [ada, bea]) await context.close();
   },
+
+  async "a control is chosen and dialled under More, where the server has any"({ browser, url, room, shots }) {
+    const ada = await openRoom(browser, url, room);
+    const { page } = ada;
+    await page.getByRole("button", { name: "More", exact: true }).click();
+    await page.getByRole("combobox", { name: "Sampler" }).waitFor();
+    const control = page.getByRole("combobox", { name: "Control", exact: true });
+    if ((await control.count()) === 0) {
+      await ada.context.close();
+      return { skipped: "this server has no control" };
+    }
+    const bea = await openRoom(browser, url, room, { colorScheme: "light" });
+    assert.notEqual(await control.inputValue(), "", "a room begins with the first of them");
+    await page.getByRole("combobox", { name: "Control lines" }).selectOption("canny");
+    const until = page.getByRole("slider", { name: "Control until" });
+    await until.evaluate((input) => {
+      input.value = "0.5";
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    await bea.page.waitForFunction(() => {
+      const { control_preprocess, control_end } = window.impasto.state().settings;
+      return control_preprocess === "canny" && control_end === 0.5;
+    });
+    await page.screenshot({ path: `${shots}/control.png` });
+    await bea.page.getByRole("button", { name: "More", exact: true }).click();
+    await bea.page.screenshot({ path: `${shots}/control-light.png` });
+    await control.selectOption("");
+    assert.ok(await until.isDisabled(), "nothing steers");
+    await bea.page.waitForFunction(() => window.impasto.state().settings.control === "");
+    assert.deepEqual([...ada.troubles, ...bea.troubles], []);
+    for (const { context } of [ada, bea]) await context.close();
+  },
 };

@@ -15,7 +15,7 @@ mod kuwahara;
 mod memory;
 mod noise;
 mod oil;
-mod planes;
+pub(super) mod planes;
 #[cfg(target_arch = "x86_64")]
 mod registers;
 mod smear;

@@ -14,14 +14,14 @@ const LANES: usize = 32;
 
 /// One value for each pixel, row after row.
 #[derive(Clone, Debug)]
-pub(super) struct Plane {
+pub(in crate::canvas) struct Plane {
     width: usize,
     data: Memory,
 }
 
 impl Plane {
     /// Values left over from an earlier plane: each is to be written before it is read.
-    pub(super) fn new(width: usize, height: usize) -> Self {
+    pub(in crate::canvas) fn new(width: usize, height: usize) -> Self {
         Self {
             width,
             data: Memory::new(width * height),
@@ -37,12 +37,12 @@ impl Plane {
     }
 
     /// All values.
-    pub(super) fn data(&self) -> &[f32] {
+    pub(in crate::canvas) fn data(&self) -> &[f32] {
         &self.data
     }
 
     /// All values, to be written.
-    pub(super) fn data_mut(&mut self) -> &mut [f32] {
+    pub(in crate::canvas) fn data_mut(&mut self) -> &mut [f32] {
         &mut self.data
     }
 
@@ -68,7 +68,7 @@ impl Plane {
     }
 
     /// Blurs by `kernel` both ways; beyond its edges the plane goes on as it ends.
-    pub(super) fn blur(&mut self, kernel: &Kernel) {
+    pub(in crate::canvas) fn blur(&mut self, kernel: &Kernel) {
         let (width, height) = (self.width, self.height());
         if self.data.is_empty() {
             return;
@@ -106,12 +106,16 @@ pub(super) fn widened(rows: &Range<usize>, by: usize, height: usize) -> Range<us
 
 /// Half of a symmetric kernel, its middle first; the whole sums to 1.
 #[derive(Clone, Debug)]
-pub(super) struct Kernel(Vec<f32>);
+pub(in crate::canvas) struct Kernel(Vec<f32>);
 
 impl Kernel {
     /// A Gaussian, cut off at 2.4 standard deviations. `sigma` is in pixels.
     pub(super) fn gaussian(sigma: f32) -> Self {
-        let radius = (sigma * 2.4).ceil().max(0.0) as usize;
+        Self::with_radius(sigma, (sigma * 2.4).ceil().max(0.0) as usize)
+    }
+
+    /// A Gaussian that reaches so far.
+    pub(in crate::canvas) fn with_radius(sigma: f32, radius: usize) -> Self {
         let mut half: Vec<f32> = (0..=radius)
             .map(|distance| {
                 let distance = distance as f32 / sigma.max(1e-3);

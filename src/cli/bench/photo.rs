@@ -203,6 +203,7 @@ mod tests {
                 scheduler: None,
                 samplers: Vec::new(),
                 defaults: Defaults::of_family(Family::Sd, false).with_sampler("ddim"),
+                controls: Vec::new(),
             },
             machine: this_machine(),
             ready_seconds: None,

@@ -100,7 +100,7 @@ pub fn run(args: &ProfileArgs) -> Result<(), Failure> {
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or_default());
     let pool = pool.build().map_err(Failure::broken)?;
-    let (mut pipeline, _) = args.model.load(&[])?;
+    let (mut pipeline, _) = args.model.load(&[], &[])?;
     let grid = pipeline.model().window_grid();
     if args.window == 0 || !args.window.is_multiple_of(grid) {
         let message = format!(
@@ -189,6 +189,7 @@ fn edit(args: &ProfileArgs, pipeline: &Pipeline) -> Result<Edit, Failure> {
             finish: defaults.finish,
             finish_strength: defaults.finish_strength,
         },
+        control: None,
         photo: None,
     })
 }

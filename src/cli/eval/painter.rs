@@ -83,6 +83,7 @@ impl Painter {
             settings: settings(sampler, subject, self.guidance_scale, self.variation),
             size: self.size,
             image: None,
+            controls: Vec::new(),
             mask: None,
             latents: None,
         };

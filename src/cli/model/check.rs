@@ -1,4 +1,5 @@
-//! `impasto model check`: what a model folder, or a single file, is, and what is wrong with it.
+//! `impasto model check`: what a model folder, or a single file, is, and what is wrong with it; of
+//! what steers models, too.
 
 use std::path::PathBuf;
 
@@ -6,13 +7,14 @@ use clap::Args;
 
 use crate::cli::output::print_pretty_json;
 use crate::cli::{Failure, SuppliedFlags, find_model, spinner};
-use crate::model::{Family, ModelReport};
+use crate::model::{ControlReport, Family, ModelReport, inspect_control};
 use crate::pipeline::check_model;
 
 /// Flags of `model check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// A diffusers folder, a single-file checkpoint, or the id of a pulled model
+    /// A diffusers folder, a single-file checkpoint, or the id of a pulled model; or a T2I-Adapter or
+    /// ControlNet
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// What is given beside it.
@@ -30,6 +32,11 @@ pub struct CheckArgs {
 pub fn run(args: CheckArgs) -> Result<(), Failure> {
     let folder = find_model(Some(&args.model))?;
     let reading = spinner(format!("reading {}", folder.display()));
+    let control = inspect_control(&folder).map_err(Failure::usage)?;
+    if let Some(report) = control {
+        reading.finish_and_clear();
+        return tell_of_control(&report, args.json);
+    }
     let report = check_model(&folder, &args.supplied.into()).map_err(Failure::usage)?;
     reading.finish_and_clear();
     if args.json {
@@ -40,16 +47,55 @@ pub fn run(args: CheckArgs) -> Result<(), Failure> {
     first_problem(&report)
 }
 
+fn tell_of_control(report: &ControlReport, json: bool) -> Result<(), Failure> {
+    if json {
+        print_pretty_json(report)?;
+    } else {
+        println!("{}", describe_control(report));
+    }
+    verdict(&report.problems)
+}
+
+/// The report of a control for people.
+fn describe_control(report: &ControlReport) -> String {
+    let kind = report.adapter_type.map(|kind| format!(" ({kind})"));
+    let made_for = report.made_for.map(|models| format!(" for {models}"));
+    let mut lines = vec![format!(
+        "{}: {}{}{}, {} million parameters, {} MiB, {}",
+        report.name,
+        report.class,
+        kind.unwrap_or_default(),
+        made_for.unwrap_or_default(),
+        report.parameters / 1_000_000,
+        report.bytes >> 20,
+        report.dtypes.iter().cloned().collect::<Vec<_>>().join(" ")
+    )];
+    lines.push(match report.picture_channels {
+        1 => "  reads a grey picture".to_owned(),
+        _ => "  reads a picture in colour".to_owned(),
+    });
+    let problems = report.problems.iter();
+    lines.extend(problems.map(|problem| format!("  problem: {problem}")));
+    if report.problems.is_empty() {
+        lines.push("  usable with --control, beside a model of that family".to_owned());
+    }
+    lines.join("\n")
+}
+
 /// The report's verdict as a command ends with it.
 ///
 /// # Errors
 /// The first problem, where there is one.
 pub fn first_problem(report: &ModelReport) -> Result<(), Failure> {
-    match report.problems.first() {
+    verdict(&report.problems)
+}
+
+fn verdict(problems: &[String]) -> Result<(), Failure> {
+    match problems.first() {
         None => Ok(()),
-        Some(first) if report.problems.len() == 1 => Err(Failure::usage(first)),
+        Some(first) if problems.len() == 1 => Err(Failure::usage(first)),
         Some(first) => {
-            let others = report.problems.len() - 1;
+            let others = problems.len() - 1;
             Err(Failure::usage(format!(
                 "{first} (and {others} more, see above)"
             )))

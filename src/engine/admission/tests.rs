@@ -17,6 +17,7 @@ fn render(room: u64, author: u128, ticket: u64, events: &mpsc::Sender<Event>) ->
         mask: Arc::new(Mask::new(8, 8, u8::MAX)),
         settings: RenderSettings::default(),
         output: Output::plain(Rect::new(0, 0, 8, 8)),
+        control: None,
         photo: None,
     };
     let author = Uuid::from_u128(author);

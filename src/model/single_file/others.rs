@@ -39,8 +39,16 @@ pub(in crate::model) fn other_than_a_checkpoint(shapes: &Shapes) -> Option<Other
         return other("a LoRA", way_out);
     }
     let base = "give a model with --model";
+    let steered = "give the model that it steers with --model, and this with --control";
     if any(&["control_model.", "controlnet_cond_embedding."]) {
-        return other("a ControlNet, which is not supported", base);
+        return other("a ControlNet", steered);
+    }
+    if any(&[
+        "body.0.block1.",
+        "body.0.resnets.0.block1.",
+        "body.0.body.0.block1.",
+    ]) {
+        return other("a T2I-Adapter", steered);
     }
     if any(&["ip_adapter.", "image_proj."]) {
         return other("an IP-Adapter, which is not supported", base);

@@ -213,7 +213,7 @@ impl PairedEdit {
         let mut firsts = [0; COUNT];
         for (first, (sample, told)) in firsts.iter_mut().zip(samples) {
             let sample = (sample * step.input_scale)?;
-            *first = rows.push(&sample, self.image_input.as_ref(), step.timestep, told)?;
+            *first = rows.push(&sample, self.image_input.as_ref(), step.timestep, told, &[])?;
         }
         let outputs = rows.forward(pipeline.model(), Network::Painting)?;
         for ((image, first), (sample, told)) in images.iter_mut().zip(firsts).zip(samples) {

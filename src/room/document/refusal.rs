@@ -33,6 +33,12 @@ pub(in crate::room) enum Refusal {
     Steps(u32),
     #[error("No sampler has that name; choose one of {0}.")]
     UnknownSampler(String),
+    #[error("No control has that name; choose one of {0}, or an empty name for none.")]
+    UnknownControl(String),
+    #[error(
+        "This server has no control: whoever runs it starts it with `--control`. An empty name is none."
+    )]
+    NoControl,
     #[error("No uploaded image has that id; upload it again.")]
     UnknownImage,
     #[error("`rect` lies outside the canvas.")]
@@ -71,6 +77,8 @@ impl Refusal {
             | Self::TooOld
             | Self::Steps(_)
             | Self::OutsideCanvas
+            | Self::UnknownControl(_)
+            | Self::NoControl
             | Self::Oneself
             | Self::NothingSaid => ErrorCode::InvalidValue,
             Self::UnknownSampler(_) => ErrorCode::UnknownSampler,

@@ -3,19 +3,33 @@
 use super::{refusal::Refusal, settings_log::SettingsLog};
 use crate::protocol::{ModelInfo, Settings, SettingsPatch};
 
-/// Checks what only the model knows: steps and the sampler's name.
+/// Checks what only the model knows: steps and the names of samplers and controls.
 ///
 /// # Errors
-/// Too many steps, a sampler that the model does not list.
+/// Too many steps, a sampler or a control that the model does not list.
 pub(super) fn check_against_model(patch: &SettingsPatch, model: &ModelInfo) -> Result<(), Refusal> {
     if let Some(steps) = patch.steps {
         check_steps(steps, model)?;
+    }
+    if let Some(name) = &patch.control {
+        check_control(name, model)?;
     }
     match &patch.sampler {
         Some(name) if !model.samplers.contains(name) => {
             Err(Refusal::UnknownSampler(model.samplers.join(", ")))
         }
         _ => Ok(()),
+    }
+}
+
+/// Checks the name of a control; none, which is empty, is always there.
+fn check_control(name: &str, model: &ModelInfo) -> Result<(), Refusal> {
+    let names = model.controls.iter().map(|control| control.name.as_str());
+    let names: Vec<&str> = names.collect();
+    match names.as_slice() {
+        names if name.is_empty() || names.contains(&name) => Ok(()),
+        [] => Err(Refusal::NoControl),
+        names => Err(Refusal::UnknownControl(names.join(", "))),
     }
 }
 
@@ -41,8 +55,10 @@ pub(super) fn settings_to_fit(
     let base = log.base();
     let steps = log.patches().filter_map(|patch| patch.steps);
     let samplers = log.patches().filter_map(|patch| patch.sampler.as_ref());
+    let controls = log.patches().filter_map(|patch| patch.control.as_ref());
     let has_steps = |steps: u32| check_steps(steps, model).is_ok();
     let has_sampler = |name: &String| model.samplers.contains(name);
+    let has_control = |name: &String| check_control(name, model).is_ok();
     let fit_steps = match has_steps(settings.steps) {
         true => settings.steps,
         false => defaults.steps,
@@ -51,9 +67,15 @@ pub(super) fn settings_to_fit(
         true => &settings.sampler,
         false => &defaults.sampler,
     };
+    let fit_control = match has_control(&settings.control) {
+        true => &settings.control,
+        false => &defaults.control,
+    };
     let all_steps = steps.chain([base.steps]).all(has_steps);
     let all_samplers = samplers.chain([&base.sampler]).all(has_sampler);
+    let all_controls = controls.chain([&base.control]).all(has_control);
     SettingsPatch {
+        control: (!all_controls).then(|| fit_control.clone()),
         steps: (!all_steps).then_some(fit_steps),
         sampler: (!all_samplers).then(|| fit_sampler.clone()),
         ..SettingsPatch::default()

@@ -35,6 +35,11 @@ fn settings() -> Settings {
         method: EditMethod::Ddim,
         finish: Finish::None,
         finish_strength: 1.0,
+        control: String::new(),
+        control_preprocess: crate::protocol::ControlPreprocess::default(),
+        control_scale: 1.0,
+        control_start: 0.0,
+        control_end: 1.0,
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     canvas::{Mask, Window},
-    pipeline::{Edit, Output, PhotoWindow, PromptRegion, RenderSettings},
+    pipeline::{
+        ControlPicture, ControlSettings, Edit, Output, PhotoWindow, PromptRegion, RenderSettings,
+    },
     room::document::{Document, WindowPrompts},
 };
 
@@ -19,9 +21,14 @@ pub(super) fn edit_of_window(
 ) -> Edit {
     let canvas = document.canvas();
     let known = canvas.known(&window.rect, &repainted, &repainted);
+    let sketch = Arc::new(window.seen(canvas.sketch().crop(&window.rect)));
     Edit {
         window: window.seen_rect(),
-        sketch: Arc::new(window.seen(canvas.sketch().crop(&window.rect))),
+        control: ControlSettings::of(document.settings()).map(|settings| ControlPicture {
+            settings,
+            picture: Arc::clone(&sketch),
+        }),
+        sketch,
         known: Arc::new(window.seen(known)),
         mask: Arc::new(window.seen_mask(repainted)),
         settings: render_settings(document, window, steps),

@@ -99,6 +99,7 @@ fn wish(seed: u64) -> GenerateWish {
         size: sides(64, 64),
         sketch: None,
         mask: None,
+        control: None,
     }
 }
 

@@ -45,6 +45,11 @@ pub(super) fn settings() -> Settings {
         method: EditMethod::Ddim,
         finish: Finish::None,
         finish_strength: 1.0,
+        control: String::new(),
+        control_preprocess: crate::protocol::ControlPreprocess::default(),
+        control_scale: 1.0,
+        control_start: 0.0,
+        control_end: 1.0,
     }
 }
 
@@ -61,6 +66,7 @@ pub(super) fn model() -> ModelInfo {
         scheduler: None,
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
+        controls: Vec::new(),
     }
 }
 
@@ -198,7 +204,7 @@ impl World {
         Self::with(options(), model, Some(opened))
     }
 
-    fn with_model(options: RoomOptions, model: ModelInfo) -> Self {
+    pub(super) fn with_model(options: RoomOptions, model: ModelInfo) -> Self {
         Self::with(options, model, None)
     }
 

@@ -149,11 +149,19 @@ fn a_room_that_comes_back_renders_what_it_still_owes() {
 
 #[test]
 fn settings_that_another_model_cannot_have_become_its_defaults() {
-    let mut world = World::new();
+    let steered = ModelInfo {
+        controls: vec![ControlInfo {
+            name: "lines".to_owned(),
+            class: "T2IAdapter".to_owned(),
+        }],
+        ..model()
+    };
+    let mut world = World::with_model(options(), steered);
     let me = client(1);
     world.join(me, None);
     let patch = SettingsPatch {
         sampler: Some("ddim".to_owned()),
+        control: Some("lines".to_owned()),
         prompt: Some("a boat".to_owned()),
         ..SettingsPatch::default()
     };
@@ -168,6 +176,7 @@ fn settings_that_another_model_cannot_have_become_its_defaults() {
     let world = World::come_back_to(opened(&store, &room), other);
     let settings = world.core.document.settings();
     assert_eq!(settings.sampler, "lcm");
+    assert_eq!(settings.control, "", "there is none any more");
     assert_eq!(settings.prompt, "a boat");
     assert_eq!(world.core.document.seq(), 2, "an op says so");
 }

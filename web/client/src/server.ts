@@ -1,7 +1,7 @@
 import { callPath, roomPath } from "./address.js";
 import { call, CallRefused, type Bearer } from "./calls.js";
 import { FrameCounter, picturesOf, type Recording } from "./recording.js";
-import type { CanvasSize, Finish, FrameFormat, Layer, ModelInfo, Role } from "./protocol/index.js";
+import type { CanvasSize, ControlPreprocess, Finish, FrameFormat, Layer, ModelInfo, Role } from "./protocol/index.js";
 
 /** What the server tells of a room. */
 export interface RoomFacts {
@@ -61,6 +61,14 @@ export interface ImageWish {
   sketch?: string;
   /** Where the sketch may change: white may, black stays. */
   mask?: string;
+  /** The name of one of the model's controls; empty for none. */
+  control?: string;
+  /** What it steers by, like the sketch; the sketch when left out. */
+  control_image?: string;
+  control_preprocess?: ControlPreprocess;
+  control_scale?: number;
+  control_start?: number;
+  control_end?: number;
   format?: FrameFormat;
   quality?: number;
 }

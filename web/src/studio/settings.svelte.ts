@@ -27,6 +27,11 @@ export const FIELD_NAMES: Record<Field, string> = {
   method: "Edit method",
   finish: "Finish",
   finish_strength: "Finish strength",
+  control: "Control",
+  control_preprocess: "Control lines",
+  control_scale: "Control strength",
+  control_start: "Control start",
+  control_end: "Control end",
 };
 const FIELDS = Object.keys(FIELD_NAMES) as Field[];
 
@@ -48,6 +53,11 @@ const EMPTY: Settings = {
   method: "ddim",
   finish: "none",
   finish_strength: 1,
+  control: "",
+  control_preprocess: "xdog",
+  control_scale: 1,
+  control_start: 0,
+  control_end: 1,
 };
 
 /**

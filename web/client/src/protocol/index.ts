@@ -2,6 +2,8 @@
 export type { CanvasSize } from "./CanvasSize.js";
 export type { ChatLine } from "./ChatLine.js";
 export type { ClientMessage } from "./ClientMessage.js";
+export type { ControlInfo } from "./ControlInfo.js";
+export type { ControlPreprocess } from "./ControlPreprocess.js";
 export type { EditMethod } from "./EditMethod.js";
 export type { ErrorCode } from "./ErrorCode.js";
 export type { ErrorMessage } from "./ErrorMessage.js";
