@@ -301,6 +301,7 @@ fn notes_of(wish: &GenerateWish, model: String) -> Notes {
     let has_sketch = wish.sketch.is_some();
     Notes {
         origin: Origin::of(has_sketch, true),
+        dpi: None,
         parameters: Some(Parameters {
             prompt,
             negative_prompt,
