@@ -78,6 +78,7 @@ export interface ExportQuery {
   layer?: Layer;
   scale?: number;
   quality?: number;
+  dpi?: number;
   settings?: boolean;
 }
 
@@ -165,6 +166,11 @@ export class Server {
     const words = Object.entries(query).filter(([, value]) => value !== undefined);
     const search = new URLSearchParams(words.map(([name, value]) => [name, String(value)]));
     return (await this.#call(callPath(room, `export?${search}`))).blob();
+  }
+
+  /** The LoRAs that the server was started with, and how much of each is in the model. */
+  async loras(): Promise<{ loras: { name: string; weight: number }[] }> {
+    return (await (await this.#call("v1/loras")).json()) as { loras: { name: string; weight: number }[] };
   }
 
   /** Uploads a picture that `place` makes the base of the canvas. */
