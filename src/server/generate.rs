@@ -189,6 +189,7 @@ async fn generate(
     })?;
     let wish: ImageWish = decode_body(wish)?;
     drop(bytes);
+    state.options().blocked_words.check(&wish.prompt)?;
     let encoding = wish.encoding()?;
     let settings = rooms.generate_settings(&wish.patch())?;
     if wish.mask.is_some() && wish.sketch.is_none() {

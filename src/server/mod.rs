@@ -11,6 +11,7 @@ mod allowance;
 mod assets;
 mod asyncapi;
 mod authorise;
+mod blocked_words;
 mod budget;
 mod calls;
 mod connection;
@@ -47,6 +48,7 @@ mod state;
 mod writer;
 
 pub use access::{AccessError, Invites};
+pub use blocked_words::BlockedWords;
 pub use error::{ApiError, HttpErrorCode, HttpOnlyCode, ServerError};
 pub use lora_control::LoraControl;
 pub use options::{DEFAULT_ROOM_MEMORY, ServerLimits, ServerOptions};
