@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Pixels;
-use super::blend::{mix_pixel, scale};
+use super::blend::{further_weight, mix_pixel, scale};
+use super::gradient::Ramp;
 use super::mask::Mask;
 use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, tiles_of};
-use crate::protocol::{Brush, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, Rect, Tool};
+use super::tip::Tip;
+use crate::protocol::{Brush, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, MIN_FLOW, Rect, Tool};
 
 /// Why a stroke cannot begin.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -19,7 +21,7 @@ pub enum CanvasError {
     /// A number of the brush is not finite or out of its range.
     #[error("the brush's {field} is {value}; choose a number from {least} to {most}")]
     InvalidBrush {
-        /// `size`, `hardness` or `opacity`.
+        /// `size`, `hardness`, `opacity`, `angle` or `flow`.
         field: &'static str,
         /// What was asked for.
         value: f32,
@@ -39,6 +41,8 @@ pub(super) struct Ink {
     pub(super) tool: Tool,
     pub(super) color: [u8; 3],
     pub(super) opacity: u8,
+    /// What the colour runs along.
+    pub(super) ramp: Option<Ramp>,
 }
 
 /// One thing that can be undone.
@@ -112,14 +116,26 @@ impl Stroke {
         let size = check("size", brush.size, MIN_BRUSH_SIZE, MAX_BRUSH_SIZE)?;
         let hardness = check("hardness", brush.hardness, 0.0, 1.0)?;
         let opacity = check("opacity", brush.opacity, 0.0, 1.0)?;
+        let tip = Tip::of(brush);
+        check("angle", tip.angle, -360.0, 360.0)?;
+        check("flow", tip.flow, MIN_FLOW, 1.0)?;
+        let ramp = brush.gradient.as_ref().map(|gradient| {
+            Ok(Ramp {
+                kind: gradient.kind,
+                from: gradient.from,
+                to: gradient.to,
+                color: gradient.color.as_deref().map(parse_color).transpose()?,
+            })
+        });
         let ink = Ink {
             tool: brush.tool,
             color: parse_color(&brush.color)?,
             opacity: (opacity * 255.0).round() as u8,
+            ramp: ramp.transpose()?,
         };
         Ok(Self {
             ink,
-            pen: Pen::new(size, hardness),
+            pen: Pen::new(size, hardness, tip),
             coverage: Coverage::default(),
             under: Some(HashMap::new()),
         })
@@ -143,8 +159,9 @@ impl Stroke {
                 tool: Tool::Mask,
                 color: [0; 3],
                 opacity: u8::MAX,
+                ramp: None,
             },
-            pen: Pen::new(1.0, 1.0),
+            pen: Pen::new(1.0, 1.0, Tip::default()),
             coverage,
             under: None,
         }
@@ -179,6 +196,7 @@ impl Stroke {
                 let at = ((y - tile.y) * TILE + part.x - tile.x) as usize;
                 let covered = &values[at..][..part.width as usize];
                 self.ink.compose_row(
+                    (part.x, y),
                     covered,
                     base.span(part.x, y, part.width),
                     sketch.span_mut(part.x, y, part.width),
@@ -195,36 +213,68 @@ impl Ink {
         matches!(self.tool, Tool::Brush | Tool::Mask)
     }
 
+    /// The same ink without a gradient, as it is at a pixel, and how much of what the brush covers
+    /// of the pixel counts, 0 … 255.
+    fn at(&self, (x, y): (u32, u32)) -> ([u8; 3], u8) {
+        match &self.ramp {
+            Some(ramp) => {
+                let level = ramp.level(x, y);
+                (ramp.color(self.color, level), ramp.left(level))
+            }
+            None => (self.color, u8::MAX),
+        }
+    }
+
     /// How much of a pixel takes on the colour (or the base, for the eraser)
     /// where the brush covers `covered` of it; 0 for tools that do not paint.
-    pub(super) fn paint_weight(&self, covered: u8) -> u8 {
+    fn paint_weight(&self, covered: u8) -> u8 {
         match self.tool {
             Tool::Brush | Tool::Erase => scale(covered, self.opacity),
             Tool::Mask | Tool::Restore => 0,
         }
     }
 
-    /// What a pixel is painted towards.
-    pub(super) fn paint_color<'a>(&'a self, base: &'a [u8]) -> &'a [u8] {
-        if self.tool == Tool::Erase {
-            base
-        } else {
-            &self.color
-        }
+    /// Takes a pixel at a place from what it was where the brush covered `before` of it to what it is
+    /// where it covers `after`.
+    pub(super) fn paint_on(
+        &self,
+        place: (u32, u32),
+        (before, after): (u8, u8),
+        base: &[u8],
+        pixel: &mut [u8],
+    ) {
+        let (color, left) = self.at(place);
+        let weight = |covered| self.paint_weight(scale(covered, left));
+        let weight = further_weight(weight(before), weight(after));
+        let is_eraser = self.tool == Tool::Erase;
+        mix_pixel(pixel, if is_eraser { base } else { &color }, weight);
     }
 
-    fn compose_row(&self, covered: &[u8], base: &[u8], sketch: &mut [u8], footprint: &mut [u8]) {
+    /// `place` is that of the row's first pixel.
+    fn compose_row(
+        &self,
+        (x, y): (u32, u32),
+        covered: &[u8],
+        base: &[u8],
+        sketch: &mut [u8],
+        footprint: &mut [u8],
+    ) {
         let pixels = sketch.chunks_exact_mut(3).zip(base.chunks_exact(3));
-        for ((covered, mask), (pixel, base)) in covered.iter().zip(footprint).zip(pixels) {
+        let row = (x..).zip(covered).zip(footprint).zip(pixels);
+        for (((x, covered), mask), (pixel, base)) in row {
             if *covered == 0 || self.opacity == 0 {
                 continue;
             }
-            mix_pixel(pixel, self.paint_color(base), self.paint_weight(*covered));
-            let weight = scale(*covered, self.opacity);
+            let (color, left) = self.at((x, y));
+            let covered = scale(*covered, left);
+            let is_eraser = self.tool == Tool::Erase;
+            let towards = if is_eraser { base } else { &color };
+            mix_pixel(pixel, towards, self.paint_weight(covered));
+            let weight = scale(covered, self.opacity);
             *mask = match self.tool {
                 // A thin glaze still hands its pixels to the model: opacity
                 // is about the paint, the edge of the brush about the mask.
-                Tool::Brush => (*mask).max(*covered),
+                Tool::Brush => (*mask).max(covered),
                 Tool::Mask => (*mask).max(weight),
                 Tool::Erase | Tool::Restore => scale(*mask, 255 - weight),
             };

@@ -20,6 +20,7 @@ mod dilate;
 mod entry;
 mod extend;
 mod finish;
+mod gradient;
 mod headers;
 mod layers;
 mod mask;
@@ -38,6 +39,7 @@ mod stroke;
 mod sweep;
 mod switch;
 mod tile;
+mod tip;
 mod window;
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! Points of a stroke on their way onto the canvas, a little at a time.
 
-use super::blend::{further_weight, mix_pixel};
 use super::entry::{EntryKind, UnderTile};
 use super::layers::Canvas;
 use super::stroke::{TileWalk, Touched};
@@ -91,8 +90,12 @@ impl Canvas {
         let stroke = self
             .part_to_extend(id)
             .and_then(|index| self.entries[index].stroke_mut());
-        let sweeps = stroke.map(|stroke| stroke.pen.follow(points, size));
-        let walk = TileWalk::new(sweeps.unwrap_or_default(), &bounds);
+        let sweeps = stroke.map(|stroke| {
+            let sweeps = stroke.pen.follow(points, size);
+            (sweeps, stroke.pen.tip.builds_up())
+        });
+        let (sweeps, builds_up) = sweeps.unwrap_or_default();
+        let walk = TileWalk::new(sweeps, builds_up, &bounds);
         Painting {
             id,
             is_done: walk.is_done(),
@@ -229,14 +232,10 @@ impl Canvas {
             let row = self.result.span_mut(part.x, y, part.width);
             let covered = before[at..].iter().zip(&after[at..]);
             let pixels = row.chunks_exact_mut(3).zip(base.chunks_exact(3));
-            for ((before, after), (pixel, base)) in covered.zip(pixels) {
+            for (x, ((before, after), (pixel, base))) in (part.x..).zip(covered.zip(pixels)) {
                 if before != after {
-                    let (before, after) = (
-                        stroke.ink.paint_weight(*before),
-                        stroke.ink.paint_weight(*after),
-                    );
-                    let weight = further_weight(before, after);
-                    mix_pixel(pixel, stroke.ink.paint_color(base), weight);
+                    let covered = (*before, *after);
+                    stroke.ink.paint_on((x, y), covered, base, pixel);
                 }
             }
         }

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, EntryKind, Ink, Stroke};
+use super::gradient::Ramp;
 use super::layers::Floor;
 use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, tile_rect};
+use super::tip::Tip;
 use super::{Canvas, Mask, Pixels};
 use crate::protocol::{
-    CanvasSize, MAX_BRUSH_SIZE, MAX_CANVAS_SIDE, MAX_SPREAD, MIN_BRUSH_SIZE, Rect, StrokePoint,
-    Tool,
+    CanvasSize, MAX_BRUSH_SIZE, MAX_CANVAS_SIDE, MAX_SPREAD, MIN_BRUSH_SIZE, MIN_FLOW, Rect,
+    StrokePoint, Tool,
 };
 
 /// All that a [`Canvas`] cannot compute again: sketch, base and footprint are a replay of it.
@@ -97,6 +99,20 @@ pub struct StrokeFacts {
     pub is_open: bool,
     /// The smallest rectangle around what it covers.
     pub bounds: Rect,
+    /// The tip, where it is no plain disc.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) tip: Option<TipState>,
+    /// What its colour runs along.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ramp: Option<Ramp>,
+}
+
+/// A tip, and how far it is to its next dab.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct TipState {
+    tip: Tip,
+    /// In pixels.
+    until_dab: f32,
 }
 
 /// A state that no canvas can have.
@@ -176,6 +192,14 @@ fn is_canvas_size(size: CanvasSize) -> bool {
     fits(size.width) && fits(size.height)
 }
 
+impl TipState {
+    fn is_valid(&self) -> bool {
+        (MIN_FLOW..=1.0).contains(&self.tip.flow)
+            && self.tip.angle.is_finite()
+            && self.until_dab.is_finite()
+    }
+}
+
 impl Entry {
     fn state(&self) -> EntryState {
         let kind = match &self.kind {
@@ -228,6 +252,11 @@ impl Stroke {
             last: self.pen.last,
             is_open: self.under.is_some(),
             bounds: self.coverage.bounds(),
+            tip: (!self.pen.tip.is_plain()).then_some(TipState {
+                tip: self.pen.tip,
+                until_dab: self.pen.until_dab,
+            }),
+            ramp: self.ink.ramp.clone(),
         };
         StrokeState { facts, tiles }
     }
@@ -237,7 +266,8 @@ impl Stroke {
         let last = facts.last.iter().flatten();
         let is_pen = (MIN_BRUSH_SIZE..=MAX_BRUSH_SIZE).contains(&facts.size)
             && (0.0..=1.0).contains(&facts.hardness)
-            && last.copied().all(f32::is_finite);
+            && last.copied().all(f32::is_finite)
+            && facts.tip.is_none_or(|it| it.is_valid());
         if !is_pen {
             return Err(CanvasStateError("a stroke has a brush that there is not"));
         }
@@ -258,10 +288,16 @@ impl Stroke {
                 tool: facts.tool,
                 color: facts.color,
                 opacity: facts.opacity,
+                ramp: facts.ramp,
             },
             pen: Pen {
                 last: facts.last,
-                ..Pen::new(facts.size, facts.hardness)
+                until_dab: facts.tip.map_or(0.0, |it| it.until_dab),
+                ..Pen::new(
+                    facts.size,
+                    facts.hardness,
+                    facts.tip.map_or_else(Tip::default, |it| it.tip),
+                )
             },
             coverage,
             under: facts.is_open.then(HashMap::new),

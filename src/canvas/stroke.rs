@@ -4,11 +4,16 @@ use std::ops::Range;
 
 use super::sweep::Sweep;
 use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect};
-use crate::protocol::{CanvasSize, MAX_BRUSH_SIZE, Rect, StrokePoint};
+use super::tip::Tip;
+use crate::protocol::{Brush, CanvasSize, MAX_BRUSH_SIZE, MAX_STROKE_COST, Rect, StrokePoint};
 
 /// How far outside the canvas a point may be; further ones are moved here, so
 /// that no segment has a length without end.
 const MARGIN: f32 = 2.0 * MAX_BRUSH_SIZE;
+
+/// What a dab costs beside its pixels: so many of them lie in a stroke that its message may say in
+/// few points.
+const DAB_LOOK: u64 = 64;
 
 /// Follows one stroke, chunk after chunk. All that a later point depends on is the last one, so the
 /// cut into chunks changes nothing.
@@ -17,34 +22,97 @@ pub(super) struct Pen {
     pub(super) size: f32,
     pub(super) hardness: f32,
     pub(super) last: Option<StrokePoint>,
+    pub(super) tip: Tip,
+    /// The way to the next dab of a tip that builds up, in pixels.
+    pub(super) until_dab: f32,
 }
 
 impl Pen {
     /// A stroke that has no point yet. `size` is the diameter at pressure 1,
     /// above 0 and at most [`MAX_BRUSH_SIZE`]; `hardness` 0 … 1.
-    pub(super) const fn new(size: f32, hardness: f32) -> Self {
+    pub(super) const fn new(size: f32, hardness: f32, tip: Tip) -> Self {
         Self {
             size,
             hardness,
             last: None,
+            tip,
+            until_dab: 0.0,
         }
     }
 
     /// The sweeps that `points` add. Points that are not finite are skipped.
     pub(super) fn follow(&mut self, points: &[StrokePoint], canvas: CanvasSize) -> Vec<Sweep> {
         let mut sweeps = Vec::with_capacity(points.len());
-        for point in points.iter().filter_map(|point| placed(point, canvas)) {
-            let from = self.last.replace(point).unwrap_or(point);
-            sweeps.extend(Sweep::new(from, point, self.size, self.hardness));
-        }
+        self.sweep(points, canvas, |sweep| {
+            sweeps.push(sweep);
+            true
+        });
         sweeps
     }
 
-    /// What painting `points` costs next, as [`stroke_cost`] counts.
+    /// Goes through the sweeps that `points` add as long as `each` answers true. Points that are not
+    /// finite are skipped.
+    fn sweep(
+        &mut self,
+        points: &[StrokePoint],
+        canvas: CanvasSize,
+        mut each: impl FnMut(Sweep) -> bool,
+    ) {
+        let hardness = self.tip.hardness(self.hardness);
+        for point in points.iter().filter_map(|point| placed(point, canvas)) {
+            let from = self.last.replace(point).unwrap_or(point);
+            let goes_on = if self.tip.builds_up() {
+                self.dab(from, point, hardness, &mut each)
+            } else {
+                let sweep = Sweep::new(from, point, self.size, hardness);
+                sweep.is_none_or(|sweep| each(sweep.with_tip(self.tip)))
+            };
+            if !goes_on {
+                return;
+            }
+        }
+    }
+
+    /// The dabs between two points: where they lie depends on the way, and not on how it is cut.
+    fn dab(
+        &mut self,
+        from: StrokePoint,
+        to: StrokePoint,
+        hardness: f32,
+        each: &mut impl FnMut(Sweep) -> bool,
+    ) -> bool {
+        if from[2] <= 0.0 && to[2] <= 0.0 {
+            // In the air: what is pressed next begins with a dab.
+            self.until_dab = 0.0;
+            return true;
+        }
+        let length = (to[0] - from[0]).hypot(to[1] - from[1]);
+        while self.until_dab <= length {
+            let part = if length > 0.0 {
+                self.until_dab / length
+            } else {
+                1.0
+            };
+            let [x, y, pressure] =
+                [0, 1, 2].map(|axis| from[axis] + (to[axis] - from[axis]) * part);
+            let at = [x, y, pressure];
+            self.until_dab += Tip::step(self.size * pressure);
+            let dab = Sweep::new(at, at, self.size, hardness);
+            if !dab.is_none_or(|dab| each(dab.with_tip(self.tip))) {
+                return false;
+            }
+        }
+        self.until_dab -= length;
+        true
+    }
+
+    /// What painting `points` costs next, as [`stroke_cost`] counts; more than [`MAX_STROKE_COST`] is
+    /// not counted to its end.
     pub(super) fn cost(&self, points: &[StrokePoint], canvas: CanvasSize) -> u64 {
-        let sweeps = self.clone().follow(points, canvas);
         let bounds = Rect::new(0, 0, canvas.width, canvas.height);
-        let costs = sweeps.iter().map(|sweep| {
+        let look = if self.tip.builds_up() { DAB_LOOK } else { 1 };
+        let mut cost = 0;
+        self.clone().sweep(points, canvas, |sweep| {
             let bounds = sweep.bounds(&bounds);
             let inside = if bounds.is_empty() {
                 0
@@ -54,9 +122,10 @@ impl Pen {
             let pixels = inside.min(sweep.area());
             // A sweep costs a look, even where it leaves nothing, and one for each tile of a row
             // that it comes near.
-            1 + pixels + pixels.div_ceil(u64::from(TILE))
+            cost += look + pixels + pixels.div_ceil(u64::from(TILE));
+            cost <= MAX_STROKE_COST
         });
-        costs.sum()
+        cost
     }
 }
 
@@ -65,15 +134,15 @@ impl Pen {
 /// of a wide brush costs about its area, a long segment about its length times the brush's width,
 /// and the part outside the canvas nothing; [`TILE`]s are counted whole.
 ///
-/// `size` is the brush's diameter in canvas pixels, `last` the point that the stroke has come to,
-/// if it has begun. [`Painting::spent`](super::Painting::spent) counts in the same unit.
+/// `brush` has numbers that are valid, `last` is the point that the stroke has come to, if it has
+/// begun. [`Painting::spent`](super::Painting::spent) counts in the same unit.
 pub fn stroke_cost(
     canvas: CanvasSize,
-    size: f32,
+    brush: &Brush,
     last: Option<StrokePoint>,
     points: &[StrokePoint],
 ) -> u64 {
-    let mut pen = Pen::new(size, 1.0);
+    let mut pen = Pen::new(brush.size, 1.0, Tip::of(brush));
     pen.last = last.and_then(|point| placed(&point, canvas));
     pen.cost(points, canvas)
 }
@@ -102,6 +171,8 @@ fn whole_tiles(rect: &Rect) -> Rect {
 #[derive(Debug)]
 pub(super) struct TileWalk {
     sweeps: Vec<(Sweep, Rect)>,
+    /// Each sweep covers more of what the others left, in their order.
+    builds_up: bool,
     /// Those that come near the row of tiles that is being painted.
     near: Vec<usize>,
     columns: Range<u32>,
@@ -120,7 +191,7 @@ pub(super) struct Touched {
 }
 
 impl TileWalk {
-    pub(super) fn new(sweeps: Vec<Sweep>, canvas: &Rect) -> Self {
+    pub(super) fn new(sweeps: Vec<Sweep>, builds_up: bool, canvas: &Rect) -> Self {
         let sweeps: Vec<_> = sweeps
             .into_iter()
             .map(|sweep| (sweep, sweep.bounds(canvas)))
@@ -132,6 +203,7 @@ impl TileWalk {
         let tiles = |from: u32, to: u32| from / TILE..to.div_ceil(TILE);
         let mut walk = Self {
             sweeps,
+            builds_up,
             near: Vec::new(),
             columns: tiles(all.x, all.right()),
             rows: tiles(all.y, all.bottom()),
@@ -164,6 +236,7 @@ impl TileWalk {
     ///
     /// Of the sweeps that come near a tile the one that covers most is drawn first. One that cannot
     /// raise any pixel any more is left out, so that what lies under others costs next to nothing.
+    /// Those that build up are drawn in their order, all of them.
     pub(super) fn step(&mut self, coverage: &mut Coverage) -> (Option<Touched>, u64) {
         if self.is_done() {
             return (None, 0);
@@ -180,7 +253,9 @@ impl TileWalk {
             })
             .filter(|(most, ..)| *most > 0)
             .collect();
-        near.sort_by_key(|(most, is_full, at)| (!is_full, u8::MAX - most, *at));
+        if !self.builds_up {
+            near.sort_by_key(|(most, is_full, at)| (!is_full, u8::MAX - most, *at));
+        }
         let mut spent = self.near.len() as u64;
         self.column += 1;
         if self.column == self.columns.end {
@@ -200,7 +275,7 @@ impl TileWalk {
         let mut part = Rect::default();
         let mut least = least_of(&values);
         for (most, is_full, at) in near {
-            if most <= least {
+            if (self.builds_up && least == u8::MAX) || (!self.builds_up && most <= least) {
                 continue;
             }
             let (sweep, bounds) = &self.sweeps[at];

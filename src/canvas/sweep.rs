@@ -4,8 +4,10 @@
 //! follows this file.
 
 use super::avx2::with_avx2;
+use super::blend::scale;
 use super::tile::TILE;
-use crate::protocol::{Rect, StrokePoint};
+use super::tip::{FLATNESS, Tip};
+use crate::protocol::{BrushKind, Rect, StrokePoint};
 
 /// A thinner brush leaves nothing; the diameter, in pixels.
 const LEAST_DIAMETER: f32 = 0.25;
@@ -30,6 +32,9 @@ pub(super) struct Sweep {
     /// To the end.
     widening: f32,
     hardness: f32,
+    /// Half of the brush's diameter at pressure 1.
+    full_radius: f32,
+    tip: Tip,
 }
 
 impl Sweep {
@@ -56,6 +61,8 @@ impl Sweep {
             radius,
             widening,
             hardness,
+            full_radius: 0.5 * size,
+            tip: Tip::default(),
         };
         Some(if squared > 1e-9 {
             at(start, end - start, 1.0 / squared)
@@ -63,6 +70,11 @@ impl Sweep {
             // Pressed harder or lifted in one place.
             at(start.max(end), 0.0, 0.0)
         })
+    }
+
+    /// The same way of another tip.
+    pub(super) const fn with_tip(self, tip: Tip) -> Self {
+        Self { tip, ..self }
     }
 
     /// The pixels that it may cover, inside the canvas.
@@ -105,7 +117,7 @@ impl Sweep {
         if (1.0 - self.hardness) * thin < 1.0 {
             most = most.max((thick + 0.5 - nearest).clamp(0.0, 1.0));
         }
-        (level(most, 0.5 + SLACK), is_full)
+        (level(most, 0.5 + SLACK), is_full && self.tip.is_plain())
     }
 
     /// Raises the pixels of `part`, which lies inside the tile at `tile`, to what the sweep covers
@@ -116,29 +128,139 @@ impl Sweep {
         for y in part.y..part.bottom() {
             let row = ((y - tile.y) * TILE) as usize;
             let row = &mut values[row..row + TILE as usize];
-            let x = part.x as f32 + 0.5 - self.x;
-            raise_row(&mut row[columns.clone()], x, y as f32 + 0.5 - self.y, self);
+            let row = &mut row[columns.clone()];
+            if self.tip.is_plain() {
+                let x = part.x as f32 + 0.5 - self.x;
+                raise_row(row, x, y as f32 + 0.5 - self.y, self);
+            } else {
+                self.raise_row_of_tip(row, part.x, y);
+            }
         }
     }
+}
+
+impl Sweep {
+    /// As [`Sweep::raise`] for a row of a tip that is no plain disc, from the pixel at `x` and `y` on.
+    /// Where it builds up, it covers more of what was left.
+    fn raise_row_of_tip(&self, row: &mut [u8], x: u32, y: u32) {
+        let nib = self.nib();
+        let dab = self.tip.dab();
+        for (x, value) in (x..).zip(row) {
+            let (px, py) = (x as f32 + 0.5 - self.x, y as f32 + 0.5 - self.y);
+            let (covered, radius) = self.covered_by(&nib, px, py);
+            let pressure = radius / self.full_radius;
+            let left = self.tip.left(level(covered, 0.5), pressure, x, y);
+            *value = if self.tip.builds_up() {
+                Tip::built_up(*value, scale(left, dab))
+            } else {
+                (*value).max(left)
+            };
+        }
+    }
+
+    /// The way as a flat tip sees it, for which its thickness is its width.
+    fn nib(&self) -> Nib {
+        let is_flat = self.tip.kind == BrushKind::Flat;
+        let (sin, cos) = if is_flat {
+            self.tip.angle.to_radians().sin_cos()
+        } else {
+            (0.0, 1.0)
+        };
+        let flatness = if is_flat { FLATNESS } else { 1.0 };
+        let mut nib = Nib {
+            sin,
+            cos,
+            flatness,
+            way: *self,
+        };
+        let (dx, dy) = nib.turned(self.dx, self.dy);
+        let squared = dx * dx + dy * dy;
+        let inverse = if self.inverse > 0.0 && squared > 0.0 {
+            1.0 / squared
+        } else {
+            0.0
+        };
+        nib.way = Self {
+            dx,
+            dy,
+            inverse,
+            ..*self
+        };
+        nib
+    }
+
+    /// What the tip covers of a pixel, 0 … 1, and the radius there; `x` and `y` lead from the start.
+    fn covered_by(&self, nib: &Nib, x: f32, y: f32) -> (f32, f32) {
+        let (u, v) = nib.turned(x, y);
+        let way = &nib.way;
+        let along = along(way, u, v);
+        let radius = way.radius + along * way.widening;
+        let (eu, ev) = (u - along * way.dx, v - along * way.dy);
+        let distance = (eu * eu + ev * ev).sqrt();
+        if nib.flatness == 1.0 {
+            return (edge(distance, radius, self.hardness), radius);
+        }
+        if 2.0 * radius < LEAST_DIAMETER {
+            return (0.0, radius);
+        }
+        // How fast that distance grows from pixel to pixel, away from the middle.
+        let growth = if distance > 1e-6 {
+            (eu / distance).hypot(ev / distance * nib.flatness)
+        } else {
+            nib.flatness
+        };
+        let softness = radius * (1.0 - self.hardness);
+        let covered = if softness < growth {
+            let most = (2.0 * radius / nib.flatness).min(1.0);
+            ((radius - distance) / growth + 0.5).max(0.0).min(most)
+        } else {
+            let inside = ((radius - distance) / softness).clamp(0.0, 1.0);
+            inside * inside * (3.0 - 2.0 * inside)
+        };
+        // No more than the disc that the tip turns in.
+        let (ex, ey) = (x - along * self.dx, y - along * self.dy);
+        let most = (radius + 0.5 - (ex * ex + ey * ey).sqrt()).clamp(0.0, 1.0);
+        (covered.min(most), radius)
+    }
+}
+
+/// A sweep, seen so that its tip is a disc.
+struct Nib {
+    sin: f32,
+    cos: f32,
+    flatness: f32,
+    way: Sweep,
+}
+
+impl Nib {
+    const fn turned(&self, x: f32, y: f32) -> (f32, f32) {
+        let across = self.cos * y - self.sin * x;
+        (self.cos * x + self.sin * y, across * self.flatness)
+    }
+}
+
+/// How far along the way the disc lies in which a pixel lies deepest, 0 … 1: the least distance /
+/// radius, by its derivative.
+#[inline(always)]
+fn along(sweep: &Sweep, x: f32, y: f32) -> f32 {
+    let taper = sweep.widening * sweep.inverse;
+    let larger_end = if sweep.widening > 0.0 { 1.0 } else { 0.0 };
+    // The foot of the perpendicular on the axis, and its length.
+    let foot = (x * sweep.dx + y * sweep.dy) * sweep.inverse;
+    let (ex, ey) = (x - foot * sweep.dx, y - foot * sweep.dy);
+    let width = sweep.radius + foot * sweep.widening;
+    let deepest = foot + taper * (ex * ex + ey * ey) / width.max(1e-6);
+    let deepest = if width > 0.0 { deepest } else { larger_end };
+    deepest.clamp(0.0, 1.0)
 }
 
 /// `x` and `y` lead from the start of the sweep to the first pixel's centre.
 fn raise_row(row: &mut [u8], x: f32, y: f32, sweep: &Sweep) {
     with_avx2(|| {
         let mut covered = [0.0f32; TILE as usize];
-        let taper = sweep.widening * sweep.inverse;
-        let larger_end = if sweep.widening > 0.0 { 1.0 } else { 0.0 };
         for (offset, covered) in (0u16..).zip(&mut covered) {
             let px = x + f32::from(offset);
-            // The foot of the perpendicular on the axis, and its length.
-            let foot = (px * sweep.dx + y * sweep.dy) * sweep.inverse;
-            let (ex, ey) = (px - foot * sweep.dx, y - foot * sweep.dy);
-            let width = sweep.radius + foot * sweep.widening;
-            // Of all the discs along the way the one counts in which the pixel lies deepest: the least
-            // distance / radius, by its derivative.
-            let deepest = foot + taper * (ex * ex + ey * ey) / width.max(1e-6);
-            let deepest = if width > 0.0 { deepest } else { larger_end };
-            let along = deepest.clamp(0.0, 1.0);
+            let along = along(sweep, px, y);
             let (ex, ey) = (px - along * sweep.dx, y - along * sweep.dy);
             let distance = (ex * ex + ey * ey).sqrt();
             *covered = edge(

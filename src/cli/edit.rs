@@ -122,6 +122,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     };
     let notes = Notes {
         origin: Origin::EditedPhoto,
+        dpi: None,
         parameters: Some(Parameters {
             prompt: args.prompt.clone(),
             negative_prompt: args.negative_prompt.clone().unwrap_or_default(),

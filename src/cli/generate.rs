@@ -175,6 +175,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let name = model.name.clone();
     let notes = Notes {
         origin: Origin::of(image.is_some(), true),
+        dpi: None,
         parameters: Some(Parameters {
             prompt: args.prompt.clone(),
             negative_prompt: args.negative_prompt.clone().unwrap_or_default(),

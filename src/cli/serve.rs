@@ -13,7 +13,7 @@ use super::{Failure, ServeFlags, ServeSettings, SuppliedFlags, find_model, spinn
 use crate::engine::{Engine, EngineOptions};
 use crate::pipeline::scheduler_notice;
 use crate::room::{RegistryLimits, RoomOptions, RoomRegistry, RoomStore};
-use crate::server::{Server, ServerOptions, Switch, end_within, stop_signal};
+use crate::server::{BlockedWords, Server, ServerOptions, Switch, end_within, stop_signal};
 
 /// Rooms that the operator may open when the server is full.
 const ROOMS_OF_THE_OPERATOR: usize = 8;
@@ -50,7 +50,7 @@ async fn serve(
     model: PathBuf,
     store: Option<RoomStore>,
 ) -> Result<(), Failure> {
-    let options = server_options(&settings);
+    let options = server_options(&settings)?;
     let server_limits = options.limits.clone();
     // The drain, then blocking work, then a moment for the rest.
     let within = server_limits.drain_timeout + 2 * LAST_WAIT;
@@ -185,7 +185,9 @@ async fn end(
     }
 }
 
-fn server_options(settings: &ServeSettings) -> ServerOptions {
+/// # Errors
+/// When the file of blocked words cannot be read.
+fn server_options(settings: &ServeSettings) -> Result<ServerOptions, Failure> {
     let mut options = ServerOptions::new(settings.listen);
     options.auth = settings.auth_required();
     options.allowed_origins.clone_from(&settings.allow_origin);
@@ -196,7 +198,16 @@ fn server_options(settings: &ServeSettings) -> ServerOptions {
     options.limits.connections = settings.connections.max(settings.sockets);
     options.limits.connections_per_address = settings.connections_per_address;
     options.limits.room_bytes = settings.room_memory;
-    options
+    if let Some(file) = &settings.blocked_words {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            let file = file.display();
+            Failure::usage(format!(
+                "the file of blocked words {file} cannot be read: {error}"
+            ))
+        })?;
+        options.blocked_words = BlockedWords::parse(&text);
+    }
+    Ok(options)
 }
 
 /// The rooms in the data folder.

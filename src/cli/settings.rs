@@ -101,6 +101,11 @@ pub struct ServeFlags {
     #[arg(long, value_name = "ORIGIN")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_origin: Vec<String>,
+    /// A file of words and phrases that prompts may not have, one a line
+    /// [env: IMPASTO_BLOCKED_WORDS]
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked_words: Option<PathBuf>,
     /// Address in the links that the server hands out [env: IMPASTO_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -206,6 +211,8 @@ pub struct ServeSettings {
     /// Origins whose pages may use this server besides its own.
     #[serde(deserialize_with = "one_or_many")]
     pub allow_origin: Vec<String>,
+    /// A file of words that prompts may not have.
+    pub blocked_words: Option<PathBuf>,
     /// Address in the links that the server hands out.
     pub public_url: Option<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -245,6 +252,7 @@ impl Default for ServeSettings {
             latent_budget: DEFAULT_LATENT_BUDGET,
             inversion_steps: InversionOptions::default().steps,
             allow_origin: Vec::new(),
+            blocked_words: None,
             public_url: None,
             trusted_proxy: Vec::new(),
             sockets: limits.sockets,
@@ -295,6 +303,7 @@ impl ServeSettings {
             "latent_budget",
             "inversion_steps",
             "allow_origin",
+            "blocked_words",
             "public_url",
             "trusted_proxy",
             "sockets",

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 use bytes::Bytes;
-use image::codecs::jpeg::JpegEncoder;
+use image::codecs::jpeg::{JpegEncoder, PixelDensity};
 use image::{ExtendedColorType, ImageEncoder};
 use image_webp::WebPEncoder;
 use img_parts::jpeg::{Jpeg, JpegSegment, markers};
@@ -20,13 +20,16 @@ const PARAMETERS: &str = "parameters";
 pub(super) const PNG_XMP: &str = "XML:com.adobe.xmp";
 /// What stands before XMP in a JPEG's segment.
 const JPEG_XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+/// How long an inch is.
+const METRES_OF_AN_INCH: f64 = 0.0254;
 /// Bytes of EXIF that a JPEG's segment holds beside its length and its name.
 const JPEG_EXIF_MOST: usize = 0xffff - 2 - 6;
 
 /// Encodes a picture in sRGB with its notes, compressed to be kept. PNG and WebP are lossless;
 /// `quality` (1 … 100) is JPEG's, and values outside count as the nearest.
 ///
-/// PNG keeps the parameters as a text, JPEG and WebP as EXIF's user comment; all have XMP.
+/// PNG keeps the parameters as a text, JPEG and WebP as EXIF's user comment; all have XMP. The print
+/// resolution is PNG's `pHYs`, JFIF's density and, of a WebP, in EXIF.
 ///
 /// # Errors
 /// [`CodecError::Encode`] when the format cannot hold a picture of that size, or parameters of that
@@ -59,7 +62,7 @@ pub fn check_notes(notes: &Notes, format: FrameFormat) -> Result<(), CodecError>
 }
 
 fn jpeg_exif(notes: &Notes) -> Result<Option<Vec<u8>>, CodecError> {
-    let exif = notes.text().map(|text| exif_with(&text)).transpose()?;
+    let exif = exif_with(notes.text().as_deref(), None)?;
     if exif
         .as_ref()
         .is_some_and(|exif| exif.len() > JPEG_EXIF_MOST)
@@ -82,6 +85,14 @@ fn png_of(picture: &Pixels, notes: &Notes) -> Result<Vec<u8>, png::EncodingError
     encoder.set_compression(png::Compression::Balanced);
     encoder.set_filter(png::Filter::Adaptive);
     encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
+    encoder.set_pixel_dims(notes.dpi.map(|dpi| {
+        let per_metre = (f64::from(dpi) / METRES_OF_AN_INCH).round() as u32;
+        png::PixelDimensions {
+            xppu: per_metre,
+            yppu: per_metre,
+            unit: png::Unit::Meter,
+        }
+    }));
     if let Some(text) = notes.text() {
         // Some programs read the plain kind only, which is Latin-1.
         match text.chars().all(|letter| u32::from(letter) < 256) {
@@ -99,6 +110,9 @@ fn png_of(picture: &Pixels, notes: &Notes) -> Result<Vec<u8>, png::EncodingError
 fn jpeg_of(picture: &Pixels, quality: u8, notes: &Notes) -> Result<Vec<u8>, CodecError> {
     let mut bytes = Vec::with_capacity(picture.data().len() / 8);
     let mut encoder = JpegEncoder::new_with_quality(&mut bytes, quality.clamp(1, 100));
+    if let Some(dpi) = notes.dpi {
+        encoder.set_pixel_density(PixelDensity::dpi(dpi));
+    }
     let profile = ColorProfile::new_srgb().encode().map_err(encode_error)?;
     encoder.set_icc_profile(profile).map_err(encode_error)?;
     if let Some(exif) = jpeg_exif(notes)? {
@@ -130,8 +144,8 @@ fn with_xmp(jpeg: Vec<u8>, xmp: &str) -> Result<Vec<u8>, CodecError> {
 fn webp_of(picture: &Pixels, notes: &Notes) -> Result<Vec<u8>, CodecError> {
     let mut bytes = Vec::with_capacity(picture.data().len() / 2);
     let mut encoder = WebPEncoder::new(&mut bytes);
-    if let Some(text) = notes.text() {
-        encoder.set_exif_metadata(exif_with(&text)?);
+    if let Some(exif) = exif_with(notes.text().as_deref(), notes.dpi)? {
+        encoder.set_exif_metadata(exif);
     }
     encoder.set_xmp_metadata(notes.xmp().into_bytes());
     let (width, height) = (picture.width(), picture.height());

@@ -3,7 +3,7 @@
 use std::io::Cursor;
 
 use exif::experimental::Writer;
-use exif::{Field, In, Tag, Value};
+use exif::{Field, In, Rational, Tag, Value};
 use xmp_writer::{CustomNamespace, Namespace, XmpWriter};
 
 use super::{Origin, Parameters};
@@ -14,6 +14,8 @@ use crate::canvas::CodecError;
 pub struct Notes {
     /// Where the pixels come from; always said where a model had a part in them.
     pub origin: Origin,
+    /// How large it is printed, in dots per inch; none where it is not said.
+    pub dpi: Option<u16>,
     /// What the picture was made with; none where it is not to be said.
     pub parameters: Option<Parameters>,
 }
@@ -42,24 +44,48 @@ impl Notes {
     }
 }
 
-/// EXIF with the text as the user's comment: in UTF-16 with the high byte first, as the programs
-/// that read it expect.
+/// In EXIF: inches are what resolutions are of.
+const INCHES: u16 = 2;
+
+/// EXIF with the text as the user's comment, in UTF-16 with the high byte first as the programs that
+/// read it expect, and the print resolution in dots per inch. None where neither is said.
 ///
 /// # Errors
 /// [`CodecError::Encode`] where the text is too long for EXIF.
-pub(super) fn exif_with(text: &str) -> Result<Vec<u8>, CodecError> {
-    let mut comment = b"UNICODE\0".to_vec();
-    comment.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
-    let comment = Field {
-        tag: Tag::UserComment,
+pub(super) fn exif_with(
+    text: Option<&str>,
+    dpi: Option<u16>,
+) -> Result<Option<Vec<u8>>, CodecError> {
+    let field = |tag, value| Field {
+        tag,
         ifd_num: In::PRIMARY,
-        value: Value::Undefined(comment, 0),
+        value,
     };
+    let mut fields = Vec::new();
+    if let Some(dpi) = dpi {
+        let dots = || {
+            Value::Rational(vec![Rational {
+                num: dpi.into(),
+                denom: 1,
+            }])
+        };
+        fields.push(field(Tag::XResolution, dots()));
+        fields.push(field(Tag::YResolution, dots()));
+        fields.push(field(Tag::ResolutionUnit, Value::Short(vec![INCHES])));
+    }
+    if let Some(text) = text {
+        let mut comment = b"UNICODE\0".to_vec();
+        comment.extend(text.encode_utf16().flat_map(u16::to_be_bytes));
+        fields.push(field(Tag::UserComment, Value::Undefined(comment, 0)));
+    }
+    if fields.is_empty() {
+        return Ok(None);
+    }
     let mut writer = Writer::new();
-    writer.push_field(&comment);
+    fields.iter().for_each(|field| writer.push_field(field));
     let mut exif = Cursor::new(Vec::new());
     writer
         .write(&mut exif, false)
         .map_err(|error| CodecError::Encode(error.to_string()))?;
-    Ok(exif.into_inner())
+    Ok(Some(exif.into_inner()))
 }

@@ -32,6 +32,7 @@ fn parameters() -> Parameters {
 fn notes(origin: Origin) -> Notes {
     Notes {
         origin,
+        dpi: None,
         parameters: Some(parameters()),
     }
 }
@@ -165,6 +166,7 @@ fn what_no_model_made_claims_nothing() {
         }
         let silent = Notes {
             origin: Origin::Generated,
+            dpi: None,
             parameters: None,
         };
         let bytes = encode_with_notes(&picture(), format, 92, &silent).unwrap();
@@ -382,4 +384,46 @@ fn a_hostile_stack_is_refused() {
         let refused = read_open_raster(&file, Some(LayerName::Photo), &limits).unwrap_err();
         assert!(refused.to_string().contains(part), "{name}: {refused}");
     }
+}
+
+/// What readers of EXIF find under a tag, as numbers.
+fn exif_numbers(bytes: &[u8], tag: exif::Tag) -> Vec<f64> {
+    let exif = exif::Reader::new().read_from_container(&mut Cursor::new(bytes));
+    let exif = exif.unwrap();
+    let field = exif.get_field(tag, exif::In::PRIMARY).unwrap();
+    match &field.value {
+        exif::Value::Rational(numbers) => numbers.iter().map(exif::Rational::to_f64).collect(),
+        exif::Value::Short(numbers) => numbers.iter().map(|it| f64::from(*it)).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_print_resolution_is_where_each_format_keeps_it() {
+    let with_parameters = [None, Some(parameters())];
+    for parameters in with_parameters {
+        let notes = Notes {
+            origin: Origin::Generated,
+            dpi: Some(300),
+            parameters,
+        };
+        let png = encode_with_notes(&picture(), FrameFormat::Png, 92, &notes).unwrap();
+        let reader = png::Decoder::new(Cursor::new(&png)).read_info().unwrap();
+        let found = reader.info().pixel_dims.unwrap();
+        // 300 dots in 25.4 millimetres.
+        assert_eq!((found.xppu, found.yppu), (11811, 11811));
+        assert_eq!(found.unit, png::Unit::Meter);
+        let jpeg = encode_with_notes(&picture(), FrameFormat::Jpeg, 92, &notes).unwrap();
+        // JFIF: dots per inch, and two numbers of 16 bits.
+        let at = jpeg.windows(5).position(|it| it == b"JFIF\0").unwrap();
+        assert_eq!(jpeg[at + 7..at + 12], [1, 1, 44, 1, 44]);
+        let webp = encode_with_notes(&picture(), FrameFormat::Webp, 92, &notes).unwrap();
+        assert_eq!(exif_numbers(&webp, exif::Tag::XResolution), [300.0]);
+        assert_eq!(exif_numbers(&webp, exif::Tag::YResolution), [300.0]);
+        assert_eq!(exif_numbers(&webp, exif::Tag::ResolutionUnit), [2.0]);
+    }
+    let none = encode_with_notes(&picture(), FrameFormat::Png, 92, &notes(Origin::Generated));
+    let none = none.unwrap();
+    let reader = png::Decoder::new(Cursor::new(&none)).read_info().unwrap();
+    assert!(reader.info().pixel_dims.is_none());
 }

@@ -27,6 +27,8 @@ pub const MAX_COORDINATE: f32 = 100_000.0;
 pub const MAX_STROKE_COST: u64 = 1 << 28;
 /// The smallest brush diameter, in canvas pixels.
 pub const MIN_BRUSH_SIZE: f32 = 0.5;
+/// The least flow of a brush.
+pub const MIN_FLOW: f32 = 0.01;
 /// The largest brush diameter, in canvas pixels.
 pub const MAX_BRUSH_SIZE: f32 = 1024.0;
 /// The highest guidance scale.
@@ -56,6 +58,8 @@ pub enum ErrorCode {
     UnknownStroke,
     /// No sampler has that name.
     UnknownSampler,
+    /// The operator does not allow a word of the prompt.
+    PromptBlocked,
     /// No uploaded image has that id.
     UnknownImage,
     /// The role may not do that.

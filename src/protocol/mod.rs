@@ -4,6 +4,7 @@
 //! `docs/protocol.md` is the written form that other clients rely on; the
 //! TypeScript types in `web/client/src/protocol` are generated from this module.
 
+mod brush_tip;
 mod client;
 mod control;
 mod decode;
@@ -19,6 +20,7 @@ mod server;
 mod settings;
 mod validate;
 
+pub use brush_tip::*;
 pub use client::*;
 pub use control::*;
 pub use decode::*;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
-use super::{Rect, Settings, SettingsPatch};
+use super::{BrushKind, Gradient, Rect, Settings, SettingsPatch};
 
 /// What a stroke does to the sketch and to the mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
@@ -38,6 +38,42 @@ pub struct Brush {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub prompt: Option<String>,
+    /// What the tip is made of; `round` when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub kind: Option<BrushKind>,
+    /// Of a `flat` tip: how far its long side is turned from lying level, in degrees clockwise; 0
+    /// when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub angle: Option<f32>,
+    /// Above 0 … 1: how much one pass covers of what it can; where the stroke goes over itself it
+    /// covers more. 1 when left out: then it covers all at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub flow: Option<f32>,
+    /// The colour runs to another one, or fades out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub gradient: Option<Gradient>,
+}
+
+impl Default for Brush {
+    /// A round brush of 24 pixels with black paint.
+    fn default() -> Self {
+        Self {
+            tool: Tool::Brush,
+            size: 24.0,
+            hardness: 0.8,
+            opacity: 1.0,
+            color: "#000000".to_owned(),
+            prompt: None,
+            kind: None,
+            angle: None,
+            flow: None,
+            gradient: None,
+        }
+    }
 }
 
 /// A [`StrokeChunk`] as TypeScript sees it: the brush fields are all there or none.
@@ -52,6 +88,10 @@ struct StrokeChunkFields {
     opacity: Option<f32>,
     color: Option<String>,
     prompt: Option<String>,
+    kind: Option<BrushKind>,
+    angle: Option<f32>,
+    flow: Option<f32>,
+    gradient: Option<Gradient>,
     points: Vec<StrokePoint>,
     done: bool,
 }

@@ -1,9 +1,9 @@
 //! What every message is held to before the room sees it.
 
 use super::{
-    Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, MAX_BRUSH_SIZE, MAX_CHAT_CHARS,
+    Brush, ClientMessage, ErrorCode, ErrorMessage, Gradient, Hello, MAX_BRUSH_SIZE, MAX_CHAT_CHARS,
     MAX_CONTROL_SCALE, MAX_COORDINATE, MAX_GUIDANCE_SCALE, MAX_ID_CHARS, MAX_NAME_CHARS,
-    MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE, MIN_STRENGTH,
+    MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE, MIN_FLOW, MIN_STRENGTH,
     Presence, RenderWish, SEED_LIMIT, SettingsPatch, StrokeChunk,
 };
 
@@ -102,14 +102,44 @@ fn validate_brush(brush: &Brush) -> Checked {
     )?;
     number("hardness", f64::from(brush.hardness), 0.0, 1.0)?;
     number("opacity", f64::from(brush.opacity), 0.0, 1.0)?;
-    let digits = brush.color.strip_prefix('#').unwrap_or_default();
-    if digits.len() != 6 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return refuse("`color` is `#` and six hexadecimal digits, as in `#e03020`.");
+    color("color", &brush.color)?;
+    if let Some(angle) = brush.angle {
+        number("angle", f64::from(angle), -360.0, 360.0)?;
+    }
+    if let Some(flow) = brush.flow {
+        number("flow", f64::from(flow), f64::from(MIN_FLOW), 1.0)?;
+    }
+    if let Some(gradient) = &brush.gradient {
+        validate_gradient(gradient)?;
     }
     match &brush.prompt {
         Some(prompt) => text("prompt", prompt, MAX_PROMPT_CHARS),
         None => Ok(()),
     }
+}
+
+fn validate_gradient(gradient: &Gradient) -> Checked {
+    for [x, y] in [gradient.from, gradient.to] {
+        coordinate("gradient: x", x)?;
+        coordinate("gradient: y", y)?;
+    }
+    if gradient.from == gradient.to {
+        return refuse("`gradient` ends where it begins; give `from` and `to` two places.");
+    }
+    match &gradient.color {
+        Some(to) => color("gradient: color", to),
+        None => Ok(()),
+    }
+}
+
+fn color(field: &str, text: &str) -> Checked {
+    let digits = text.strip_prefix('#').unwrap_or_default();
+    if digits.len() != 6 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return refuse(format!(
+            "`{field}` is `#` and six hexadecimal digits, as in `#e03020`."
+        ));
+    }
+    Ok(())
 }
 
 fn validate_settings(patch: &SettingsPatch) -> Checked {

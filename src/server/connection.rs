@@ -205,6 +205,7 @@ async fn serve_member(
         ),
         refusals,
         replies,
+        state: state.clone(),
     };
     let ending = loop {
         let incoming = tokio::select! {
@@ -252,6 +253,7 @@ struct Ears {
     allowance: MessageAllowance,
     refusals: Refusals,
     replies: mpsc::Sender<ServerMessage>,
+    state: AppState,
 }
 
 /// What is to be done with something that arrived.
@@ -283,7 +285,11 @@ impl Ears {
         if let Err(wait) = self.allowance.take(cost, Instant::now()) {
             return self.refuse(too_fast(&text, wait));
         }
-        match decode_client_message(&text) {
+        let decoded = decode_client_message(&text).and_then(|message| {
+            let blocked = &self.state.options().blocked_words;
+            blocked.check_message(&message).map(|()| message)
+        });
+        match decoded {
             Ok(ClientMessage::Ping { t }) => {
                 self.reply(ServerMessage::Pong { t });
                 Heard::Nothing

@@ -289,6 +289,7 @@ impl From<ErrorMessage> for ApiError {
     fn from(refusal: ErrorMessage) -> Self {
         let status = match refusal.code {
             ErrorCode::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            ErrorCode::PromptBlocked => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         };
         Self::new(status, refusal.code, refusal.message)

@@ -1,5 +1,7 @@
 //! What a file to take away should be, as the address of `GET /v1/rooms/{room}/export` says it.
 
+use std::ops::RangeInclusive;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -9,11 +11,15 @@ use crate::room::ExportLayers;
 
 /// A JPEG's quality where none is said: hardly seen, and a tenth of the bytes of a PNG.
 pub const JPEG_QUALITY: u8 = 92;
+/// The least and the most dots per inch.
+const DPI: RangeInclusive<u16> = 1..=2400;
 /// The largest scale.
 const SCALE_MOST: u32 = 4;
 /// The most pixels of a file, as many as of two of the largest canvases: its encoders hold ten bytes
 /// for each at a time.
 const PIXELS_MOST: u64 = 1 << 25;
+/// The most pixels of a file that is made within a fraction of a second.
+const SMALL_MOST: u64 = 1 << 20;
 
 /// The kinds of files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize, JsonSchema)]
@@ -69,13 +75,17 @@ pub struct ExportQuery {
     /// Of a JPEG; 92 when left out.
     #[schemars(range(min = 1, max = 100))]
     quality: Option<u8>,
+    /// How large the picture is printed, in dots per inch, where the file is no OpenRaster; not said when
+    /// left out.
+    #[schemars(range(min = 1, max = 2400))]
+    dpi: Option<u16>,
     /// Whether the file says what the picture was made with; `true` when left out.
     settings: Option<bool>,
 }
 
 /// How the query is written, for those who wrote it otherwise.
 pub const QUERY_SHAPE: &str = "format is `png`, `jpeg`, `webp` or `ora`; beside it may stand layer \
-    (`result` or `sketch`), scale (1 to 4), quality (1 to 100) and settings (`true` or `false`)";
+    (`result` or `sketch`), scale (1 to 4), quality (1 to 100), dpi (1 to 2400) and settings (`true` or `false`)";
 
 /// A file to take away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,6 +98,8 @@ pub struct ExportWish {
     pub scale: u32,
     /// Of a JPEG, 1 … 100.
     pub quality: u8,
+    /// How large it is printed, in dots per inch, where that is said.
+    pub dpi: Option<u16>,
     /// Whether it says what the picture was made with.
     pub with_settings: bool,
 }
@@ -101,9 +113,10 @@ impl ExportWish {
         let format = query.format.ok_or(QUERY_SHAPE)?;
         let scale = query.scale.unwrap_or(1);
         let quality = query.quality.unwrap_or(JPEG_QUALITY);
-        if format == ExportFormat::Ora && (scale != 1 || query.layer.is_some()) {
+        let is_one = scale == 1 && query.layer.is_none() && query.dpi.is_none();
+        if format == ExportFormat::Ora && !is_one {
             return Err(
-                "an OpenRaster file has all layers in the canvas's size: leave scale and layer out"
+                "an OpenRaster file has all layers in the canvas's size: leave scale, layer and dpi out"
                     .to_owned(),
             );
         }
@@ -112,6 +125,9 @@ impl ExportWish {
         }
         if !(1..=100).contains(&quality) {
             return Err("quality is a number from 1 to 100: choose one".to_owned());
+        }
+        if query.dpi.is_some_and(|dpi| !DPI.contains(&dpi)) {
+            return Err("dpi is a number from 1 to 2400: choose one".to_owned());
         }
         if !(1..=SCALE_MOST).contains(&scale) {
             return Err(format!("scale is 1, 2, 3 or {SCALE_MOST}: choose one"));
@@ -124,6 +140,7 @@ impl ExportWish {
             },
             scale,
             quality,
+            dpi: query.dpi,
             with_settings: query.settings.unwrap_or(true),
         };
         let CanvasSize { width, height } = wish.size(canvas);
@@ -142,6 +159,12 @@ impl ExportWish {
             width: canvas.width * self.scale,
             height: canvas.height * self.scale,
         }
+    }
+
+    /// Whether making it takes seconds, so that it should not be in the way of what is small.
+    pub const fn is_large(&self, canvas: CanvasSize) -> bool {
+        let CanvasSize { width, height } = self.size(canvas);
+        width as u64 * height as u64 > SMALL_MOST
     }
 
     /// The encoding of a file that is one picture; none for OpenRaster.
@@ -204,6 +227,17 @@ mod tests {
         assert!(refused(ExportQuery::default()).contains("format is"));
         assert!(refused(scale(2, ora)).contains("leave scale"));
         assert!(refused(quality(90, png)).contains("quality is a JPEG"));
+        let dpi = |dpi, query| ExportQuery {
+            dpi: Some(dpi),
+            ..query
+        };
+        assert!(refused(dpi(300, ora)).contains("leave scale"));
+        assert!(refused(dpi(0, png)).contains("1 to 2400"));
+        assert!(refused(dpi(2401, png)).contains("1 to 2400"));
+        assert_eq!(
+            ExportWish::of(&dpi(300, png), CANVAS).unwrap().dpi,
+            Some(300)
+        );
         assert!(refused(quality(0, jpeg())).contains("1 to 100"));
         assert!(refused(quality(101, jpeg())).contains("1 to 100"));
         assert!(refused(scale(0, png)).contains("choose one"));

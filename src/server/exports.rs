@@ -12,7 +12,7 @@ use super::authorise::authorised;
 use super::calls::{Call, Who};
 use super::error::ApiError;
 use super::export_wish::{ExportFormat, ExportQuery, ExportWish, QUERY_SHAPE};
-use super::images::{CHANNELS, codec_turn, in_turn, keep_until_sent, too_many};
+use super::images::{CHANNELS, codec_turn, export_turn, in_turn, keep_until_sent, too_many};
 use super::pictures::Asked;
 use super::serving::Client;
 use super::state::AppState;
@@ -81,7 +81,10 @@ fn file_name(room: &str, wish: &ExportWish) -> String {
 async fn encode(state: AppState, room: RoomHandle, wish: ExportWish) -> Result<Bytes, ApiError> {
     let model = state.model()?.id.clone();
     // First the turn, then the copy: those that wait hold none.
-    let turn = codec_turn(&state).await?;
+    let turn = match wish.is_large(room.size()) {
+        true => export_turn(&state).await?,
+        false => codec_turn(&state).await?,
+    };
     let pictures = state.pictures();
     pictures.begins(&(room.key(), Asked::Export(wish)));
     let size = room.size();
@@ -119,6 +122,7 @@ fn write(
     } = export;
     let notes = Notes {
         origin,
+        dpi: wish.dpi,
         parameters: wish
             .with_settings
             .then(|| parameters(settings, size, model)),

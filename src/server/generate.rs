@@ -211,6 +211,7 @@ async fn generate(
     })?;
     let wish: ImageWish = decode_body(wish)?;
     drop(bytes);
+    state.options().blocked_words.check(&wish.prompt)?;
     let encoding = wish.encoding()?;
     let settings = rooms.generate_settings(&wish.patch())?;
     if wish.mask.is_some() && wish.sketch.is_none() {
@@ -332,6 +333,7 @@ fn notes_of(wish: &GenerateWish, model: String) -> Notes {
     let has_sketch = wish.sketch.is_some();
     Notes {
         origin: Origin::of(has_sketch, true),
+        dpi: None,
         parameters: Some(Parameters {
             prompt,
             negative_prompt,

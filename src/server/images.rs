@@ -1,12 +1,13 @@
 //! Pictures over HTTP: read within limits, and their codecs one at a time and on blocking threads.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, BodyDataStream};
 use axum::http::StatusCode;
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
@@ -268,7 +269,19 @@ pub async fn encode_thumbnail(
 /// # Errors
 /// 503 when many wait.
 pub(super) async fn codec_turn(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
-    let turn = state.codec_jobs().acquire_owned();
+    turn_of(state, state.codec_jobs()).await
+}
+
+/// Waits for the turn of a file that takes seconds: small pictures go on beside it.
+///
+/// # Errors
+/// 503 when many wait.
+pub(super) async fn export_turn(state: &AppState) -> Result<OwnedSemaphorePermit, ApiError> {
+    turn_of(state, state.large_exports()).await
+}
+
+async fn turn_of(state: &AppState, jobs: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, ApiError> {
+    let turn = jobs.acquire_owned();
     match timeout(state.options().limits.codec_wait, turn).await {
         Ok(turn) => turn.map_err(|cause| ApiError::internal(&cause)),
         Err(_) => {
@@ -314,7 +327,11 @@ mod tests {
         let turn = codec_turn(&state).await.unwrap();
         let refused = codec_turn(&state).await.unwrap_err();
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let large = export_turn(&state).await.unwrap();
+        let refused = export_turn(&state).await.unwrap_err();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         drop(turn);
-        assert!(codec_turn(&state).await.is_ok());
+        assert!(codec_turn(&state).await.is_ok(), "beside a large export");
+        drop(large);
     }
 }

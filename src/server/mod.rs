@@ -13,6 +13,7 @@ mod allowance;
 mod assets;
 mod asyncapi;
 mod authorise;
+mod blocked_words;
 mod budget;
 mod calls;
 mod connection;
@@ -51,6 +52,7 @@ mod writer;
 
 pub use access::Invites;
 pub use access_error::AccessError;
+pub use blocked_words::BlockedWords;
 pub use error::{ApiError, HttpErrorCode, HttpOnlyCode, ServerError};
 pub use lora_control::LoraControl;
 pub use options::{DEFAULT_ROOM_MEMORY, ServerLimits, ServerOptions};

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::blocked_words::BlockedWords;
 use super::rates::Rate;
 
 /// What a server is started with.
@@ -24,6 +25,8 @@ pub struct ServerOptions {
     pub trusted_proxies: Vec<IpAddr>,
     /// Where invites are kept; without it they end with the process.
     pub data: Option<PathBuf>,
+    /// Words that no prompt may have.
+    pub blocked_words: BlockedWords,
     /// What clients are held to.
     pub limits: ServerLimits,
 }
@@ -38,6 +41,7 @@ impl ServerOptions {
             public_url: None,
             trusted_proxies: Vec::new(),
             data: None,
+            blocked_words: BlockedWords::default(),
             limits: ServerLimits::default(),
         }
     }

@@ -29,6 +29,8 @@ use crate::room::RoomRegistry;
 /// Images that are decoded or encoded for HTTP at once. Each takes a core and
 /// up to some hundred MiB, while strokes are waiting.
 const CODEC_JOBS: usize = 1;
+/// Files that take seconds to encode, at once, beside those.
+const LARGE_EXPORTS: usize = 1;
 /// Seconds after which a client may ask again while the model is loaded.
 const LOADING_RETRY_SECONDS: u32 = 1;
 /// Seconds after which a client may come back to a server that stops.
@@ -51,6 +53,7 @@ struct Shared {
     sockets: TaskTracker,
     free_sockets: Arc<Semaphore>,
     codec_jobs: Arc<Semaphore>,
+    large_exports: Arc<Semaphore>,
     connections: Connections,
     pictures: Pictures,
     upload_bytes: ByteBudget,
@@ -84,6 +87,7 @@ impl AppState {
             sockets: TaskTracker::new(),
             free_sockets: Arc::new(Semaphore::new(limits.sockets)),
             codec_jobs: Arc::new(Semaphore::new(CODEC_JOBS)),
+            large_exports: Arc::new(Semaphore::new(LARGE_EXPORTS)),
             connections: Connections::new(connections),
             pictures: Pictures::new(ByteBudget::new(
                 limits.picture_bytes,
@@ -131,6 +135,11 @@ impl AppState {
     /// One permit per image that is decoded or encoded for HTTP.
     pub fn codec_jobs(&self) -> Arc<Semaphore> {
         self.0.codec_jobs.clone()
+    }
+
+    /// One permit per large file that is encoded.
+    pub fn large_exports(&self) -> Arc<Semaphore> {
+        self.0.large_exports.clone()
     }
 
     /// All connections.

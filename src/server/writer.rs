@@ -84,7 +84,7 @@ impl Refusals {
     pub fn count(&self, code: ErrorCode) -> bool {
         counter!(REFUSALS, "code" => code_name(code)).increment(1);
         // A hand that was painting when an owner locked the room breaks no rule.
-        if code == ErrorCode::RoomLocked {
+        if matches!(code, ErrorCode::RoomLocked | ErrorCode::PromptBlocked) {
             return false;
         }
         self.0

@@ -1,6 +1,8 @@
 // Files that leave the room, and what comes back with them.
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { readPsd } from "ag-psd";
 import { hash, openRoom, settle } from "./browser.mjs";
 import { violations } from "./layout.mjs";
 import { unlabelled } from "./labels.mjs";
@@ -11,6 +13,7 @@ const KINDS = {
   jpeg: { radio: /^JPEG/, ending: ".jpg", type: "image/jpeg", begins: "\xff\xd8" },
   webp: { radio: /^WebP/, ending: ".webp", type: "image/webp", begins: "RIFF" },
   ora: { radio: /^Layers/, ending: ".ora", type: "image/openraster", begins: "PK" },
+  psd: { radio: /^PSD/, ending: ".psd", type: "image/vnd.adobe.photoshop", begins: "8BPS" },
 };
 const PROMPT = "a harbour, by night";
 const GENERATED = "digitalsourcetype/trainedAlgorithmicMedia<";
@@ -81,7 +84,15 @@ export const exportScenarios = {
         assert.equal(await hashOfFile(page, bytes, KINDS[format].type), result, `${format} has the room's pixels`);
       }
     }
-    for (const [format, bytes] of Object.entries(files).filter(([format]) => format !== "ora")) {
+    if (files.psd) {
+      const psd = readPsd(files.psd, { useImageData: true });
+      const layers = psd.children.map(({ name, hidden }) => [name, hidden ?? false]);
+      assert.deepEqual(layers, [["Sketch", true], ["Result", false]], "the top one is last");
+      for (const [pixels, wanted] of [[psd.imageData, result], [psd.children[1].imageData, result], [psd.children[0].imageData, sketch]]) {
+        assert.equal(createHash("sha256").update(pixels.data).digest("hex"), wanted, "a layer has its pixels");
+      }
+    }
+    for (const [format, bytes] of Object.entries(files).filter(([format]) => format !== "ora" && format !== "psd")) {
       await page.evaluate(() => window.impasto.settings({ prompt: "something else", seed: 7 }));
       await settle(page, 120_000);
       const dialog = await offered(page, bytes, KINDS[format].type);
@@ -137,6 +148,19 @@ export const exportScenarios = {
       await open.getByRole("combobox", { name: "Size" }).selectOption("2");
       await open.getByRole("checkbox", { name: /With its settings/ }).uncheck();
     });
+    if (!mock) {
+      const fine = await exported(page, "jpeg");
+      const coarse = await exported(page, "jpeg", async (open) => {
+        await open.getByRole("slider", { name: "Quality" }).fill("40");
+        await open.getByRole("combobox", { name: "Print" }).selectOption("300");
+        await page.screenshot({ path: `${shots}/export-jpeg.png` });
+        assert.deepEqual(await violations(page), [], "axe, a JPEG");
+      });
+      assert.ok(coarse.length < 0.7 * fine.length, `${coarse.length} of ${fine.length} bytes`);
+      const density = coarse.indexOf("JFIF\0") + 7;
+      assert.deepEqual([...coarse.subarray(density, density + 5)], [1, 1, 44, 1, 44], "300 dots an inch");
+    }
+
     const text = bytes.toString("latin1");
     assert.ok(!text.includes("parameters"), "what it was made with is not said");
     if (!mock) {

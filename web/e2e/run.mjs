@@ -5,6 +5,7 @@
 // --binary PATH is the program for scenarios that kill a server of their own.
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { areaScenarios } from "./areas.mjs";
 import { findChromium, launch } from "./browser.mjs";
 import { startScenarios } from "./canvases.mjs";
 import { colourScenarios } from "./colours.mjs";
@@ -42,7 +43,7 @@ if (!values.url && !values.mock) {
 const mock = values.mock ? await (await import("./mock-server.mjs")).startMock() : undefined;
 const url = (values.url ?? mock?.url ?? "").replace(/\/$/, "");
 mkdirSync(values.shots, { recursive: true });
-const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...toolScenarios, ...colourScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios, ...exportScenarios, ...embeddingScenarios, ...startScenarios, ...restartScenarios };
+const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...toolScenarios, ...areaScenarios, ...colourScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios, ...exportScenarios, ...embeddingScenarios, ...startScenarios, ...restartScenarios };
 const LONGEST_MS = 180_000;
 const browser = await launch();
 let failed = 0;

@@ -1,6 +1,8 @@
 // The settings of the room, as a hand sets them.
 import assert from "node:assert/strict";
 import { hash, openRoom, settle } from "./browser.mjs";
+import { unlabelled } from "./labels.mjs";
+import { violations } from "./layout.mjs";
 
 const local = (page) => page.evaluate(() => window.impasto.state().settings);
 
@@ -84,5 +86,33 @@ export const settingsScenarios = {
     await bea.page.waitForFunction(() => window.impasto.state().settings.control === "");
     assert.deepEqual([...ada.troubles, ...bea.troubles], []);
     for (const { context } of [ada, bea]) await context.close();
+  },
+
+  async "a style is chosen, kept under a name, and leaves the words as they were"({ browser, url, room, shots }) {
+    const { page, context, troubles } = await openRoom(browser, url, room);
+    await page.evaluate(() => window.impasto.settings({ prompt: "a boat", live: false }));
+    await page.getByRole("button", { name: "More", exact: true }).click();
+    const picker = page.getByRole("combobox", { name: "Style", exact: true });
+    await picker.selectOption("Watercolour");
+    await page.waitForFunction(() => window.impasto.state().settings.prompt === "a boat, watercolour on rough paper");
+    assert.equal((await local(page)).finish, "watercolour");
+    assert.deepEqual(await page.evaluate(unlabelled), []);
+    assert.deepEqual(await violations(page), [], "axe, styles");
+    await page.screenshot({ path: `${shots}/styles.png` });
+    await picker.selectOption("Ink drawing");
+    await page.waitForFunction(() => window.impasto.state().settings.prompt === "a boat, ink drawing, black lines");
+    await page.getByRole("textbox", { name: "Name of a style" }).fill("Mine");
+    await page.getByRole("button", { name: "Keep", exact: true }).click();
+    assert.equal(await picker.inputValue(), "Mine");
+    await picker.selectOption("");
+    await page.waitForFunction(() => window.impasto.state().settings.prompt === "a boat");
+    await page.reload();
+    await page.waitForFunction(() => window.impasto !== undefined);
+    await page.evaluate(() => window.impasto.ready());
+    await page.getByRole("button", { name: "More", exact: true }).click();
+    await picker.selectOption("Mine");
+    await page.waitForFunction(() => window.impasto.state().settings.prompt === "a boat, ink drawing, black lines");
+    assert.deepEqual(troubles, []);
+    await context.close();
   },
 };

@@ -13,9 +13,11 @@ interface Drawn {
 let drawn: Drawn[];
 let toolbox: Toolbox;
 let drawing: Drawing;
+let told: string[];
 
 beforeEach(() => {
   drawn = [];
+  told = [];
   toolbox = new Toolbox();
   drawing = new Drawing({
     toolbox,
@@ -32,6 +34,8 @@ beforeEach(() => {
     },
     canvas: () => ({ width: 200, height: 100 }),
     pixel: () => 0.5,
+    seen: () => ({ data: new Uint8ClampedArray(200 * 100 * 4).fill(255), width: 200, height: 100 }),
+    tell: (sentence) => void told.push(sentence),
   });
 });
 
@@ -134,4 +138,56 @@ test("a steadied hand comes to the pointer at the end", () => {
   drawing.end();
   expect(drawn[0]?.points).toEqual([[10, 10, 1], [30, 10, 1]]);
   expect(drawing.string).toBeUndefined();
+});
+
+test("a bucket fills from where it is pressed, with a plain brush", () => {
+  toolbox.tips.set({ kind: "chalk", flow: 0.5 });
+  toolbox.draw("bucket");
+  drag([50, 50]);
+  expect(drawn[0]).toMatchObject({ state: "done", brush: { tool: "brush", hardness: 1 } });
+  expect(drawn[0]?.brush.kind).toBeUndefined();
+  expect(drawn[0]?.points.length).toBeGreaterThan(3);
+  drag([500, 50]);
+  expect(drawn).toHaveLength(1);
+  expect(told[0]).toMatch(/no picture there/);
+});
+
+test("a gradient runs along the drag, to nothing or to the second colour", () => {
+  toolbox.draw("gradient");
+  drag([10, 20], [60, 80], [110, 20]);
+  expect(drawn[0]?.brush.gradient).toEqual({ kind: "linear", from: [10, 20], to: [110, 20] });
+  toolbox.areas.set({ gradient: "radial", fades: false });
+  drag([10, 20], [60, 20]);
+  expect(drawn[1]?.brush.gradient).toEqual({ kind: "radial", from: [10, 20], to: [60, 20], color: toolbox.second });
+  drag([10, 20]);
+  expect(drawn).toHaveLength(2);
+  expect(told[0]).toMatch(/dragged/);
+});
+
+test("text begins where the canvas is pressed", () => {
+  toolbox.draw("text");
+  drag([33, 44]);
+  expect(drawing.writing).toEqual([33, 44]);
+  drawing.stopWriting();
+  expect(drawing.writing).toBeUndefined();
+  expect(drawn).toHaveLength(0);
+});
+
+test("a stroke has the tip that is set, and a mask a plain one", () => {
+  toolbox.tips.set({ kind: "flat", angle: 30, flow: 0.4 });
+  drag([10, 10], [20, 20]);
+  toolbox.take("mask");
+  drag([10, 10], [20, 20]);
+  expect(drawn[0]?.brush).toMatchObject({ kind: "flat", angle: 30, flow: 0.4 });
+  expect(drawn[1]?.brush.kind ?? drawn[1]?.brush.flow).toBeUndefined();
+  toolbox.take("brush");
+  toolbox.tips.begins({ x: 0, y: 0, pressure: 1, altitude: Math.PI / 4, azimuth: Math.PI / 2 });
+  expect(toolbox.brush.angle, "a pen says how it is held").toBe(90);
+  toolbox.tips.set({ kind: "pencil", flow: 1 });
+  expect(toolbox.brush.size, "a pencil that leans is wider").toBe(toolbox.size * 2.5);
+  toolbox.tips.begins({ x: 0, y: 0, pressure: 1 });
+  expect(toolbox.brush.size).toBe(toolbox.size);
+  expect(toolbox.tips.felt(0.25)).toBe(0.25);
+  toolbox.tips.set({ curve: "soft" });
+  expect(toolbox.tips.felt(0.25)).toBe(0.5);
 });

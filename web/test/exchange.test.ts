@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { exportName, exportPicture, exportQuery, mayScale, type ExportWish } from "../src/studio/exchange";
+import { exportName, exportPicture, exportQuery, mayScale, printedSize, type ExportWish } from "../src/studio/exchange";
 import type { Studio } from "../src/studio/studio.svelte";
 
 const said: string[] = [];
 const saved: { name: string; text: Promise<string> }[] = [];
 const studio = { room: { name: "sea" }, notices: { say: (text: string) => said.push(text) } } as unknown as Studio;
-const wish: ExportWish = { format: "png", layer: "result", scale: 1, settings: true };
+const wish: ExportWish = { format: "png", layer: "result", scale: 1, quality: 92, dpi: 0, settings: true };
 
 beforeEach(() => {
   let last: Blob | undefined;
@@ -25,11 +25,17 @@ afterEach(() => {
 
 test("a wish is asked for in as few words as say it", () => {
   expect(exportQuery(wish)).toEqual({ format: "png" });
-  const whole: ExportWish = { format: "jpeg", layer: "sketch", scale: 2, settings: false };
+  const whole: ExportWish = { format: "jpeg", layer: "sketch", scale: 2, quality: 70, dpi: 300, settings: false };
   expect(exportQuery(whole)).toEqual(whole);
-  expect(exportQuery({ format: "ora", layer: "sketch", scale: 4, settings: true })).toEqual({ format: "ora" });
+  for (const format of ["ora", "psd"] as const) expect(exportQuery({ ...whole, format, settings: true })).toEqual({ format: "ora" });
+  expect(exportQuery({ ...wish, quality: 70, dpi: 150 }), "only a JPEG has a quality").toEqual({ format: "png", dpi: 150 });
   expect(exportName("sea", { ...wish, layer: "sketch", format: "jpeg" })).toBe("sea-sketch.jpg");
   expect(exportName("sea", { ...wish, layer: "sketch", format: "ora" })).toBe("sea.ora");
+  expect(exportName("sea", { ...wish, layer: "sketch", format: "psd" })).toBe("sea.psd");
+});
+
+test("a print is as large as its dots are small", () => {
+  expect(printedSize({ width: 3000, height: 1500 }, 300)).toBe("25.4 × 12.7 cm");
 });
 
 test("only scales that the server makes are offered", () => {

@@ -6,13 +6,16 @@ mod photos;
 mod region_masks;
 mod strokes;
 mod sweeps;
+mod tips;
 mod undo;
 mod windows;
 
 use proptest::prelude::*;
 
 use super::{Canvas, Pixels};
-use crate::protocol::{Brush, CanvasSize, Rect, StrokePoint, Tool};
+use crate::protocol::{
+    Brush, BrushKind, CanvasSize, Gradient, GradientKind, Rect, StrokePoint, Tool,
+};
 
 const SIDE: u32 = 192;
 
@@ -30,7 +33,7 @@ fn brush(tool: Tool) -> Brush {
         hardness: 0.8,
         opacity: 1.0,
         color: "#cc2010".into(),
-        prompt: None,
+        ..Brush::default()
     }
 }
 
@@ -76,7 +79,7 @@ fn any_tool() -> impl Strategy<Value = Tool> {
     ]
 }
 
-fn any_brush() -> impl Strategy<Value = Brush> {
+fn any_plain_brush() -> impl Strategy<Value = Brush> {
     (
         any_tool(),
         1.0f32..60.0,
@@ -90,8 +93,44 @@ fn any_brush() -> impl Strategy<Value = Brush> {
             hardness,
             opacity,
             color: format!("#{color:06x}"),
-            prompt: None,
+            ..Brush::default()
         })
+}
+
+/// Of any kind, with any flow and gradient.
+fn any_brush() -> impl Strategy<Value = Brush> {
+    let kind = prop_oneof![
+        Just(BrushKind::Round),
+        Just(BrushKind::Flat),
+        Just(BrushKind::Chalk),
+        Just(BrushKind::Airbrush),
+        Just(BrushKind::Pencil),
+    ];
+    let place = [0.0f32..SIDE as f32, 0.0f32..SIDE as f32];
+    let gradient = (any::<bool>(), place.clone(), place, any::<bool>());
+    let gradient = gradient.prop_map(|(is_linear, from, to, fades)| Gradient {
+        kind: match is_linear {
+            true => GradientKind::Linear,
+            false => GradientKind::Radial,
+        },
+        from,
+        to,
+        color: (!fades).then(|| "#30b0f0".into()),
+    });
+    let more = (
+        any_plain_brush(),
+        prop::option::of(kind),
+        prop::option::of(-360.0f32..=360.0),
+        prop::option::of(0.01f32..=1.0),
+        prop::option::weighted(0.3, gradient),
+    );
+    more.prop_map(|(plain, kind, angle, flow, gradient)| Brush {
+        kind,
+        angle,
+        flow,
+        gradient,
+        ..plain
+    })
 }
 
 fn any_points() -> impl Strategy<Value = Vec<StrokePoint>> {

@@ -167,6 +167,7 @@ impl ControlNetModel {
         added: &AddedConditioning,
         embedded: &Tensor,
     ) -> Result<AdditionalResiduals> {
+        let _wakeful = Wakeful::threads(sample.device());
         let encoder = &self.encoder;
         let batch = sample.dim(0)?;
         let told = encoder.conditioning(batch, timesteps, encoder_hidden_states, added)?;

@@ -28,6 +28,7 @@ pub fn write_open_raster(
     };
     let bare = Notes {
         origin: Origin::NotGenerated,
+        dpi: None,
         parameters: None,
     };
     let whole = png(seen, notes)?;

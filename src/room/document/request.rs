@@ -89,7 +89,7 @@ impl Document {
     /// known.
     pub(in crate::room) fn stroke_cost(&self, author: &Uuid, chunk: &StrokeChunk) -> u64 {
         match &chunk.brush {
-            Some(brush) => stroke_cost(self.canvas.size(), brush.size, None, &chunk.points),
+            Some(brush) => stroke_cost(self.canvas.size(), brush, None, &chunk.points),
             None => self
                 .strokes
                 .entry(author, &chunk.id)

@@ -218,7 +218,7 @@ mod tests {
             hardness: 1.0,
             opacity: 1.0,
             color: "#000000".to_owned(),
-            prompt: None,
+            ..Brush::default()
         });
         StrokeChunk {
             id: "a".to_owned(),

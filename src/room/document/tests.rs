@@ -146,6 +146,7 @@ impl Studio {
                     opacity: 0.9,
                     color: format!("#{:06x}", self.strokes * 77_777),
                     prompt: self.strokes.is_multiple_of(3).then(|| "a boat".to_owned()),
+                    ..Brush::default()
                 };
                 let chunk = StrokeChunk {
                     id: format!("{}", self.strokes),

@@ -77,6 +77,7 @@ pub fn snapshot_of_a_room(settings: Settings) -> Result<Vec<u8>, StoreError> {
                 opacity: 0.9,
                 color: "#c81e2b".to_owned(),
                 prompt: Some("a boat".to_owned()),
+                ..Brush::default()
             }),
             points: vec![[10.0, 12.5, 0.5], [40.0, 30.0, 1.0]],
             done,

@@ -125,7 +125,14 @@ fn has_finite_numbers(op: &Op) -> bool {
         return true;
     };
     let brush = chunk.brush.iter();
-    let mut brushes = brush.flat_map(|brush| [brush.size, brush.hardness, brush.opacity]);
+    let mut brushes = brush.flat_map(|brush| {
+        let ends = brush.gradient.iter().flat_map(|it| [it.from, it.to]);
+        [brush.size, brush.hardness, brush.opacity]
+            .into_iter()
+            .chain(brush.angle)
+            .chain(brush.flow)
+            .chain(ends.flatten())
+    });
     brushes.all(f32::is_finite) && chunk.points.iter().flatten().all(|value| value.is_finite())
 }
 

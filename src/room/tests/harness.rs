@@ -100,7 +100,7 @@ pub(super) fn chunk(id: &str, first: bool, points: &[StrokePoint], done: bool) -
         hardness: 0.8,
         opacity: 1.0,
         color: "#c01020".to_owned(),
-        prompt: None,
+        ..Brush::default()
     });
     RoomCommand::Stroke(StrokeChunk {
         id: id.to_owned(),

@@ -46,7 +46,25 @@ impl Dice {
             Tool::Erase,
             Tool::Restore,
         ];
+        let kinds = [
+            None,
+            Some(BrushKind::Round),
+            Some(BrushKind::Flat),
+            Some(BrushKind::Chalk),
+            Some(BrushKind::Airbrush),
+            Some(BrushKind::Pencil),
+        ];
+        let gradient = Gradient {
+            kind: [GradientKind::Linear, GradientKind::Radial][self.roll(2) as usize],
+            from: [10.0, self.roll(100) as f32],
+            to: [60.5, 30.0],
+            color: (self.roll(2) == 0).then(|| "#20c0ff".to_owned()),
+        };
         Brush {
+            kind: kinds[self.roll(6) as usize],
+            angle: (self.roll(2) == 0).then_some(30.0),
+            flow: [None, None, Some(0.3), Some(0.05)][self.roll(4) as usize],
+            gradient: (self.roll(4) == 0).then_some(gradient),
             tool: tools[self.roll(5) as usize],
             size: 4.0 + self.roll(40) as f32,
             hardness: self.roll(11) as f32 / 10.0,

@@ -1,4 +1,4 @@
-import type { StrokeChunk, Tool } from "./protocol/index.js";
+import type { BrushKind, Gradient, StrokeChunk, Tool } from "./protocol/index.js";
 
 /** `[x, y, pressure]`: canvas pixels and 0 … 1. */
 export type StrokePoint = StrokeChunk["points"][number];
@@ -16,18 +16,36 @@ export interface Brush {
   color: string;
   /** What strokes should become, instead of the room's prompt. */
   prompt?: string;
+  /** What the tip is made of; `round` when left out. */
+  kind?: BrushKind;
+  /** Of a flat tip: how far its long side is turned from lying level, in degrees clockwise. */
+  angle?: number;
+  /** Above 0 … 1: how much one pass covers; below 1 more where the stroke goes over itself. */
+  flow?: number;
+  /** The colour runs to another one, or fades out. */
+  gradient?: Gradient;
 }
 
 /** The brush of a stroke's first message; undefined in later ones. */
 export function brushOf(chunk: StrokeChunk): Brush | undefined {
-  const { tool, size, hardness, opacity, color } = chunk;
+  const { tool, size, hardness, opacity, color, kind, angle, flow, gradient } = chunk;
   return tool === undefined ||
     size === undefined ||
     hardness === undefined ||
     opacity === undefined ||
     color === undefined
     ? undefined
-    : { tool, size, hardness, opacity, color };
+    : {
+        tool,
+        size,
+        hardness,
+        opacity,
+        color,
+        ...(kind === undefined ? {} : { kind }),
+        ...(angle === undefined ? {} : { angle }),
+        ...(flow === undefined ? {} : { flow }),
+        ...(gradient === undefined ? {} : { gradient }),
+      };
 }
 
 /** `#rrggbb` as three bytes; black where it is not one. */

@@ -126,6 +126,8 @@ export class Outbox {
           return entry.type === "settings";
         case "unknown_image":
           return entry.type === "place";
+        case "prompt_blocked":
+          return (entry.type === "settings" || entry.type === "place") && entry.prompt !== undefined;
         case "forbidden":
         case "room_locked":
         case "invalid_value":

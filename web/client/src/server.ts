@@ -87,6 +87,7 @@ export interface ExportQuery {
   layer?: Layer;
   scale?: number;
   quality?: number;
+  dpi?: number;
   settings?: boolean;
 }
 
@@ -206,6 +207,11 @@ export class Server {
       heard(counter.frames, framesOf(answer));
     }
     return new Blob(parts, { type: answer.headers.get("content-type") ?? "image/apng" });
+  }
+
+  /** The LoRAs that the server was started with, and how much of each is in the model. */
+  async loras(): Promise<{ loras: { name: string; weight: number }[] }> {
+    return (await (await this.#call("v1/loras")).json()) as { loras: { name: string; weight: number }[] };
   }
 
   /** Uploads a picture that `place` makes the base of the canvas. */

@@ -1,8 +1,9 @@
 import type { Rect, StrokePoint } from "../../client/src";
 import { intersect, isEmpty, rectAround, TILE, tilesIn } from "./geometry";
+import { type BrushTip, builtUp, buildsUp, dabOf, isPlain, leftBy, Nib, scaled, tipHardness } from "./tip";
 
 /** The shape of a brush, without what it paints. */
-export interface BrushShape {
+export interface BrushShape extends BrushTip {
   /** Diameter in canvas pixels at pressure 1. */
   size: number;
   /** 0 (soft to the centre) … 1 (hard edge). */
@@ -45,7 +46,7 @@ export function sweepBounds(from: StrokePoint, to: StrokePoint, size: number): R
 
 /**
  * How much one stroke covers each pixel: one byte per pixel in sparse tiles.
- * Crossing its own path covers no more than passing once: a maximum, never a sum.
+ * Crossing its own path covers no more than passing once, a maximum and no sum, unless the brush has a flow.
  */
 export class Coverage {
   readonly tiles = new Map<number, Uint8Array>();
@@ -69,7 +70,10 @@ export class Coverage {
       if (missesTile(capsule, tile.rect)) continue;
       const known = this.tiles.get(tile.index);
       const bytes = known ?? new Uint8Array(TILE * TILE);
-      const any = sweepTile(bytes, tile.rect, intersect(tile.rect, reach), capsule, brush.hardness);
+      const part = intersect(tile.rect, reach);
+      const any = isPlain(brush)
+        ? sweepTile(bytes, tile.rect, part, capsule, brush.hardness)
+        : sweepTipTile(bytes, tile.rect, part, capsule, brush);
       // A tile that was only grazed would wait for pixels that never come.
       if (any && !known) this.tiles.set(tile.index, bytes);
     }
@@ -153,6 +157,44 @@ function missesTile(capsule: Capsule, tile: Rect): boolean {
   const distance = Math.hypot(px - along * capsule.dx, py - along * capsule.dy);
   const largest = Math.max(capsule.radius, capsule.radius + capsule.radiusChange);
   return distance > largest + 1 + Math.hypot(tile[2], tile[3]) / 2;
+}
+
+/** As `sweepTile`, of a tip that is no plain disc; one that builds up covers more of what was left. */
+function sweepTipTile(bytes: Uint8Array, tile: Rect, part: Rect, capsule: Capsule, brush: BrushShape): boolean {
+  let any = false;
+  const nib = new Nib(brush);
+  const hardness = tipHardness(brush.kind, brush.hardness);
+  const dab = buildsUp(brush) ? dabOf(brush.flow ?? 1) : undefined;
+  const [du, dv] = [nib.along(capsule.dx, capsule.dy), nib.across(capsule.dx, capsule.dy)];
+  const squared = du * du + dv * dv;
+  const inverse = capsule.inverse > 0 && squared > 0 ? 1 / squared : 0;
+  const taper = capsule.radiusChange * inverse;
+  for (let y = part[1]; y < part[1] + part[3]; y += 1) {
+    let at = (y - tile[1]) * TILE + part[0] - tile[0];
+    for (let x = part[0]; x < part[0] + part[2]; x += 1, at += 1) {
+      const [px, py] = [x + 0.5 - capsule.x, y + 0.5 - capsule.y];
+      const [u, v] = [nib.along(px, py), nib.across(px, py)];
+      let along = (u * du + v * dv) * inverse;
+      if (taper !== 0) {
+        const across = (u - along * du) ** 2 + (v - along * dv) ** 2;
+        const width = capsule.radius + along * capsule.radiusChange;
+        along = width > 0 ? along + (taper * across) / width : capsule.radiusChange > 0 ? 1 : 0;
+      }
+      along = along < 0 ? 0 : along > 1 ? 1 : along;
+      const radius = capsule.radius + along * capsule.radiusChange;
+      const away = Math.hypot(px - along * capsule.dx, py - along * capsule.dy);
+      if (away >= radius + 0.5) continue;
+      const covered =
+        nib.flatness === 1 ? dabCoverage(away, radius, hardness) : nib.covered(u - along * du, v - along * dv, away, radius, hardness);
+      const left = leftBy(brush.kind, Math.round(255 * covered), (2 * radius) / brush.size, x, y);
+      const before = bytes[at] ?? 0;
+      const after = dab === undefined ? Math.max(before, left) : builtUp(before, scaled(left, dab));
+      if (after === before) continue;
+      bytes[at] = after;
+      any = true;
+    }
+  }
+  return any;
 }
 
 function sweepTile(bytes: Uint8Array, tile: Rect, part: Rect, capsule: Capsule, hardness: number): boolean {

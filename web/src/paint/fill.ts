@@ -17,7 +17,8 @@ const LEAST_PASS = BAND;
 
 /** The brush of a filled shape: a hard one, with the colour and words of `brush`. */
 export function fillingBrush(brush: Brush): Brush {
-  return { ...brush, size: FILL_SIZE, hardness: 1 };
+  const { kind: _kind, angle: _angle, flow: _flow, ...plain } = brush;
+  return { ...plain, size: FILL_SIZE, hardness: 1 };
 }
 
 /**

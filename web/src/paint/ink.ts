@@ -1,6 +1,8 @@
 import { type Brush, type Rect, rgbOf, type StrokePoint } from "../../client/src";
 import { Coverage, sweepBounds } from "./coverage";
 import { intersect, isEmpty, TILE, tilesIn, union, type Tile } from "./geometry";
+import { levelAt, levelsOf } from "./gradient";
+import { Way } from "./tip";
 
 /** Who drew it and which of their strokes it is. */
 export function inkKey(client: string, stroke: string): string {
@@ -18,6 +20,7 @@ interface InkStroke {
   brush: Brush;
   rgb: [number, number, number];
   points: StrokePoint[];
+  way: Way;
   cuts: Cut[];
   coverage: Coverage;
   bounds: Rect;
@@ -59,6 +62,7 @@ export class Ink {
       brush,
       rgb: rgbOf(brush.color),
       points: [],
+      way: new Way(brush),
       cuts: [],
       coverage: new Coverage(this.#width, this.#height),
       bounds: NOTHING,
@@ -87,9 +91,8 @@ export class Ink {
     if (!stroke) return NOTHING;
     let dirty = NOTHING;
     for (const point of points) {
-      const from = stroke.points.at(-1) ?? point;
       stroke.points.push(point);
-      dirty = union(dirty, stroke.coverage.sweep(from, point, stroke.brush));
+      for (const [from, to] of stroke.way.to(point)) dirty = union(dirty, stroke.coverage.sweep(from, to, stroke.brush));
     }
     stroke.bounds = union(stroke.bounds, dirty);
     return dirty;
@@ -204,7 +207,7 @@ export class Ink {
       if (!bytes || stroke.brush.tool === "restore") continue;
       if (!any) out.fill(0);
       any = true;
-      layOver(out, bytes, stroke.brush, stroke.rgb);
+      layOver(out, bytes, stroke.brush, stroke.rgb, tile);
     }
     return any;
   }
@@ -240,12 +243,13 @@ export class Ink {
     }
     if (shown === 0) return NOTHING;
     stroke.coverage.clear(inside);
-    for (let at = shown; at < stroke.points.length; at += 1) {
-      const to = stroke.points[at];
-      const from = stroke.points[at - 1] ?? to;
-      if (!to || !from || isEmpty(intersect(sweepBounds(from, to, stroke.brush.size), inside))) continue;
-      stroke.coverage.sweep(from, to, stroke.brush, inside);
-    }
+    const way = new Way(stroke.brush);
+    stroke.points.forEach((point, at) => {
+      for (const [from, to] of way.to(point)) {
+        if (at < shown || isEmpty(intersect(sweepBounds(from, to, stroke.brush.size), inside))) continue;
+        stroke.coverage.sweep(from, to, stroke.brush, inside);
+      }
+    });
     if (stroke.done && shown === stroke.points.length && stroke.coverage.tiles.size === 0) {
       this.#strokes.delete(key);
     }
@@ -258,22 +262,28 @@ function layOver(
   bytes: Uint8Array,
   brush: Brush,
   rgb: readonly [number, number, number],
+  tile: Tile,
 ): void {
   const [red, green, blue] =
     brush.tool === "mask" ? MASK_TINT : brush.tool === "erase" ? [255, 255, 255] : rgb;
   const strength =
     brush.opacity * (brush.tool === "mask" ? MASK_ALPHA : brush.tool === "erase" ? PAPER_ALPHA : 1);
+  const { gradient } = brush;
+  const flat = [red ?? 0, green ?? 0, blue ?? 0];
+  const levels = gradient && levelsOf(gradient, flat);
   for (let at = 0; at < TILE * TILE; at += 1) {
     const covered = bytes[at] ?? 0;
     if (covered === 0) continue;
-    const alpha = (covered / 255) * strength;
+    const level = gradient && levels?.[levelAt(gradient, tile.rect[0] + (at % TILE), tile.rect[1] + Math.floor(at / TILE))];
+    const color = level && brush.tool === "brush" ? level.rgb : flat;
+    const alpha = (covered / 255) * ((level?.left ?? 255) / 255) * strength;
     const pixel = at * 4;
     const below = (out[pixel + 3] ?? 0) / 255;
     const total = alpha + below * (1 - alpha);
     const share = total > 0 ? alpha / total : 0;
-    out[pixel] = (red ?? 0) * share + (out[pixel] ?? 0) * (1 - share);
-    out[pixel + 1] = (green ?? 0) * share + (out[pixel + 1] ?? 0) * (1 - share);
-    out[pixel + 2] = (blue ?? 0) * share + (out[pixel + 2] ?? 0) * (1 - share);
+    out[pixel] = (color[0] ?? 0) * share + (out[pixel] ?? 0) * (1 - share);
+    out[pixel + 1] = (color[1] ?? 0) * share + (out[pixel + 1] ?? 0) * (1 - share);
+    out[pixel + 2] = (color[2] ?? 0) * share + (out[pixel + 2] ?? 0) * (1 - share);
     out[pixel + 3] = total * 255;
   }
 }

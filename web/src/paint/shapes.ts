@@ -1,7 +1,7 @@
 import type { StrokePoint } from "../../client/src";
 
-/** What a drag becomes: a stroke as the hand draws it, or a shape. */
-export type Form = "free" | "line" | "rectangle" | "ellipse" | "polygon" | "lasso";
+/** What a drag becomes: a stroke as the hand draws it, a shape, or what covers an area. */
+export type Form = "free" | "line" | "rectangle" | "ellipse" | "polygon" | "lasso" | "bucket" | "gradient" | "text";
 
 /** A place on the canvas, in canvas pixels. */
 export type Spot = readonly [number, number];

@@ -7,6 +7,9 @@ export interface PointerInput {
   x: number;
   y: number;
   pressure: number;
+  /** Of a pen that says how it is held: as in `Sample`. */
+  altitude?: number;
+  azimuth?: number;
   /** Pressed button of a `down`: 0 main, 1 middle, 2 secondary. */
   button: number;
   /** Milliseconds. */
@@ -18,6 +21,10 @@ export interface PointerInput {
 /** A position with its pressure. */
 export interface Sample extends Point {
   pressure: number;
+  /** Of a pen that says how it is held: its angle over the screen in radians, a quarter turn where it stands. */
+  altitude?: number;
+  /** Where its end points, in radians clockwise from the right. */
+  azimuth?: number;
 }
 
 /** What the hands mean. */
@@ -193,7 +200,8 @@ export class Gestures {
       return;
     }
     this.#stroke = { id: input.id, kind: input.kind, start: at, since: input.time, held, far: 0 };
-    this.#handlers.strokeBegin({ ...at, pressure: input.pressure }, held);
+    const { pressure, altitude, azimuth } = input;
+    this.#handlers.strokeBegin({ ...at, pressure, ...(altitude === undefined || azimuth === undefined ? {} : { altitude, azimuth }) }, held);
   }
 
   #pinchMove(input: PointerInput, finger: Finger): void {

@@ -116,6 +116,14 @@ export class Picture {
     return this[layer].context.getImageData(...inside).data;
   }
 
+  /** What the eye sees of a layer: its pixels with the ink above them. */
+  seen(layer: Layer): ImageData {
+    const { context } = surface(this.width, this.height, true);
+    context.drawImage(this[layer].canvas, 0, 0);
+    context.drawImage(this.inkSurface.canvas, 0, 0);
+    return context.getImageData(0, 0, this.width, this.height);
+  }
+
   /** What the eye sees at a pixel, as `#rrggbb`; undefined outside. */
   colourAt(layer: Layer, x: number, y: number): string | undefined {
     const pixel: Rect = [Math.floor(x), Math.floor(y), 1, 1];

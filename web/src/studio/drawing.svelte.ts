@@ -1,11 +1,15 @@
 import type { Brush, CanvasSize, StrokePoint } from "../../client/src";
+import { coverageBrush, strokeOf, strokeOfFlood } from "../paint/coverage-stroke";
 import { filling, fillingBrush } from "../paint/fill";
+import { type Colours, flooded } from "../paint/flood";
+import { everywhere, gradientBrush } from "../paint/gradient";
 import { joinedByLifts } from "../paint/lifts";
 import type { StrokeInHand } from "../paint/painter";
-import { isClosed, outline, shapeBetween, snappedEnd, thinned, type Guides, type Spot } from "../paint/shapes";
+import { isClosed, lineBetween, outline, shapeBetween, snappedEnd, thinned, type Guides, type Spot } from "../paint/shapes";
 import { Stabiliser } from "../paint/stabiliser";
 import { copiesOf, repeated, type Copy } from "../paint/symmetry";
 import type { Toolbox } from "./toolbox.svelte";
+import { typeset } from "./typeset";
 
 /** A shape that is not painted yet, once for each copy. */
 export interface Preview {
@@ -23,12 +27,18 @@ export interface DrawingOptions {
   canvas: () => CanvasSize | undefined;
   /** Canvas pixels of one CSS pixel. */
   pixel: () => number;
+  /** What the eye sees where something is drawn. */
+  seen: () => Colours | undefined;
+  /** Says why nothing was drawn. */
+  tell: (sentence: string) => void;
 }
 
 /** The string of a hand that is steadied all the way, in CSS pixels. */
 const LONGEST_STRING = 90;
 /** How near, in CSS pixels, a corner is to the first or the last one of a polygon to close it. */
 const CLOSING = 12;
+/** The most points of a stroke that the server takes. */
+const POINTS_MOST = 200_000;
 
 /**
  * What the hand draws: a stroke, which becomes ink point by point, or a shape,
@@ -41,6 +51,8 @@ export class Drawing {
   corners = $state.raw<readonly Spot[]>([]);
   /** Where the steadied brush is, and the pointer that pulls it. */
   string = $state.raw<{ tip: Spot; pointer: Spot } | undefined>(undefined);
+  /** Where text is being written. */
+  writing = $state.raw<Spot | undefined>(undefined);
   /** What the hand has drawn of a shape. */
   #way = $state.raw<readonly Spot[]>([]);
   #hand: StrokeInHand | undefined;
@@ -64,12 +76,12 @@ export class Drawing {
     const { toolbox } = this.#options;
     const spots = this.#spots(this.#shaping ? this.#way.at(-1) : hover);
     if (!spots) return undefined;
-    const open = toolbox.form === "line" || (toolbox.form === "polygon" && !toolbox.fills);
+    const open = toolbox.form === "line" || toolbox.form === "gradient" || (toolbox.form === "polygon" && !toolbox.fills);
     return {
       rings: this.#copies().map((copy) => spots.map(([x, y]) => copy(x, y))),
       closed: !open,
       filled: toolbox.fills && spots.length > 2,
-      brush: toolbox.brush,
+      brush: toolbox.form === "gradient" ? { ...toolbox.brush, size: this.#options.pixel() * 2 } : toolbox.brush,
     };
   }
 
@@ -145,9 +157,67 @@ export class Drawing {
       this.#addCorner(this.#cornerAt(end));
       return;
     }
-    const spots = this.#spots(end);
-    if (spots) this.#paint(spots);
+    if (form === "bucket") this.#fillFrom(end);
+    else if (form === "text") this.writing = end;
+    else this.#paintShape(end);
     this.#last = end;
+  }
+
+  #paintShape(end: Spot): void {
+    const spots = this.#spots(end);
+    if (spots && this.#options.toolbox.form === "gradient") this.#paintGradient(spots);
+    else if (spots) this.#paint(spots);
+  }
+
+  #fillFrom([x, y]: Spot): void {
+    const { toolbox, canvas, seen, tell } = this.#options;
+    const [size, colours] = [canvas(), seen()];
+    const { tolerance, contiguous } = toolbox.areas;
+    const filled = colours && flooded(colours, x, y, { tolerance: Math.round(tolerance * 255), contiguous });
+    if (!size || !filled) {
+      tell("There is no picture there: press the bucket on the canvas.");
+      return;
+    }
+    this.#cover(fillingBrush(toolbox.brush), strokeOfFlood(filled, size));
+  }
+
+  #paintGradient([from, to]: readonly Spot[]): void {
+    const { toolbox, canvas, tell } = this.#options;
+    const size = canvas();
+    if (!size || !from || !to) return;
+    if (Math.hypot(to[0] - from[0], to[1] - from[1]) < 1) {
+      tell("A gradient is dragged from where it begins to where it ends.");
+      return;
+    }
+    const { gradient: kind, fades } = toolbox.areas;
+    const gradient = { kind, from, to, ...(fades ? {} : { color: toolbox.second }) };
+    this.#cover(gradientBrush(toolbox.brush, gradient), everywhere(size));
+  }
+
+  /** What is written becomes paint. */
+  write(text: string): void {
+    const { areas, brush } = this.#options.toolbox;
+    const at = this.writing;
+    this.writing = undefined;
+    const letters = at && typeset(text, areas.fontAt(areas.textSize), areas.textSize);
+    if (!at || !letters) return;
+    const [left, top] = [Math.round(at[0]) + letters.left, Math.round(at[1]) + letters.top];
+    this.#cover(coverageBrush(brush), strokeOf(letters.coverage, letters, left, top));
+  }
+
+  /** Nothing is written. */
+  stopWriting(): void {
+    this.writing = undefined;
+  }
+
+  #cover(brush: Brush, points: StrokePoint[]): void {
+    if (points.length > POINTS_MOST) {
+      this.#options.tell("That is too intricate to be filled at once: raise the tolerance, or fill a smaller part.");
+      return;
+    }
+    const hand = this.#options.begin(brush, false);
+    hand.add(points);
+    hand.end();
   }
 
   #addCorner(corner: Spot): void {
@@ -171,7 +241,8 @@ export class Drawing {
       if (this.corners.length === 0 && !this.#shaping) return undefined;
       return end ? [...this.corners, this.#cornerAt(end)] : this.corners;
     }
-    if (form === "free" || !this.#shaping || !start || !end) return undefined;
+    if (form === "free" || form === "bucket" || form === "text" || !this.#shaping || !start || !end) return undefined;
+    if (form === "gradient") return lineBetween(start, end, { ...this.#guides(), centred: false });
     return form === "lasso" ? thinned(this.#way) : shapeBetween(form, start, end, this.#guides(), fills);
   }
 

@@ -9,6 +9,7 @@ export const FORMATS = [
   { format: "jpeg", ending: "jpg", name: "JPEG", hint: "Small" },
   { format: "webp", ending: "webp", name: "WebP", hint: "Lossless, smaller" },
   { format: "ora", ending: "ora", name: "Layers", hint: "OpenRaster, for Krita" },
+  { format: "psd", ending: "psd", name: "PSD", hint: "Layers, for Photoshop" },
 ] as const;
 export type ExportFormat = (typeof FORMATS)[number]["format"];
 /** How many times larger than the canvas a picture may be. */
@@ -16,12 +17,33 @@ export const SCALES = [1, 2, 3, 4] as const;
 /** Pixels of a file at most; the server says the same. */
 const PIXELS_MOST = 2 ** 25;
 
+/** What a JPEG's quality is where nobody chose one; the server says the same. */
+export const JPEG_QUALITY = 92;
+/** Resolutions that printers are asked for, in dots per inch; 0 says none. */
+export const RESOLUTIONS = [0, 72, 150, 300, 600] as const;
+const CENTIMETRES_OF_AN_INCH = 2.54;
+
+/** How large a picture is printed, in centimetres. */
+export function printedSize({ width, height }: CanvasSize, dpi: number): string {
+  const centimetres = (pixels: number): string => ((pixels / dpi) * CENTIMETRES_OF_AN_INCH).toFixed(1);
+  return `${centimetres(width)} × ${centimetres(height)} cm`;
+}
+
+/** Whether a format is one picture, and no layers. */
+export function isOnePicture(format: ExportFormat): boolean {
+  return format !== "ora" && format !== "psd";
+}
+
 /** A file to take away. */
 export interface ExportWish {
   format: ExportFormat;
   /** Of the pictures that are no layers. */
   layer: Layer;
   scale: number;
+  /** Of a JPEG, 1 … 100. */
+  quality: number;
+  /** Dots per inch in print; 0 where it is not said. */
+  dpi: number;
   settings: boolean;
 }
 
@@ -31,12 +53,15 @@ export function mayScale(canvas: CanvasSize, scale: number): boolean {
 }
 
 /** A wish in as few words as say it. */
-export function exportQuery({ format, layer, scale, settings }: ExportWish): ExportQuery {
-  const isPicture = format !== "ora";
+export function exportQuery({ format, layer, scale, quality, dpi, settings }: ExportWish): ExportQuery {
+  const isPicture = isOnePicture(format);
   return {
-    format,
+    // A PSD is made here, of the same layers.
+    format: format === "psd" ? "ora" : format,
     ...(isPicture && layer !== "result" ? { layer } : {}),
     ...(isPicture && scale !== 1 ? { scale } : {}),
+    ...(format === "jpeg" && quality !== JPEG_QUALITY ? { quality } : {}),
+    ...(isPicture && dpi !== 0 ? { dpi } : {}),
     ...(settings ? {} : { settings }),
   };
 }
@@ -44,7 +69,7 @@ export function exportQuery({ format, layer, scale, settings }: ExportWish): Exp
 /** The name of a wish's file. */
 export function exportName(room: string, { format, layer }: ExportWish): string {
   const ending = FORMATS.find((known) => known.format === format)?.ending ?? format;
-  return `${room}${format !== "ora" && layer === "sketch" ? "-sketch" : ""}.${ending}`;
+  return `${room}${isOnePicture(format) && layer === "sketch" ? "-sketch" : ""}.${ending}`;
 }
 
 /**
@@ -55,7 +80,8 @@ export async function exportPicture(studio: Studio, wish: ExportWish): Promise<v
   const { notices, room } = studio;
   const name = exportName(room.name, wish);
   try {
-    save(await serverFor(tokenOfPage()).export(room.name, exportQuery(wish)), name);
+    const file = await serverFor(tokenOfPage()).export(room.name, exportQuery(wish));
+    save(wish.format === "psd" ? await (await import("./psd")).psdOf(file) : file, name);
   } catch (error) {
     const isAway = error instanceof CallRefused && error.status === 0;
     const own = isAway && wish.format === "png" ? await fromHere(studio, wish.layer) : undefined;

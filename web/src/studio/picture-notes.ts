@@ -35,13 +35,18 @@ export async function textIn(bytes: Uint8Array): Promise<string | undefined> {
   return undefined;
 }
 
-async function pngText(bytes: Uint8Array, view: DataView): Promise<string | undefined> {
+/** A text of a PNG, by the name under which it is kept. */
+export function pngTextOf(bytes: Uint8Array, keyword: string): Promise<string | undefined> {
+  return pngText(bytes, new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), keyword);
+}
+
+async function pngText(bytes: Uint8Array, view: DataView, keyword = KEYWORD): Promise<string | undefined> {
   for (let at = 8; at + 12 <= bytes.length; ) {
     const length = view.getUint32(at);
     const kind = ascii(bytes.subarray(at + 4, at + 8));
     const content = bytes.subarray(at + 8, at + 8 + length);
     const end = content.indexOf(0);
-    if (["tEXt", "zTXt", "iTXt"].includes(kind) && ascii(content.subarray(0, Math.max(0, end))) === KEYWORD) {
+    if (["tEXt", "zTXt", "iTXt"].includes(kind) && ascii(content.subarray(0, Math.max(0, end))) === keyword) {
       const rest = content.subarray(end + 1);
       if (kind === "tEXt") return ascii(rest.subarray(0, TEXT_MOST));
       if (kind === "zTXt") return ascii(await inflated(rest.subarray(1)));

@@ -450,7 +450,7 @@ export class Room {
 
   #refused(message: OpMessage, { code, message: reason }: ErrorMessage): void {
     const { notices } = this.#options;
-    if (message.type === "place" && message.mode === "invert" && code !== "unknown_image" && code !== "forbidden") {
+    if (message.type === "place" && message.mode === "invert" && code !== "unknown_image" && code !== "forbidden" && code !== "prompt_blocked") {
       this.invertsPhotos = false;
       this.send({ type: "place", image: message.image, mode: "plain" });
       notices.say("This server does not invert photos: it was placed as it is, to be painted over.");

@@ -1,7 +1,7 @@
 /** What a key can do. */
 export type Action =
   | "brush" | "erase" | "mask" | "restore" | "eyedropper" | "hand"
-  | "line" | "rectangle" | "ellipse" | "polygon" | "lasso" | "fill" | "symmetry" | "looser" | "steadier"
+  | "line" | "rectangle" | "ellipse" | "polygon" | "lasso" | "fill" | "bucket" | "gradient" | "text" | "symmetry" | "looser" | "steadier"
   | "smaller" | "larger" | "softer" | "harder" | "swap" | "default-colours"
   | "undo" | "redo" | "fit" | "actual-size" | "zoom-in" | "zoom-out" | "turn" | "turn-left" | "turn-right" | "mirror" | "reference"
   | "show-mask" | "mask-all" | "mask-none" | "mask-invert"
@@ -36,6 +36,9 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { action: "polygon", key: "g", single: true, label: "Polygon", group: "Shapes" },
   { action: "lasso", key: "k", single: true, label: "Lasso", group: "Shapes" },
   { action: "fill", key: "f", single: true, label: "Filled, or the outline", group: "Shapes" },
+  { action: "bucket", key: "n", single: true, label: "Bucket", group: "Shapes" },
+  { action: "gradient", key: "j", single: true, label: "Gradient", group: "Shapes" },
+  { action: "text", key: "y", single: true, label: "Text", group: "Shapes" },
   { action: "symmetry", key: "s", single: true, label: "Symmetry", group: "Shapes" },
   { action: "smaller", key: "[", single: true, label: "Smaller", group: "Brush" },
   { action: "larger", key: "]", single: true, label: "Larger", group: "Brush" },

@@ -143,6 +143,8 @@ export class Studio {
       },
       canvas: () => this.room.picture,
       pixel: () => 1 / this.view.scale,
+      seen: () => this.room.picture?.seen(this.#pane?.layer ?? "result"),
+      tell: (sentence) => this.notices.say(sentence),
     });
   }
 
@@ -328,6 +330,7 @@ export class Studio {
     this.#pane = pane;
     this.painting = true;
     this.room.blank = false;
+    this.toolbox.tips.begins(sample);
     this.drawing.begin(this.#point(sample, pane), held);
   }
 
@@ -504,6 +507,9 @@ export class Studio {
       polygon: () => toolbox.draw("polygon"),
       lasso: () => toolbox.draw("lasso"),
       fill: () => toolbox.fill(!toolbox.filled),
+      bucket: () => toolbox.draw("bucket"),
+      gradient: () => toolbox.draw("gradient"),
+      text: () => toolbox.draw("text"),
       symmetry: () => toolbox.toggleSymmetry(),
       looser: () => toolbox.steadyTo(toolbox.steady - 0.1),
       steadier: () => toolbox.steadyTo(toolbox.steady + 0.1),
@@ -575,6 +581,6 @@ export class Studio {
 
   #point(sample: Sample, pane: Pane): StrokePoint {
     const { x, y } = toCanvas(this.view, { x: sample.x - pane.origin.x, y: sample.y - pane.origin.y });
-    return [x, y, sample.pressure];
+    return [x, y, this.toolbox.tips.felt(sample.pressure)];
   }
 }

@@ -1,7 +1,9 @@
 import type { Brush, Tool } from "../../client/src";
 import { isClosed, type Form } from "../paint/shapes";
 import { RADIAL_LIMITS, type Symmetry, type SymmetryMode } from "../paint/symmetry";
+import { Areas } from "./areas.svelte";
 import { recall, remember } from "./storage";
+import { Tips } from "./tips.svelte";
 
 /** What can be in hand. */
 export type HandTool = Tool | "eyedropper" | "hand";
@@ -48,6 +50,10 @@ interface Kept {
 
 /** The tool in hand and how it is set. */
 export class Toolbox {
+  /** The brush's tip. */
+  readonly tips = new Tips();
+  /** Buckets, gradients and text. */
+  readonly areas = new Areas();
   tool = $state<HandTool>("brush");
   /** Diameter in canvas pixels. */
   size = $state(32);
@@ -106,10 +112,11 @@ export class Toolbox {
     const prompt = tool === "brush" || tool === "mask" ? this.prompt.trim() : "";
     return {
       tool,
-      size: this.size,
+      size: this.size * (tool === "brush" || tool === "erase" ? this.tips.wider : 1),
       hardness: this.hardness,
       opacity: this.opacity,
       color: this.color,
+      ...this.tips.of(tool),
       ...(prompt === "" ? {} : { prompt }),
     };
   }

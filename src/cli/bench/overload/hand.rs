@@ -67,7 +67,7 @@ impl Hand {
             hardness: 0.8,
             opacity: 1.0,
             color: random.one_of(COLOURS).to_owned(),
-            prompt: None,
+            ..Brush::default()
         };
         let room = self.canvas - self.brush;
         let reach = self.reach.min(room);

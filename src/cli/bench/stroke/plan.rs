@@ -136,7 +136,7 @@ impl Plan {
             hardness: 0.8,
             opacity: 1.0,
             color: colour.to_owned(),
-            prompt: None,
+            ..Brush::default()
         }
     }
 }

@@ -1,4 +1,5 @@
 // Generated from src/protocol; do not edit.
+export type { BrushKind } from "./BrushKind.js";
 export type { CanvasSize } from "./CanvasSize.js";
 export type { ChatLine } from "./ChatLine.js";
 export type { ClientMessage } from "./ClientMessage.js";
@@ -10,6 +11,8 @@ export type { ErrorMessage } from "./ErrorMessage.js";
 export type { Finish } from "./Finish.js";
 export type { FrameFormat } from "./FrameFormat.js";
 export type { FrameHeader } from "./FrameHeader.js";
+export type { Gradient } from "./Gradient.js";
+export type { GradientKind } from "./GradientKind.js";
 export type { Hello } from "./Hello.js";
 export type { Layer } from "./Layer.js";
 export type { MemberInfo } from "./MemberInfo.js";

@@ -14,6 +14,7 @@ _ABOUT = {
     "nothing_to_undo": ("undo", "redo", "revert"),
     "unknown_sampler": ("settings",),
     "unknown_image": ("place",),
+    "prompt_blocked": ("settings", "place"),
     "room_locked": ("settings", "apply", "place", "undo", "redo", "revert"),
     "forbidden": ("settings", "apply", "place", "undo", "redo", "revert"),
     "invalid_value": ("settings", "apply", "place", "undo", "redo", "revert"),
