@@ -143,6 +143,7 @@ mod tests {
     use crate::picture_file::Origin;
 
     const NOTES: Notes = Notes {
+        dpi: None,
         origin: Origin::Generated,
         parameters: None,
     };

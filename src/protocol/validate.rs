@@ -3,8 +3,8 @@
 use super::{
     Brush, ClientMessage, ErrorCode, ErrorMessage, Gradient, Hello, MAX_BRUSH_SIZE, MAX_CHAT_CHARS,
     MAX_CONTROL_SCALE, MAX_COORDINATE, MAX_GUIDANCE_SCALE, MAX_ID_CHARS, MAX_NAME_CHARS,
-    MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE, MIN_FLOW, MIN_STRENGTH,
-    Presence, RenderWish, SEED_LIMIT, SettingsPatch, StrokeChunk,
+    MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE, MIN_FLOW,
+    MIN_STRENGTH, Presence, RenderWish, SEED_LIMIT, SettingsPatch, StrokeChunk,
 };
 
 type Checked = Result<(), ErrorMessage>;

@@ -194,6 +194,7 @@ async fn timelapse(
     let held = place_for(&state, picture_bytes(size.width, size.height))?;
     let origins = recording.pictures().iter().map(|picture| picture.origin);
     let notes = Notes {
+        dpi: None,
         origin: origins.max().unwrap_or(Origin::NotGenerated),
         parameters: None,
     };

@@ -119,12 +119,12 @@ impl Family {
         assert!(!self.asked.is_empty());
         for asked in self.asked.clone() {
             let found = self.latents(self.request(&asked));
-            let wanted = &self.tensors[&format!("{}.output", asked.name)];
-            check(&asked.name, &found, wanted, TOLERANCE);
+            let wanted = self.tensors[&format!("{}.output", asked.name)].clone();
+            check(&asked.name, &found, &wanted, TOLERANCE);
             // It does steer.
             let mut free = self.request(&asked);
             free.controls.clear();
-            assert!(relative_error(&self.latents(free), wanted) > 10.0 * TOLERANCE);
+            assert!(relative_error(&self.latents(free), &wanted) > 10.0 * TOLERANCE);
         }
     }
 }

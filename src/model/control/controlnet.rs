@@ -3,7 +3,7 @@
 
 use candle_core::{DType, Result, Tensor};
 
-use crate::kernels::{Conv2d, silu};
+use crate::kernels::{Conv2d, Wakeful, silu};
 use crate::model::config_file::ConfigFile;
 use crate::model::error::ModelError;
 use crate::model::layers::{ConvShape, conv2d};
