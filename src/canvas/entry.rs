@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Pixels;
 use super::blend::{mix_pixel, scale};
+use super::layer_tiles::LayerTile;
 use super::mask::Mask;
 use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, tiles_of};
-use crate::protocol::{Brush, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, Rect, Tool};
+use super::{Pixels, StackLayer};
+use crate::protocol::{Brush, LOWEST_LAYER, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, Rect, Tool};
 
 /// Why a stroke cannot begin.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -31,6 +32,9 @@ pub enum CanvasError {
     /// Something on the canvas has that id already.
     #[error("the id {0} is taken on this canvas; begin each stroke with an id of its own")]
     DuplicateId(u64),
+    /// The canvas has no such layer.
+    #[error("the canvas has no layer {0}; paint on one that it has")]
+    UnknownLayer(u64),
 }
 
 /// A brush as numbers that compose.
@@ -56,6 +60,8 @@ pub(super) enum EntryKind {
     Image {
         pixels: Arc<Pixels>,
         is_apply: bool,
+        /// The layers at that moment: those that were shown have gone into it.
+        stack: Vec<StackLayer>,
     },
 }
 
@@ -65,15 +71,21 @@ pub(super) struct Stroke {
     pub(super) ink: Ink,
     pub(super) pen: Pen,
     pub(super) coverage: Coverage,
+    /// The layer that it lies on.
+    pub(super) layer: u64,
+    /// It changes colours only: the layer's alpha was locked when it began.
+    pub(super) keeps_alpha: bool,
     /// What lies under the stroke, kept while it is drawn.
     pub(super) under: Option<HashMap<TileIndex, UnderTile>>,
 }
 
-/// Sketch and footprint of a tile.
+/// What a tile of a stroke's layer is without it and without what lies above it.
 #[derive(Clone, Debug)]
-pub(super) struct UnderTile {
-    pub(super) sketch: Pixels,
-    pub(super) footprint: Mask,
+pub(super) enum UnderTile {
+    /// Of the lowest layer: sketch and footprint.
+    Lowest { sketch: Pixels, footprint: Mask },
+    /// Of another layer; none where nothing is painted.
+    Layer(Option<Arc<LayerTile>>),
 }
 
 impl Entry {
@@ -96,7 +108,7 @@ impl Entry {
 }
 
 impl Stroke {
-    pub(super) fn from_brush(brush: &Brush) -> Result<Self, CanvasError> {
+    pub(super) fn from_brush(brush: &Brush, layer: &StackLayer) -> Result<Self, CanvasError> {
         let check = |field, value: f32, least, most| {
             if value.is_finite() && value >= least && value <= most {
                 Ok(value)
@@ -121,11 +133,13 @@ impl Stroke {
             ink,
             pen: Pen::new(size, hardness),
             coverage: Coverage::default(),
+            layer: layer.id,
+            keeps_alpha: layer.keeps_alpha,
             under: Some(HashMap::new()),
         })
     }
 
-    /// A mask that covers a rectangle whole.
+    /// A mask on the lowest layer that covers a rectangle whole.
     pub(super) fn from_mask_rect(rect: &Rect) -> Self {
         let mut coverage = Coverage::default();
         for index in tiles_of(rect) {
@@ -146,6 +160,8 @@ impl Stroke {
             },
             pen: Pen::new(1.0, 1.0),
             coverage,
+            layer: LOWEST_LAYER,
+            keeps_alpha: false,
             under: None,
         }
     }
@@ -156,12 +172,14 @@ impl Stroke {
             ink: self.ink.clone(),
             pen: self.pen.clone(),
             coverage: Coverage::default(),
+            layer: self.layer,
+            keeps_alpha: self.keeps_alpha,
             under: Some(HashMap::new()),
         }
     }
 
-    /// Draws the stroke inside `rect` over what is there. All pictures have the
-    /// size of the canvas.
+    /// Draws the stroke inside `rect` over what is there on the lowest layer. All
+    /// pictures have the size of the canvas.
     pub(super) fn compose(
         &self,
         rect: &Rect,

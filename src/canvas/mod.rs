@@ -9,6 +9,7 @@
 mod avx2;
 mod beyond_ink;
 mod blend;
+mod blend_mode;
 mod cells;
 mod changes;
 mod codec;
@@ -19,7 +20,11 @@ mod dilate;
 mod entry;
 mod extend;
 mod finish;
+mod flatten;
 mod headers;
+mod layer_paint;
+mod layer_replay;
+mod layer_tiles;
 mod layers;
 mod mask;
 mod masked;
@@ -32,6 +37,7 @@ mod replay;
 mod resize;
 mod second_jpeg;
 mod soft_cells;
+mod stack;
 mod state;
 mod stroke;
 mod sweep;
@@ -48,14 +54,17 @@ pub use codec::{CodecError, ImageLimits, encode_image};
 pub use decode::{decode_image, decode_image_over};
 pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
+pub use layer_tiles::{LayerCopy, LayerPixels};
 pub use layers::{Canvas, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
 pub use mask::Mask;
 pub use painting::Painting;
 pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
 pub use resize::{fit_to, resize_bicubic};
+pub use stack::StackLayer;
 pub use state::{
-    CanvasState, CanvasStateError, EntryState, EntryStateKind, FloorState, StrokeFacts, StrokeState,
+    CanvasState, CanvasStateError, EntryState, EntryStateKind, FloorState, LayerState,
+    LayerTileState, StrokeFacts, StrokeState,
 };
 pub use stroke::stroke_cost;
 pub use switch::Switched;

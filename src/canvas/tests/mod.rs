@@ -1,6 +1,7 @@
 //! What holds between the parts of the canvas.
 
 mod codecs;
+mod layers;
 mod masks;
 mod photos;
 mod region_masks;
@@ -31,6 +32,7 @@ fn brush(tool: Tool) -> Brush {
         opacity: 1.0,
         color: "#cc2010".into(),
         prompt: None,
+        layer: None,
     }
 }
 
@@ -91,6 +93,7 @@ fn any_brush() -> impl Strategy<Value = Brush> {
             opacity,
             color: format!("#{color:06x}"),
             prompt: None,
+            layer: None,
         })
 }
 
