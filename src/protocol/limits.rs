@@ -29,6 +29,8 @@ pub const MAX_STROKE_COST: u64 = 1 << 28;
 pub const MIN_BRUSH_SIZE: f32 = 0.5;
 /// The largest brush diameter, in canvas pixels.
 pub const MAX_BRUSH_SIZE: f32 = 1024.0;
+/// The most layers of a room, the lowest included.
+pub const MAX_LAYERS: usize = 64;
 /// The highest guidance scale.
 pub const MAX_GUIDANCE_SCALE: f64 = 30.0;
 /// The lowest strength.
@@ -60,6 +62,10 @@ pub enum ErrorCode {
     Forbidden,
     /// The room is locked: only its owners may do that now.
     RoomLocked,
+    /// The room has no layer of that id.
+    UnknownLayer,
+    /// The layer is locked.
+    LayerLocked,
     /// Nobody of that id is in the room, or was removed from it.
     UnknownMember,
     /// There is nothing to undo or redo, or a revert would change nothing.
