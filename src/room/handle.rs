@@ -24,6 +24,7 @@ use crate::{
     canvas::{Pixels, fit_to},
     engine::RoomKey,
     journal::BlobHash,
+    picture_file::FilePixels,
     protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Rect, Role},
 };
 
@@ -110,6 +111,11 @@ impl RoomHandle {
     /// How many members are in the room now.
     pub fn members(&self) -> usize {
         self.shared.attendance.members()
+    }
+
+    /// Bytes that its layers above the lowest hold, beside what counts by its size.
+    pub fn layer_bytes(&self) -> u64 {
+        self.shared.attendance.layer_bytes()
     }
 
     /// Its place among the rooms that became empty: the lowest was left first.
@@ -225,6 +231,16 @@ impl RoomHandle {
     pub async fn image(&self, layer: PictureLayer) -> Result<Option<Pixels>, RoomError> {
         let (reply, answer) = oneshot::channel();
         self.post(Message::Image { layer, reply }).await?;
+        answer.await.map_err(|_| self.ended())
+    }
+
+    /// What is painted on a layer; none where there is no such layer.
+    ///
+    /// # Errors
+    /// [`RoomError::Closed`].
+    pub async fn paint_layer(&self, layer: u64) -> Result<Option<FilePixels>, RoomError> {
+        let (reply, answer) = oneshot::channel();
+        self.post(Message::PaintLayer { layer, reply }).await?;
         answer.await.map_err(|_| self.ended())
     }
 

@@ -95,6 +95,7 @@ pub(super) fn chunk(id: &str, first: bool, points: &[StrokePoint], done: bool) -
         opacity: 1.0,
         color: "#c01020".to_owned(),
         prompt: None,
+        layer: None,
     });
     RoomCommand::Stroke(StrokeChunk {
         id: id.to_owned(),

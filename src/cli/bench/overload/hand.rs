@@ -68,6 +68,7 @@ impl Hand {
             opacity: 1.0,
             color: random.one_of(COLOURS).to_owned(),
             prompt: None,
+            layer: None,
         };
         let room = self.canvas - self.brush;
         let reach = self.reach.min(room);

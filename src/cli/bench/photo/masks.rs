@@ -138,6 +138,7 @@ impl MaskPlan {
             opacity: random.one_of([0.5, 1.0, 1.0]),
             color: "#000000".to_owned(),
             prompt: has_prompt.then(|| random.one_of(PROMPTS).to_owned()),
+            layer: None,
         };
         (brush, points)
     }

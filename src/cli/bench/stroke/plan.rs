@@ -137,6 +137,7 @@ impl Plan {
             opacity: 1.0,
             color: colour.to_owned(),
             prompt: None,
+            layer: None,
         }
     }
 }
