@@ -16,18 +16,20 @@ export interface Brush {
   color: string;
   /** What strokes should become, instead of the room's prompt. */
   prompt?: string;
+  /** The id of the layer that it is painted on; the lowest when left out. */
+  layer?: number;
 }
 
 /** The brush of a stroke's first message; undefined in later ones. */
 export function brushOf(chunk: StrokeChunk): Brush | undefined {
-  const { tool, size, hardness, opacity, color } = chunk;
+  const { tool, size, hardness, opacity, color, layer } = chunk;
   return tool === undefined ||
     size === undefined ||
     hardness === undefined ||
     opacity === undefined ||
     color === undefined
     ? undefined
-    : { tool, size, hardness, opacity, color };
+    : { tool, size, hardness, opacity, color, ...(layer === undefined ? {} : { layer }) };
 }
 
 /** `#rrggbb` as three bytes; black where it is not one. */

@@ -29,13 +29,15 @@ import type { Renderer } from "../stage/renderer";
 import { Chat } from "./chat.svelte";
 import { History, pairIds } from "./history.svelte";
 import type { InvertedPhoto } from "./inversion";
-import { maskOf } from "./pictures";
+import { Layers } from "./layers.svelte";
+import { layerOf, maskOf } from "./pictures";
 import type { Notices } from "./notices.svelte";
 import { everywhere, inversionOf, isWhole, MaskView } from "./mask.svelte";
 import { People, type Member } from "./people.svelte";
 import { InvertedPhotos } from "./photos.svelte";
 import { changesPicture, RoomSettings } from "./settings.svelte";
 import { Thumbnails, type Thumbnail } from "./thumbnails.svelte";
+import { UnseenLayers } from "./unseen-layers.svelte";
 
 /** A region that is being rendered. */
 export interface BusyRegion {
@@ -84,6 +86,8 @@ export class Room {
   readonly history = new History();
   readonly thumbnails: Thumbnails;
   readonly mask: MaskView;
+  readonly layers: Layers;
+  readonly unseen: UnseenLayers;
   readonly painter: Painter;
   phase = $state<Phase>({ name: "closed" });
   role = $state<Role>("viewer");
@@ -164,6 +168,8 @@ export class Room {
     this.#photos = new InvertedPhotos(options.clock);
     this.thumbnails = new Thumbnails(options.clock, () => this.#thumbnail());
     this.mask = new MaskView(() => maskOf(options.name), options.clock);
+    this.layers = new Layers((change) => this.send({ type: "layer", ...change }), options.clock);
+    this.unseen = new UnseenLayers((layer) => layerOf(options.name, layer), options.clock);
     this.settings = new RoomSettings((patch) => this.send({ type: "settings", ...patch }), options.clock);
     this.painter = new Painter({
       client: () => this.client,
@@ -232,6 +238,7 @@ export class Room {
 
   send(message: Parameters<Connection["send"]>[0]): void {
     if (!BESIDE.includes(message.type)) this.settings.ends();
+    if (message.type !== "layer" && message.type !== "presence" && message.type !== "ping") this.layers.ends();
     this.#connection.send(message);
   }
 
@@ -310,6 +317,8 @@ export class Room {
     this.model = welcome.model;
     this.seq = welcome.seq;
     this.settings.replace(welcome.settings);
+    this.layers.welcome(welcome.layers);
+    this.unseen.follow(this.layers.all);
     this.people.welcome(welcome);
     this.chat.welcome(welcome.chat ?? []);
     this.busy = [];
@@ -342,6 +351,8 @@ export class Room {
     this.thumbnails.heard();
     this.history.add(message);
     this.mask.heard(op);
+    this.layers.heard(message, client === this.client);
+    this.unseen.heard(message, this.layers.all);
     const ink = this.picture?.ink;
     if (!ink || !this.picture) return;
     switch (op.type) {
@@ -514,6 +525,7 @@ export class Room {
     }
     notices.trouble(reason);
     if (message.type === "stroke") this.painter.refuse(message.id);
+    if (message.type === "layer") this.layers.refused();
     if (message.type === "settings") {
       const { type: _type, ...patch } = message;
       this.settings.refused(patch);

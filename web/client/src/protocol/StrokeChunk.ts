@@ -4,4 +4,4 @@ import type { Tool } from "./Tool.js";
 /**
  * One message of a stroke.
  */
-export type StrokeChunk = { id: string, tool?: Tool, size?: number, hardness?: number, opacity?: number, color?: string, prompt?: string, points: Array<[number, number, number]>, done: boolean, };
+export type StrokeChunk = { id: string, tool?: Tool, size?: number, hardness?: number, opacity?: number, color?: string, prompt?: string, layer?: number, points: Array<[number, number, number]>, done: boolean, };
