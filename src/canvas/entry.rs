@@ -99,17 +99,6 @@ impl Entry {
         }
     }
 
-    /// True for an image that layers above the lowest have gone into.
-    pub(super) fn takes_layers_in(&self) -> bool {
-        match &self.kind {
-            EntryKind::Image { stack, .. } => {
-                let mut layers = stack.iter();
-                layers.any(|layer| layer.id != LOWEST_LAYER && layer.is_shown)
-            }
-            EntryKind::Stroke(_) => false,
-        }
-    }
-
     pub(super) fn stroke_mut(&mut self) -> Option<&mut Stroke> {
         match &mut self.kind {
             EntryKind::Stroke(stroke) => Some(stroke),

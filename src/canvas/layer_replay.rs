@@ -33,6 +33,24 @@ impl Canvas {
         })
     }
 
+    /// True for an image that something painted on another layer than the lowest has gone into.
+    pub(super) fn hides_layers(&self, index: usize) -> bool {
+        let EntryKind::Image { stack, .. } = &self.entries[index].kind else {
+            return false;
+        };
+        let mut layers = stack
+            .iter()
+            .filter(|it| it.is_shown && it.id != LOWEST_LAYER);
+        layers.any(|layer| {
+            let mut below = self.entries.range(..index).map(|entry| &entry.kind);
+            let is_on_it = |kind: &EntryKind| match kind {
+                EntryKind::Stroke(stroke) => stroke.layer == layer.id,
+                EntryKind::Image { .. } => false,
+            };
+            self.floor.layers.contains_key(&layer.id) || below.any(is_on_it)
+        })
+    }
+
     /// The tiles of a layer that `rect` touches as the entries before `end` make them.
     fn layer_tiles(
         &self,

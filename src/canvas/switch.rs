@@ -1,7 +1,7 @@
 //! Undo and redo: entries are switched off and on.
 
 use super::Canvas;
-use super::entry::{Entry, EntryKind};
+use super::entry::EntryKind;
 use super::tile::tile_rect;
 use crate::protocol::Rect;
 
@@ -39,8 +39,8 @@ impl Canvas {
             return Switched::default();
         };
         let image_after = self.last_image();
-        let mut images = changed.iter().map(|index| &self.entries[*index]);
-        if image_before != image_after || images.any(Entry::takes_layers_in) {
+        let hides_layers = changed.iter().any(|index| self.hides_layers(*index));
+        if image_before != image_after || hides_layers {
             return self.change_base(image_before, image_after, first);
         }
         let reached = changed.iter().map(|index| self.reach(*index));
