@@ -33,6 +33,15 @@ fn every_client_message_is_read_and_written_the_same() {
         json!({"type":"settings","control":"lines","control_preprocess":"ink",
             "control_scale":0.8,"control_start":0.25,"control_end":0.75}),
         json!({"type":"settings"}),
+        json!({"type":"stroke","id":"s2","tool":"erase","size":4.0,"hardness":1.0,"opacity":1.0,
+            "color":"#000000","layer":12,"points":[[1.0,2.0,1.0]],"done":true}),
+        json!({"type":"layer","action":"add","name":"Shadows","above":0}),
+        json!({"type":"layer","action":"add"}),
+        json!({"type":"layer","action":"set","layer":12,"name":"Light","visible":false,
+            "opacity":0.5,"blend":"soft-light","locked":true,"alpha_locked":true,"seen":false,
+            "continues":true}),
+        json!({"type":"layer","action":"move","layer":12,"above":3}),
+        json!({"type":"layer","action":"remove","layer":12}),
         json!({"type":"render","rect":[0,1,64,32],"steps":4}),
         json!({"type":"render"}),
         json!({"type":"apply"}),
@@ -143,6 +152,15 @@ fn server_messages_are_written_exactly_so() {
             height: 256,
         },
         settings,
+        layers: vec![
+            PaintLayer::new(0, "Layer 1", None),
+            PaintLayer {
+                blend: BlendMode::Multiply,
+                locked: true,
+                locked_by: Some(client),
+                ..PaintLayer::new(3, "Shadows", Some(client))
+            },
+        ],
         model,
         members: vec![ada.clone()],
         photo: None,
@@ -173,6 +191,7 @@ fn server_messages_are_written_exactly_so() {
         },
         switches: Vec::new(),
         settings: None,
+        layers: None,
     };
     let undo = SequencedOp {
         seq: 7,
@@ -183,6 +202,7 @@ fn server_messages_are_written_exactly_so() {
             active: false,
         }],
         settings: None,
+        layers: None,
     };
     let news = RenderNews {
         state: RenderState::Done,
@@ -414,6 +434,9 @@ fn malformed_messages() {
         r#"{"type":"settings","promt":"a"}"#,
         r#"{"type":"place","image":"a"}"#,
         r#"{"type":"render","rect":[1,2,3]}"#,
+        r#"{"type":"layer"}"#,
+        r#"{"type":"layer","action":"remove"}"#,
+        r#"{"type":"layer","action":"set","layer":1,"colour":"red"}"#,
         r#"{"type":"revert"}"#,
         r#"{"type":"revert","seq":"first"}"#,
         r#"{"type":"chat"}"#,
@@ -503,6 +526,10 @@ fn values_out_of_range() {
         format!(r#"{{"type":"role","client":"{CLIENT}","role":"king"}}"#),
         r#"{"type":"place","image":"","mode":"plain"}"#.to_owned(),
         r#"{"type":"place","image":"a","mode":"sideways"}"#.to_owned(),
+        r#"{"type":"layer","action":"fold"}"#.to_owned(),
+        r#"{"type":"layer","action":"set","layer":1,"blend":"dodge"}"#.to_owned(),
+        r#"{"type":"layer","action":"set","layer":1,"opacity":1.5}"#.to_owned(),
+        format!(r#"{{"type":"layer","action":"add","name":{}}}"#, long(65)),
         r#"{"type":"revert","seq":-1}"#.to_owned(),
         r#"{"type":"revert","seq":1.5}"#.to_owned(),
         r#"{"type":"hello","protocol":1,"client":"me"}"#.to_owned(),

@@ -194,6 +194,56 @@ async fn a_photo_is_no_models_work_until_a_part_of_it_is() {
 }
 
 #[tokio::test]
+async fn painted_layers_are_layers_of_the_file_and_pictures_of_their_own() {
+    let server = TestServer::start().await;
+    let mut member = painted(&server, "here").await;
+    let add = json!({"type": "layer", "action": "add", "name": "Ink & light"});
+    member.send(add).await;
+    let layer = loop {
+        let told = member.until("op").await;
+        if let Some(layers) = told["layers"].as_array() {
+            break layers[1]["id"].as_u64().unwrap();
+        }
+    };
+    member
+        .send(
+            json!({"type": "layer", "action": "set", "layer": layer, "blend": "multiply",
+            "opacity": 0.5, "visible": false}),
+        )
+        .await;
+    let mut dab = stroke("above", 40.0, 40.0);
+    dab["layer"] = json!(layer);
+    member.send(dab).await;
+    while member.until("ack").await["id"] != "above" {}
+    let ora = file(&server, "/v1/rooms/here/export?format=ora").await;
+    let mut archive = ZipArchive::new(Cursor::new(&ora)).unwrap();
+    let stack = std::io::read_to_string(archive.by_name("stack.xml").unwrap()).unwrap();
+    let line = stack.lines().find(|line| line.contains("Ink &amp; light"));
+    let line = line.unwrap();
+    for said in [
+        "opacity=\"0.5\"",
+        "visibility=\"hidden\"",
+        "composite-op=\"svg:multiply\"",
+    ] {
+        assert!(line.contains(said), "{line}");
+    }
+    let png = file(&server, &format!("/v1/rooms/here/layers/{layer}")).await;
+    let picture = image::load_from_memory(&png).unwrap().into_rgba8();
+    assert_eq!(picture.get_pixel(40, 40).0, [255, 0, 0, 255]);
+    assert_eq!(picture.get_pixel(2, 2).0, [0; 4]);
+    let lowest = file(&server, "/v1/rooms/here/layers/0").await;
+    assert!(
+        !image::load_from_memory(&lowest)
+            .unwrap()
+            .color()
+            .has_alpha()
+    );
+    let gone = get(&server, "/v1/rooms/here/layers/99", None).await;
+    let (status, code, _) = refused(gone).await;
+    assert_eq!((status, code.as_str()), (404, "unknown_layer"));
+}
+
+#[tokio::test]
 async fn layers_go_to_another_program_and_back() {
     let server = TestServer::start().await;
     let _member = painted(&server, "here").await;

@@ -171,6 +171,8 @@ async fn roles_and_the_lock_hold_at_once_and_for_newcomers() {
     );
     bea.send(stroke("no", 20.0, 20.0)).await;
     assert_eq!(bea.refusal().await, "forbidden");
+    bea.send(json!({"type": "layer", "action": "add"})).await;
+    assert_eq!(bea.refusal().await, "forbidden");
     owner.send(role(&bea, "editor")).await;
     news(&mut bea, "role").await;
     bea.send(stroke("yes", 20.0, 20.0)).await;

@@ -12,7 +12,7 @@ impl Canvas {
     pub fn is_beyond_ink(&self) -> bool {
         let row = 3 * self.bounds.width as usize;
         let result = self.result.data().chunks_exact(row);
-        let sketch = self.sketch.data().chunks_exact(row);
+        let sketch = self.sketch().data().chunks_exact(row);
         let base = self.base.data().chunks_exact(row);
         let mut rows = result.zip(sketch).zip(base);
         // Most rows are the same as a whole, which is quick to see.

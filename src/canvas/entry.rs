@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::Pixels;
 use super::blend::{further_weight, mix_pixel, scale};
 use super::gradient::Ramp;
+use super::layer_tiles::LayerTile;
 use super::mask::Mask;
 use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, tiles_of};
 use super::tip::Tip;
-use crate::protocol::{Brush, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, MIN_FLOW, Rect, Tool};
+use super::{Pixels, StackLayer};
+use crate::protocol::{Brush, LOWEST_LAYER, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, MIN_FLOW, Rect, Tool};
 
 /// Why a stroke cannot begin.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum CanvasError {
     /// Something on the canvas has that id already.
     #[error("the id {0} is taken on this canvas; begin each stroke with an id of its own")]
     DuplicateId(u64),
+    /// The canvas has no such layer.
+    #[error("the canvas has no layer {0}; paint on one that it has")]
+    UnknownLayer(u64),
 }
 
 /// A brush as numbers that compose.
@@ -60,6 +64,8 @@ pub(super) enum EntryKind {
     Image {
         pixels: Arc<Pixels>,
         is_apply: bool,
+        /// The layers at that moment: those that were shown have gone into it.
+        stack: Vec<StackLayer>,
     },
 }
 
@@ -69,15 +75,21 @@ pub(super) struct Stroke {
     pub(super) ink: Ink,
     pub(super) pen: Pen,
     pub(super) coverage: Coverage,
+    /// The layer that it lies on.
+    pub(super) layer: u64,
+    /// It changes colours only: the layer's alpha was locked when it began.
+    pub(super) keeps_alpha: bool,
     /// What lies under the stroke, kept while it is drawn.
     pub(super) under: Option<HashMap<TileIndex, UnderTile>>,
 }
 
-/// Sketch and footprint of a tile.
+/// What a tile of a stroke's layer is without it and without what lies above it.
 #[derive(Clone, Debug)]
-pub(super) struct UnderTile {
-    pub(super) sketch: Pixels,
-    pub(super) footprint: Mask,
+pub(super) enum UnderTile {
+    /// Of the lowest layer: sketch and footprint.
+    Lowest { sketch: Pixels, footprint: Mask },
+    /// Of another layer; none where nothing is painted.
+    Layer(Option<Arc<LayerTile>>),
 }
 
 impl Entry {
@@ -100,7 +112,7 @@ impl Entry {
 }
 
 impl Stroke {
-    pub(super) fn from_brush(brush: &Brush) -> Result<Self, CanvasError> {
+    pub(super) fn from_brush(brush: &Brush, layer: &StackLayer) -> Result<Self, CanvasError> {
         let check = |field, value: f32, least, most| {
             if value.is_finite() && value >= least && value <= most {
                 Ok(value)
@@ -137,11 +149,13 @@ impl Stroke {
             ink,
             pen: Pen::new(size, hardness, tip),
             coverage: Coverage::default(),
+            layer: layer.id,
+            keeps_alpha: layer.keeps_alpha,
             under: Some(HashMap::new()),
         })
     }
 
-    /// A mask that covers a rectangle whole.
+    /// A mask on the lowest layer that covers a rectangle whole.
     pub(super) fn from_mask_rect(rect: &Rect) -> Self {
         let mut coverage = Coverage::default();
         for index in tiles_of(rect) {
@@ -163,6 +177,8 @@ impl Stroke {
             },
             pen: Pen::new(1.0, 1.0, Tip::default()),
             coverage,
+            layer: LOWEST_LAYER,
+            keeps_alpha: false,
             under: None,
         }
     }
@@ -173,12 +189,14 @@ impl Stroke {
             ink: self.ink.clone(),
             pen: self.pen.clone(),
             coverage: Coverage::default(),
+            layer: self.layer,
+            keeps_alpha: self.keeps_alpha,
             under: Some(HashMap::new()),
         }
     }
 
-    /// Draws the stroke inside `rect` over what is there. All pictures have the
-    /// size of the canvas.
+    /// Draws the stroke inside `rect` over what is there on the lowest layer. All
+    /// pictures have the size of the canvas.
     pub(super) fn compose(
         &self,
         rect: &Rect,
@@ -215,7 +233,7 @@ impl Ink {
 
     /// The same ink without a gradient, as it is at a pixel, and how much of what the brush covers
     /// of the pixel counts, 0 … 255.
-    fn at(&self, (x, y): (u32, u32)) -> ([u8; 3], u8) {
+    pub(super) fn at(&self, (x, y): (u32, u32)) -> ([u8; 3], u8) {
         match &self.ramp {
             Some(ramp) => {
                 let level = ramp.level(x, y);
@@ -235,16 +253,17 @@ impl Ink {
     }
 
     /// Takes a pixel at a place from what it was where the brush covered `before` of it to what it is
-    /// where it covers `after`.
+    /// where it covers `after`, on a layer of that opacity.
     pub(super) fn paint_on(
         &self,
         place: (u32, u32),
         (before, after): (u8, u8),
+        opacity: u8,
         base: &[u8],
         pixel: &mut [u8],
     ) {
         let (color, left) = self.at(place);
-        let weight = |covered| self.paint_weight(scale(covered, left));
+        let weight = |covered| scale(self.paint_weight(scale(covered, left)), opacity);
         let weight = further_weight(weight(before), weight(after));
         let is_eraser = self.tool == Tool::Erase;
         mix_pixel(pixel, if is_eraser { base } else { &color }, weight);

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::entry::{CanvasError, Entry, EntryKind, Stroke};
 use super::mask::Mask;
-use super::{Pixels, fit_to};
-use crate::protocol::{Brush, CanvasSize, MAX_SPREAD, Rect};
+use super::stack::{Flattened, LayerMap, sketch_of};
+use super::{Pixels, StackLayer, fit_to};
+use crate::protocol::{Brush, CanvasSize, LOWEST_LAYER, MAX_SPREAD, Rect};
 
 /// The most strokes, images and applied results that can be undone.
 pub const MAX_UNDO_ENTRIES: usize = 100;
@@ -19,7 +20,8 @@ const OPEN_STROKES: usize = 8;
 /// Everything that a room's picture is made of.
 ///
 /// The **sketch** is what the active strokes make of the **base**, in the
-/// order in which they began. The **footprint** says where strokes let the
+/// order in which they began, each on its layer, and the layers that are shown
+/// in the order in which they lie. The **footprint** says where strokes let the
 /// model repaint; dilated it is the mask. The **result** is what
 /// the model made; it equals the sketch, byte for byte, wherever the mask is 0.
 #[derive(Debug)]
@@ -31,9 +33,17 @@ pub struct Canvas {
     /// What was folded since somebody asked.
     pub(super) folded: Vec<u64>,
     pub(super) base: Arc<Pixels>,
-    pub(super) sketch: Pixels,
+    /// The base with what is painted on the lowest layer.
+    pub(super) lowest: Pixels,
+    /// Where strokes on the lowest layer let the model repaint.
+    pub(super) lowest_footprint: Mask,
+    /// The other layers, whether they are shown or not.
+    pub(super) layers: LayerMap,
+    /// How all layers lie, the lowest first.
+    pub(super) stack: Vec<StackLayer>,
+    /// What the layers come to; none where that is the lowest alone.
+    pub(super) flattened: Option<Box<Flattened>>,
     pub(super) result: Pixels,
-    pub(super) footprint: Mask,
 }
 
 /// What is too old to be undone.
@@ -42,8 +52,11 @@ pub(super) struct Floor {
     pub(super) base: Arc<Pixels>,
     /// The image that the base is, by its id.
     pub(super) base_id: Option<u64>,
+    /// The base with what is painted on the lowest layer.
     pub(super) sketch: Arc<Pixels>,
     pub(super) footprint: Mask,
+    /// The other layers.
+    pub(super) layers: LayerMap,
 }
 
 impl Canvas {
@@ -61,13 +74,17 @@ impl Canvas {
                 base_id: None,
                 sketch: base.clone(),
                 footprint: footprint.clone(),
+                layers: LayerMap::new(),
             },
             entries: VecDeque::new(),
             folded: Vec::new(),
             base,
-            sketch: paper.clone(),
+            lowest: paper.clone(),
+            lowest_footprint: footprint,
+            layers: LayerMap::new(),
+            stack: vec![StackLayer::LOWEST],
+            flattened: None,
             result: paper,
-            footprint,
         }
     }
 
@@ -84,9 +101,9 @@ impl Canvas {
         self.bounds
     }
 
-    /// What people painted, over the base.
-    pub const fn sketch(&self) -> &Pixels {
-        &self.sketch
+    /// What people painted, over the base: the layers that are shown.
+    pub fn sketch(&self) -> &Pixels {
+        sketch_of(&self.flattened, &self.lowest)
     }
 
     /// The image that people paint on.
@@ -108,8 +125,9 @@ impl Canvas {
     }
 
     /// Where strokes let the model repaint, before it is dilated.
-    pub const fn footprint(&self) -> &Mask {
-        &self.footprint
+    pub fn footprint(&self) -> &Mask {
+        let flattened = self.flattened.as_ref();
+        flattened.map_or(&self.lowest_footprint, |flat| &flat.footprint)
     }
 
     /// How far beyond the footprint the model may repaint, in pixels.
@@ -127,7 +145,7 @@ impl Canvas {
             return Rect::default();
         }
         let dirty = self
-            .footprint
+            .footprint()
             .bounds()
             .inflate_within(before.max(dilation), &self.bounds);
         if dilation < before {
@@ -139,12 +157,16 @@ impl Canvas {
     /// Begins a stroke; `id` is the `seq` of its first op.
     ///
     /// # Errors
-    /// [`CanvasError`] when the brush is not valid or the id is taken.
+    /// [`CanvasError`] when the brush is not valid, the id is taken, or there is no such layer.
     pub fn begin_stroke(&mut self, id: u64, brush: &Brush) -> Result<(), CanvasError> {
         if self.entries.iter().any(|entry| entry.id == id) {
             return Err(CanvasError::DuplicateId(id));
         }
-        let stroke = Stroke::from_brush(brush)?;
+        let id_of_layer = brush.layer.unwrap_or(LOWEST_LAYER);
+        let mut layers = self.stack.iter();
+        let layer = layers.find(|layer| layer.id == id_of_layer);
+        let layer = layer.ok_or(CanvasError::UnknownLayer(id_of_layer))?;
+        let stroke = Stroke::from_brush(brush, layer)?;
         self.push(id, EntryKind::Stroke(Box::new(stroke)));
         let open = self.entries.iter_mut().rev().filter_map(Entry::stroke_mut);
         for stroke in open.skip(OPEN_STROKES) {
@@ -168,6 +190,7 @@ impl Canvas {
         // It lies on top, and a mask only ever adds.
         let end = self.entries.len();
         self.compose(&rect, end - 1, end);
+        self.flatten(&rect);
         Ok(rect)
     }
 
@@ -181,9 +204,10 @@ impl Canvas {
         }
     }
 
-    /// An image becomes base, sketch and result, and the mask is cleared.
-    /// Returns where pixels may have changed: everywhere. An image of another
-    /// size is fitted as by [`fit_to`].
+    /// An image becomes base, sketch and result, and the mask is cleared: what
+    /// was on the layers that are shown is hidden by it. Returns where pixels
+    /// may have changed: everywhere. An image of another size is fitted as by
+    /// [`fit_to`].
     pub fn place(&mut self, id: u64, image: Pixels) -> Rect {
         let fits = image.bounds() == self.bounds;
         let image = if fits {
@@ -196,11 +220,12 @@ impl Canvas {
         self.bounds
     }
 
-    /// The result becomes base and sketch, and the mask is cleared. Returns
-    /// where the sketch or the mask may have changed.
+    /// The result becomes base and sketch, and the mask is cleared: the layers
+    /// that are shown have gone into it and are empty. Returns where the sketch
+    /// or the mask may have changed.
     pub fn apply(&mut self, id: u64) -> Rect {
         let dirty = self
-            .footprint
+            .footprint()
             .bounds()
             .inflate_within(self.dilation, &self.bounds);
         self.lay_image(id, self.result.clone(), true);
@@ -218,7 +243,7 @@ impl Canvas {
             rect.width,
             rect.height,
         );
-        self.footprint
+        self.footprint()
             .crop(&around)
             .dilate(self.dilation)
             .crop(&inside)
@@ -236,11 +261,23 @@ impl Canvas {
 
     fn lay_image(&mut self, id: u64, image: Pixels, is_apply: bool) {
         let pixels = Arc::new(image);
-        self.sketch.copy_rect(&pixels, &self.bounds);
-        self.footprint.data_mut().fill(0);
+        self.lowest.copy_rect(&pixels, &self.bounds);
+        self.lowest_footprint.data_mut().fill(0);
         self.base = pixels.clone();
+        for layer in self.stack.iter().filter(|layer| layer.is_shown) {
+            self.layers.remove(&layer.id);
+        }
+        self.flatten(&self.bounds.clone());
         self.forget_under(0, |_| true);
-        self.push(id, EntryKind::Image { pixels, is_apply });
+        let stack = self.stack.clone();
+        self.push(
+            id,
+            EntryKind::Image {
+                pixels,
+                is_apply,
+                stack,
+            },
+        );
     }
 
     /// The entry that new points of a stroke go to. Where an image was laid
@@ -248,7 +285,10 @@ impl Canvas {
     pub(super) fn part_to_extend(&mut self, id: u64) -> Option<usize> {
         let is_part = |entry: &Entry| entry.id == id && matches!(entry.kind, EntryKind::Stroke(_));
         let index = self.entries.iter().rposition(is_part)?;
-        let is_covered = self.last_image().is_some_and(|image| image > index);
+        let layer = self.entries[index].stroke_mut()?.layer;
+        let is_covered = self
+            .last_image_over(layer)
+            .is_some_and(|image| image > index);
         if !is_covered || !self.entries[index].active {
             return Some(index);
         }

@@ -12,7 +12,7 @@ impl Canvas {
         tiles_of(&around)
             .filter_map(|index| {
                 let tile = tile_rect(index).intersect(&self.bounds);
-                let painted = self.footprint.crop(&tile).bounds();
+                let painted = self.footprint().crop(&tile).bounds();
                 let painted = Rect::new(
                     tile.x + painted.x,
                     tile.y + painted.y,

@@ -9,6 +9,7 @@
 mod avx2;
 mod beyond_ink;
 mod blend;
+mod blend_mode;
 mod cells;
 mod changes;
 mod codec;
@@ -20,8 +21,12 @@ mod dilate;
 mod entry;
 mod extend;
 mod finish;
+mod flatten;
 mod gradient;
 mod headers;
+mod layer_paint;
+mod layer_replay;
+mod layer_tiles;
 mod layers;
 mod mask;
 mod masked;
@@ -34,6 +39,7 @@ mod replay;
 mod resize;
 mod second_jpeg;
 mod soft_cells;
+mod stack;
 mod state;
 mod stroke;
 mod sweep;
@@ -52,14 +58,17 @@ pub use control::control_picture;
 pub use decode::{decode_image, decode_image_over};
 pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
+pub use layer_tiles::{LayerCopy, LayerPixels};
 pub use layers::{Canvas, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
 pub use mask::Mask;
 pub use painting::Painting;
 pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
 pub use resize::{fit_to, resize_bicubic, resize_lanczos, size_within};
+pub use stack::StackLayer;
 pub use state::{
-    CanvasState, CanvasStateError, EntryState, EntryStateKind, FloorState, StrokeFacts, StrokeState,
+    CanvasState, CanvasStateError, EntryState, EntryStateKind, FloorState, LayerState,
+    LayerTileState, StrokeFacts, StrokeState,
 };
 pub use stroke::stroke_cost;
 pub use switch::Switched;

@@ -1,13 +1,13 @@
 //! Points of a stroke on their way onto the canvas, a little at a time.
 
+use super::Pixels;
 use super::entry::{EntryKind, UnderTile};
 use super::layers::Canvas;
+use super::stack::sketch_of;
 use super::stroke::{TileWalk, Touched};
 use super::tile::{TILE_AREA, tile_rect};
-use crate::protocol::{Rect, StrokePoint};
+use crate::protocol::{BlendMode, LOWEST_LAYER, Rect, StrokePoint, Tool};
 
-/// Tiles that an open stroke remembers of what lies under it.
-const OPEN_TILES: usize = 1024;
 /// Rows of the canvas whose result is brought up to date in one go.
 const STRIP: u32 = 256;
 
@@ -136,14 +136,27 @@ impl Canvas {
             return;
         };
         let adds_mask = stroke.ink.adds_mask();
+        let (layer, is_restore) = (stroke.layer, stroke.ink.tool == Tool::Restore);
         let (touched, spent) = painting.walk.step(&mut stroke.coverage);
         painting.spent += spent;
         let Some(touched) = touched.filter(|_| is_active) else {
             return;
         };
         let is_top = above == 0;
-        self.redraw_tile(index, &touched, is_top);
-        self.paint_result(index, &touched);
+        let is_layered = layer != LOWEST_LAYER || self.flattened.is_some();
+        let before = is_layered.then(|| self.sketch().crop(&touched.part));
+        match layer {
+            LOWEST_LAYER => self.redraw_tile(index, &touched, is_top),
+            layer => self.redraw_layer_tile(index, layer, &touched),
+        }
+        if is_restore {
+            self.restore_other_layers(layer, &touched.part);
+        }
+        self.flatten(&touched.part);
+        match before {
+            Some(before) if !self.lies_on_top(index) => self.show_sketch(&touched.part, &before),
+            _ => self.paint_result(index, &touched),
+        }
         for entry in self.entries.range_mut(index + 1..) {
             if let Some(under) = entry.stroke_mut().and_then(|stroke| stroke.under.as_mut()) {
                 under.remove(&touched.tile);
@@ -168,7 +181,7 @@ impl Canvas {
         painting.unreset = Some(rest);
     }
 
-    /// Brings sketch and footprint up to date where a chunk drew on a tile.
+    /// Brings the lowest layer up to date where a chunk drew on a tile.
     fn redraw_tile(&mut self, index: usize, touched: &Touched, is_top: bool) {
         let tile = touched.tile;
         let whole = tile_rect(tile).intersect(&self.bounds);
@@ -179,38 +192,84 @@ impl Canvas {
             self.replay(&touched.part, self.entries.len());
             return;
         };
-        if let Some(under) = under.get(&tile) {
+        if let Some(UnderTile::Lowest { sketch, footprint }) = under.get(&tile) {
             let (x, y) = (touched.part.x - whole.x, touched.part.y - whole.y);
             let width = touched.part.width;
             for row in 0..touched.part.height {
-                self.sketch
+                self.lowest
                     .span_mut(touched.part.x, touched.part.y + row, width)
-                    .copy_from_slice(under.sketch.span(x, y + row, width));
-                self.footprint
+                    .copy_from_slice(sketch.span(x, y + row, width));
+                self.lowest_footprint
                     .span_mut(touched.part.x, touched.part.y + row, width)
-                    .copy_from_slice(under.footprint.span(x, y + row, width));
+                    .copy_from_slice(footprint.span(x, y + row, width));
             }
             self.compose(&touched.part, index, self.entries.len());
             return;
-        }
-        if under.len() >= OPEN_TILES {
-            under.clear();
         }
         // Under a fresh tile of the topmost stroke lies what is shown now.
         if touched.before.is_some() || !is_top {
             self.replay(&whole, index);
         }
-        let kept = UnderTile {
-            sketch: self.sketch.crop(&whole),
-            footprint: self.footprint.crop(&whole),
+        let kept = UnderTile::Lowest {
+            sketch: self.lowest.crop(&whole),
+            footprint: self.lowest_footprint.crop(&whole),
         };
-        if let Some(under) = self.entries[index]
-            .stroke_mut()
-            .and_then(|s| s.under.as_mut())
-        {
-            under.insert(tile, kept);
-        }
+        self.remember_under(index, tile, kept);
         self.compose(&whole, index, self.entries.len());
+    }
+
+    /// True for a stroke that changes something of what is shown: its layer is in the picture, or it
+    /// takes the mask away.
+    pub fn shows_stroke(&self, id: u64) -> bool {
+        let entry = self.entries.iter().rfind(|entry| entry.id == id);
+        let Some(EntryKind::Stroke(stroke)) = entry.map(|entry| &entry.kind) else {
+            return false;
+        };
+        let mut shown = self.stack.iter().filter(|layer| layer.is_shown);
+        shown.any(|layer| stroke.touches(layer.id))
+    }
+
+    /// True where whoever sees a stroke's paint alone sees what it makes of the result before a render:
+    /// nothing lies over it, and its layer is not blended.
+    pub fn shows_as_ink(&self, id: u64) -> bool {
+        let index = self.entries.iter().rposition(|entry| entry.id == id);
+        index.is_some_and(|index| self.lies_on_top(index) && self.is_opaque(index))
+    }
+
+    fn is_opaque(&self, index: usize) -> bool {
+        let EntryKind::Stroke(stroke) = &self.entries[index].kind else {
+            return false;
+        };
+        let mut layers = self.stack.iter();
+        layers.any(|layer| layer.id == stroke.layer && layer.opacity == u8::MAX)
+    }
+
+    /// True for a stroke whose paint nothing changes on its way into the picture, but the opacity of its
+    /// layer.
+    fn lies_on_top(&self, index: usize) -> bool {
+        let EntryKind::Stroke(stroke) = &self.entries[index].kind else {
+            return false;
+        };
+        let mut layers = self.stack.iter().rev().filter(|layer| layer.is_shown);
+        let top = layers.find(|layer| layer.id == stroke.layer || self.has_paint(layer.id));
+        let is_plain =
+            top.is_some_and(|layer| layer.id == stroke.layer && layer.blend == BlendMode::Normal);
+        is_plain && stroke.ink.tool == Tool::Brush && !stroke.keeps_alpha
+    }
+
+    /// The result is the sketch inside `part` wherever that is another than `before`.
+    fn show_sketch(&mut self, part: &Rect, before: &Pixels) {
+        let sketch = sketch_of(&self.flattened, &self.lowest);
+        for y in part.y..part.bottom() {
+            let before = before.span(0, y - part.y, part.width).chunks_exact(3);
+            let after = sketch.span(part.x, y, part.width).chunks_exact(3);
+            let row = self.result.span_mut(part.x, y, part.width);
+            for (pixel, (before, after)) in row.chunks_exact_mut(3).zip(before.zip(after)) {
+                if before != after {
+                    pixel.copy_from_slice(after);
+                }
+            }
+        }
     }
 
     /// Paints what a chunk added over the result.
@@ -222,6 +281,8 @@ impl Canvas {
         let Some(after) = stroke.coverage.tile(tile) else {
             return;
         };
+        let layer = self.stack.iter().find(|layer| layer.id == stroke.layer);
+        let opacity = layer.map_or(u8::MAX, |layer| layer.opacity);
         let nothing = [0; TILE_AREA];
         let before = touched.before.as_deref().unwrap_or(&nothing);
         let part = touched.part;
@@ -235,7 +296,7 @@ impl Canvas {
             for (x, ((before, after), (pixel, base))) in (part.x..).zip(covered.zip(pixels)) {
                 if before != after {
                     let covered = (*before, *after);
-                    stroke.ink.paint_on((x, y), covered, base, pixel);
+                    stroke.ink.paint_on((x, y), covered, opacity, base, pixel);
                 }
             }
         }

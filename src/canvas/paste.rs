@@ -20,7 +20,7 @@ impl Canvas {
         let height = window.height.min(mask.height());
         let width = window.width.min(mask.width());
         for y in 0..height {
-            let sketch = self.sketch.span(window.x, window.y + y, width);
+            let sketch = self.sketch().span(window.x, window.y + y, width);
             let masks = mask.span(0, y, width).iter().zip(soft.span(0, y, width));
             let row = known.span_mut(0, y, width);
             let pixels = row.chunks_exact_mut(3).zip(sketch.chunks_exact(3));

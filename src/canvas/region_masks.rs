@@ -8,8 +8,8 @@ use super::tile::{TILE, tile_rect, tiles_of};
 use crate::protocol::Rect;
 
 impl Canvas {
-    /// The active strokes that let the model repaint something inside `rect`, oldest first, by
-    /// their ids. What lies under an image, or is too old to be undone, is not among them.
+    /// The active strokes that let the model repaint something inside `rect`, by their ids: those of
+    /// the lowest layer first, on each layer the oldest first. What lies under an image, or is too old to be undone, is not among them.
     pub fn strokes_in(&self, rect: &Rect) -> Vec<u64> {
         let around = rect.inflate_within(self.dilation, &self.bounds);
         let mut ids = Vec::new();
@@ -70,12 +70,19 @@ impl Canvas {
         masks
     }
 
-    /// The active entries above the topmost image that add to the mask.
+    /// The active entries that add to the mask of a layer in the picture, and that no image hides:
+    /// those of the lowest layer first.
     fn strokes_on_top(&self) -> impl Iterator<Item = &super::entry::Entry> {
-        let start = self.last_image().map_or(0, |image| image + 1);
-        self.entries.range(start..).filter(|entry| {
-            let adds = matches!(&entry.kind, EntryKind::Stroke(stroke) if stroke.ink.adds_mask());
-            entry.active && adds
+        let shown = self.stack.iter().filter(|layer| layer.is_shown);
+        shown.flat_map(|layer| {
+            let image = self.last_image_over(layer.id);
+            let entries = self.entries.range(image.map_or(0, |image| image + 1)..);
+            entries.filter(|entry| match &entry.kind {
+                EntryKind::Stroke(stroke) => {
+                    entry.active && stroke.layer == layer.id && stroke.ink.adds_mask()
+                }
+                EntryKind::Image { .. } => false,
+            })
         })
     }
 }

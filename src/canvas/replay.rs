@@ -5,8 +5,9 @@ use std::sync::Arc;
 use super::Pixels;
 use super::entry::{Entry, EntryKind};
 use super::layers::{Canvas, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
+use super::stack::sketch_of;
 use super::tile::TileIndex;
-use crate::protocol::Rect;
+use crate::protocol::{LOWEST_LAYER, Rect};
 
 impl Canvas {
     /// The topmost active image: everything below it is hidden.
@@ -16,16 +17,16 @@ impl Canvas {
             .rposition(|entry| entry.active && matches!(entry.kind, EntryKind::Image { .. }))
     }
 
-    /// Sketch and footprint inside `rect` as the entries before `end` make them.
+    /// The lowest layer inside `rect` as the entries before `end` make it.
     pub(super) fn replay(&mut self, rect: &Rect, end: usize) {
         let image = self.last_image();
         if image.is_some() {
-            self.sketch.copy_rect(&self.base, rect);
+            self.lowest.copy_rect(&self.base, rect);
         } else {
-            self.sketch.copy_rect(&self.floor.sketch, rect);
+            self.lowest.copy_rect(&self.floor.sketch, rect);
         }
         for y in rect.y..rect.bottom() {
-            let row = self.footprint.span_mut(rect.x, y, rect.width);
+            let row = self.lowest_footprint.span_mut(rect.x, y, rect.width);
             if image.is_some() {
                 row.fill(0);
             } else {
@@ -35,15 +36,22 @@ impl Canvas {
         self.compose(rect, image.map_or(0, |image| image + 1), end);
     }
 
-    /// Draws the active strokes from `start` to before `end` inside `rect`.
+    /// Draws the active strokes of the lowest layer from `start` to before `end` inside `rect`.
     pub(super) fn compose(&mut self, rect: &Rect, start: usize, end: usize) {
         for entry in self
             .entries
             .range(start.min(end)..end)
             .filter(|entry| entry.active)
         {
-            if let EntryKind::Stroke(stroke) = &entry.kind {
-                stroke.compose(rect, &self.base, &mut self.sketch, &mut self.footprint);
+            if let EntryKind::Stroke(stroke) = &entry.kind
+                && stroke.touches(LOWEST_LAYER)
+            {
+                stroke.compose(
+                    rect,
+                    &self.base,
+                    &mut self.lowest,
+                    &mut self.lowest_footprint,
+                );
             }
         }
     }
@@ -75,13 +83,14 @@ impl Canvas {
     ) -> Rect {
         let region = rect.inflate_within(self.dilation, &self.bounds);
         let mask = self.repaint_mask(&region);
+        let sketched = sketch_of(&self.flattened, &self.lowest);
         let mut dirty = Rect::default();
         for y in region.y..region.bottom() {
             let mask = mask.span(0, y - region.y, region.width);
             let mut first = None;
             let mut last = region.x;
             for (x, mask) in (region.x..).zip(mask) {
-                let sketch = self.sketch.span(x, y, 1);
+                let sketch = sketched.span(x, y, 1);
                 let is_inside = rect.contains(&Rect::new(x, y, 1, 1));
                 let source = match changed {
                     _ if *mask == 0 => sketch,
@@ -123,13 +132,19 @@ impl Canvas {
                 continue;
             }
             match oldest.kind {
-                EntryKind::Stroke(stroke) => stroke.compose(
-                    &stroke.coverage.bounds(),
-                    &self.floor.base,
-                    Arc::make_mut(&mut self.floor.sketch),
-                    &mut self.floor.footprint,
-                ),
-                EntryKind::Image { pixels, .. } => {
+                EntryKind::Stroke(stroke) => {
+                    if stroke.touches(LOWEST_LAYER) {
+                        stroke.compose(
+                            &stroke.coverage.bounds(),
+                            &self.floor.base,
+                            Arc::make_mut(&mut self.floor.sketch),
+                            &mut self.floor.footprint,
+                        );
+                    }
+                    self.floor.fold_into_layers(&stroke, &self.stack);
+                }
+                EntryKind::Image { pixels, stack, .. } => {
+                    self.floor.fold_image_over(&stack);
                     self.floor.base = pixels.clone();
                     self.floor.base_id = Some(oldest.id);
                     self.floor.sketch = pixels;

@@ -7,15 +7,20 @@ use serde::{Deserialize, Serialize};
 
 use super::entry::{Entry, EntryKind, Ink, Stroke};
 use super::gradient::Ramp;
+use super::layer_tiles::{LayerTile, LayerTiles};
 use super::layers::Floor;
+use super::stack::LayerMap;
 use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, tile_rect};
 use super::tip::Tip;
-use super::{Canvas, Mask, Pixels};
+use super::{Canvas, Mask, Pixels, StackLayer};
 use crate::protocol::{
-    CanvasSize, MAX_BRUSH_SIZE, MAX_CANVAS_SIDE, MAX_SPREAD, MIN_BRUSH_SIZE, MIN_FLOW, Rect,
-    StrokePoint, Tool,
+    CanvasSize, LOWEST_LAYER, MAX_BRUSH_SIZE, MAX_CANVAS_SIDE, MAX_SPREAD, MIN_BRUSH_SIZE,
+    MIN_FLOW, Rect, StrokePoint, Tool,
 };
+
+/// More layers than a room and its history of layers can have.
+const MOST_LAYERS: usize = 1024;
 
 /// All that a [`Canvas`] cannot compute again: sketch, base and footprint are a replay of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,6 +29,8 @@ pub struct CanvasState {
     pub size: CanvasSize,
     /// How far beyond the footprint the model may repaint, in pixels.
     pub dilation: u32,
+    /// How the layers lie, the lowest first.
+    pub stack: Vec<StackLayer>,
     /// What lies under everything that can be undone.
     pub floor: FloorState,
     /// What can be undone, the oldest first.
@@ -43,6 +50,28 @@ pub struct FloorState {
     pub sketch: Arc<Pixels>,
     /// Where those strokes let the model repaint.
     pub footprint: Mask,
+    /// What is painted on the layers above the lowest.
+    pub layers: Vec<LayerState>,
+}
+
+/// What is painted on a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerState {
+    /// Its id.
+    pub id: u64,
+    /// Its tiles, by column and row.
+    pub tiles: Vec<LayerTileState>,
+}
+
+/// A tile of a layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LayerTileState {
+    /// Column and row.
+    pub index: (u32, u32),
+    /// [`super::TILE`]² pixels, straight RGBA.
+    pub rgba: Vec<u8>,
+    /// [`super::TILE`]² bytes that say where strokes let the model repaint.
+    pub footprint: Vec<u8>,
 }
 
 /// Something that can be undone.
@@ -67,6 +96,8 @@ pub enum EntryStateKind {
         pixels: Arc<Pixels>,
         /// An applied result.
         is_apply: bool,
+        /// The layers at that moment.
+        stack: Vec<StackLayer>,
     },
 }
 
@@ -99,6 +130,12 @@ pub struct StrokeFacts {
     pub is_open: bool,
     /// The smallest rectangle around what it covers.
     pub bounds: Rect,
+    /// The layer that it lies on.
+    #[serde(default)]
+    pub layer: u64,
+    /// It changes colours only.
+    #[serde(default)]
+    pub keeps_alpha: bool,
     /// The tip, where it is no plain disc.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) tip: Option<TipState>,
@@ -126,11 +163,13 @@ impl Canvas {
         CanvasState {
             size: self.size(),
             dilation: self.dilation,
+            stack: self.stack.clone(),
             floor: FloorState {
                 base: self.floor.base.clone(),
                 base_id: self.floor.base_id,
                 sketch: self.floor.sketch.clone(),
                 footprint: self.floor.footprint.clone(),
+                layers: self.floor.layers.iter().map(LayerState::of).collect(),
             },
             entries: self.entries.iter().map(Entry::state).collect(),
             result: self.result.clone(),
@@ -154,18 +193,26 @@ impl Canvas {
             base_id,
             sketch,
             footprint,
+            layers,
         } = state.floor;
         let is_mask_whole =
             footprint.width() == bounds.width && footprint.height() == bounds.height;
         if !fits(&state.result) || !fits(&base) || !fits(&sketch) || !is_mask_whole {
             return Err(CanvasStateError("a layer has another size"));
         }
+        let is_lowest_first = state.stack.first().is_some_and(|it| it.id == LOWEST_LAYER);
+        if !is_lowest_first || state.stack.len() > MOST_LAYERS {
+            return Err(CanvasStateError("no canvas has such layers"));
+        }
         canvas.dilation = state.dilation.min(MAX_SPREAD);
+        canvas.stack = state.stack;
+        let layers = layers.into_iter().map(|layer| layer.into_tiles(&bounds));
         canvas.floor = Floor {
             base,
             base_id,
             sketch,
             footprint,
+            layers: layers.collect::<Result<LayerMap, _>>()?,
         };
         for entry in state.entries {
             canvas.entries.push_back(Entry::from_state(entry, &bounds)?);
@@ -176,6 +223,8 @@ impl Canvas {
         };
         canvas.result = state.result;
         canvas.replay(&bounds, canvas.entries.len());
+        canvas.replay_layers(&bounds);
+        canvas.flatten(&bounds);
         Ok(canvas)
     }
 
@@ -183,6 +232,39 @@ impl Canvas {
     /// outside the canvas falls away.
     pub fn restore_result(&mut self, x: u32, y: u32, part: &Pixels) {
         self.result.paste(part, x, y);
+    }
+}
+
+impl LayerState {
+    fn of((id, tiles): (&u64, &LayerTiles)) -> Self {
+        let tiles = tiles.iter().map(|(index, tile)| LayerTileState {
+            index,
+            rgba: tile.rgba.to_vec(),
+            footprint: tile.footprint.to_vec(),
+        });
+        Self {
+            id: *id,
+            tiles: tiles.collect(),
+        }
+    }
+
+    fn into_tiles(self, canvas: &Rect) -> Result<(u64, LayerTiles), CanvasStateError> {
+        let mut tiles = LayerTiles::default();
+        for LayerTileState {
+            index,
+            rgba,
+            footprint,
+        } in self.tiles
+        {
+            let is_inside = index.0 < canvas.width && index.1 < canvas.height;
+            let is_whole = rgba.len() == TILE_AREA * 4 && footprint.len() == TILE_AREA;
+            if !is_whole || !is_inside || !canvas.contains(&tile_rect(index)) {
+                return Err(CanvasStateError("a tile of a layer has another size"));
+            }
+            let (rgba, footprint) = (rgba.into_boxed_slice(), footprint.into_boxed_slice());
+            tiles.put(index, Some(Arc::new(LayerTile { rgba, footprint })));
+        }
+        Ok((self.id, tiles))
     }
 }
 
@@ -203,9 +285,14 @@ impl TipState {
 impl Entry {
     fn state(&self) -> EntryState {
         let kind = match &self.kind {
-            EntryKind::Image { pixels, is_apply } => EntryStateKind::Image {
+            EntryKind::Image {
+                pixels,
+                is_apply,
+                stack,
+            } => EntryStateKind::Image {
                 pixels: pixels.clone(),
                 is_apply: *is_apply,
+                stack: stack.clone(),
             },
             EntryKind::Stroke(stroke) => EntryStateKind::Stroke(stroke.state()),
         };
@@ -221,7 +308,15 @@ impl Entry {
             EntryStateKind::Image { pixels, .. } if pixels.bounds() != *canvas => {
                 return Err(CanvasStateError("a placed image has another size"));
             }
-            EntryStateKind::Image { pixels, is_apply } => EntryKind::Image { pixels, is_apply },
+            EntryStateKind::Image {
+                pixels,
+                is_apply,
+                stack,
+            } => EntryKind::Image {
+                pixels,
+                is_apply,
+                stack,
+            },
             EntryStateKind::Stroke(stroke) => {
                 EntryKind::Stroke(Box::new(Stroke::from_state(stroke, canvas)?))
             }
@@ -257,6 +352,8 @@ impl Stroke {
                 until_dab: self.pen.until_dab,
             }),
             ramp: self.ink.ramp.clone(),
+            layer: self.layer,
+            keeps_alpha: self.keeps_alpha,
         };
         StrokeState { facts, tiles }
     }
@@ -300,6 +397,8 @@ impl Stroke {
                 )
             },
             coverage,
+            layer: facts.layer,
+            keeps_alpha: facts.keeps_alpha,
             under: facts.is_open.then(HashMap::new),
         })
     }

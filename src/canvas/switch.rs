@@ -39,21 +39,19 @@ impl Canvas {
             return Switched::default();
         };
         let image_after = self.last_image();
-        if image_before != image_after {
+        let hides_layers = changed.iter().any(|index| self.hides_layers(*index));
+        if image_before != image_after || hides_layers {
             return self.change_base(image_before, image_after, first);
         }
-        let visible_from = image_after.map_or(0, |image| image + 1);
-        let mut dirty = Rect::default();
-        for index in changed.iter().filter(|index| **index >= visible_from) {
-            if let EntryKind::Stroke(stroke) = &self.entries[*index].kind {
-                dirty = dirty.union(&stroke.coverage.bounds());
-            }
-        }
+        let reached = changed.iter().map(|index| self.reach(*index));
+        let dirty = reached.fold(Rect::default(), |dirty, rect| dirty.union(&rect));
         if dirty.is_empty() {
             return Switched::default();
         }
-        let before = self.sketch.crop(&dirty);
+        let before = self.sketch().crop(&dirty);
         self.replay(&dirty, self.entries.len());
+        self.replay_layers(&dirty);
+        self.flatten(&dirty);
         self.forget_under(first + 1, |tile| {
             !tile_rect(tile).intersect(&dirty).is_empty()
         });
@@ -77,11 +75,15 @@ impl Canvas {
         first: usize,
     ) -> Switched {
         let image_at = |index: Option<usize>| match &self.entries.get(index?)?.kind {
-            EntryKind::Image { pixels, is_apply } => Some((pixels.clone(), *is_apply)),
+            EntryKind::Image {
+                pixels,
+                is_apply,
+                stack,
+            } => Some((pixels.clone(), *is_apply && self.looks_like(stack))),
             EntryKind::Stroke(_) => None,
         };
         // What was applied is the result to return to, unless something is
-        // painted over it, or what it was made of changed as well.
+        // painted over it, or what it was made of changed as well, or the layers.
         let is_undone = before > after && before == Some(first);
         let is_top = before
             .is_some_and(|before| self.entries.range(before + 1..).all(|entry| !entry.active));
@@ -89,10 +91,13 @@ impl Canvas {
             .filter(|(_, is_apply)| *is_apply && is_undone && is_top)
             .map(|(pixels, _)| pixels);
         self.base = image_at(after).map_or_else(|| self.floor.base.clone(), |(pixels, _)| pixels);
-        let sketch = self.sketch.clone();
-        self.replay(&self.bounds.clone(), self.entries.len());
+        let sketch = self.sketch().clone();
+        let everywhere = self.bounds;
+        self.replay(&everywhere, self.entries.len());
+        self.replay_layers(&everywhere);
+        self.flatten(&everywhere);
         self.forget_under(0, |_| true);
-        self.reset_result(&self.bounds.clone(), Some((&sketch, applied.as_deref())));
+        self.reset_result(&everywhere, Some((&sketch, applied.as_deref())));
         Switched {
             rect: self.bounds,
             is_result_back: applied.is_some(),

@@ -11,7 +11,7 @@ use moxcms::ColorProfile;
 
 use super::Notes;
 use super::notes::exif_with;
-use crate::canvas::{CodecError, Pixels};
+use crate::canvas::{CodecError, LayerPixels, Pixels};
 use crate::protocol::FrameFormat;
 
 /// Under which name PNG keeps the text of the parameters.
@@ -48,6 +48,27 @@ pub fn encode_with_notes(
         FrameFormat::Jpeg => jpeg_of(picture, quality, notes),
         FrameFormat::Webp => webp_of(picture, notes),
     }
+}
+
+/// Encodes a picture with transparency as PNG, compressed to be kept.
+///
+/// # Errors
+/// [`CodecError::Encode`].
+pub fn encode_layer(layer: &LayerPixels) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = Vec::new();
+    let (width, height) = (layer.color.width(), layer.color.height());
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgba);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Balanced);
+    encoder.set_filter(png::Filter::Adaptive);
+    encoder.set_source_srgb(png::SrgbRenderingIntent::Perceptual);
+    let written = encoder.write_header().and_then(|mut writer| {
+        writer.write_image_data(&layer.to_rgba())?;
+        writer.finish()
+    });
+    written.map_err(encode_error)?;
+    Ok(bytes)
 }
 
 /// Whether a format has room for the notes, before a picture is made for them.

@@ -14,10 +14,11 @@ mod parameters;
 mod tests;
 
 pub use animation::{ANIMATION_TYPE, Animation};
-pub use encode::{check_notes, encode_with_notes};
+pub use encode::{check_notes, encode_layer, encode_with_notes};
 pub use notes::Notes;
 pub use open_raster::{
-    LayerName, OPEN_RASTER_TYPE, OpenRasterError, is_archive, read_open_raster, write_open_raster,
+    FileLayer, FilePixels, LayerName, OPEN_RASTER_TYPE, OpenRasterError, is_archive,
+    read_open_raster, write_open_raster,
 };
 pub use origin::Origin;
 pub use parameters::Parameters;

@@ -11,8 +11,10 @@ use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
 use super::parameters::SAMPLER_NAMES;
 use super::*;
-use crate::canvas::{CodecError, ImageLimits, Pixels, decode_image, encode_image};
-use crate::protocol::FrameFormat;
+use crate::canvas::{
+    Canvas, CodecError, ImageLimits, Pixels, StackLayer, decode_image, encode_image,
+};
+use crate::protocol::{BlendMode, Brush, CanvasSize, FrameFormat, PaintLayer, Tool};
 
 fn parameters() -> Parameters {
     Parameters {
@@ -205,7 +207,9 @@ fn layers() -> Vec<(LayerName, Pixels)> {
 
 #[test]
 fn open_raster_comes_back_layer_by_layer() {
-    let file = write_open_raster(&layers(), &notes(Origin::Generated)).unwrap();
+    let opaque = |(name, pixels)| FileLayer::opaque(name, pixels, name == LayerName::Result);
+    let opaque: Vec<FileLayer> = layers().into_iter().map(opaque).collect();
+    let file = write_open_raster(&opaque, &notes(Origin::Generated)).unwrap();
     assert!(is_archive(&file));
     // The name and the content of the first part stand at fixed places.
     assert_eq!(&file[30..38], b"mimetype");
@@ -223,6 +227,59 @@ fn open_raster_comes_back_layer_by_layer() {
     assert_eq!(stack.matches("visibility=\"hidden\"").count(), 2);
     let thumbnail = archive.by_name("Thumbnails/thumbnail.png").unwrap();
     assert!(thumbnail.size() > 0);
+}
+
+#[test]
+fn painted_layers_keep_their_names_and_looks_in_open_raster() {
+    let mut canvas = Canvas::new(CanvasSize {
+        width: 64,
+        height: 64,
+    });
+    canvas.set_stack(vec![
+        StackLayer::LOWEST,
+        StackLayer {
+            id: 5,
+            ..StackLayer::LOWEST
+        },
+    ]);
+    let brush = Brush {
+        tool: Tool::Brush,
+        size: 8.0,
+        hardness: 1.0,
+        opacity: 1.0,
+        color: "#c81e2b".to_owned(),
+        prompt: None,
+        layer: Some(5),
+    };
+    canvas.begin_stroke(1, &brush).unwrap();
+    canvas.extend_stroke(1, &[[32.0, 32.0, 1.0]]);
+    let shadows = PaintLayer {
+        visible: false,
+        opacity: 0.5,
+        blend: BlendMode::Multiply,
+        ..PaintLayer::new(5, "<Shadows> & \"more\"\u{1}", None)
+    };
+    let pixels = FilePixels::Painted(canvas.layer_copy(5).unwrap());
+    let file = [
+        FileLayer::opaque(LayerName::Result, canvas.sketch().clone(), true),
+        FileLayer::painted(&shadows, 2, pixels),
+    ];
+    let file = write_open_raster(&file, &notes(Origin::Generated)).unwrap();
+    let mut archive = ZipArchive::new(Cursor::new(&file)).unwrap();
+    let stack = std::io::read_to_string(archive.by_name("stack.xml").unwrap()).unwrap();
+    let stack = roxmltree::Document::parse(&stack).unwrap();
+    let mut layers = stack.descendants().filter(|it| it.has_tag_name("layer"));
+    let layer = layers.nth(1).unwrap();
+    assert_eq!(layer.attribute("name"), Some("<Shadows> & \"more\""));
+    assert_eq!(layer.attribute("opacity"), Some("0.5"));
+    assert_eq!(layer.attribute("visibility"), Some("hidden"));
+    assert_eq!(layer.attribute("composite-op"), Some("svg:multiply"));
+    let part = archive.by_name(layer.attribute("src").unwrap()).unwrap();
+    let png = std::io::Read::bytes(part).collect::<Result<Vec<u8>, _>>();
+    let picture = image::load_from_memory(&png.unwrap()).unwrap().into_rgba8();
+    assert_eq!(picture.dimensions(), (64, 64));
+    assert_eq!(picture.get_pixel(32, 32).0, [0xc8, 0x1e, 0x2b, 255]);
+    assert_eq!(picture.get_pixel(2, 2).0, [0; 4]);
 }
 
 /// An archive with these parts, deflated but for the first.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
-use super::{PlaceMode, Presence, RenderWish, Role, SettingsPatch, StrokeChunk};
+use super::{LayerChange, PlaceMode, Presence, RenderWish, Role, SettingsPatch, StrokeChunk};
 
 /// The first message on a socket, within five seconds of its opening.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
@@ -39,6 +39,8 @@ pub enum ClientMessage {
     Stroke(StrokeChunk),
     /// A change of settings.
     Settings(SettingsPatch),
+    /// A change of the layers.
+    Layer(LayerChange),
     /// Render now.
     Render(RenderWish),
     /// Flatten the result into the sketch.

@@ -5,8 +5,8 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, MAX_TEXT_BYTES, PlaceMode, Presence,
-    RenderWish, Role, SettingsPatch, StrokeChunk, StrokePoint, validate_client_message,
+    Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, LayerChange, MAX_TEXT_BYTES, PlaceMode,
+    Presence, RenderWish, Role, SettingsPatch, StrokeChunk, StrokePoint, validate_client_message,
 };
 
 /// The fields of a [`Brush`] that make a chunk the first of a stroke.
@@ -84,6 +84,7 @@ fn message_from_fields(
         "hello" => ClientMessage::Hello(from_fields::<Hello>(fields)?),
         "stroke" => ClientMessage::Stroke(stroke_from_fields(fields)?),
         "settings" => ClientMessage::Settings(from_fields::<SettingsPatch>(fields)?),
+        "layer" => ClientMessage::Layer(from_fields::<LayerChange>(fields)?),
         "render" => ClientMessage::Render(from_fields::<RenderWish>(fields)?),
         "apply" => ClientMessage::Apply {},
         "place" => ClientMessage::Place {

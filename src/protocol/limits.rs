@@ -31,6 +31,8 @@ pub const MIN_BRUSH_SIZE: f32 = 0.5;
 pub const MIN_FLOW: f32 = 0.01;
 /// The largest brush diameter, in canvas pixels.
 pub const MAX_BRUSH_SIZE: f32 = 1024.0;
+/// The most layers of a room, the lowest included.
+pub const MAX_LAYERS: usize = 64;
 /// The highest guidance scale.
 pub const MAX_GUIDANCE_SCALE: f64 = 30.0;
 /// The most that a control may steer: beyond it pictures fall apart.
@@ -66,6 +68,10 @@ pub enum ErrorCode {
     Forbidden,
     /// The room is locked: only its owners may do that now.
     RoomLocked,
+    /// The room has no layer of that id.
+    UnknownLayer,
+    /// The layer is locked.
+    LayerLocked,
     /// Nobody of that id is in the room, or was removed from it.
     UnknownMember,
     /// There is nothing to undo or redo, or a revert would change nothing.

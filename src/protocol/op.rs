@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
-use super::{BrushKind, Gradient, Rect, Settings, SettingsPatch};
+use super::{BrushKind, Gradient, LayerChange, PaintLayer, Rect, Settings, SettingsPatch};
 
 /// What a stroke does to the sketch and to the mask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
@@ -38,6 +38,10 @@ pub struct Brush {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub prompt: Option<String>,
+    /// The id of the layer that it is painted on; the lowest when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "number")]
+    pub layer: Option<u64>,
     /// What the tip is made of; `round` when left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
@@ -72,6 +76,7 @@ impl Default for Brush {
             angle: None,
             flow: None,
             gradient: None,
+            layer: None,
         }
     }
 }
@@ -92,6 +97,8 @@ struct StrokeChunkFields {
     angle: Option<f32>,
     flow: Option<f32>,
     gradient: Option<Gradient>,
+    #[ts(type = "number")]
+    layer: Option<u64>,
     points: Vec<StrokePoint>,
     done: bool,
 }
@@ -138,6 +145,8 @@ pub enum Op {
     },
     /// A change of settings.
     Settings(SettingsPatch),
+    /// The layers, or one of them, became others.
+    Layer(LayerChange),
     /// An uploaded image became the base.
     Place {
         /// The image's id, as the upload answered it.
@@ -151,7 +160,7 @@ pub enum Op {
     },
     /// The result was flattened into the sketch.
     Apply {},
-    /// A stroke, mask, placement, apply, change of settings or revert was taken back.
+    /// A stroke, mask, placement, apply, change of settings or layers, or revert was taken back.
     Undo {
         /// `seq` of the first op of what was taken back.
         #[ts(type = "number")]
@@ -163,8 +172,8 @@ pub enum Op {
         #[ts(type = "number")]
         target: u64,
     },
-    /// The picture became what it was after an earlier op: the same strokes, placements, applies
-    /// and settings are in it.
+    /// The picture became what it was after an earlier op: the same strokes, placements, applies,
+    /// settings and layers are in it.
     Revert {
         /// `seq` of that op; 0 is the empty room.
         #[ts(type = "number")]
@@ -203,6 +212,10 @@ pub struct SequencedOp {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub settings: Option<Box<Settings>>,
+    /// The room's layers, the lowest first, after an op that changed them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub layers: Option<Vec<PaintLayer>>,
 }
 
 /// What a member asks to be rendered.

@@ -8,8 +8,8 @@ use ts_rs::TS;
 use uuid::Uuid;
 
 use super::{
-    ChatLine, ControlInfo, Finish, MemberInfo, MemberNews, Rect, RemovedMember, Role, RoomNews,
-    SequencedOp, Settings,
+    ChatLine, ControlInfo, Finish, MemberInfo, MemberNews, PaintLayer, Rect, RemovedMember, Role,
+    RoomNews, SequencedOp, Settings,
 };
 
 /// The model that a server paints with; also the body of `GET /v1/model`.
@@ -110,6 +110,9 @@ pub struct Welcome {
     pub canvas: CanvasSize,
     /// The room's settings.
     pub settings: Settings,
+    /// The room's layers, the lowest first.
+    #[serde(default)]
+    pub layers: Vec<PaintLayer>,
     /// The model.
     pub model: ModelInfo,
     /// Who is there, the client included.

@@ -1,10 +1,10 @@
 //! What every message is held to before the room sees it.
 
 use super::{
-    Brush, ClientMessage, ErrorCode, ErrorMessage, Gradient, Hello, MAX_BRUSH_SIZE, MAX_CHAT_CHARS,
-    MAX_CONTROL_SCALE, MAX_COORDINATE, MAX_GUIDANCE_SCALE, MAX_ID_CHARS, MAX_NAME_CHARS,
-    MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE, MIN_FLOW,
-    MIN_STRENGTH, Presence, RenderWish, SEED_LIMIT, SettingsPatch, StrokeChunk,
+    Brush, ClientMessage, ErrorCode, ErrorMessage, Gradient, Hello, LayerChange, MAX_BRUSH_SIZE,
+    MAX_CHAT_CHARS, MAX_CONTROL_SCALE, MAX_COORDINATE, MAX_GUIDANCE_SCALE, MAX_ID_CHARS,
+    MAX_NAME_CHARS, MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE,
+    MIN_FLOW, MIN_STRENGTH, Presence, RenderWish, SEED_LIMIT, SettingsPatch, StrokeChunk,
 };
 
 type Checked = Result<(), ErrorMessage>;
@@ -24,6 +24,7 @@ pub fn validate_client_message(message: &ClientMessage) -> Checked {
             validate_stroke(chunk).map_err(|error| error.about(id))
         }
         ClientMessage::Settings(patch) => validate_settings(patch),
+        ClientMessage::Layer(change) => validate_layer(change),
         ClientMessage::Render(wish) => validate_render(wish),
         ClientMessage::Place { image, prompt, .. } => {
             identifier("image", image)?;
@@ -35,7 +36,7 @@ pub fn validate_client_message(message: &ClientMessage) -> Checked {
         ClientMessage::Presence(presence) => validate_presence(presence),
         ClientMessage::Chat { text: said } => text("text", said, MAX_CHAT_CHARS),
         ClientMessage::Ping { t } => number("t", *t, f64::MIN, f64::MAX),
-        // Which `seq` there is, and who is here, the room knows.
+        // Which `seq` and which layers there are, and who is here, the room knows.
         ClientMessage::Apply {}
         | ClientMessage::Cancel {}
         | ClientMessage::Undo {}
@@ -190,6 +191,21 @@ fn validate_settings(patch: &SettingsPatch) -> Checked {
     }
     match &patch.sampler {
         Some(sampler) => text("sampler", sampler, MAX_NAME_CHARS),
+        None => Ok(()),
+    }
+}
+
+fn validate_layer(change: &LayerChange) -> Checked {
+    let (name, opacity) = match change {
+        LayerChange::Add(wanted) => (&wanted.name, None),
+        LayerChange::Set(patch) => (&patch.name, patch.opacity),
+        LayerChange::Move { .. } | LayerChange::Remove { .. } => (&None, None),
+    };
+    if let Some(name) = name {
+        text("name", name, MAX_NAME_CHARS)?;
+    }
+    match opacity {
+        Some(opacity) => number("opacity", opacity, 0.0, 1.0),
         None => Ok(()),
     }
 }

@@ -173,6 +173,8 @@ impl RoomActor {
             self.perform();
             self.record(false);
             self.attendance.set(self.connections.count());
+            let layer_bytes = self.core.document.canvas().bytes_for_layers();
+            self.attendance.set_layer_bytes(layer_bytes);
             if self.has_failed() {
                 return CloseReason::NotKept;
             }
@@ -285,6 +287,9 @@ impl RoomActor {
             }
             Message::Image { layer, reply } => {
                 answer(reply, self.core.picture(layer).map(Cow::into_owned));
+            }
+            Message::PaintLayer { layer, reply } => {
+                answer(reply, self.core.document.painted_layer(layer));
             }
             Message::Export { layers, reply } => {
                 answer(reply, self.core.document.export(layers));

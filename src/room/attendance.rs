@@ -1,16 +1,18 @@
-//! Who is in a room, as far as the registry has to know: how many, and which room was left longest ago.
+//! What the registry has to know of a room: how many are in it, which room was left longest ago, and
+//! what its layers hold.
 
 use std::sync::{
     Arc,
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-/// How many members a room has, and when the last of them went. Its actor writes, others read.
+/// How many members a room has, when the last of them went, and what its layers hold. Its actor writes, others read.
 #[derive(Debug)]
 pub(super) struct Attendance {
     members: AtomicUsize,
     /// A number of `departures`: of two empty rooms the one with the lower number was left first.
     emptied: AtomicU64,
+    layer_bytes: AtomicU64,
     /// Counts how often any room of the registry became empty.
     departures: Arc<AtomicU64>,
 }
@@ -20,6 +22,7 @@ impl Attendance {
     pub(super) fn new(departures: Arc<AtomicU64>) -> Self {
         Self {
             members: AtomicUsize::new(0),
+            layer_bytes: AtomicU64::new(0),
             emptied: AtomicU64::new(departures.fetch_add(1, Ordering::Relaxed)),
             departures,
         }
@@ -32,6 +35,16 @@ impl Attendance {
             let number = self.departures.fetch_add(1, Ordering::Relaxed);
             self.emptied.store(number, Ordering::Relaxed);
         }
+    }
+
+    /// The layers above the lowest hold so many bytes now.
+    pub(super) fn set_layer_bytes(&self, bytes: usize) {
+        self.layer_bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes that the layers above the lowest hold.
+    pub(super) fn layer_bytes(&self) -> u64 {
+        self.layer_bytes.load(Ordering::Relaxed)
     }
 
     /// How many are in the room.

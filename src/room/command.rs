@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::protocol::{
-    ClientMessage, PlaceMode, Presence, RenderWish, Role, SettingsPatch, StrokeChunk,
+    ClientMessage, LayerChange, PlaceMode, Presence, RenderWish, Role, SettingsPatch, StrokeChunk,
 };
 
 /// A message of a member that the room answers.
@@ -13,6 +13,8 @@ pub enum RoomCommand {
     Stroke(StrokeChunk),
     /// A change of settings.
     Settings(SettingsPatch),
+    /// A change of the layers.
+    Layer(LayerChange),
     /// Render now.
     Render(RenderWish),
     /// Flatten the result into the sketch.
@@ -28,7 +30,7 @@ pub enum RoomCommand {
     },
     /// Stop a running inversion.
     CancelInversion,
-    /// Undo the member's own last stroke, placement, apply or revert.
+    /// Undo the member's own last stroke, placement, apply, change of settings or layers, or revert.
     Undo,
     /// Do it again.
     Redo,
@@ -73,6 +75,7 @@ impl RoomCommand {
             ClientMessage::Hello(_) | ClientMessage::Ping { .. } => return None,
             ClientMessage::Stroke(chunk) => Self::Stroke(chunk),
             ClientMessage::Settings(patch) => Self::Settings(patch),
+            ClientMessage::Layer(change) => Self::Layer(change),
             ClientMessage::Render(request) => Self::Render(request),
             ClientMessage::Apply {} => Self::Apply,
             ClientMessage::Place {

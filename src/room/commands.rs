@@ -23,6 +23,7 @@ impl RoomCore {
             // The whole canvas may be drawn anew.
             RoomCommand::Apply
             | RoomCommand::Place { .. }
+            | RoomCommand::Layer(_)
             | RoomCommand::Undo
             | RoomCommand::Redo
             | RoomCommand::Revert { .. } => self.document.canvas().bounds().area(),
@@ -77,6 +78,7 @@ impl RoomCore {
                         return Ok(());
                     }
                     Verdict::New => {
+                        self.document.check_stroke_layer(&client, &chunk)?;
                         self.document.check_cost(&client, &chunk)?;
                         resent.goes_on(&chunk.id);
                     }
@@ -86,6 +88,10 @@ impl RoomCore {
             RoomCommand::Settings(patch) => {
                 Document::check_settings(&patch, &self.model)?;
                 Op::Settings(patch)
+            }
+            RoomCommand::Layer(change) => {
+                let role = self.members.role(&client)?;
+                Op::Layer(self.document.check_layer_change(&client, role, change)?)
             }
             RoomCommand::Apply => Op::Apply {},
             RoomCommand::Place {

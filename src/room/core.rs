@@ -167,6 +167,7 @@ impl RoomCore {
             op,
             switches: Vec::new(),
             settings: None,
+            layers: None,
         };
         if self.is_resting() {
             self.results.keep(&self.document);
@@ -214,6 +215,7 @@ impl RoomCore {
     fn applied(&mut self, mut op: SequencedOp, changed: Changed, now: Instant) {
         op.switches.clone_from(&changed.switches);
         op.settings.clone_from(&changed.settings);
+        op.layers.clone_from(&changed.layers);
         if let Err(error) = self.op_log.append(&op) {
             // The document has checked its place.
             tracing::error!(%error, room = %self.name, "an op is not in the log");
@@ -221,7 +223,7 @@ impl RoomCore {
         let author = op.client;
         let may_be_back = matches!(
             op.op,
-            Op::Undo { .. } | Op::Redo { .. } | Op::Revert { .. } | Op::Settings(_)
+            Op::Undo { .. } | Op::Redo { .. } | Op::Revert { .. } | Op::Settings(_) | Op::Layer(_)
         );
         self.acknowledge(&op);
         self.effects.push(Effect::Applied(op));

@@ -1,8 +1,7 @@
 //! What leaves a room as files: which pictures are asked for, and what goes with them.
 
 use crate::{
-    canvas::Pixels,
-    picture_file::{LayerName, Origin},
+    picture_file::{FileLayer, Origin},
     protocol::{Layer, Settings},
 };
 
@@ -16,11 +15,13 @@ pub enum ExportLayers {
 }
 
 impl ExportLayers {
-    /// How many there are, at most.
+    /// How many pictures they take at once, at most.
     pub const fn most(self) -> usize {
         match self {
             Self::One(_) => 1,
-            Self::All => 3,
+            // The layers that people paint on share their pixels with the room, and are written one after
+            // the other.
+            Self::All => 6,
         }
     }
 }
@@ -28,8 +29,8 @@ impl ExportLayers {
 /// Copies of a room's pictures at one moment, and what they were made with.
 #[derive(Debug)]
 pub struct RoomExport {
-    /// The pictures, the topmost first, all as large as the canvas.
-    pub layers: Vec<(LayerName, Pixels)>,
+    /// The pictures, the topmost first, all as large as the canvas; the topmost is opaque.
+    pub layers: Vec<FileLayer>,
     /// The room's settings.
     pub settings: Settings,
     /// Where the topmost comes from.

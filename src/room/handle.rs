@@ -25,6 +25,7 @@ use crate::{
     canvas::{Pixels, fit_to},
     engine::RoomKey,
     journal::BlobHash,
+    picture_file::FilePixels,
     protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Rect, Role},
 };
 
@@ -120,6 +121,11 @@ impl RoomHandle {
     /// Whether a client was removed.
     pub(super) fn is_removed(&self, client: &Uuid) -> bool {
         self.shared.rules.borrow().is_removed(client)
+    }
+
+    /// Bytes that its layers above the lowest hold, beside what counts by its size.
+    pub fn layer_bytes(&self) -> u64 {
+        self.shared.attendance.layer_bytes()
     }
 
     /// Its place among the rooms that became empty: the lowest was left first.
@@ -235,6 +241,16 @@ impl RoomHandle {
     pub async fn image(&self, layer: PictureLayer) -> Result<Option<Pixels>, RoomError> {
         let (reply, answer) = oneshot::channel();
         self.post(Message::Image { layer, reply }).await?;
+        answer.await.map_err(|_| self.ended())
+    }
+
+    /// What is painted on a layer; none where there is no such layer.
+    ///
+    /// # Errors
+    /// [`RoomError::Closed`].
+    pub async fn paint_layer(&self, layer: u64) -> Result<Option<FilePixels>, RoomError> {
+        let (reply, answer) = oneshot::channel();
+        self.post(Message::PaintLayer { layer, reply }).await?;
         answer.await.map_err(|_| self.ended())
     }
 

@@ -10,7 +10,7 @@ use super::{
     export::{ExportLayers, RoomExport},
     members::{Arrival, Joined, MemberId},
 };
-use crate::{canvas::Pixels, protocol::PictureLayer};
+use crate::{canvas::Pixels, picture_file::FilePixels, protocol::PictureLayer};
 
 /// What a room is sent.
 pub(super) enum Message {
@@ -29,6 +29,11 @@ pub(super) enum Message {
     Image {
         layer: PictureLayer,
         reply: oneshot::Sender<Option<Pixels>>,
+    },
+    /// Answered with what is painted on a layer.
+    PaintLayer {
+        layer: u64,
+        reply: oneshot::Sender<Option<FilePixels>>,
     },
     Export {
         layers: ExportLayers,
@@ -67,6 +72,7 @@ pub(super) async fn refuse_all(mut messages: mpsc::Receiver<Message>, why: &str)
             Message::Leave(_)
             | Message::Command { .. }
             | Message::Image { .. }
+            | Message::PaintLayer { .. }
             | Message::Export { .. }
             | Message::Prompt { .. }
             | Message::HasImage { .. } => true,

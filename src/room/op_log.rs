@@ -87,6 +87,7 @@ mod tests {
             op: Op::Apply {},
             switches: Vec::new(),
             settings: None,
+            layers: None,
         }
     }
 

@@ -50,6 +50,7 @@ impl RoomCore {
             seq: self.document.seq(),
             canvas: self.options.size,
             settings: self.document.settings().clone(),
+            layers: self.document.layers().to_vec(),
             model: self.model.clone(),
             members: self.members.infos(),
             photo: self.scheduler.photo_info(&self.document),

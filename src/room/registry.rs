@@ -44,6 +44,8 @@ pub struct RegistryCounts {
     pub empty: usize,
     /// Pixels of all canvases together.
     pub pixels: u64,
+    /// Bytes of all layers above the lowest.
+    pub layer_bytes: u64,
 }
 
 /// Whether a room may have that name: 1 to 64 letters, digits, `-` or `_`.
@@ -247,6 +249,7 @@ impl RoomRegistry {
             counts.members += room.members();
             counts.empty += usize::from(room.members() == 0);
             counts.pixels += u64::from(room.size().width) * u64::from(room.size().height);
+            counts.layer_bytes += room.layer_bytes();
         }
         counts
     }

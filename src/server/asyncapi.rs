@@ -152,6 +152,9 @@ fn example(name: &str) -> Option<Value> {
         "client-settings" => {
             json!({"type": "settings", "prompt": "a harbour at night", "steps": 2})
         }
+        "client-layer" => {
+            json!({"type": "layer", "action": "set", "layer": 12, "blend": "multiply", "opacity": 0.8})
+        }
         "client-render" => json!({"type": "render", "rect": [0, 0, 256, 256], "steps": 4}),
         "client-apply" => json!({"type": "apply"}),
         "client-place" => json!({"type": "place", "image": "5c2f1d9e", "mode": "plain"}),
@@ -187,6 +190,10 @@ fn example(name: &str) -> Option<Value> {
                 },
             },
             "members": [{"client": client, "name": "Ada", "role": "editor", "hue": 210}],
+            "layers": [{
+                "id": 0, "name": "Layer 1", "visible": true, "opacity": 1.0, "blend": "normal",
+                "locked": false, "alpha_locked": false, "seen": true,
+            }],
             "kept": true, "locked": false, "removed": [], "chat": [],
         }),
         "server-ack" => json!({"type": "ack", "id": "s1", "seq": 13}),

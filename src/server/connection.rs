@@ -21,7 +21,8 @@ use super::serving::Client;
 use super::state::AppState;
 use super::writer::{Ending, Refusals, Writer, abuse, close};
 use crate::protocol::{
-    ClientMessage, ErrorCode, ErrorMessage, Hello, ServerMessage, decode_client_message,
+    ClientMessage, ErrorCode, ErrorMessage, Hello, LayerChange, ServerMessage,
+    decode_client_message,
 };
 use crate::room::{JoinRequest, Joined, RoomCommand, RoomHandle};
 
@@ -263,6 +264,19 @@ enum Heard {
     Abuse,
 }
 
+/// What people call a layer is shown to others, as their own names are.
+fn with_shown_names(mut message: ClientMessage) -> ClientMessage {
+    let name = match &mut message {
+        ClientMessage::Layer(LayerChange::Add(wanted)) => wanted.name.as_mut(),
+        ClientMessage::Layer(LayerChange::Set(patch)) => patch.name.as_mut(),
+        _ => None,
+    };
+    if let Some(name) = name {
+        *name = shown_text(name);
+    }
+    message
+}
+
 impl Ears {
     fn hear(&mut self, incoming: Incoming) -> Heard {
         let text = match incoming {
@@ -295,7 +309,7 @@ impl Ears {
                 Heard::Nothing
             }
             Ok(ClientMessage::Chat { text: said }) => self.hear_chat(&text, &said),
-            Ok(message) => match RoomCommand::from_message(message) {
+            Ok(message) => match RoomCommand::from_message(with_shown_names(message)) {
                 Some(command) => Heard::Command(Box::new(command)),
                 None => self.refuse(ErrorMessage::new(
                     ErrorCode::HelloExpected,

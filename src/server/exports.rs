@@ -18,7 +18,7 @@ use super::serving::Client;
 use super::state::AppState;
 use crate::canvas::fit_to;
 use crate::picture_file::{
-    Notes, OpenRasterError, Parameters, encode_with_notes, write_open_raster,
+    FilePixels, Notes, OpenRasterError, Parameters, encode_with_notes, write_open_raster,
 };
 use crate::protocol::{CanvasSize, Layer, Role, Settings};
 use crate::room::{ExportLayers, RoomExport, RoomHandle};
@@ -127,7 +127,11 @@ fn write(
             .with_settings
             .then(|| parameters(settings, size, model)),
     };
-    let (Some(format), Some((_, picture))) = (wish.encoding(), layers.first()) else {
+    let picture = layers.first().and_then(|layer| match &layer.pixels {
+        FilePixels::Opaque(picture) => Some(picture),
+        FilePixels::Painted(_) => None,
+    });
+    let (Some(format), Some(picture)) = (wish.encoding(), picture) else {
         return write_open_raster(&layers, &notes);
     };
     let enlarged = (wish.scale > 1).then(|| fit_to(picture, wish.size(size)));

@@ -19,7 +19,9 @@ use crate::canvas::{
     CodecError, ImageLimits, Pixels, decode_image, encode_image, fit_to, size_within,
 };
 use crate::engine::RoomKey;
-use crate::picture_file::{LayerName, OpenRasterError, is_archive, read_open_raster};
+use crate::picture_file::{
+    FilePixels, LayerName, OpenRasterError, encode_layer, is_archive, read_open_raster,
+};
 use crate::protocol::{CanvasSize, ErrorCode, FrameFormat, PictureLayer};
 use crate::room::{RoomError, RoomHandle};
 
@@ -34,6 +36,8 @@ const THUMBNAIL_QUALITY: u8 = 85;
 const RETRY_SECONDS: u32 = 5;
 /// Bytes of a pixel.
 pub(super) const CHANNELS: usize = 3;
+/// Bytes of a pixel of a layer while it is encoded: as it is kept, and as it is written.
+const LAYER_CHANNELS: usize = 8;
 /// How long the rest of an upload that is too large is read.
 const DISCARD_FOR: Duration = Duration::from_secs(5);
 
@@ -214,6 +218,45 @@ async fn encode(state: AppState, room: RoomHandle, layer: PictureLayer) -> Resul
         )
     })?;
     let encode = move || encode_image(&pixels, FrameFormat::Png, 100);
+    let (encoded, _turn) = in_turn(turn, encode).await?;
+    let file = encoded.map_err(|cause| ApiError::internal(&cause))?;
+    Ok(keep_until_sent(file, held))
+}
+
+/// What is painted on a layer as PNG, with transparency above the lowest.
+///
+/// # Errors
+/// 404 where there is no such layer, 503 when the room has closed or too many pictures are on their way.
+pub async fn encode_paint_layer(
+    state: &AppState,
+    room: RoomHandle,
+    layer: u64,
+) -> Result<Bytes, ApiError> {
+    let key = (room.key(), Asked::PaintLayer(layer));
+    let make = || paint_layer(state.clone(), room, layer).boxed();
+    state.pictures().join(key, make).await
+}
+
+async fn paint_layer(state: AppState, room: RoomHandle, layer: u64) -> Result<Bytes, ApiError> {
+    let turn = codec_turn(&state).await?;
+    let pictures = state.pictures();
+    pictures.begins(&(room.key(), Asked::PaintLayer(layer)));
+    let size = room.size();
+    let mut held = pictures.hold(room.key());
+    if !held.grow(size.width as usize * size.height as usize * LAYER_CHANNELS) {
+        return Err(too_many());
+    }
+    let pixels = room.paint_layer(layer).await?.ok_or_else(|| {
+        ApiError::new(
+            StatusCode::NOT_FOUND,
+            ErrorCode::UnknownLayer,
+            "no layer of that id is there any more: choose another one",
+        )
+    })?;
+    let encode = move || match pixels {
+        FilePixels::Opaque(pixels) => encode_image(&pixels, FrameFormat::Png, 100),
+        FilePixels::Painted(copy) => encode_layer(&copy.to_pixels()),
+    };
     let (encoded, _turn) = in_turn(turn, encode).await?;
     let file = encoded.map_err(|cause| ApiError::internal(&cause))?;
     Ok(keep_until_sent(file, held))

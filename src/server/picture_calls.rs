@@ -1,4 +1,5 @@
-//! `/v1/rooms/{room}/image` and `/v1/rooms/{room}/images`: a room's pictures, and images for it.
+//! `/v1/rooms/{room}/image`, `/v1/rooms/{room}/layers` and `/v1/rooms/{room}/images`: a room's pictures,
+//! and images for it.
 
 use axum::body::Body;
 use axum::extract::rejection::QueryRejection;
@@ -6,6 +7,7 @@ use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -34,6 +36,14 @@ pub(super) fn calls() -> Vec<Call> {
         .by(Who::Viewer)
         .query::<LayerChoice>()
         .answers_files(200, "The picture.", &["image/png"]),
+        Call::get(
+            "/v1/rooms/{room}/layers/{layer}",
+            "readLayer",
+            "What is painted on a layer of the room, with transparency above the lowest.",
+            paint_layer,
+        )
+        .by(Who::Viewer)
+        .answers_files(200, "The layer.", &["image/png"]),
         Call::post(
             "/v1/rooms/{room}/images",
             "uploadImage",
@@ -69,12 +79,27 @@ async fn picture(
     let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
     let layer = choice.layer.unwrap_or(PictureLayer::Result);
     let png = images::encode_picture(&state, handle, layer).await?;
+    Ok(png_response(&state, &client, png))
+}
+
+async fn paint_layer(
+    State(state): State<AppState>,
+    Path((room, layer)): Path<(String, u64)>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
+    let png = images::encode_paint_layer(&state, handle, layer).await?;
+    Ok(png_response(&state, &client, png))
+}
+
+fn png_response(state: &AppState, client: &Client, png: Bytes) -> Response {
     client.place.demand(state.options().limits.picture_rate);
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("image/png")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     ];
-    Ok((headers, png).into_response())
+    (headers, png).into_response()
 }
 
 /// Which picture of an OpenRaster file is meant.

@@ -19,6 +19,8 @@ use crate::protocol::PictureLayer;
 pub enum Asked {
     /// A layer as PNG, and nothing but its pixels.
     Layer(PictureLayer),
+    /// What is painted on a layer, as PNG with transparency.
+    PaintLayer(u64),
     /// A file to take away.
     Export(ExportWish),
 }

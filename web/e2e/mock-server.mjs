@@ -7,6 +7,7 @@ import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WebSocketServer } from "ws";
 import { MockInversion } from "./mock-inversion.mjs";
+import { lay, layersOf, paintedOn, refusalOf } from "./mock-layers.mjs";
 import { MockPeople } from "./mock-people.mjs";
 import { MockRooms } from "./mock-rooms.mjs";
 import { encodePng } from "./png.mjs";
@@ -33,6 +34,7 @@ class MockRoom {
     };
     this.base = this.settings;
     this.entries = [];
+    this.layers = layersOf([]);
     this.pictures = { 0: new Map() };
     this.sketch = new Uint8Array(width * height * 3).fill(255);
     this.result = new Uint8Array(width * height * 3).fill(255);
@@ -51,7 +53,7 @@ class MockRoom {
     this.members.set(hello.client, { socket, name: hello.name ?? "Guest", role });
     socket.send(JSON.stringify({
       type: "welcome", protocol: 1, room: this.name, client: hello.client, role, seq: this.seq,
-      canvas: { width: this.width, height: this.height }, settings: this.settings,
+      canvas: { width: this.width, height: this.height }, settings: this.settings, layers: this.layers,
       model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, guidance_free: false, samplers: ["lcm", "ddim"],
         defaults: { sampler: "lcm", steps: 2, guidance_scale: 1, strength: 0.8, variation: 0.5, finish: "oil", finish_strength: 0.6, photo: { guidance_scale: 3, strength: 0.7, finish: "none" } },
         controls: [{ name: "lines", class: "T2IAdapter" }, { name: "depth", class: "ControlNetModel" }] },
@@ -92,12 +94,24 @@ class MockRoom {
         this.pictures[this.seq] = this.states();
         return this.schedule();
       }
+      case "layer": {
+        const { type: _type, ...wish } = message;
+        const refused = refusalOf(wish, this.layers);
+        if (refused) return socket.send(JSON.stringify({ type: "error", code: refused[0], message: refused[1] }));
+        const change = wish.action === "add" ? { name: `Layer ${this.layers.length + 1}`, ...wish } : wish;
+        const newest = this.entries.findLast((entry) => entry.client === client && entry.active && entry.kind !== "follows");
+        if (change.continues && newest?.change?.layer === change.layer) Object.assign(newest.change, { ...change, continues: undefined });
+        else this.entries.push({ seq: this.seq + 1, client, kind: "layer", change, active: true });
+        this.accept(client, socket, { type: "layer", ...change }, undefined, [], true);
+        this.everything = true;
+        return this.replay();
+      }
       case "undo": case "redo": return this.takeBack(client, message.type, socket);
       case "revert": return this.revert(client, message.seq, socket);
       case "cancel": return this.photo?.cancel();
       case "apply": {
         this.accept(client, socket, { type: "apply" });
-        this.entries.push({ seq: this.seq, client, kind: "apply", image: this.result.slice(), active: true });
+        this.entries.push({ seq: this.seq, client, kind: "apply", image: this.result.slice(), into: this.shownIds(), active: true });
         return this.replay();
       }
       case "place": {
@@ -107,7 +121,7 @@ class MockRoom {
         for (let at = 0; at < image.length; at += 3) image.set([90, 140, 190], at);
         this.photo?.cancel();
         this.photo = message.mode === "invert" ? new MockInversion(this) : undefined;
-        this.entries.push({ seq: this.seq, client, kind: "apply", image, active: true });
+        this.entries.push({ seq: this.seq, client, kind: "apply", image, into: this.shownIds(), active: true });
         return this.replay();
       }
       case "render": {
@@ -130,16 +144,22 @@ class MockRoom {
     }
   }
 
+  /** The layers that are in the picture. */
+  shownIds() {
+    return this.layers.filter(({ visible, seen }) => visible && seen).map(({ id }) => id);
+  }
+
   /** The settings with all changes that are in the picture. */
   sum() {
     return Object.assign({ ...this.base }, ...this.entries.filter(({ patch, active }) => patch && active).map(({ patch }) => patch));
   }
 
-  accept(client, socket, op, id, switches = []) {
+  accept(client, socket, op, id, switches = [], changesLayers = false) {
     this.seq += 1;
     this.changedAt = nowInSeconds();
     if (switches.length > 0) this.settings = this.sum();
-    const sequenced = { seq: this.seq, client, op, ...(switches.length ? { switches, settings: this.settings } : {}) };
+    if (switches.length > 0 || changesLayers) this.layers = layersOf(this.entries);
+    const sequenced = { seq: this.seq, client, op, ...(switches.length ? { switches, settings: this.settings } : {}), ...(switches.length || changesLayers ? { layers: this.layers } : {}) };
     this.ops.push(sequenced);
     socket.send(JSON.stringify({ type: "ack", ...(id ? { id } : {}), seq: this.seq }));
     this.broadcast({ type: "op", ...sequenced });
@@ -154,7 +174,7 @@ class MockRoom {
     const seq = this.accept(client, socket, { type: "stroke", ...chunk }, chunk.id);
     if (!entry) {
       const { tool, size, hardness, opacity, color } = chunk;
-      entry = { seq, client, id: chunk.id, kind: "stroke", brush: { tool, size, hardness, opacity, color }, points: [], active: true, cover: new Map() };
+      entry = { seq, client, id: chunk.id, kind: "stroke", layer: chunk.layer, brush: { tool, size, hardness, opacity, color }, points: [], active: true, cover: new Map() };
       this.entries.push(entry);
     }
     const from = Math.max(0, entry.points.length - 1);
@@ -249,6 +269,8 @@ class MockRoom {
         continue;
       }
       const { tool, opacity, color } = entry.brush;
+      const isLowest = (entry.layer ?? 0) === 0;
+      if (tool === "restore" ? false : !isLowest || !this.shownIds().includes(0)) continue;
       const rgb = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
       for (const [at, covered] of entry.cover) {
         const alpha = covered * opacity;
@@ -261,6 +283,9 @@ class MockRoom {
         if (tool === "brush" || tool === "mask") this.mask[at] = Math.max(this.mask[at], Math.round(covered * 255));
         else this.mask[at] = Math.min(this.mask[at], Math.round((1 - covered) * 255));
       }
+    }
+    for (const layer of this.layers.filter(({ id, visible, seen }) => id !== 0 && visible && seen)) {
+      lay(layer, paintedOn(layer, this.entries), this.sketch, this.mask);
     }
     for (let at = 0; at < this.mask.length; at += 1) {
       if (this.mask[at] === 0) this.result.set(this.sketch.subarray(at * 3, at * 3 + 3), at * 3);

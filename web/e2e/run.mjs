@@ -13,6 +13,7 @@ import { embeddingScenarios } from "./embedding.mjs";
 import { exportScenarios } from "./export.mjs";
 import { habitScenarios } from "./habits.mjs";
 import { historyScenarios } from "./history.mjs";
+import { layerScenarios } from "./layers.mjs";
 import { canvasScenarios, layoutScenarios } from "./layout.mjs";
 import { peopleScenarios } from "./people.mjs";
 import { photoScenarios } from "./photo.mjs";
@@ -43,7 +44,7 @@ if (!values.url && !values.mock) {
 const mock = values.mock ? await (await import("./mock-server.mjs")).startMock() : undefined;
 const url = (values.url ?? mock?.url ?? "").replace(/\/$/, "");
 mkdirSync(values.shots, { recursive: true });
-const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...toolScenarios, ...areaScenarios, ...colourScenarios, ...canvasScenarios, ...layoutScenarios, ...historyScenarios, ...photoScenarios, ...exportScenarios, ...embeddingScenarios, ...startScenarios, ...restartScenarios };
+const all = { ...scenarios, ...habitScenarios, ...peopleScenarios, ...settingsScenarios, ...toolScenarios, ...areaScenarios, ...colourScenarios, ...canvasScenarios, ...layoutScenarios, ...layerScenarios, ...historyScenarios, ...photoScenarios, ...exportScenarios, ...embeddingScenarios, ...startScenarios, ...restartScenarios };
 const LONGEST_MS = 180_000;
 const browser = await launch();
 let failed = 0;

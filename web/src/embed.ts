@@ -98,7 +98,7 @@ export function embeddingApi(studio: Studio): ImpastoApi {
     settings: { ...room.settings.local },
     tool: studio.toolbox.inHand,
     brush: studio.toolbox.brush,
-    view: { mode: studio.mode, ...studio.view },
+    view: { mode: studio.viewport.mode, ...studio.viewport.view },
     role: room.role,
     locked: room.people.locked,
     members: room.members.map(({ client, name, role, hue, pointer }) => ({ client, name, role, hue, pointer: pointer?.target })),
@@ -118,8 +118,8 @@ export function embeddingApi(studio: Studio): ImpastoApi {
     state,
     canvas: () => room.picture && { width: room.picture.width, height: room.picture.height },
     readPixels: (layer, rect) => room.picture?.read(layer, rect) ?? new Uint8ClampedArray(0),
-    toPage: (point) => studio.stagePoint(point),
-    toCanvas: (point) => studio.canvasPoint(point),
+    toPage: (point) => studio.viewport.stagePoint(point),
+    toCanvas: (point) => studio.viewport.canvasPoint(point),
     paint(points, brush = {}) {
       const hand = room.painter.begin({ ...studio.toolbox.brush, ...brush });
       hand.add(points);
@@ -138,7 +138,7 @@ export function embeddingApi(studio: Studio): ImpastoApi {
       if (thumbnail) studio.goBack(thumbnail);
       return thumbnail !== undefined;
     },
-    show: (mode) => studio.show(mode),
+    show: (mode) => studio.viewport.show(mode),
     take: (tool) => studio.toolbox.take(tool),
   };
 }

@@ -1,6 +1,7 @@
 //! What holds between the parts of the canvas.
 
 mod codecs;
+mod layers;
 mod masks;
 mod photos;
 mod region_masks;

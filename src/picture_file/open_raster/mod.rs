@@ -8,6 +8,9 @@ mod write;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::canvas::{LayerCopy, Pixels};
+use crate::protocol::{BlendMode, PaintLayer};
+
 pub use error::OpenRasterError;
 pub use read::{is_archive, read_open_raster};
 pub use write::write_open_raster;
@@ -44,13 +47,56 @@ impl LayerName {
             Self::Photo => "Photo",
         }
     }
+}
 
-    /// The layer's part of the archive.
-    const fn path(self) -> &'static str {
-        match self {
-            Self::Result => "data/result.png",
-            Self::Sketch => "data/sketch.png",
-            Self::Photo => "data/photo.png",
+/// The pixels of a layer in a file.
+#[derive(Clone, Debug, PartialEq)]
+pub enum FilePixels {
+    /// All opaque.
+    Opaque(Pixels),
+    /// Opaque where something is painted.
+    Painted(LayerCopy),
+}
+
+/// A layer of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FileLayer {
+    /// What it is called.
+    pub title: String,
+    /// Its part of the archive: no title becomes a path.
+    path: String,
+    /// Its pixels, as large as the picture.
+    pub pixels: FilePixels,
+    /// 0 … 1.
+    pub opacity: f64,
+    /// Whether it is seen.
+    pub is_visible: bool,
+    /// How it is mixed with what lies under it.
+    pub blend: BlendMode,
+}
+
+impl FileLayer {
+    /// An opaque layer of a room's picture.
+    pub fn opaque(name: LayerName, pixels: Pixels, is_visible: bool) -> Self {
+        Self {
+            title: name.title().to_owned(),
+            path: format!("data/{}.png", name.title().to_lowercase()),
+            pixels: FilePixels::Opaque(pixels),
+            opacity: 1.0,
+            is_visible,
+            blend: BlendMode::Normal,
+        }
+    }
+
+    /// A layer that people paint on, the `number`th.
+    pub fn painted(layer: &PaintLayer, number: usize, pixels: FilePixels) -> Self {
+        Self {
+            title: layer.name.clone(),
+            path: format!("data/layer{number}.png"),
+            pixels,
+            opacity: layer.opacity,
+            is_visible: layer.visible,
+            blend: layer.blend,
         }
     }
 }

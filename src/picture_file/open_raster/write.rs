@@ -5,25 +5,28 @@ use std::io::{Cursor, Write};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-use super::{LayerName, MERGED, MIMETYPE, OPEN_RASTER_TYPE, OpenRasterError, STACK, THUMBNAIL};
+use super::{
+    FileLayer, FilePixels, MERGED, MIMETYPE, OPEN_RASTER_TYPE, OpenRasterError, STACK, THUMBNAIL,
+};
 use crate::canvas::{CodecError, Pixels, fit_to};
-use crate::picture_file::encode::encode_with_notes;
+use crate::picture_file::encode::{encode_layer, encode_with_notes};
 use crate::picture_file::{Notes, Origin};
-use crate::protocol::{CanvasSize, FrameFormat};
+use crate::protocol::{BlendMode, CanvasSize, FrameFormat};
 
 /// The longest side of a thumbnail, in pixels: the format asks for no more.
 const THUMBNAIL_SIDE: u32 = 256;
 
-/// Writes opaque layers of one size, the topmost first: that one is seen, and the others are hidden
-/// under it. `notes` are about the topmost.
+/// Writes layers of one size, the topmost first: that one is opaque, and what is seen of the whole.
+/// `notes` are about it.
 ///
 /// # Errors
-/// [`OpenRasterError::Write`] without a layer, [`OpenRasterError::Picture`].
-pub fn write_open_raster(
-    layers: &[(LayerName, Pixels)],
-    notes: &Notes,
-) -> Result<Vec<u8>, OpenRasterError> {
-    let Some((_, seen)) = layers.first() else {
+/// [`OpenRasterError::Write`] without such a layer, [`OpenRasterError::Picture`].
+pub fn write_open_raster(layers: &[FileLayer], notes: &Notes) -> Result<Vec<u8>, OpenRasterError> {
+    let seen = layers.first().and_then(|layer| match &layer.pixels {
+        FilePixels::Opaque(pixels) => Some(pixels),
+        FilePixels::Painted(_) => None,
+    });
+    let Some(seen) = seen else {
         return Err(OpenRasterError::Write("it has no layers".to_owned()));
     };
     let bare = Notes {
@@ -35,11 +38,14 @@ pub fn write_open_raster(
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
     // Readers look for it at a fixed place: first, and as it is.
     part(&mut archive, MIMETYPE, OPEN_RASTER_TYPE.as_bytes())?;
-    part(&mut archive, STACK, stack_of(layers).as_bytes())?;
-    for (index, (name, pixels)) in layers.iter().enumerate() {
-        match index {
-            0 => part(&mut archive, name.path(), &whole)?,
-            _ => part(&mut archive, name.path(), &png(pixels, &bare)?)?,
+    part(&mut archive, STACK, stack_of(layers, seen).as_bytes())?;
+    for (index, layer) in layers.iter().enumerate() {
+        match &layer.pixels {
+            FilePixels::Opaque(_) if index == 0 => part(&mut archive, &layer.path, &whole)?,
+            FilePixels::Opaque(pixels) => part(&mut archive, &layer.path, &png(pixels, &bare)?)?,
+            FilePixels::Painted(copy) => {
+                part(&mut archive, &layer.path, &encode_layer(&copy.to_pixels())?)?;
+            }
         }
     }
     part(&mut archive, THUMBNAIL, &png(&small(seen), &bare)?)?;
@@ -77,22 +83,52 @@ fn small(picture: &Pixels) -> Pixels {
     fit_to(picture, size)
 }
 
-/// Names and paths are our own and need no escapes.
-fn stack_of(layers: &[(LayerName, Pixels)]) -> String {
-    let bounds = layers.first().map(|(_, pixels)| pixels.bounds());
-    let (width, height) = bounds.map_or((0, 0), |bounds| (bounds.width, bounds.height));
-    let layer = |(index, (name, _)): (usize, &(LayerName, Pixels))| {
-        let visibility = if index == 0 { "visible" } else { "hidden" };
-        let (title, path) = (name.title(), name.path());
+fn stack_of(layers: &[FileLayer], whole: &Pixels) -> String {
+    let (width, height) = (whole.width(), whole.height());
+    let layer = |layer: &FileLayer| {
+        let visibility = if layer.is_visible {
+            "visible"
+        } else {
+            "hidden"
+        };
+        let (title, path) = (attribute(&layer.title), &layer.path);
+        let (opacity, blend) = (layer.opacity, composite_op(layer.blend));
         format!(
-            "  <layer name=\"{title}\" src=\"{path}\" x=\"0\" y=\"0\" opacity=\"1.0\" \
-             visibility=\"{visibility}\" composite-op=\"svg:src-over\"/>\n"
+            "  <layer name=\"{title}\" src=\"{path}\" x=\"0\" y=\"0\" opacity=\"{opacity:?}\" \
+             visibility=\"{visibility}\" composite-op=\"{blend}\"/>\n"
         )
     };
-    let layers: String = layers.iter().enumerate().map(layer).collect();
+    let layers: String = layers.iter().map(layer).collect();
     format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
          <image version=\"0.0.3\" w=\"{width}\" h=\"{height}\" xres=\"72\" yres=\"72\">\n \
          <stack>\n{layers} </stack>\n</image>\n"
     )
+}
+
+/// What the format calls a blend mode.
+const fn composite_op(blend: BlendMode) -> &'static str {
+    match blend {
+        BlendMode::Normal => "svg:src-over",
+        BlendMode::Multiply => "svg:multiply",
+        BlendMode::Screen => "svg:screen",
+        BlendMode::Overlay => "svg:overlay",
+        BlendMode::SoftLight => "svg:soft-light",
+    }
+}
+
+/// What somebody wrote as the value of an attribute: XML has no control characters, escaped or not.
+fn attribute(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars().filter(|letter| !letter.is_control()) {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\u{fffe}' | '\u{ffff}' => {}
+            letter => escaped.push(letter),
+        }
+    }
+    escaped
 }

@@ -102,6 +102,7 @@ impl Document {
             },
             Op::Mask { rect } => self.mask(seq, author, rect),
             Op::Settings(patch) => self.change_settings(seq, author, patch),
+            Op::Layer(change) => self.change_layers(seq, author, change),
             Op::Apply {} => self.flatten(seq, author),
             Op::Place { mode, prompt, .. } => {
                 let photo =
@@ -195,14 +196,17 @@ impl Document {
         }
         let mut changed = Changed {
             sketch: painted,
-            mask: parts.iter().map(|part| self.dilated(part)).collect(),
+            mask: match self.canvas.shows_stroke(entry) {
+                true => parts.iter().map(|part| self.dilated(part)).collect(),
+                false => Vec::new(),
+            },
             stroke: Some(StrokeChange { entry, done, at }),
             ..Changed::default()
         };
         match tool {
-            Some(Tool::Brush) => changed.ink = painted,
+            Some(Tool::Brush) if self.canvas.shows_as_ink(entry) => changed.ink = painted,
             Some(Tool::Mask) => {}
-            Some(Tool::Erase | Tool::Restore) | None => changed.result = painted,
+            Some(Tool::Brush | Tool::Erase | Tool::Restore) | None => changed.result = painted,
         }
         changed
     }
@@ -316,15 +320,16 @@ impl Document {
 
     fn switch(&mut self, switches: Vec<Switch>) -> Changed {
         let of_settings = self.switch_settings(&switches);
+        let of_layers = self.switch_layers(&switches);
+        let of_canvas = self.switch_on_canvas(&switches);
         Changed {
             switches: switches.clone(),
-            ..self.switch_on_canvas(&switches).and(of_settings)
+            ..of_canvas.and(of_settings).and(of_layers)
         }
     }
 
     fn switch_settings(&mut self, switches: &[Switch]) -> Changed {
-        let kinds = switches.iter().map(|it| self.history.kind(it.entry));
-        if !kinds.into_iter().any(|it| it == Some(EntryKind::Settings)) {
+        if !self.are_among(switches, EntryKind::Settings) {
             return Changed::default();
         }
         let changed = self.follow_settings();
@@ -332,6 +337,18 @@ impl Document {
             settings: Some(Box::new(self.settings.clone())),
             ..changed
         }
+    }
+
+    fn switch_layers(&mut self, switches: &[Switch]) -> Changed {
+        match self.are_among(switches, EntryKind::Layer) {
+            true => self.follow_layers(),
+            false => Changed::default(),
+        }
+    }
+
+    fn are_among(&self, switches: &[Switch], kind: EntryKind) -> bool {
+        let mut kinds = switches.iter().map(|it| self.history.kind(it.entry));
+        kinds.any(|it| it == Some(kind))
     }
 
     fn switch_on_canvas(&mut self, switches: &[Switch]) -> Changed {
@@ -373,7 +390,7 @@ impl Document {
     }
 
     /// Where the mask may have changed with a change of the footprint.
-    fn dilated(&self, rect: &Rect) -> Rect {
+    pub(super) fn dilated(&self, rect: &Rect) -> Rect {
         rect.inflate_within(self.settings.spread, &self.canvas.bounds())
     }
 
@@ -381,6 +398,7 @@ impl Document {
     fn forget_folded(&mut self) {
         let mut folded = self.canvas.take_folded();
         folded.extend(self.settings_log.fold(&self.history));
+        folded.extend(self.fold_layers());
         for entry in self.history.forget(&folded) {
             self.prompts.forget(entry);
             self.entries_hash.forget(entry);

@@ -1,6 +1,6 @@
 //! What an op changed.
 
-use crate::protocol::{Rect, Settings, Switch};
+use crate::protocol::{PaintLayer, Rect, Settings, Switch};
 
 /// What an op changed. Rectangles are in canvas pixels, and empty where nothing changed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,6 +24,8 @@ pub(in crate::room) struct Changed {
     pub(in crate::room) switches: Vec<Switch>,
     /// The settings, where that changed them.
     pub(in crate::room) settings: Option<Box<Settings>>,
+    /// The layers, where it changed them.
+    pub(in crate::room) layers: Option<Vec<PaintLayer>>,
     /// The stroke that the op is of.
     pub(in crate::room) stroke: Option<StrokeChange>,
 }
@@ -41,6 +43,7 @@ impl Changed {
             obsolete: self.obsolete.max(other.obsolete),
             switches: [self.switches, other.switches].concat(),
             settings: self.settings.or(other.settings),
+            layers: self.layers.or(other.layers),
             stroke: self.stroke.or(other.stroke),
         }
     }

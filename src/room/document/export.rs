@@ -2,8 +2,8 @@
 
 use super::{ground::Ground, history::EntryKind, state::Document};
 use crate::{
-    picture_file::{LayerName, Origin},
-    protocol::Layer,
+    picture_file::{FileLayer, FilePixels, LayerName, Origin},
+    protocol::{LOWEST_LAYER, Layer},
     room::export::{ExportLayers, RoomExport},
 };
 
@@ -47,7 +47,8 @@ impl Document {
     }
 
     /// Copies of pictures, and where the topmost comes from. The base is a layer of its own where it
-    /// is a picture as it was brought along.
+    /// is a picture as it was brought along, and so are the layers that people paint on where there are
+    /// several.
     pub(in crate::room) fn export(&self, layers: ExportLayers) -> RoomExport {
         let base = self.ground();
         let top = match layers {
@@ -55,15 +56,21 @@ impl Document {
             ExportLayers::One(Layer::Result) | ExportLayers::All => self.result_ground(),
         };
         let canvas = &self.canvas;
-        let result = || (LayerName::Result, canvas.result().clone());
-        let sketch = || (LayerName::Sketch, canvas.sketch().clone());
+        let result = || FileLayer::opaque(LayerName::Result, canvas.result().clone(), true);
+        let sketch =
+            |is_seen| FileLayer::opaque(LayerName::Sketch, canvas.sketch().clone(), is_seen);
         let layers = match layers {
             ExportLayers::One(Layer::Result) => vec![result()],
-            ExportLayers::One(Layer::Sketch) => vec![sketch()],
+            ExportLayers::One(Layer::Sketch) => vec![sketch(true)],
             ExportLayers::All => {
-                let mut all = vec![result(), sketch()];
+                let mut all = vec![result(), sketch(false)];
+                if self.layers().len() > 1 {
+                    all.extend(self.painted_layers());
+                }
                 if base.has_photo && !base.has_model {
-                    all.push((LayerName::Photo, canvas.base().clone()));
+                    let is_under_others = self.layers().len() > 1;
+                    let base = canvas.base().clone();
+                    all.push(FileLayer::opaque(LayerName::Photo, base, is_under_others));
                 }
                 all
             }
@@ -73,6 +80,24 @@ impl Document {
             settings: self.settings.clone(),
             origin: Origin::of(top.has_photo, top.has_model),
             seq: self.seq,
+        }
+    }
+
+    /// The layers that people paint on, the topmost first.
+    fn painted_layers(&self) -> impl Iterator<Item = FileLayer> + '_ {
+        let layers = self.layers().iter().enumerate().rev();
+        layers.filter_map(|(number, layer)| {
+            let pixels = self.painted_layer(layer.id)?;
+            Some(FileLayer::painted(layer, number + 1, pixels))
+        })
+    }
+
+    /// What is painted on a layer; none where there is no such layer. The lowest has the base in it.
+    pub(in crate::room) fn painted_layer(&self, id: u64) -> Option<FilePixels> {
+        self.layers().iter().find(|layer| layer.id == id)?;
+        match id {
+            LOWEST_LAYER => Some(FilePixels::Opaque(self.canvas.lowest().clone())),
+            id => self.canvas.layer_copy(id).map(FilePixels::Painted),
         }
     }
 }

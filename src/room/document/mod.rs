@@ -8,6 +8,10 @@ mod changed;
 mod export;
 mod ground;
 mod history;
+mod layer_changes;
+mod layer_log;
+#[cfg(test)]
+mod layer_tests;
 mod picture_key;
 mod prompts;
 mod refusal;

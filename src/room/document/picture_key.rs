@@ -5,15 +5,27 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use crate::protocol::Settings;
+use crate::{canvas::StackLayer, protocol::Settings};
 
 /// What the model painted from. Where two moments of a room have the same key, sketch, mask and
 /// settings are the same, so that a result of one is a result of the other.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::room) struct PictureKey {
     pub(super) entries: u64,
+    /// The layers that are shown, and how.
+    pub(super) stack: Vec<StackLayer>,
     /// Without what makes no difference to the picture.
     pub(super) settings: Settings,
+}
+
+/// The layers of a stack that are in the picture, without what makes no difference to it.
+pub(super) fn shown_of(stack: &[StackLayer]) -> Vec<StackLayer> {
+    let shown = stack.iter().filter(|layer| layer.is_shown);
+    let shown = shown.map(|layer| StackLayer {
+        keeps_alpha: false,
+        ..*layer
+    });
+    shown.collect()
 }
 
 /// The entries of the canvas that are in the picture, as one number: the exclusive or of a hash of

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::{ErrorCode, ErrorMessage, MAX_STROKE_POINTS};
+use crate::protocol::{ErrorCode, ErrorMessage, MAX_LAYERS, MAX_STROKE_POINTS};
 
 /// Why nothing comes of a request. The sentences are for a person.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -43,6 +43,26 @@ pub(in crate::room) enum Refusal {
     UnknownImage,
     #[error("`rect` lies outside the canvas.")]
     OutsideCanvas,
+    #[error("No layer of that id is there any more; choose another one.")]
+    UnknownLayer,
+    #[error("The layer is locked; unlock it, or choose another one.")]
+    LayerLocked,
+    #[error("Somebody else has locked that layer; ask them, or an owner of the room.")]
+    LockedByAnother,
+    #[error("A room has {MAX_LAYERS} layers at most; remove one first.")]
+    TooManyLayers,
+    #[error("The layers of this room hold as much paint as they may; remove one, or apply.")]
+    LayersTooLarge,
+    #[error("The lowest layer stays where it is; move or remove another one.")]
+    LowestLayer,
+    #[error(
+        "The lowest layer is opaque: it has the blend mode `normal`, and no transparency to lock."
+    )]
+    OpaqueLayer,
+    #[error("A layer does not lie on itself; name another one in `above`.")]
+    AboveItself,
+    #[error("`name` has nothing to read in it; write something.")]
+    NoLayerName,
     #[error("A viewer cannot change the picture; ask for an invite.")]
     Viewer,
     #[error("The room is locked: only its owners change anything until one of them unlocks it.")]
@@ -68,7 +88,9 @@ impl Refusal {
     pub(in crate::room) fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownStroke | Self::StrokeEnded => ErrorCode::UnknownStroke,
-            Self::StrokeTooLong | Self::StrokeTooCostly => ErrorCode::TooLarge,
+            Self::StrokeTooLong | Self::StrokeTooCostly | Self::LayersTooLarge => {
+                ErrorCode::TooLarge
+            }
             Self::NothingToUndo | Self::NothingToRedo | Self::SamePicture => {
                 ErrorCode::NothingToUndo
             }
@@ -80,10 +102,17 @@ impl Refusal {
             | Self::UnknownControl(_)
             | Self::NoControl
             | Self::Oneself
+            | Self::TooManyLayers
+            | Self::LowestLayer
+            | Self::OpaqueLayer
+            | Self::AboveItself
+            | Self::NoLayerName
             | Self::NothingSaid => ErrorCode::InvalidValue,
             Self::UnknownSampler(_) => ErrorCode::UnknownSampler,
             Self::UnknownImage => ErrorCode::UnknownImage,
+            Self::UnknownLayer => ErrorCode::UnknownLayer,
             Self::Viewer | Self::NotOwner | Self::Operator => ErrorCode::Forbidden,
+            Self::LayerLocked | Self::LockedByAnother => ErrorCode::LayerLocked,
             Self::Locked | Self::SilentViewer => ErrorCode::RoomLocked,
             Self::UnknownMember => ErrorCode::UnknownMember,
             Self::Busy(_) => ErrorCode::Busy,

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ground::Grounds, history::History, picture_key::EntriesHash, prompts::StrokePrompts,
-    settings_log::SettingsLog, state::Document, strokes::Strokes, unrendered::Unrendered,
+    ground::Grounds, history::History, layer_log::LayerLog, picture_key::EntriesHash,
+    prompts::StrokePrompts, settings_log::SettingsLog, state::Document, strokes::Strokes,
+    unrendered::Unrendered,
 };
 use crate::{
     canvas::{Canvas, CanvasState, CanvasStateError, Pixels},
@@ -29,6 +30,9 @@ pub(in crate::room) struct Facts {
     /// None in snapshots from before changes of settings could be undone.
     #[serde(default)]
     settings_log: Option<SettingsLog>,
+    /// The lowest layer alone in snapshots from before there were others.
+    #[serde(default)]
+    layer_log: LayerLog,
     history: History,
     strokes: Strokes,
     prompts: StrokePrompts,
@@ -75,6 +79,7 @@ impl Document {
             facts: Facts {
                 settings: self.settings.clone(),
                 settings_log: Some(self.settings_log.clone()),
+                layer_log: self.layer_log.clone(),
                 history: self.history.clone(),
                 strokes: self.strokes.clone(),
                 prompts: self.prompts.clone(),
@@ -102,6 +107,8 @@ impl Document {
                 .settings_log
                 .unwrap_or_else(|| SettingsLog::new(facts.settings.clone())),
             settings: facts.settings,
+            layers: facts.layer_log.layers(&facts.history),
+            layer_log: facts.layer_log,
             entries_hash: EntriesHash::of(facts.history.on_canvas()),
             history: facts.history,
             strokes: facts.strokes,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::{
     ground::Grounds,
     history::History,
-    picture_key::{EntriesHash, PictureKey},
+    layer_log::LayerLog,
+    picture_key::{EntriesHash, PictureKey, shown_of},
     prompts::{StrokePrompts, WindowPrompts},
     settings::seed_in_epoch,
     settings_log::SettingsLog,
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     canvas::{Canvas, Mask, Pixels, TILE, Window},
-    protocol::{CanvasSize, Rect, Settings},
+    protocol::{CanvasSize, PaintLayer, Rect, Settings},
 };
 
 /// What the ops of a room add up to.
@@ -24,6 +25,9 @@ pub(in crate::room) struct Document {
     /// What `settings_log` adds up to.
     pub(super) settings: Settings,
     pub(super) settings_log: SettingsLog,
+    /// What `layer_log` adds up to, the lowest first.
+    pub(super) layers: Vec<PaintLayer>,
+    pub(super) layer_log: LayerLog,
     pub(super) history: History,
     pub(super) strokes: Strokes,
     pub(super) prompts: StrokePrompts,
@@ -43,11 +47,14 @@ impl Document {
     pub(in crate::room) fn new(size: CanvasSize, settings: Settings) -> Self {
         let mut canvas = Canvas::new(size);
         canvas.set_dilation(settings.spread);
+        let (layer_log, history) = (LayerLog::default(), History::new(0));
         Self {
             canvas,
             settings_log: SettingsLog::new(settings.clone()),
             settings,
-            history: History::new(0),
+            layers: layer_log.layers(&history),
+            layer_log,
+            history,
             strokes: Strokes::default(),
             prompts: StrokePrompts::default(),
             photos: BTreeMap::new(),
@@ -83,6 +90,7 @@ impl Document {
     pub(in crate::room) fn picture_key(&self) -> PictureKey {
         PictureKey {
             entries: self.entries_hash.sum(),
+            stack: shown_of(self.canvas.stack()),
             settings: Settings {
                 live: false,
                 ..self.settings.clone()

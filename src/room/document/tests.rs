@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::*;
 use crate::{
     canvas::{Mask, Pixels, Window, WindowRules, windows_for},
-    picture_file::{LayerName, Origin},
+    picture_file::{FilePixels, LayerName, Origin},
     protocol::*,
     room::export::ExportLayers,
 };
@@ -66,8 +66,12 @@ enum Action {
         to: (f32, f32),
         is_new: bool,
         done: bool,
+        /// One of the layers that there are.
+        layer: usize,
     },
     Mask(Rect),
+    /// Which kind of change, of which layer, with another one, and how.
+    Layer(u8, usize, usize, u8),
     Spread(u32),
     Seed(u64),
     Apply,
@@ -83,9 +87,13 @@ fn action() -> impl Strategy<Value = Action> {
     let rect = (0u32..120, 0u32..60, 1u32..128, 1u32..64)
         .prop_map(|(x, y, width, height)| Rect::new(x, y, width, height));
     prop_oneof![
-        8 => (0u8..4, point.clone(), point, any::<bool>(), any::<bool>()).prop_map(
-            |(tool, from, to, is_new, done)| Action::Stroke { tool, from, to, is_new, done }
+        8 => (0u8..4, point.clone(), point, any::<bool>(), any::<bool>(), 0usize..6).prop_map(
+            |(tool, from, to, is_new, done, layer)| {
+                Action::Stroke { tool, from, to, is_new, done, layer }
+            }
         ),
+        4 => (0u8..9, 0usize..6, 0usize..6, any::<u8>())
+            .prop_map(|(kind, layer, other, how)| Action::Layer(kind, layer, other, how)),
         1 => rect.clone().prop_map(Action::Mask),
         1 => (0u32..20).prop_map(Action::Spread),
         1 => (0u64..9).prop_map(Action::Seed),
@@ -96,6 +104,43 @@ fn action() -> impl Strategy<Value = Action> {
         2 => any::<prop::sample::Index>().prop_map(Action::Revert),
         4 => (rect, any::<u8>()).prop_map(|(rect, value)| Action::Render(rect, value)),
     ]
+}
+
+fn layer_change(kind: u8, layer: u64, other: u64, how: u8) -> LayerChange {
+    let look = |patch| LayerChange::Set(LayerPatch { layer, ..patch });
+    let is_on = how % 2 == 0;
+    match kind {
+        0 | 1 => LayerChange::Add(NewLayer {
+            name: None,
+            above: is_on.then_some(layer),
+        }),
+        2 => LayerChange::Remove { layer },
+        3 => LayerChange::Move {
+            layer,
+            above: other,
+        },
+        4 => look(LayerPatch {
+            visible: Some(is_on),
+            ..LayerPatch::default()
+        }),
+        5 => look(LayerPatch {
+            opacity: Some(f64::from(how) / 255.0),
+            continues: is_on,
+            ..LayerPatch::default()
+        }),
+        6 => look(LayerPatch {
+            blend: Some(BlendMode::ALL[usize::from(how) % BlendMode::ALL.len()]),
+            ..LayerPatch::default()
+        }),
+        7 => look(LayerPatch {
+            alpha_locked: Some(is_on),
+            ..LayerPatch::default()
+        }),
+        _ => look(LayerPatch {
+            seen: Some(is_on),
+            ..LayerPatch::default()
+        }),
+    }
 }
 
 /// The document that members make, and everything that made it.
@@ -121,9 +166,11 @@ impl Studio {
             op,
             switches: Vec::new(),
             settings: None,
+            layers: None,
         };
         let changed = self.document.apply(&op, image).unwrap();
         op.switches.clone_from(&changed.switches);
+        op.layers.clone_from(&changed.layers);
         self.events.push(Event::Op(op));
         changed
     }
@@ -136,7 +183,10 @@ impl Studio {
                 to,
                 is_new,
                 done,
+                layer,
             } => {
+                let layers = self.document.layers();
+                let layer = layers[layer % layers.len()].id;
                 self.strokes += u32::from(*is_new);
                 let tools = [Tool::Brush, Tool::Mask, Tool::Erase, Tool::Restore];
                 let brush = Brush {
@@ -146,6 +196,7 @@ impl Studio {
                     opacity: 0.9,
                     color: format!("#{:06x}", self.strokes * 77_777),
                     prompt: self.strokes.is_multiple_of(3).then(|| "a boat".to_owned()),
+                    layer: Some(layer).filter(|id| *id != LOWEST_LAYER),
                     ..Brush::default()
                 };
                 let chunk = StrokeChunk {
@@ -175,6 +226,15 @@ impl Studio {
                 },
                 prompt: Some("a house".to_owned()),
             }),
+            Action::Layer(kind, layer, other, how) => {
+                let layers = self.document.layers();
+                let id = |at: usize| layers[at % layers.len()].id;
+                let change = layer_change(*kind, id(*layer), id(*other), *how);
+                let checked = self
+                    .document
+                    .check_layer_change(&client, Role::Owner, change);
+                checked.ok().map(Op::Layer)
+            }
             Action::Undo => self.document.op_of(&client, Request::Undo).ok(),
             Action::Redo => self.document.op_of(&client, Request::Redo).ok(),
             Action::Revert(index) => {
@@ -218,6 +278,7 @@ fn replayed(events: &[Event]) -> Document {
             Event::Op(op) => {
                 let changed = document.apply(op, image).unwrap();
                 assert_eq!(changed.switches, op.switches);
+                assert_eq!(changed.layers, op.layers);
             }
             Event::Result(window, pixels, mask) => {
                 document.paste(window, pixels, mask, None);
@@ -236,6 +297,10 @@ fn assert_same(found: &Document, expected: &Document) {
         found.canvas.repaint_mask(&everywhere) == expected.canvas.repaint_mask(&everywhere),
         "mask"
     );
+    assert_eq!(found.layers, expected.layers);
+    for layer in &expected.layers {
+        assert!(found.painted_layer(layer.id) == expected.painted_layer(layer.id));
+    }
     assert_eq!(found.history, expected.history);
     assert_eq!(found.settings, expected.settings);
     assert_eq!(found.strokes, expected.strokes);
@@ -258,6 +323,8 @@ proptest! {
             studio.act(Uuid::from_u128(*client), action);
         }
         assert_same(&replayed(&studio.events), &studio.document);
+        let back = Document::from_snapshot(studio.document.snapshot()).unwrap();
+        assert_same(&back, &studio.document);
     }
 }
 
@@ -273,6 +340,7 @@ fn what_is_folded_away_is_replayed_too() {
             to: (x + 9.0, 50.0),
             is_new: true,
             done: stroke % 5 > 0,
+            layer: usize::from(stroke % 3),
         };
         studio.act(me, &action);
         if stroke % 7 == 0 {
@@ -294,6 +362,7 @@ fn an_op_out_of_order_or_without_its_image_changes_nothing() {
         op,
         switches: Vec::new(),
         settings: None,
+        layers: None,
     };
     let twice = studio.document.apply(&op(1, Op::Apply {}), image);
     assert!(twice.is_err());
@@ -332,11 +401,15 @@ fn a_mask_covers_exactly_its_rectangle_and_can_be_undone() {
     assert!(mask.data().iter().all(|value| *value == 0));
 }
 
+fn title(name: LayerName) -> String {
+    name.title().to_owned()
+}
+
 /// What the export of the result says, and which layers there are.
-fn exported(studio: &Studio) -> (Origin, Vec<LayerName>) {
+fn exported(studio: &Studio) -> (Origin, Vec<String>) {
     let export = studio.document.export(ExportLayers::All);
-    let names = export.layers.iter().map(|(name, _)| *name);
-    (export.origin, names.collect())
+    let titles = export.layers.into_iter().map(|layer| layer.title);
+    (export.origin, titles.collect())
 }
 
 fn stroke(y: f32) -> Action {
@@ -346,6 +419,7 @@ fn stroke(y: f32) -> Action {
         to: (100.0, y),
         is_new: true,
         done: false,
+        layer: 0,
     }
 }
 
@@ -373,8 +447,8 @@ fn an_export_says_whether_a_model_had_a_part_in_it() {
     let mut studio = Studio::new();
     let me = Uuid::from_u128(1);
     let everywhere = studio.document.canvas().bounds();
-    let without_photo = [LayerName::Result, LayerName::Sketch];
-    let with_photo = [LayerName::Result, LayerName::Sketch, LayerName::Photo];
+    let without_photo = [LayerName::Result, LayerName::Sketch].map(title);
+    let with_photo = [LayerName::Result, LayerName::Sketch, LayerName::Photo].map(title);
     assert_eq!(
         exported(&studio),
         (Origin::NotGenerated, without_photo.to_vec())
@@ -386,6 +460,7 @@ fn an_export_says_whether_a_model_had_a_part_in_it() {
         to: (22.0, y + 5.0),
         is_new: false,
         done: false,
+        layer: 0,
     };
     for y in 0..20 {
         studio.act(me, &goes_on(y as f32));
@@ -414,7 +489,8 @@ fn an_export_says_whether_a_model_had_a_part_in_it() {
         (Origin::NotGenerated, with_photo.to_vec())
     );
     let photo = studio.document.export(ExportLayers::All).layers.pop();
-    assert_eq!(photo.map(|(_, pixels)| pixels), image("image 3"));
+    let expected = image("image 3").map(FilePixels::Opaque);
+    assert_eq!(photo.map(|layer| layer.pixels), expected);
     studio.act(me, &stroke(40.0));
     studio.act(me, &Action::Render(everywhere, 200));
     assert_eq!(

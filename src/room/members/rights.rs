@@ -26,6 +26,7 @@ impl Deed {
             RoomCommand::Chat(_) => Self::Chat,
             RoomCommand::Stroke(_)
             | RoomCommand::Settings(_)
+            | RoomCommand::Layer(_)
             | RoomCommand::Render(_)
             | RoomCommand::Apply
             | RoomCommand::Place { .. }

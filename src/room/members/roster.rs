@@ -150,6 +150,14 @@ impl Members {
             .ok_or(Refusal::UnknownMember)
     }
 
+    /// What a member is.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownMember`].
+    pub(in crate::room) fn role(&self, client: &Uuid) -> Result<Role, Refusal> {
+        Ok(self.info(client)?.role)
+    }
+
     /// Checks that a member may do something now.
     ///
     /// # Errors

@@ -19,7 +19,8 @@ use crate::{
     canvas::Pixels,
     journal::{BlobError, BlobHash, BlobStore, MemoryBlobs},
     protocol::{
-        Brush, CanvasSize, Op, Rect, SequencedOp, Settings, SettingsPatch, StrokeChunk, Tool,
+        Brush, CanvasSize, LayerChange, NewLayer, Op, Rect, SequencedOp, Settings, SettingsPatch,
+        StrokeChunk, Tool,
     },
     room::document::Document,
 };
@@ -67,7 +68,7 @@ pub fn snapshot_of_a_room(settings: Settings) -> Result<Vec<u8>, StoreError> {
         height: SIDE,
     };
     let mut document = Document::new(size, settings);
-    let stroke = |id: &str, tool, done| {
+    let stroke = |id: &str, tool, layer, done| {
         Op::Stroke(StrokeChunk {
             id: id.to_owned(),
             brush: Some(Brush {
@@ -77,6 +78,7 @@ pub fn snapshot_of_a_room(settings: Settings) -> Result<Vec<u8>, StoreError> {
                 opacity: 0.9,
                 color: "#c81e2b".to_owned(),
                 prompt: Some("a boat".to_owned()),
+                layer,
                 ..Brush::default()
             }),
             points: vec![[10.0, 12.5, 0.5], [40.0, 30.0, 1.0]],
@@ -84,7 +86,7 @@ pub fn snapshot_of_a_room(settings: Settings) -> Result<Vec<u8>, StoreError> {
         })
     };
     let ops = [
-        stroke("one", Tool::Brush, true),
+        stroke("one", Tool::Brush, None, true),
         Op::Mask {
             rect: Rect::new(8, 8, 16, 16),
         },
@@ -93,7 +95,9 @@ pub fn snapshot_of_a_room(settings: Settings) -> Result<Vec<u8>, StoreError> {
             ..SettingsPatch::default()
         }),
         Op::Apply {},
-        stroke("two", Tool::Erase, false),
+        Op::Layer(LayerChange::Add(NewLayer::default())),
+        stroke("on a layer", Tool::Brush, Some(5), true),
+        stroke("two", Tool::Erase, None, false),
     ];
     for (seq, op) in (1..).zip(ops) {
         let op = SequencedOp {
@@ -102,6 +106,7 @@ pub fn snapshot_of_a_room(settings: Settings) -> Result<Vec<u8>, StoreError> {
             op,
             switches: Vec::new(),
             settings: None,
+            layers: None,
         };
         document
             .apply(&op, |_| None)

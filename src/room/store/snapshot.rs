@@ -14,8 +14,8 @@ use super::{
 };
 use crate::{
     canvas::{
-        CanvasState, EntryState, EntryStateKind, FloorState, Mask, Pixels, StrokeFacts,
-        StrokeState, TILE,
+        CanvasState, EntryState, EntryStateKind, FloorState, LayerState, LayerTileState, Mask,
+        Pixels, StackLayer, StrokeFacts, StrokeState, TILE,
     },
     journal::{BlobHash, BlobStore},
     protocol::{CanvasSize, Settings},
@@ -36,6 +36,9 @@ struct Header {
     facts: Facts,
     size: CanvasSize,
     dilation: u32,
+    /// The lowest layer alone in snapshots from before there were others.
+    #[serde(default = "lowest_alone")]
+    stack: Vec<StackLayer>,
     base: String,
     base_id: Option<u64>,
     sketch: String,
@@ -43,6 +46,19 @@ struct Header {
     entries: Vec<EntryHeader>,
     #[serde(default)]
     recording: Recording,
+    #[serde(default)]
+    layers: Vec<LayerHeader>,
+}
+
+/// A layer's tiles, whose bytes come after the strokes'.
+#[derive(Serialize, Deserialize)]
+struct LayerHeader {
+    id: u64,
+    tiles: Vec<(u32, u32)>,
+}
+
+fn lowest_alone() -> Vec<StackLayer> {
+    vec![StackLayer::LOWEST]
 }
 
 #[derive(Serialize, Deserialize)]
@@ -57,6 +73,8 @@ enum KindHeader {
     Image {
         hash: String,
         is_apply: bool,
+        #[serde(default = "lowest_alone")]
+        stack: Vec<StackLayer>,
     },
     Stroke {
         #[serde(flatten)]
@@ -128,9 +146,14 @@ pub(in crate::room) fn encode_snapshot(
     let mut entries = Vec::with_capacity(canvas.entries.len());
     for EntryState { id, active, kind } in &canvas.entries {
         let kind = match kind {
-            EntryStateKind::Image { pixels, is_apply } => KindHeader::Image {
+            EntryStateKind::Image {
+                pixels,
+                is_apply,
+                stack,
+            } => KindHeader::Image {
                 hash: pictures.put_shared(pixels)?,
                 is_apply: *is_apply,
+                stack: stack.clone(),
             },
             EntryStateKind::Stroke(stroke) => {
                 let tiles = stroke.tiles.iter();
@@ -147,6 +170,17 @@ pub(in crate::room) fn encode_snapshot(
             kind,
         });
     }
+    let mut layers = Vec::with_capacity(canvas.floor.layers.len());
+    for LayerState { id, tiles } in &canvas.floor.layers {
+        for tile in tiles {
+            coverage.extend_from_slice(&tile.rgba);
+            coverage.extend_from_slice(&tile.footprint);
+        }
+        layers.push(LayerHeader {
+            id: *id,
+            tiles: tiles.iter().map(|tile| tile.index).collect(),
+        });
+    }
     let floor = (
         pictures.put_shared(&canvas.floor.base)?,
         pictures.put_shared(&canvas.floor.sketch)?,
@@ -158,11 +192,13 @@ pub(in crate::room) fn encode_snapshot(
         facts: snapshot.facts.clone(),
         size: canvas.size,
         dilation: canvas.dilation,
+        stack: canvas.stack.clone(),
         base: floor.0,
         base_id: canvas.floor.base_id,
         sketch: floor.1,
         result,
         entries,
+        layers,
         blobs: hashes,
         recording: recording.clone(),
     };
@@ -199,9 +235,14 @@ pub(in crate::room) fn decode_snapshot(
     let mut entries = Vec::with_capacity(header.entries.len());
     for EntryHeader { id, active, kind } in header.entries {
         let kind = match kind {
-            KindHeader::Image { hash, is_apply } => EntryStateKind::Image {
+            KindHeader::Image {
+                hash,
+                is_apply,
+                stack,
+            } => EntryStateKind::Image {
                 pixels: pictures.get(&hash)?,
                 is_apply,
+                stack,
             },
             KindHeader::Stroke { facts, tiles } => {
                 let tiles = tiles.into_iter();
@@ -214,16 +255,32 @@ pub(in crate::room) fn decode_snapshot(
         };
         entries.push(EntryState { id, active, kind });
     }
+    let mut layers = Vec::with_capacity(header.layers.len());
+    for LayerHeader { id, tiles } in header.layers {
+        let tiles = tiles.into_iter().map(|index| {
+            Ok(LayerTileState {
+                index,
+                rgba: take((TILE * TILE * 4) as usize)?,
+                footprint: take((TILE * TILE) as usize)?,
+            })
+        });
+        layers.push(LayerState {
+            id,
+            tiles: tiles.collect::<Result<_, StoreError>>()?,
+        });
+    }
     let document = DocumentSnapshot {
         facts: header.facts,
         canvas: CanvasState {
             size: header.size,
             dilation: header.dilation,
+            stack: header.stack,
             floor: FloorState {
                 base: pictures.get(&header.base)?,
                 base_id: header.base_id,
                 sketch: pictures.get(&header.sketch)?,
                 footprint,
+                layers,
             },
             entries,
             result: Arc::unwrap_or_clone(pictures.get(&header.result)?),

@@ -46,6 +46,7 @@ fn commands() -> Vec<RoomCommand> {
         RoomCommand::CancelInversion,
         RoomCommand::Undo,
         RoomCommand::Redo,
+        RoomCommand::Layer(LayerChange::Add(NewLayer::default())),
         RoomCommand::Revert { seq: 0 },
         RoomCommand::Presence(Presence {
             x: 1.0,

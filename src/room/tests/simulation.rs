@@ -71,6 +71,7 @@ impl Dice {
             opacity: 0.3 + self.roll(8) as f32 / 10.0,
             color: format!("#{:06x}", self.roll(1 << 24)),
             prompt: None,
+            layer: None,
         }
     }
 }
@@ -128,6 +129,8 @@ struct Habits {
     photos: bool,
     /// An owner gives roles, locks the room, and removes the guest.
     governs: bool,
+    /// Members add layers, change and remove them, and paint on all of them.
+    layers: bool,
 }
 
 fn place(dice: &mut Dice) -> RoomCommand {
@@ -143,6 +146,18 @@ fn place(dice: &mut Dice) -> RoomCommand {
 
 fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, habits: Habits) {
     match dice.roll(20) {
+        0 | 1 if habits.layers => {
+            let change = layer_change(world, dice);
+            world.send(who, RoomCommand::Layer(change));
+        }
+        0..=10 if habits.layers => {
+            let layer = Some(any_layer(world, dice)).filter(|id| *id != LOWEST_LAYER);
+            let brush = Brush {
+                layer,
+                ..dice.brush()
+            };
+            paint_with(world, dice, who, hand, brush);
+        }
         0..=10 => paint(world, dice, who, hand),
         11 | 12 => world.send(who, RoomCommand::Undo),
         13 => world.send(who, RoomCommand::Redo),
@@ -171,6 +186,44 @@ fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, habits: H
     }
 }
 
+/// A layer that there is, or seldom one that there is not.
+fn any_layer(world: &World, dice: &mut Dice) -> u64 {
+    let layers = world.core.document.layers();
+    match dice.roll(12) {
+        0 => dice.roll(40),
+        _ => layers[dice.roll(layers.len() as u64) as usize].id,
+    }
+}
+
+fn layer_change(world: &World, dice: &mut Dice) -> LayerChange {
+    let layer = any_layer(world, dice);
+    let is_on = dice.roll(2) == 0;
+    let mut patch = LayerPatch {
+        layer,
+        ..LayerPatch::default()
+    };
+    match dice.roll(9) {
+        0..=2 => return LayerChange::Add(NewLayer::default()),
+        3 => return LayerChange::Remove { layer },
+        4 => {
+            let above = any_layer(world, dice);
+            return LayerChange::Move { layer, above };
+        }
+        5 => patch.visible = Some(is_on),
+        6 => {
+            patch.opacity = Some(dice.roll(11) as f64 / 10.0);
+            patch.continues = is_on;
+        }
+        7 => patch.blend = Some(BlendMode::ALL[dice.roll(5) as usize]),
+        _ => {
+            patch.locked = Some(dice.roll(4) == 0);
+            patch.seen = Some(is_on);
+            patch.alpha_locked = Some(is_on && layer != LOWEST_LAYER);
+        }
+    }
+    LayerChange::Set(patch)
+}
+
 fn photo_habit(dice: &mut Dice) -> RoomCommand {
     let methods = EditMethod::ALL;
     match dice.roll(2) {
@@ -197,6 +250,7 @@ fn replayed(ops: &[SequencedOp]) -> (Canvas, Settings) {
         op,
         switches,
         settings: told,
+        layers: _,
     } in ops
     {
         let mut picture = pictures[pictures.len() - 1].clone();
@@ -245,7 +299,9 @@ fn replayed(ops: &[SequencedOp]) -> (Canvas, Settings) {
                     *is_in = pictures[*seq as usize].get(entry).copied().unwrap_or(false);
                 }
             }
-            Op::Apply {} | Op::Place { .. } => unreachable!("not in these simulations"),
+            Op::Apply {} | Op::Place { .. } | Op::Layer(_) => {
+                unreachable!("not in these simulations")
+            }
         }
         for (entry, is_in) in &picture {
             canvas.switch(&[(*entry, *is_in)]);
@@ -369,7 +425,7 @@ fn simulate(seed: u64, habits: Habits) {
     }
     let seqs: Vec<u64> = world.ops.iter().map(|op| op.seq).collect();
     assert_eq!(seqs, (1..=world.ops.len() as u64).collect::<Vec<_>>());
-    if !habits.applies {
+    if !habits.applies && !habits.layers {
         let (canvas, settings) = replayed(&world.ops);
         assert!(
             *canvas.sketch() == *world.core.layer(Layer::Sketch),
@@ -418,6 +474,19 @@ fn any_interleaving_with_photos_ends_with_the_same_picture_for_all() {
         let habits = Habits {
             applies: true,
             photos: true,
+            ..Habits::default()
+        };
+        simulate(seed, habits);
+    }
+}
+
+#[test]
+fn any_interleaving_with_layers_ends_with_the_same_picture_for_all() {
+    for seed in 4000..=4016 {
+        let habits = Habits {
+            applies: true,
+            layers: true,
+            photos: seed % 3 == 0,
             ..Habits::default()
         };
         simulate(seed, habits);

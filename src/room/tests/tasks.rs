@@ -151,6 +151,7 @@ async fn two_members_see_the_same_bytes_as_the_room() {
             members: 2,
             empty: 0,
             pixels: u64::from(room.size().width) * u64::from(room.size().height),
+            layer_bytes: 0,
         }
     );
     registry.shut_down().await;

@@ -194,10 +194,11 @@ impl AppState {
         Ok(Entry::Room(rooms.run(name, options)?))
     }
 
-    /// Bytes that the canvases of all rooms in memory come to, each as if all of it were painted on.
+    /// Bytes that the canvases of all rooms in memory come to, each as if all of it were painted on, with
+    /// the layers that they have.
     pub fn room_bytes(&self) -> u64 {
         let counts = self.rooms_if_open().map(RoomRegistry::counts);
-        counts.unwrap_or_default().pixels * ROOM_BYTES_PER_PIXEL
+        bytes_of(counts.unwrap_or_default())
     }
 
     fn check_room_limits(&self, counts: RegistryCounts, size: CanvasSize) -> Result<(), ApiError> {
@@ -216,8 +217,11 @@ impl AppState {
                  again later"
             ));
         }
-        let pixels = counts.pixels + u64::from(size.width) * u64::from(size.height);
-        if pixels.saturating_mul(ROOM_BYTES_PER_PIXEL) > limits.room_bytes {
+        let with_it = RegistryCounts {
+            pixels: counts.pixels + u64::from(size.width) * u64::from(size.height),
+            ..counts
+        };
+        if bytes_of(with_it) > limits.room_bytes {
             return refuse(
                 "the server has no memory for a canvas of that size now: make a smaller one or \
                  try again later"
@@ -241,6 +245,12 @@ impl AppState {
     }
 }
 
+/// What canvases and their layers come to.
+fn bytes_of(counts: RegistryCounts) -> u64 {
+    let canvases = counts.pixels.saturating_mul(ROOM_BYTES_PER_PIXEL);
+    canvases.saturating_add(counts.layer_bytes)
+}
+
 /// What there would be in memory without the rooms that may leave it.
 fn counts_without_resting(rooms: &RoomRegistry) -> RegistryCounts {
     let mut counts = rooms.counts();
@@ -250,6 +260,7 @@ fn counts_without_resting(rooms: &RoomRegistry) -> RegistryCounts {
         counts.rooms = counts.rooms.saturating_sub(1);
         counts.empty = counts.empty.saturating_sub(1);
         counts.pixels = counts.pixels.saturating_sub(pixels);
+        counts.layer_bytes = counts.layer_bytes.saturating_sub(room.layer_bytes());
     }
     counts
 }

@@ -24,11 +24,13 @@ export interface Brush {
   flow?: number;
   /** The colour runs to another one, or fades out. */
   gradient?: Gradient;
+  /** The id of the layer that it is painted on; the lowest when left out. */
+  layer?: number;
 }
 
 /** The brush of a stroke's first message; undefined in later ones. */
 export function brushOf(chunk: StrokeChunk): Brush | undefined {
-  const { tool, size, hardness, opacity, color, kind, angle, flow, gradient } = chunk;
+  const { tool, size, hardness, opacity, color, kind, angle, flow, gradient, layer } = chunk;
   return tool === undefined ||
     size === undefined ||
     hardness === undefined ||
@@ -45,6 +47,7 @@ export function brushOf(chunk: StrokeChunk): Brush | undefined {
         ...(angle === undefined ? {} : { angle }),
         ...(flow === undefined ? {} : { flow }),
         ...(gradient === undefined ? {} : { gradient }),
+        ...(layer === undefined ? {} : { layer }),
       };
 }
 

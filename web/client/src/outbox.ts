@@ -3,12 +3,12 @@ import type { ClientMessage, ErrorMessage, Op } from "./protocol/index.js";
 /** A message that becomes an op: it is kept until the server acknowledges it. */
 export type OpMessage = Extract<
   ClientMessage,
-  { type: "stroke" | "settings" | "apply" | "place" | "undo" | "redo" | "revert" }
+  { type: "stroke" | "settings" | "layer" | "apply" | "place" | "undo" | "redo" | "revert" }
 >;
 
 /** True for messages that become ops. */
 export function isOpMessage(message: ClientMessage): message is OpMessage {
-  return ["stroke", "settings", "apply", "place", "undo", "redo", "revert"].includes(message.type);
+  return ["stroke", "settings", "layer", "apply", "place", "undo", "redo", "revert"].includes(message.type);
 }
 
 /** What was kept of an outbox when its page went. */
@@ -121,9 +121,12 @@ export class Outbox {
           return entry.type === "undo" || entry.type === "redo" || entry.type === "revert";
         case "unknown_type":
           // An older server.
-          return entry.type === "revert";
+          return entry.type === "revert" || entry.type === "layer";
         case "unknown_sampler":
           return entry.type === "settings";
+        case "unknown_layer":
+        case "layer_locked":
+          return entry.type === "layer";
         case "unknown_image":
           return entry.type === "place";
         case "prompt_blocked":

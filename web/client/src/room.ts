@@ -9,6 +9,7 @@ import type {
   ChatLine,
   ErrorCode,
   ErrorMessage,
+  LayerChange,
   MemberNews,
   PlaceMode,
   RenderNews,
@@ -208,6 +209,11 @@ export class Room {
   /** Changes settings; answers the op's `seq`, as all that follows. */
   settings(patch: SettingsPatch): Promise<number> {
     return this.#op({ type: "settings", ...patch });
+  }
+
+  /** Changes the layers; an added one has the answered `seq` as its id. */
+  layer(change: LayerChange): Promise<number> {
+    return this.#op({ type: "layer", ...change });
   }
 
   /** The result becomes the base, and the mask is empty. */

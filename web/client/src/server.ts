@@ -179,6 +179,11 @@ export class Server {
     return (await this.#call(callPath(room, `image?layer=${layer}`))).blob();
   }
 
+  /** What is painted on a layer as PNG, with transparency above the lowest. */
+  async layer(room: string, layer: number): Promise<Blob> {
+    return (await this.#call(callPath(room, `layers/${layer}`))).blob();
+  }
+
   /** A file of a room's picture to take away. */
   async export(room: string, query: ExportQuery): Promise<Blob> {
     return (await this.#call(callPath(room, `export?${searchOf(query)}`))).blob();

@@ -93,10 +93,10 @@ export class Crosshair {
 
   /** An arrow points where the eye sees it, however the view is turned. */
   #onCanvas([dx, dy]: readonly [number, number]): readonly [number, number] {
-    const { angle, mirrored } = this.#studio.view;
+    const { angle, mirrored } = this.#studio.viewport.view;
     if (angle === 0 && !mirrored) return [dx, dy];
-    const from = this.#studio.canvasPoint({ x: 0, y: 0 });
-    const to = this.#studio.canvasPoint({ x: dx, y: dy });
+    const from = this.#studio.viewport.canvasPoint({ x: 0, y: 0 });
+    const to = this.#studio.viewport.canvasPoint({ x: dx, y: dy });
     const length = Math.hypot(to.x - from.x, to.y - from.y);
     return [(to.x - from.x) / length, (to.y - from.y) / length];
   }

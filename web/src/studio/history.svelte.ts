@@ -1,4 +1,5 @@
-import type { SequencedOp, SettingsPatch, Switch, Tool } from "../../client/src";
+import type { LayerChange, LayerPatch, SequencedOp, SettingsPatch, Switch, Tool } from "../../client/src";
+import { BLEND_NAMES } from "./layers.svelte";
 import { FIELD_NAMES, fieldsOf } from "./settings.svelte";
 
 /** One line of the room's history. */
@@ -53,7 +54,10 @@ export class History {
         this.#pushEntry(seq, client, TOOL_NAMES.mask);
         return;
       case "settings":
-        this.#pushSettings(seq, client, op);
+        this.#pushChange(seq, client, settingsLabel(op), op.continues === true);
+        return;
+      case "layer":
+        this.#pushChange(seq, client, layerLabel(op), op.action === "set" && op.continues === true);
         return;
       case "place":
         this.#pushEntry(seq, client, op.mode === "invert" ? "Placed a photo" : "Placed a picture", {
@@ -124,10 +128,9 @@ export class History {
   }
 
   /** What goes on with the line before is told there: both are taken back at once. */
-  #pushSettings(seq: number, client: string, patch: SettingsPatch): void {
-    const label = settingsLabel(patch);
+  #pushChange(seq: number, client: string, label: string, continues: boolean): void {
     const before = this.entries.findLast((entry) => entry.client === client && !entry.taken);
-    if (!patch.continues || !before) {
+    if (!continues || !before) {
       this.#push(seq, client, label);
       return;
     }
@@ -139,6 +142,29 @@ export class History {
     this.entries = [...this.entries.slice(1 - KEPT), { seq, client, label, color: undefined, base: undefined, ...more, taken: false }];
     this.latest = label;
   }
+}
+
+function layerLabel(change: LayerChange): string {
+  switch (change.action) {
+    case "add":
+      return "New layer";
+    case "move":
+      return "Moved a layer";
+    case "remove":
+      return "Deleted a layer";
+    default:
+      return lookLabel(change);
+  }
+}
+
+function lookLabel({ name, visible, opacity, blend, locked, seen }: LayerPatch): string {
+  if (opacity !== undefined) return `Layer opacity: ${Math.round(opacity * 100)} %`;
+  if (blend !== undefined) return `Layer blend: ${BLEND_NAMES[blend]}`;
+  if (name !== undefined) return "Renamed a layer";
+  if (visible !== undefined) return visible ? "Showed a layer" : "Hid a layer";
+  if (locked !== undefined) return locked ? "Locked a layer" : "Unlocked a layer";
+  if (seen !== undefined) return seen ? "Showed a layer to the model" : "Kept a layer from the model";
+  return "Changed a layer";
 }
 
 function settingsLabel(patch: SettingsPatch): string {

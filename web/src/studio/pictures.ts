@@ -33,6 +33,15 @@ export async function maskOf(room: string): Promise<MaskBytes | undefined> {
   return { width, height, bytes };
 }
 
+/** What is painted on a layer; undefined where the server cannot be reached or has no such layer. */
+export async function layerOf(room: string, layer: number): Promise<Blob | undefined> {
+  try {
+    return await serverFor(tokenOfPage()).layer(room, layer);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The invite in this page's address. */
 export function tokenOfPage(): string | undefined {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");

@@ -26,7 +26,8 @@ import type { Renderer } from "../stage/renderer";
 import { Chat } from "./chat.svelte";
 import { History, pairIds } from "./history.svelte";
 import type { InvertedPhoto } from "./inversion";
-import { maskOf } from "./pictures";
+import { Layers } from "./layers.svelte";
+import { layerOf, maskOf } from "./pictures";
 import type { Notices } from "./notices.svelte";
 import { everywhere, inversionOf, isWhole, MaskView } from "./mask.svelte";
 import { People, type Member } from "./people.svelte";
@@ -36,6 +37,7 @@ import { Rights } from "./rights.svelte";
 import { changesPicture, RoomSettings } from "./settings.svelte";
 import { Shown } from "./shown.svelte";
 import { Thumbnails, type Thumbnail } from "./thumbnails.svelte";
+import { UnseenLayers } from "./unseen-layers.svelte";
 
 /** What a room needs from outside. */
 export interface RoomOptions {
@@ -69,6 +71,8 @@ export class Room {
   readonly history = new History();
   readonly thumbnails: Thumbnails;
   readonly mask: MaskView;
+  readonly layers: Layers;
+  readonly unseen: UnseenLayers;
   readonly painter: Painter;
   phase = $state<Phase>({ name: "closed" });
   model = $state.raw<ModelInfo | undefined>(undefined);
@@ -146,6 +150,8 @@ export class Room {
     this.#photos = new InvertedPhotos(options.clock);
     this.thumbnails = new Thumbnails(options.clock, () => this.#thumbnail());
     this.mask = new MaskView(() => maskOf(options.name), options.clock);
+    this.layers = new Layers((change) => this.send({ type: "layer", ...change }), options.clock);
+    this.unseen = new UnseenLayers((layer) => layerOf(options.name, layer), options.clock);
     this.settings = new RoomSettings((patch) => this.send({ type: "settings", ...patch }), options.clock);
     this.painter = new Painter({
       client: () => this.client,
@@ -261,6 +267,7 @@ export class Room {
 
   send(message: Parameters<Connection["send"]>[0]): void {
     if (!BESIDE.includes(message.type)) this.settings.ends();
+    if (message.type !== "layer" && message.type !== "presence" && message.type !== "ping") this.layers.ends();
     this.#connection.send(message);
   }
 
@@ -337,6 +344,8 @@ export class Room {
     this.model = welcome.model;
     this.seq = welcome.seq;
     this.settings.replace(welcome.settings);
+    this.layers.welcome(welcome.layers);
+    this.unseen.follow(this.layers.all);
     this.people.welcome(welcome);
     this.chat.welcome(welcome.chat ?? []);
     this.renders.welcome();
@@ -358,6 +367,8 @@ export class Room {
     this.thumbnails.heard();
     this.history.add(message);
     this.mask.heard(op);
+    this.layers.heard(message, client === this.client);
+    this.unseen.heard(message, this.layers.all);
     const ink = this.picture?.ink;
     if (!ink || !this.picture) return;
     switch (op.type) {
@@ -458,6 +469,7 @@ export class Room {
     }
     notices.trouble(reason);
     if (message.type === "stroke") this.painter.refuse(message.id);
+    if (message.type === "layer") this.layers.refused();
     if (message.type === "settings") {
       const { type: _type, ...patch } = message;
       this.settings.refused(patch);

@@ -1,28 +1,7 @@
-import { browserClock, type Presence, type Rect, socketAddress, type StrokePoint } from "../../client/src";
-import { dividerEdge, partLeftOf } from "../stage/divider";
+import { browserClock, type Presence, socketAddress } from "../../client/src";
 import type { Sample } from "../stage/gestures";
-import { layoutOf, type Layout } from "../stage/layout";
-import { paneAt, panesOf, Renderer, stageOfOne, type Pane, type ViewMode } from "../stage/renderer";
-import { Twist } from "../stage/twist";
-import {
-  centred,
-  fitted,
-  keptInSight,
-  mirroredAt,
-  seenIn,
-  panned,
-  rectToScreen,
-  restingAngle,
-  toCanvas,
-  toScreen,
-  turnedAt,
-  TURN_STEP,
-  UPRIGHT,
-  zoomedAt,
-  type Insets,
-  type Point,
-  type View,
-} from "../stage/view";
+import { paneAt, type Pane } from "../stage/renderer";
+import type { Point } from "../stage/view";
 import { newMemberName, newRoomName, placeFromAddress } from "../wire/identity";
 import { Drawing } from "./drawing.svelte";
 import { Following } from "./following.svelte";
@@ -35,8 +14,14 @@ import { Room } from "./room.svelte";
 import type { Action } from "./shortcuts";
 import { recall, remember } from "./storage";
 import { type Thumbnail } from "./thumbnails.svelte";
-import { Toolbox } from "./toolbox.svelte";
+import { Toolbox, type HandTool } from "./toolbox.svelte";
 import type { Unsent } from "./unsent";
+import { Viewport } from "./viewport.svelte";
+
+/** What is painted lies on a layer; the mask is one for all of them, and is kept with the lowest. */
+function paints(tool: HandTool): boolean {
+  return tool === "brush" || tool === "erase";
+}
 
 /** The tool palette, the view and the room: everything that the page shows. */
 export class Studio {
@@ -46,17 +31,8 @@ export class Studio {
   readonly following: Following;
   readonly drawing: Drawing;
   readonly reference = new Reference();
+  readonly viewport: Viewport;
   name = $state("");
-  view = $state.raw<View>(UPRIGHT);
-  mode = $state<ViewMode>("result");
-  /** The part of the canvas, 0 … 1, that shows the sketch while it is compared with the result. */
-  divider = $state(0.5);
-  /** C is held: the sketch is shown in place of the result. */
-  before = $state(false);
-  /** Fingers point, and no mouse. */
-  readonly coarse = matchMedia("(pointer: coarse)").matches;
-  stage = $state.raw<Point>({ x: 1, y: 1 });
-  insets = $state.raw<Insets>({ top: 16, right: 16, bottom: 16, left: 16 });
   /** A stroke is down: panels get out of the way. */
   painting = $state(false);
   panning = $state(false);
@@ -78,14 +54,11 @@ export class Studio {
   /** The keyboard's crosshair, in canvas pixels. */
   crosshair = $state.raw<Point | undefined>(undefined);
   focusPrompt: () => void = () => {};
-  #renderer: Renderer | undefined;
   /** Where the stroke in hand is drawn. */
   #pane: Pane | undefined;
-  #fitWanted = true;
   readonly #presence: PresenceSender;
   /** Where the pointer was last, in canvas pixels. */
   #pointer: Point | undefined;
-  readonly #twist = new Twist();
   #random = Math.random;
 
   constructor(page: URL, client: string, unsent?: Unsent) {
@@ -99,13 +72,15 @@ export class Studio {
     this.name = recall<string>("name") ?? newMemberName(this.#random);
     remember("name", this.name);
     document.title = `${room} · Impasto`;
+    this.viewport = new Viewport({
+      picture: () => this.room.picture,
+      taken: () => this.following.end(),
+      arranged: () => this.#presence.changed(),
+    });
     this.following = new Following({
-      view: () => this.view,
-      pane: () => stageOfOne(this.mode, this.stage, this.insets),
-      look: (view) => {
-        this.#fitWanted = false;
-        this.#look(view);
-      },
+      view: () => this.viewport.view,
+      pane: () => this.viewport.stageOfOne,
+      look: (view) => this.viewport.follow(view),
       frame: (task) => {
         const frame = requestAnimationFrame(task);
         return () => cancelAnimationFrame(frame);
@@ -139,10 +114,10 @@ export class Studio {
       toolbox: this.toolbox,
       begin: (brush, held) => {
         if (brush.tool === "brush") this.toolbox.painted(brush.color);
-        return this.room.painter.begin(brush, held);
+        return this.room.painter.begin({ ...brush, ...(paints(brush.tool) ? this.room.layers.ofStroke : {}) }, held);
       },
       canvas: () => this.room.picture,
-      pixel: () => 1 / this.view.scale,
+      pixel: () => 1 / this.viewport.view.scale,
       seen: () => this.room.picture?.seen(this.#pane?.layer ?? "result"),
       tell: (sentence) => this.notices.say(sentence),
     });
@@ -154,176 +129,26 @@ export class Studio {
     this.room.settings.giveBack();
   }
 
-  /** The parts of the stage and what each shows. */
-  get panes(): Pane[] {
-    return panesOf(this.mode, this.before, this.stage, this.insets, this.dividerEdge);
-  }
-
-  /** Where on the stage the divider stands, in CSS pixels from the left. */
-  get dividerEdge(): number {
-    return dividerEdge(this.divider, this.#pictureBox, this.stage.x);
-  }
-
-  /** The box on the stage around the picture, without its pane's origin, in CSS pixels. */
-  get #pictureBox(): Rect {
-    return rectToScreen(this.view, this.room.picture?.bounds ?? [0, 0, 1, 1]);
-  }
-
   /** The brush is over a photo, where its words count and its colour does not. */
   get colourIsIdle(): boolean {
     return this.room.mayPaint && this.room.photo !== undefined && this.toolbox.inHand === "brush";
   }
 
-  /** How the panels are arranged; the style sheets' media queries say the same. */
-  get layout(): Layout {
-    return layoutOf(this.stage, this.coarse);
-  }
-
-  /** A phone, or a window as narrow as one. */
-  get narrow(): boolean {
-    return this.layout === "narrow";
-  }
-
-  /** A phone, however it is held: what is unfolded covers the picture, and the brush is set from left to right. */
-  get tight(): boolean {
-    return this.layout === "narrow" || this.layout === "short";
-  }
-
   /** The visible canvas is there. */
   attach(canvas: HTMLCanvasElement): void {
-    this.#renderer = new Renderer(canvas);
-    this.room.renderer = this.#renderer;
-    if (this.room.picture) this.#renderer.setPicture(this.room.picture);
-    this.#arrange();
-  }
-
-  /** The stage has another size. */
-  resize(stage: Point, insets: Insets, ratio: number): void {
-    this.stage = stage;
-    this.insets = insets;
-    this.#renderer?.resize(stage, ratio);
-    if (this.#fitWanted) this.fit();
-    else this.#look(this.view);
-  }
-
-  /** The whole canvas, upright and as large as it fits. */
-  fit(): void {
-    this.following.end();
-    this.#fitWanted = true;
-    const { picture } = this.room;
-    if (!picture) return;
-    this.view = fitted(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets);
-    this.#arrange();
-  }
-
-  /** One canvas pixel is one screen pixel. */
-  actualSize(): void {
-    const { picture } = this.room;
-    if (!picture) return;
-    this.#takeView();
-    this.#look(centred(picture, stageOfOne(this.mode, this.stage, this.insets), this.insets, { ...this.view, scale: 1 }));
-  }
-
-  /** Scales around a point of the stage; around its middle where there is none. */
-  zoom(factor: number, at?: Point): void {
-    const point = at ?? { x: this.stage.x / 2, y: this.stage.y / 2 };
-    this.#takeView();
-    this.#look(zoomedAt(this.view, this.#inPane(point), factor));
-  }
-
-  pan(dx: number, dy: number): void {
-    this.#takeView();
-    this.#look(panned(this.view, dx, dy));
-  }
-
-  /** Two fingers came down on the stage. */
-  pinchBegin(): void {
-    this.#twist.begin();
-  }
-
-  pinch(before: [Point, Point], after: [Point, Point]): void {
-    this.#takeView();
-    const inPane = (pair: [Point, Point]): [Point, Point] => {
-      const pane = paneAt(this.panes, before[0]);
-      const shift = (point: Point): Point => ({ x: point.x - (pane?.origin.x ?? 0), y: point.y - (pane?.origin.y ?? 0) });
-      return [shift(pair[0]), shift(pair[1])];
-    };
-    this.#look(this.#twist.follow(this.view, inPane(before), inPane(after)));
-  }
-
-  /** Turns the view to an angle, in degrees, around the middle of what the panels leave free. */
-  turnTo(angle: number, inSteps = false): void {
-    this.#takeView();
-    this.#look(turnedAt(this.view, this.middle, restingAngle(angle, inSteps)));
-  }
-
-  /** Turns the view by a step to the right or to the left. */
-  turnStep(direction: 1 | -1): void {
-    this.turnTo(this.view.angle + direction * TURN_STEP, true);
-  }
-
-  /** Shows the picture mirrored left to right, or no more; the picture stays as it is. */
-  mirror(): void {
-    this.#takeView();
-    this.#look(mirroredAt(this.view, this.middle));
-  }
-
-  /** Neither turned nor mirrored, as large as before. */
-  upright(): void {
-    if (this.view.mirrored) this.mirror();
-    this.turnTo(0);
-  }
-
-  /** The middle of what the panels leave of a pane, in CSS pixels. */
-  get middle(): Point {
-    const { x, y } = stageOfOne(this.mode, this.stage, this.insets);
-    const { left, right, top, bottom } = this.insets;
-    return { x: (left + x - right) / 2, y: (top + y - bottom) / 2 };
-  }
-
-  /** Shows other layers. */
-  show(mode: ViewMode): void {
-    if (mode === this.mode) return;
-    const kept = this.view;
-    this.mode = mode;
-    if (this.#fitWanted || mode === "both") this.fit();
-    else this.#look(kept);
-  }
-
-  /** Leaves another part of the canvas, 0 … 1, to the sketch. */
-  moveDivider(part: number): void {
-    this.divider = part;
-    this.#arrange();
-  }
-
-  /** The divider follows the pointer. */
-  dragDivider(x: number): void {
-    if (this.room.picture) this.moveDivider(partLeftOf(x, this.#pictureBox));
-  }
-
-  showBefore(on: boolean): void {
-    if (this.before === on) return;
-    this.before = on;
-    this.#arrange();
-  }
-
-  /** A point of the stage on the canvas. */
-  canvasPoint(point: Point): Point {
-    return toCanvas(this.view, this.#inPane(point));
-  }
-
-  /** A canvas point on the stage, in the pane that shows the result. */
-  stagePoint(point: Point): Point {
-    const pane = this.panes.at(-1);
-    const { x, y } = toScreen(this.view, point);
-    return { x: x + (pane?.origin.x ?? 0), y: y + (pane?.origin.y ?? 0) };
+    this.room.renderer = this.viewport.attach(canvas);
   }
 
   strokeBegin(sample: Sample, held: boolean): void {
-    const pane = paneAt(this.panes, sample);
+    const pane = paneAt(this.viewport.panes, sample);
     if (!pane || this.#pane) return;
     if (!this.room.mayPaint) {
       this.notices.say(this.room.whyNot);
+      return;
+    }
+    const { whyNot } = this.room.layers;
+    if (whyNot !== undefined && paints(this.toolbox.inHand)) {
+      this.notices.say(whyNot);
       return;
     }
     this.crosshair = undefined;
@@ -366,8 +191,8 @@ export class Studio {
 
   /** Takes the colour under a point of the stage. */
   pick(point: Point): void {
-    const pane = paneAt(this.panes, point);
-    const { x, y } = this.canvasPoint(point);
+    const pane = paneAt(this.viewport.panes, point);
+    const { x, y } = this.viewport.canvasPoint(point);
     const color = pane && this.room.picture?.colourAt(pane.layer, x, y);
     if (color !== undefined) this.toolbox.dip(color);
   }
@@ -375,7 +200,7 @@ export class Studio {
   /** The pointer is here: the others see it. */
   point(point: Point | undefined): void {
     this.hover = point;
-    if (point) this.pointAt(this.canvasPoint(point));
+    if (point) this.pointAt(this.viewport.canvasPoint(point));
   }
 
   /** The pointer, or the keyboard's crosshair, is at a canvas point: the others see it. */
@@ -521,13 +346,13 @@ export class Studio {
       "default-colours": () => toolbox.defaultColours(),
       undo: () => this.undo(),
       redo: () => this.redo(),
-      fit: () => this.fit(),
-      "actual-size": () => this.actualSize(),
-      "zoom-in": () => this.zoom(1.25),
-      "zoom-out": () => this.zoom(0.8),
-      mirror: () => this.mirror(),
-      "turn-left": () => this.turnStep(-1),
-      "turn-right": () => this.turnStep(1),
+      fit: () => this.viewport.fit(),
+      "actual-size": () => this.viewport.actualSize(),
+      "zoom-in": () => this.viewport.zoom(1.25),
+      "zoom-out": () => this.viewport.zoom(0.8),
+      mirror: () => this.viewport.mirror(),
+      "turn-left": () => this.viewport.turnStep(-1),
+      "turn-right": () => this.viewport.turnStep(1),
       // Enter twice in the prompt asks twice.
       apply: () => void (this.drawing.corners.length > 0 ? this.drawing.finish() : this.wordsSent ? this.paintWords() : this.applyAndTell()),
       render: () => void this.paintWords(),
@@ -542,16 +367,10 @@ export class Studio {
     actions[action]?.();
   }
 
-  /** The view is moved by hand: it is neither fitted nor another's any more. */
-  #takeView(): void {
-    this.#fitWanted = false;
-    this.following.end();
-  }
-
   /** What the others are told; nothing while nobody else is here, or before there is a pointer. */
   #presenceNow(): Presence | undefined {
     if (this.room.members.length < 2 || !this.#pointer) return undefined;
-    const view = seenIn(this.view, stageOfOne(this.mode, this.stage, this.insets));
+    const view = this.viewport.seen;
     const { x, y } = this.#pointer;
     const tool = this.toolbox.inHand;
     return {
@@ -563,24 +382,8 @@ export class Studio {
     };
   }
 
-  #look(view: View): void {
-    const { picture } = this.room;
-    this.view = picture ? keptInSight(view, picture, stageOfOne(this.mode, this.stage, this.insets)) : view;
-    this.#arrange();
-  }
-
-  #arrange(): void {
-    this.#renderer?.arrange(this.view, this.panes);
-    this.#presence.changed();
-  }
-
-  #inPane(point: Point): Point {
-    const pane = paneAt(this.panes, point);
-    return { x: point.x - (pane?.origin.x ?? 0), y: point.y - (pane?.origin.y ?? 0) };
-  }
-
   #point(sample: Sample, pane: Pane): StrokePoint {
-    const { x, y } = toCanvas(this.view, { x: sample.x - pane.origin.x, y: sample.y - pane.origin.y });
-    return [x, y, this.toolbox.tips.felt(sample.pressure)];
+    const [x, y, pressure] = this.viewport.strokePoint(sample, pane);
+    return [x, y, this.toolbox.tips.felt(pressure)];
   }
 }

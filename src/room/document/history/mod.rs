@@ -23,6 +23,8 @@ pub(super) enum EntryKind {
     Apply,
     /// A change of settings. The canvas knows nothing of it.
     Settings,
+    /// A change of layers. The canvas has no entry for it.
+    Layer,
     /// Going back to an earlier picture. The canvas knows nothing of it: it is the changes
     /// that it made to other entries.
     Revert,

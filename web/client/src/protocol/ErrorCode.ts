@@ -3,4 +3,4 @@
 /**
  * Stable codes of refusals.
  */
-export type ErrorCode = "malformed_message" | "unknown_type" | "invalid_value" | "unknown_stroke" | "unknown_sampler" | "prompt_blocked" | "unknown_image" | "forbidden" | "room_locked" | "unknown_member" | "nothing_to_undo" | "too_large" | "rate_limited" | "hello_expected" | "unsupported_protocol" | "invalid_token" | "invite_expired" | "invite_revoked" | "invite_used_up" | "unknown_room" | "room_deleted" | "removed" | "room_full" | "invalid_image" | "unavailable" | "busy" | "internal";
+export type ErrorCode = "malformed_message" | "unknown_type" | "invalid_value" | "unknown_stroke" | "unknown_sampler" | "prompt_blocked" | "unknown_image" | "forbidden" | "room_locked" | "unknown_layer" | "layer_locked" | "unknown_member" | "nothing_to_undo" | "too_large" | "rate_limited" | "hello_expected" | "unsupported_protocol" | "invalid_token" | "invite_expired" | "invite_revoked" | "invite_used_up" | "unknown_room" | "room_deleted" | "removed" | "room_full" | "invalid_image" | "unavailable" | "busy" | "internal";

@@ -3,6 +3,7 @@ import type { CanvasSize } from "./CanvasSize.js";
 import type { ChatLine } from "./ChatLine.js";
 import type { MemberInfo } from "./MemberInfo.js";
 import type { ModelInfo } from "./ModelInfo.js";
+import type { PaintLayer } from "./PaintLayer.js";
 import type { PhotoInfo } from "./PhotoInfo.js";
 import type { RemovedMember } from "./RemovedMember.js";
 import type { Role } from "./Role.js";
@@ -40,6 +41,7 @@ canvas: CanvasSize,
  * The room's settings.
  */
 settings: Settings, 
+layers: Array<PaintLayer>, 
 /**
  * The model.
  */

@@ -42,6 +42,11 @@ export type { StrokeChunk } from "./StrokeChunk.js";
 export type { Switch } from "./Switch.js";
 export type { Tool } from "./Tool.js";
 export type { Welcome } from "./Welcome.js";
+export type { BlendMode } from "./BlendMode.js";
+export type { PaintLayer } from "./PaintLayer.js";
+export type { NewLayer } from "./NewLayer.js";
+export type { LayerPatch } from "./LayerPatch.js";
+export type { LayerChange } from "./LayerChange.js";
 
 export const PROTOCOL_VERSION = 1;
 export const SUBPROTOCOL = "impasto.v1";
