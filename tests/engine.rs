@@ -205,6 +205,7 @@ fn sizes_and_latents_that_do_not_fit_are_refused_in_one_sentence() {
         size,
         image: None,
         mask: None,
+        controls: Vec::new(),
         latents,
     };
     let message = |refused: Result<_, impasto::pipeline::PipelineError>| match refused {

@@ -248,8 +248,8 @@ fn painted_layers_keep_their_names_and_looks_in_open_raster() {
         hardness: 1.0,
         opacity: 1.0,
         color: "#c81e2b".to_owned(),
-        prompt: None,
         layer: Some(5),
+        ..Brush::default()
     };
     canvas.begin_stroke(1, &brush).unwrap();
     canvas.extend_stroke(1, &[[32.0, 32.0, 1.0]]);

@@ -10,6 +10,7 @@ use super::{
     registry::RoomRegistry,
     store::{RecordedPicture, RoomStore, read_recording, recorded_now},
 };
+use crate::picture_file::FilePixels;
 use crate::{canvas::Pixels, protocol::Layer};
 
 /// A room's pictures over time, the oldest first. The last one is the picture as it is now, where the
@@ -100,9 +101,11 @@ impl RoomRegistry {
         }) = export
         {
             let newest = pictures.last().cloned();
-            let making = move || match layers.first() {
-                Some((_, pixels)) => recorded_now(pixels, seq, origin, newest.as_ref()),
-                None => Ok(None),
+            let making = move || match layers.first().map(|layer| &layer.pixels) {
+                Some(FilePixels::Opaque(pixels)) => {
+                    recorded_now(pixels, seq, origin, newest.as_ref())
+                }
+                _ => Ok(None),
             };
             let made = spawn_blocking(making).await;
             let made = made.map_err(|_| RoomError::Closed)?.map_err(not_there)?;

@@ -76,8 +76,8 @@ fn dab(id: &str, layer: u64, color: &str) -> StrokeChunk {
             hardness: 1.0,
             opacity: 1.0,
             color: color.to_owned(),
-            prompt: None,
             layer: Some(layer),
+            ..Brush::default()
         }),
         points: vec![[40.0, 30.0, 1.0]],
         done: true,
