@@ -61,6 +61,8 @@ pub(in crate::room) enum Refusal {
     NothingSaid,
     #[error("The device has too much to do now; ask again after the time in retry_after_ms.")]
     Busy(Duration),
+    #[error("The device has too much to do now; what you painted is kept, and rendered soon.")]
+    PutOff(Duration),
 }
 
 impl Refusal {
@@ -86,7 +88,7 @@ impl Refusal {
             Self::Viewer | Self::NotOwner | Self::Operator => ErrorCode::Forbidden,
             Self::Locked | Self::SilentViewer => ErrorCode::RoomLocked,
             Self::UnknownMember => ErrorCode::UnknownMember,
-            Self::Busy(_) => ErrorCode::Busy,
+            Self::Busy(_) | Self::PutOff(_) => ErrorCode::Busy,
         }
     }
 
@@ -96,7 +98,7 @@ impl Refusal {
         ErrorMessage {
             id: stroke,
             retry_after_ms: match self {
-                Self::Busy(wait) => u64::try_from(wait.as_millis()).ok(),
+                Self::Busy(wait) | Self::PutOff(wait) => u64::try_from(wait.as_millis()).ok(),
                 _ => None,
             },
             ..message
