@@ -120,7 +120,7 @@ fn simulate(count: usize, slowness: u64, seed: u64, painted: u64) -> Vec<Vec<Str
 }
 
 fn most(levels: &[StrainLevel]) -> usize {
-    let place = |level| LEVELS.iter().position(|known| known == level).unwrap();
+    let place = |level: &StrainLevel| LEVELS.iter().position(|known| known == level).unwrap();
     levels.iter().map(place).max().unwrap()
 }
 
@@ -149,7 +149,8 @@ fn the_slower_the_device_the_more_rooms_go_without_and_all_of_it_comes_back() {
             let rooms = simulate(8, slowness, seed, MINUTE);
             let painted = rooms.iter().map(|levels| &levels[..MINUTE as usize]);
             let places = painted.map(|levels| {
-                let place = |level| LEVELS.iter().position(|known| known == level).unwrap();
+                let place =
+                    |level: &StrainLevel| LEVELS.iter().position(|known| known == level).unwrap();
                 levels.iter().map(place).sum::<usize>() as f64 / MINUTE as f64
             });
             let mean = places.sum::<f64>() / rooms.len() as f64;
