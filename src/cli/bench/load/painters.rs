@@ -185,7 +185,7 @@ impl Seat {
             hardness: 0.8,
             opacity: 1.0,
             color: "#2f5fa8".to_owned(),
-            prompt: None,
+            ..Brush::default()
         };
         let (random, canvas) = (&mut self.random, self.canvas);
         let points = [(); 3].map(|()| {

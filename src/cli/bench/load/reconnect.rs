@@ -132,7 +132,7 @@ async fn paint_once(
             hardness: 0.8,
             opacity: 1.0,
             color: "#c8342c".to_owned(),
-            prompt: None,
+            ..Brush::default()
         }),
         points: vec![point],
         done: true,
