@@ -37,6 +37,12 @@ pub fn peak_memory_mib(process: u32) -> Option<u64> {
     kibibytes(&status, "VmHWM").map(|kib| kib / 1024)
 }
 
+/// The memory that a process holds now, in bytes; None where `/proc` does not tell.
+pub fn resident_bytes(process: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    kibibytes(&status, "VmRSS").map(|kib| kib * 1024)
+}
+
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines()
         .filter_map(|line| line.split_once(':'))

@@ -107,6 +107,7 @@ async fn serve(
     let info = engine.handle().model_info().clone();
     let mut options = RoomOptions::new(engine.handle().default_settings().clone());
     options.inversion.steps = settings.inversion_steps;
+    options.members_max = settings.members_per_room;
     let limits = RegistryLimits {
         create_on_join: true,
         rooms_max: server_limits.rooms + ROOMS_OF_THE_OPERATOR,
@@ -197,6 +198,8 @@ fn server_options(settings: &ServeSettings) -> Result<ServerOptions, Failure> {
     options.limits.sockets = settings.sockets;
     options.limits.connections = settings.connections.max(settings.sockets);
     options.limits.connections_per_address = settings.connections_per_address;
+    options.limits.rooms = settings.rooms;
+    options.limits.empty_rooms = (settings.rooms * 3 / 4).max(1);
     options.limits.room_bytes = settings.room_memory;
     if let Some(file) = &settings.blocked_words {
         let text = std::fs::read_to_string(file).map_err(|error| {

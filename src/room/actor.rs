@@ -11,11 +11,11 @@ use super::{
     command::RoomCommand,
     core::{Effect, RoomCore},
     error::RoomError,
-    frames::{FrameEncoder, SharedImages},
+    frames::{FrameEncoder, MemberFrame, Rounds, SharedImages},
     keeping::{Held, Keeping},
     members::{Arrival, CloseReason, Connections, Joined, MemberId, OutboxRequest, Turns},
     message::Message,
-    renderer::Renderer,
+    renderer::{RenderRefused, Renderer},
     rules_keeper::RulesKeeper,
     scheduler::INVERSIONS_MOST,
 };
@@ -50,11 +50,19 @@ pub(super) struct RoomActor {
     events_sender: mpsc::Sender<Event>,
     connections: Connections,
     images: SharedImages,
+    /// Frames that members have asked for and not got yet.
+    frame_requests: Rounds<FrameRequest>,
     attendance: Arc<Attendance>,
     empty_since: tokio::time::Instant,
     deletion: CancellationToken,
     resting: CancellationToken,
     shutdown: CancellationToken,
+}
+
+/// A member's next frame, and where it goes.
+struct FrameRequest {
+    member: MemberId,
+    reply: oneshot::Sender<Option<MemberFrame>>,
 }
 
 /// Something that a member wants.
@@ -110,6 +118,7 @@ impl RoomActor {
             events_sender,
             connections: Connections::default(),
             images: SharedImages::default(),
+            frame_requests: Rounds::new(),
             attendance: parts.attendance,
             empty_since: tokio::time::Instant::now(),
             deletion: parts.deletion,
@@ -147,6 +156,10 @@ impl RoomActor {
                 .core
                 .next_deadline()
                 .map(tokio::time::Instant::from_std);
+            let round_at = self
+                .frame_requests
+                .due()
+                .map(tokio::time::Instant::from_std);
             let is_empty = self.connections.count() == 0;
             // A slow disk slows the members, not the memory.
             let has_places = self.keeping.has_places();
@@ -161,6 +174,9 @@ impl RoomActor {
                     self.core.engine_event(event, now());
                 }
                 Some(request) = self.outbox_requests.recv() => self.outbox_request(request),
+                () = tokio::time::sleep_until(round_at.unwrap_or(idle_at)), if round_at.is_some() => {
+                    self.give_frames();
+                }
                 Some(message) = self.messages.recv() => self.read(message),
                 () = std::future::ready(()), if has_places && !self.turns.is_empty() => {
                     self.take_turn().await;
@@ -259,6 +275,22 @@ impl RoomActor {
             }
             return;
         };
+        let request = FrameRequest { member, reply };
+        let members = self.connections.count();
+        if let Some(request) = self.frame_requests.ask(request, members, now()) {
+            self.give_frame(request);
+        }
+    }
+
+    fn give_frames(&mut self) {
+        let members = self.connections.count();
+        for request in self.frame_requests.take(members, now()) {
+            self.give_frame(request);
+        }
+    }
+
+    fn give_frame(&mut self, FrameRequest { member, reply }: FrameRequest) {
+        let is_current = self.connections.is_current(member);
         let plan = is_current.then(|| self.core.next_frame(&member.client));
         let frame = plan.flatten().map(|plan| {
             let layer = self.core.layer(plan.layer);
@@ -439,10 +471,15 @@ impl RoomActor {
             _ => None,
         };
         let sent = self.renderer.send(self.key, command, &self.events_sender);
-        if let (Err(refused), Some(ticket)) = (sent, ticket) {
-            let message = refused.to_string();
-            let failed = Event::Failed { ticket, message };
-            self.core.engine_event(failed, now());
+        let (Err(refused), Some(ticket)) = (sent, ticket) else {
+            return;
+        };
+        match refused {
+            RenderRefused::Full(_) => self.core.engine_full(ticket, now()),
+            RenderRefused::Never(message) => {
+                let failed = Event::Failed { ticket, message };
+                self.core.engine_event(failed, now());
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{borrow::Cow, time::Instant};
 use uuid::Uuid;
 
 use super::{
-    document::{Begun, Changed, Document, Obsolete, PaintingStroke, ShownPicture},
+    document::{Begun, Changed, Document, Obsolete, PaintingStroke, Refusal, ShownPicture},
     frames::{FramePlan, Frames, ShownRender},
     images::ImageStore,
     members::{Chat, CloseReason, HouseRules, Members},
@@ -278,6 +278,16 @@ impl RoomCore {
         let finished = self.scheduler.event(event, &self.document, now);
         if let Some(render) = finished {
             self.show(render, now);
+        }
+        self.finish(now);
+    }
+
+    /// The engine has no place for a job: it is asked again in a while, and the job's author told.
+    pub(super) fn engine_full(&mut self, ticket: u64, now: Instant) {
+        if let Some((author, wait)) = self.scheduler.put_off(ticket, &self.document, now) {
+            let error = Refusal::PutOff(wait).to_message(None);
+            self.effects
+                .push(Effect::Send(author, ServerMessage::Error(error)));
         }
         self.finish(now);
     }

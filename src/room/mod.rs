@@ -44,7 +44,7 @@ pub use export::{ExportLayers, RoomExport};
 pub use generate::{GenerateError, GenerateWish, Generated, PicturePlace};
 pub use handle::{JoinRequest, RoomHandle};
 pub use members::{CloseReason, Joined, MemberId, MemberOutbox, Outgoing};
-pub use options::{InversionOptions, RegistryLimits, RoomOptions};
+pub use options::{InversionOptions, MEMBERS_MOST, RegistryLimits, RoomOptions};
 pub use recordings::RoomRecording;
 pub use registry::{RegistryCounts, RoomRegistry, is_room_name};
 pub use renderer::{RenderRefused, Renderer};

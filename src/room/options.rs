@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::error::RoomError;
 use crate::protocol::{CanvasSize, MAX_CANVAS_SIDE, Settings};
 
+/// The most members of a room at once, unless something else is asked for.
+pub const MEMBERS_MOST: usize = 64;
+
 /// Canvas sides are multiples of this, in pixels.
 const SIDE_STEP: u32 = 64;
 
@@ -60,7 +63,7 @@ impl RoomOptions {
                 height: 512,
             },
             settings,
-            members_max: 32,
+            members_max: MEMBERS_MOST,
             images_max: 8,
             image_bytes_max: 128 << 20,
             history_max: 4096,

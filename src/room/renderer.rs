@@ -4,17 +4,20 @@ use tokio::sync::mpsc;
 
 use crate::{
     canvas::WindowRules,
-    engine::{Command, EngineHandle, Event, RoomKey},
+    engine::{Command, EngineError, EngineHandle, Event, RoomKey},
     protocol::{ModelInfo, Settings},
 };
 
-/// The engine did not take a job.
+/// The engine did not take a job. Each is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct RenderRefused(
-    /// One sentence that says what to do.
-    pub String,
-);
+pub enum RenderRefused {
+    /// As much waits as may: the same job may be taken a little later.
+    #[error("{0}")]
+    Full(String),
+    /// It takes no such job.
+    #[error("{0}")]
+    Never(String),
+}
 
 /// Renders and inverts for rooms. No call may block.
 pub trait Renderer: Send + Sync + 'static {
@@ -59,7 +62,9 @@ impl Renderer for EngineHandle {
         command: Command,
         events: &mpsc::Sender<Event>,
     ) -> Result<(), RenderRefused> {
-        EngineHandle::send(self, room, command, events)
-            .map_err(|error| RenderRefused(error.to_string()))
+        EngineHandle::send(self, room, command, events).map_err(|error| match error {
+            EngineError::Overloaded => RenderRefused::Full(error.to_string()),
+            _ => RenderRefused::Never(error.to_string()),
+        })
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use axum::extract::ws::WebSocket;
 use futures_util::StreamExt;
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{timeout, timeout_at};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 use uuid::Uuid;
 
 use super::access::Grant;
@@ -19,6 +19,7 @@ use super::metrics::{REFUSALS, code_name};
 use super::reader::{Incoming, LINGER, Reader};
 use super::serving::Client;
 use super::state::AppState;
+use super::websocket::Socket;
 use super::writer::{Ending, Refusals, Writer, abuse, close};
 use crate::protocol::{
     ClientMessage, ErrorCode, ErrorMessage, Hello, LayerChange, ServerMessage,
@@ -35,7 +36,7 @@ const COME_BACK_MS: u64 = 2000;
 const SEARCHED_BYTES: usize = 16 * 1024;
 
 /// Serves one websocket until it ends.
-pub async fn run(socket: WebSocket, state: AppState, room: String, client: Client) {
+pub async fn run(socket: Socket, state: AppState, room: String, client: Client) {
     let (sink, stream) = socket.split();
     let limits = state.options().limits.clone();
     let writer = Writer::new(sink, limits.clone());
@@ -253,7 +254,7 @@ async fn serve_member(
 struct Ears {
     allowance: MessageAllowance,
     refusals: Refusals,
-    replies: mpsc::Sender<ServerMessage>,
+    replies: mpsc::Sender<Utf8Bytes>,
     state: AppState,
 }
 
@@ -305,7 +306,7 @@ impl Ears {
         });
         match decoded {
             Ok(ClientMessage::Ping { t }) => {
-                self.reply(ServerMessage::Pong { t });
+                self.reply(&ServerMessage::Pong { t });
                 Heard::Nothing
             }
             Ok(ClientMessage::Chat { text: said }) => self.hear_chat(&text, &said),
@@ -332,14 +333,19 @@ impl Ears {
         if self.refusals.count(error.code) {
             return Heard::Abuse;
         }
-        self.reply(ServerMessage::Error(error));
+        self.reply(&ServerMessage::Error(error));
         Heard::Nothing
     }
 
     /// A client that lets its answers pile up does without the next one.
-    fn reply(&self, message: ServerMessage) {
-        if self.replies.try_send(message).is_err() {
-            tracing::trace!("an answer was dropped: the client does not read");
+    fn reply(&self, message: &ServerMessage) {
+        match serde_json::to_string(message) {
+            Ok(json) => {
+                if self.replies.try_send(json.into()).is_err() {
+                    tracing::trace!("an answer was dropped: the client does not read");
+                }
+            }
+            Err(cause) => tracing::error!(%cause, "an answer is no JSON"),
         }
     }
 }

@@ -48,11 +48,13 @@ mod routes;
 mod serving;
 mod shutdown;
 mod state;
+mod websocket;
 mod writer;
 
 pub use access::Invites;
 pub use access_error::AccessError;
 pub use blocked_words::BlockedWords;
+pub use descriptors::allow as allow_open_files;
 pub use error::{ApiError, HttpErrorCode, HttpOnlyCode, ServerError};
 pub use lora_control::LoraControl;
 pub use options::{DEFAULT_ROOM_MEMORY, ServerLimits, ServerOptions};

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use axum::extract::ws::{Message, Utf8Bytes, WebSocket};
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
+use super::websocket::Socket;
 use super::writer::close;
 
 /// How long a closing socket is read on, so that the client gets to see why.
@@ -30,14 +32,14 @@ pub enum Incoming {
 
 /// The reading half.
 pub struct Reader {
-    stream: SplitStream<WebSocket>,
+    stream: SplitStream<Socket>,
     /// Bytes of a message, at most.
     pub most_bytes: usize,
 }
 
 impl Reader {
     /// Reads from `stream`.
-    pub fn new(stream: SplitStream<WebSocket>, most_bytes: usize) -> Self {
+    pub fn new(stream: SplitStream<Socket>, most_bytes: usize) -> Self {
         Self { stream, most_bytes }
     }
 
@@ -49,7 +51,8 @@ impl Reader {
             Some(Ok(Message::Binary(data))) if data.len() > self.most_bytes => Incoming::TooLarge,
             Some(Ok(Message::Text(text))) => Incoming::Text(text),
             Some(Ok(Message::Binary(_))) => Incoming::Binary,
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Incoming::Alive,
+            // Frames as such are only ever written.
+            Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => Incoming::Alive,
             Some(Err(cause)) => broken_by(&cause),
         }
     }
@@ -75,20 +78,15 @@ impl Reader {
 }
 
 /// What a failed read means (RFC 6455, section 7.4.1).
-fn broken_by(cause: &axum::Error) -> Incoming {
-    use tokio_tungstenite::tungstenite::Error;
-    use tokio_tungstenite::tungstenite::error::ProtocolError;
-    let mut source = std::error::Error::source(cause);
-    while let Some(error) = source {
-        match error.downcast_ref::<Error>() {
-            Some(Error::Capacity(_)) => return Incoming::TooLarge,
-            Some(Error::Utf8(_)) => return Incoming::Broken(close::NOT_UTF8),
-            Some(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) | None => {}
-            Some(Error::Protocol(_)) => return Incoming::Broken(close::PROTOCOL),
-            Some(_) => {}
+fn broken_by(cause: &Error) -> Incoming {
+    match cause {
+        Error::Capacity(_) => Incoming::TooLarge,
+        Error::Utf8(_) => Incoming::Broken(close::NOT_UTF8),
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => Incoming::Closed,
+        Error::Protocol(_) => Incoming::Broken(close::PROTOCOL),
+        _ => {
+            tracing::debug!(%cause, "stopped reading");
+            Incoming::Closed
         }
-        source = error.source();
     }
-    tracing::debug!(%cause, "stopped reading");
-    Incoming::Closed
 }

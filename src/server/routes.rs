@@ -2,8 +2,6 @@
 
 use std::sync::LazyLock;
 
-use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
@@ -22,19 +20,11 @@ use super::openapi::openapi;
 use super::room_calls;
 use super::serving::Client;
 use super::state::AppState;
+use super::websocket::{self, Upgrade};
 use super::{
     assets, connection, exports, generate, invite_calls, loras, metrics, picture_calls, recordings,
 };
 use crate::protocol::{ModelInfo, SUBPROTOCOL};
-
-/// Bytes of a websocket message before the connection itself judges its size:
-/// what is a little too large is read whole and answered properly.
-const OVERSIZE_FACTOR: usize = 4;
-/// Bytes that a websocket buffers between its messages, for each direction: most are smaller, and
-/// every open socket has both.
-const SOCKET_BUFFER_BYTES: usize = 8 * 1024;
-/// Bytes of the largest frame: a canvas of 4096 × 4096 that does not compress.
-const WRITE_BUFFER_BYTES: usize = 64 * 1024 * 1024;
 
 /// A Vite application that draws on canvases and speaks to its own server alone.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; script-src 'self'; \
@@ -296,37 +286,39 @@ async fn upgrade(
     State(state): State<AppState>,
     Path(room): Path<String>,
     Extension(client): Extension<Client>,
-    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+    request: Request,
 ) -> Result<Response, ApiError> {
-    let upgrade = upgrade.map_err(|rejection| {
-        let message = format!("this path is a websocket: {}", rejection.body_text());
-        ApiError::http(rejection.status(), HttpOnlyCode::UpgradeRequired, message)
-    })?;
-    let offered: Vec<_> = upgrade.requested_protocols().collect();
-    if !offered.is_empty() && !offered.iter().any(|offer| *offer == SUBPROTOCOL) {
-        return Err(ApiError::http(
+    let refuse = |message: String| {
+        ApiError::http(
             StatusCode::BAD_REQUEST,
             HttpOnlyCode::UpgradeRequired,
-            format!("the subprotocol is {SUBPROTOCOL}: offer it, or none"),
-        ));
+            message,
+        )
+    };
+    let offers: Vec<String> = websocket::offered(request.headers())
+        .map(str::to_owned)
+        .collect();
+    let upgrade =
+        Upgrade::of(request).map_err(|lack| refuse(format!("this path is a websocket: {lack}")))?;
+    let is_offered = offers.iter().any(|offer| offer == SUBPROTOCOL);
+    if !offers.is_empty() && !is_offered {
+        let message = format!("the subprotocol is {SUBPROTOCOL}: offer it, or none");
+        return Err(refuse(message));
     }
     state.rooms()?;
     let permit = state
         .free_sockets()
         .try_acquire_owned()
         .map_err(|_| ApiError::unavailable("too many sockets are open: try again soon", 5))?;
-    let limits = &state.options().limits;
     let tracked = state.sockets().token();
-    Ok(upgrade
-        .protocols([SUBPROTOCOL])
-        .max_message_size(limits.message_bytes * OVERSIZE_FACTOR)
-        .max_frame_size(limits.message_bytes * OVERSIZE_FACTOR)
-        .read_buffer_size(SOCKET_BUFFER_BYTES)
-        .write_buffer_size(SOCKET_BUFFER_BYTES)
-        .max_write_buffer_size(WRITE_BUFFER_BYTES)
-        .on_failed_upgrade(|cause| tracing::debug!(%cause, "a websocket was not opened"))
-        .on_upgrade(move |socket| async move {
-            connection::run(socket, state, room, client).await;
-            drop((permit, tracked));
-        }))
+    let (answer, on_upgrade) = upgrade.accept(is_offered.then_some(SUBPROTOCOL));
+    tokio::spawn(async move {
+        let most_bytes = state.options().limits.message_bytes;
+        match websocket::open(on_upgrade, most_bytes).await {
+            Ok(socket) => connection::run(socket, state, room, client).await,
+            Err(cause) => tracing::debug!(%cause, "a websocket was not opened"),
+        }
+        drop((permit, tracked));
+    });
+    Ok(answer)
 }

@@ -2,21 +2,26 @@
 //! not read holds up nobody else.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use bytes::Bytes;
-use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
+use futures_util::{FutureExt, SinkExt};
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{interval_at, timeout};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::allowance::RefusalWindow;
 use super::metrics::{REFUSALS, code_name};
 use super::options::ServerLimits;
+use super::websocket::{Socket, feed_binary};
 use crate::protocol::{ErrorCode, ErrorMessage, ServerMessage};
 use crate::room::{CloseReason, MemberOutbox, Outgoing};
+
+/// Messages of a room that go out together, where so many wait.
+const TOGETHER_MOST: usize = 64;
 
 /// Close codes of RFC 6455 and its registry.
 pub mod close {
@@ -80,11 +85,16 @@ impl Refusals {
         Self(Arc::new(Mutex::new(window)))
     }
 
-    /// Counts one; true when it makes the abuse, which what a lock refuses never does.
+    /// Counts one; true when it makes the abuse, which what a lock or a busy device refuses never
+    /// does.
     pub fn count(&self, code: ErrorCode) -> bool {
         counter!(REFUSALS, "code" => code_name(code)).increment(1);
-        // A hand that was painting when an owner locked the room breaks no rule.
-        if matches!(code, ErrorCode::RoomLocked | ErrorCode::PromptBlocked) {
+        // A hand that was painting when an owner locked the room breaks no rule, nor does one that
+        // paints while the device has too much to do.
+        if matches!(
+            code,
+            ErrorCode::RoomLocked | ErrorCode::PromptBlocked | ErrorCode::Busy
+        ) {
             return false;
         }
         self.0
@@ -100,7 +110,7 @@ enum WriteError {
     #[error("the client does not read")]
     Stuck,
     #[error("the socket broke: {0}")]
-    Socket(#[from] axum::Error),
+    Socket(#[from] Error),
     #[error("a message is no JSON: {0}")]
     Json(#[from] serde_json::Error),
     #[error("a message is no text: {0}")]
@@ -109,13 +119,13 @@ enum WriteError {
 
 /// The writing half of a websocket.
 pub struct Writer {
-    sink: SplitSink<WebSocket, Message>,
+    sink: SplitSink<Socket, Message>,
     limits: ServerLimits,
 }
 
 impl Writer {
     /// Writes to `sink`.
-    pub fn new(sink: SplitSink<WebSocket, Message>, limits: ServerLimits) -> Self {
+    pub fn new(sink: SplitSink<Socket, Message>, limits: ServerLimits) -> Self {
         Self { sink, limits }
     }
 
@@ -125,13 +135,16 @@ impl Writer {
         mut self,
         welcome: ServerMessage,
         mut outbox: MemberOutbox,
-        mut replies: mpsc::Receiver<ServerMessage>,
+        mut replies: mpsc::Receiver<Utf8Bytes>,
         mut ending: oneshot::Receiver<Ending>,
         refusals: Refusals,
     ) {
         let every = self.limits.ping_interval;
         let mut pings = interval_at(tokio::time::Instant::now() + every, every);
-        if let Err(cause) = self.message(&welcome).await {
+        let greeted = self.message(&welcome).await;
+        // It names everybody in the room: nothing to be held for as long as the socket is open.
+        drop(welcome);
+        if let Err(cause) = greeted {
             tracing::debug!(%cause, "the client did not take its welcome");
             return;
         }
@@ -142,19 +155,14 @@ impl Writer {
                     let gone = Ending::quiet(close::NORMAL, "goodbye");
                     return self.finish(replies, ending.unwrap_or(gone)).await;
                 }
-                Some(reply) = replies.recv() => self.message(&reply).await,
-                outgoing = outbox.next() => match outgoing {
-                    Some(Outgoing::Text(json)) => self.text(json).await,
-                    Some(Outgoing::Refusal(code, json)) => {
-                        if refusals.count(code) {
-                            return self.end(abuse()).await;
-                        }
-                        self.text(json).await
+                Some(reply) = replies.recv() => self.send(Message::Text(reply)).await,
+                outgoing = outbox.next() => {
+                    match self.together(outgoing, &mut outbox, &refusals).await {
+                        Ok(None) => Ok(()),
+                        Ok(Some(ending)) => return self.end(ending).await,
+                        Err(cause) => Err(cause),
                     }
-                    Some(Outgoing::Frame(frame)) => self.send(Message::Binary(frame)).await,
-                    Some(Outgoing::Goaway(reason)) => return self.end(leaving(reason)).await,
-                    None => return self.end(leaving(CloseReason::RoomEnded)).await,
-                },
+                }
                 _ = pings.tick() => self.send(Message::Ping(Bytes::new())).await,
             };
             if let Err(cause) = written {
@@ -164,10 +172,50 @@ impl Writer {
         tracing::debug!(cause = %result, "stopped writing");
     }
 
+    /// Writes what the room has, and what else waits there, in one go: a room in which many paint
+    /// has more messages than the system should be called for one by one. Answers how the socket is
+    /// to end, where it is.
+    async fn together(
+        &mut self,
+        first: Option<Outgoing>,
+        outbox: &mut MemberOutbox,
+        refusals: &Refusals,
+    ) -> Result<Option<Ending>, WriteError> {
+        let mut next = first;
+        for _ in 0..TOGETHER_MOST {
+            match next {
+                Some(Outgoing::Text(json)) => self.feed_text(json).await?,
+                Some(Outgoing::Refusal(code, json)) => {
+                    if refusals.count(code) {
+                        return Ok(Some(abuse()));
+                    }
+                    self.feed_text(json).await?;
+                }
+                // Nothing newer is fetched before the system has all of it.
+                Some(Outgoing::Frame(frame)) => {
+                    within(
+                        self.limits.write_timeout,
+                        feed_binary(&mut self.sink, frame),
+                    )
+                    .await?;
+                    break;
+                }
+                Some(Outgoing::Goaway(reason)) => return Ok(Some(leaving(reason))),
+                None => return Ok(Some(leaving(CloseReason::RoomEnded))),
+            }
+            match outbox.next().now_or_never() {
+                Some(more) => next = more,
+                None => break,
+            }
+        }
+        within(self.limits.write_timeout, self.sink.flush()).await?;
+        Ok(None)
+    }
+
     /// Answers what was asked before the end, so that the client sees what led to it.
-    async fn finish(mut self, mut replies: mpsc::Receiver<ServerMessage>, ending: Ending) {
+    async fn finish(mut self, mut replies: mpsc::Receiver<Utf8Bytes>, ending: Ending) {
         while let Ok(reply) = replies.try_recv() {
-            if let Err(cause) = self.message(&reply).await {
+            if let Err(cause) = self.send(Message::Text(reply)).await {
                 tracing::debug!(%cause, "the client did not take its answers");
                 return;
             }
@@ -179,7 +227,7 @@ impl Writer {
     pub async fn end(mut self, ending: Ending) {
         let Ending { last, code, reason } = ending;
         let close = CloseFrame {
-            code,
+            code: code.into(),
             reason: Utf8Bytes::from_static(reason),
         };
         let words = async {
@@ -198,17 +246,25 @@ impl Writer {
         self.send(Message::Text(json.into())).await
     }
 
-    async fn text(&mut self, json: Bytes) -> Result<(), WriteError> {
-        self.send(Message::Text(Utf8Bytes::try_from(json)?)).await
+    async fn feed_text(&mut self, json: Bytes) -> Result<(), WriteError> {
+        let text = Message::Text(Utf8Bytes::try_from(json)?);
+        within(self.limits.write_timeout, self.sink.feed(text)).await
     }
 
-    /// Returns once the operating system has taken the whole message, so that
-    /// nothing newer is fetched before.
+    /// Returns once the operating system has taken the whole message.
     async fn send(&mut self, message: Message) -> Result<(), WriteError> {
-        match timeout(self.limits.write_timeout, self.sink.send(message)).await {
-            Ok(sent) => Ok(sent?),
-            Err(_) => Err(WriteError::Stuck),
-        }
+        within(self.limits.write_timeout, self.sink.send(message)).await
+    }
+}
+
+/// Writes, unless the client does not read.
+async fn within(
+    limit: Duration,
+    write: impl Future<Output = Result<(), Error>>,
+) -> Result<(), WriteError> {
+    match timeout(limit, write).await {
+        Ok(written) => Ok(written?),
+        Err(_) => Err(WriteError::Stuck),
     }
 }
 
@@ -240,6 +296,14 @@ fn leaving(closed: CloseReason) -> Ending {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_busy_device_refuses_is_nobodys_abuse() {
+        let refusals = Refusals::new(&ServerLimits::default());
+        let is_abuse = |code| (0..100).any(|_| refusals.count(code));
+        assert!(!is_abuse(ErrorCode::Busy));
+        assert!(is_abuse(ErrorCode::InvalidValue));
+    }
 
     #[test]
     fn close_reasons_fit_into_a_control_frame() {

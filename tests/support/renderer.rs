@@ -107,7 +107,9 @@ impl Renderer for TestRenderer {
             return Ok(());
         };
         let Work::Render(work) = work else {
-            return Err(RenderRefused("colours cannot be inverted".to_owned()));
+            return Err(RenderRefused::Never(
+                "colours cannot be inverted".to_owned(),
+            ));
         };
         let prompt = &work.edit.settings.prompt;
         assert_ne!(prompt, BREAKS_THE_ROOM, "as a fault in a room would");

@@ -51,18 +51,23 @@ impl TestServer {
 
     /// Lets members in.
     pub fn open(&self) {
-        self.open_with(None);
+        self.open_for(4);
+    }
+
+    /// Lets so many members into each room.
+    pub fn open_for(&self, members: usize) {
+        self.open_with(None, members);
     }
 
     /// Lets members in to rooms that a store keeps.
     pub fn open_kept(&self, store: RoomStore) {
-        self.open_with(Some(store));
+        self.open_with(Some(store), 4);
     }
 
-    fn open_with(&self, store: Option<RoomStore>) {
+    fn open_with(&self, store: Option<RoomStore>, members: usize) {
         let renderer = Arc::new(TestRenderer::default());
         let mut options = RoomOptions::new(renderer.default_settings().clone());
-        options.members_max = 4;
+        options.members_max = members;
         let model = renderer.model_info().clone();
         let limits = RegistryLimits {
             create_on_join: true,

@@ -228,6 +228,18 @@ test("a refusal comes back with what was refused, once", () => {
   expect(messages.map((message) => "code" in message && message.code)).toEqual([false, "rate_limited"]);
 });
 
+test("a device without a place takes nothing back: it is told, and the connection goes on", () => {
+  socket().open();
+  socket().say(welcome(0));
+  connection.send({ type: "settings", prompt: "a boat" });
+  socket().say({ type: "error", code: "busy", message: "The device has too much to do now.", retry_after_ms: 1000 });
+  expect(refusals).toEqual([]);
+  expect(messages.at(-1)).toMatchObject({ type: "error", code: "busy" });
+  expect(connection.phase).toEqual({ name: "open" });
+  socket().say({ type: "ack", seq: 1 });
+  expect(accepted).toHaveLength(1);
+});
+
 test("a server that knows no revert is not asked again", () => {
   socket().open();
   socket().say(welcome(9));

@@ -1,18 +1,21 @@
 //! A member of a room, as any other client would be one.
 
+use std::fmt::Display;
 use std::io;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, header};
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 use uuid::Uuid;
 
 use super::http::{self, Answer, Posted};
@@ -24,6 +27,10 @@ use crate::protocol::{
 
 /// How long the server may take to answer `hello`.
 const WELCOME_WITHIN: Duration = Duration::from_secs(10);
+/// Bytes that one of many clients reads at once.
+const SMALL_BYTES: usize = 4 * 1024;
+/// Bytes that the system takes for a client that reads slowly; it doubles them.
+const NARROW_BYTES: u32 = 2048;
 
 /// A room that was made for a bench.
 #[derive(Debug, Deserialize)]
@@ -43,13 +50,17 @@ struct KeptImage {
     image: String,
 }
 
-/// Makes a room with a square canvas of `side` pixels.
+/// Makes a room with a square canvas of `side` pixels, with the operator's token where it is known.
 ///
 /// # Errors
 /// When the server does not make one.
-pub async fn make_room(authority: &str, side: u32) -> Result<FreshRoom, Failure> {
+pub async fn make_room(
+    authority: &str,
+    token: Option<&str>,
+    side: u32,
+) -> Result<FreshRoom, Failure> {
     let posted = Posted {
-        token: None,
+        token: token.map(str::to_owned),
         content_type: "application/json",
         body: format!("{{\"width\":{side},\"height\":{side}}}").into_bytes(),
     };
@@ -101,6 +112,15 @@ fn read<T: DeserializeOwned>(
         .map_err(|cause| Failure::broken(format!("the server's answer is no {what}: {cause}")))
 }
 
+/// Something that arrived, as it is.
+#[derive(Debug)]
+pub enum Arrived {
+    /// A text frame.
+    Text(Utf8Bytes),
+    /// A binary frame.
+    Binary(Bytes),
+}
+
 /// What a member hears.
 #[derive(Debug)]
 pub enum Heard {
@@ -110,9 +130,28 @@ pub enum Heard {
     Frame(FrameHeader, Bytes),
 }
 
+/// Who joins, and from where on.
+#[derive(Clone, Copy, Debug)]
+pub struct Joining {
+    /// The client's secret: the same one comes back as the same member.
+    pub client: Uuid,
+    /// The last op that it knows, where it comes back.
+    pub last_seq: Option<u64>,
+}
+
+impl Joining {
+    /// Somebody who was never there.
+    pub fn anew() -> Self {
+        Self {
+            client: Uuid::new_v4(),
+            last_seq: None,
+        }
+    }
+}
+
 /// A member of a room.
 pub struct BenchClient {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    socket: WebSocketStream<TcpStream>,
 }
 
 impl BenchClient {
@@ -121,23 +160,62 @@ impl BenchClient {
     /// # Errors
     /// When the server refuses.
     pub async fn join(authority: &str, room: &FreshRoom) -> Result<(Self, Welcome), Failure> {
+        let stream = connect(authority, None).await?;
+        let whole = WebSocketConfig::default();
+        Self::join_over(stream, whole, authority, room, Joining::anew()).await
+    }
+
+    /// One of thousands of clients of one process: buffers are small.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn join_many(
+        authority: &str,
+        room: &FreshRoom,
+        joining: Joining,
+    ) -> Result<(Self, Welcome), Failure> {
+        let stream = connect(authority, None).await?;
+        Self::join_over(stream, small_buffers(), authority, room, joining).await
+    }
+
+    /// A client whose side of the connection takes few bytes before they are read.
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn join_narrow(authority: &str, room: &FreshRoom) -> Result<Self, Failure> {
+        let stream = connect(authority, Some(NARROW_BYTES)).await?;
+        let anew = Joining::anew();
+        let joined = Self::join_over(stream, small_buffers(), authority, room, anew).await?;
+        Ok(joined.0)
+    }
+
+    async fn join_over(
+        stream: TcpStream,
+        config: WebSocketConfig,
+        authority: &str,
+        room: &FreshRoom,
+        joining: Joining,
+    ) -> Result<(Self, Welcome), Failure> {
         let url = format!("ws://{authority}/v1/rooms/{}/ws", room.room);
         let mut request = url.into_client_request().map_err(Failure::broken)?;
         let subprotocol = HeaderValue::from_static(SUBPROTOCOL);
         request
             .headers_mut()
             .insert(header::SEC_WEBSOCKET_PROTOCOL, subprotocol);
-        let (socket, _) = connect_async_with_config(request, None, true)
-            .await
-            .map_err(|cause| Failure::broken(format!("the server opens no websocket: {cause}")))?;
+        let opened = timeout(
+            WELCOME_WITHIN,
+            client_async_with_config(request, stream, Some(config)),
+        );
+        let opened = opened.await.map_err(|cause| unopened(&cause))?;
+        let (socket, _) = opened.map_err(|cause| unopened(&cause))?;
         let mut client = Self { socket };
         client
             .send(&ClientMessage::Hello(Hello {
                 protocol: PROTOCOL_VERSION,
-                client: Uuid::new_v4(),
+                client: joining.client,
                 token: Some(room.invites.owner.clone()),
                 name: Some("bench".to_owned()),
-                last_seq: None,
+                last_seq: joining.last_seq,
             }))
             .await?;
         let welcome = timeout(WELCOME_WITHIN, client.hear())
@@ -150,6 +228,11 @@ impl BenchClient {
                 "the server answers hello with {other:?}"
             ))),
         }
+    }
+
+    /// The connection under the websocket, for who reads it in a way of its own.
+    pub fn into_stream(self) -> TcpStream {
+        self.socket.into_inner()
     }
 
     /// Sends a message.
@@ -170,6 +253,26 @@ impl BenchClient {
     /// When the socket is closed.
     pub async fn hear(&mut self) -> Result<Heard, Failure> {
         loop {
+            match self.next().await? {
+                Arrived::Text(text) => {
+                    if let Ok(message) = serde_json::from_str(&text) {
+                        return Ok(Heard::Message(message));
+                    }
+                }
+                Arrived::Binary(frame) => {
+                    let (header, image) = decode_frame(&frame).map_err(Failure::broken)?;
+                    return Ok(Heard::Frame(header, image));
+                }
+            }
+        }
+    }
+
+    /// Waits for the next text or binary frame, and does not look into it.
+    ///
+    /// # Errors
+    /// When the socket is closed.
+    pub async fn next(&mut self) -> Result<Arrived, Failure> {
+        loop {
             let message = match self.socket.next().await {
                 Some(Ok(message)) => message,
                 Some(Err(cause)) => {
@@ -178,15 +281,8 @@ impl BenchClient {
                 None => return Err(Failure::broken("the server closed the socket")),
             };
             match message {
-                Message::Text(text) => {
-                    if let Ok(message) = serde_json::from_str(&text) {
-                        return Ok(Heard::Message(message));
-                    }
-                }
-                Message::Binary(frame) => {
-                    let (header, image) = decode_frame(&frame).map_err(Failure::broken)?;
-                    return Ok(Heard::Frame(header, image));
-                }
+                Message::Text(text) => return Ok(Arrived::Text(text)),
+                Message::Binary(frame) => return Ok(Arrived::Binary(frame)),
                 Message::Close(reason) => {
                     let reason = reason.map(|frame| frame.to_string()).unwrap_or_default();
                     return Err(Failure::broken(format!(
@@ -197,4 +293,43 @@ impl BenchClient {
             }
         }
     }
+}
+
+fn small_buffers() -> WebSocketConfig {
+    WebSocketConfig::default()
+        .read_buffer_size(SMALL_BYTES)
+        .write_buffer_size(0)
+}
+
+fn unopened(cause: &dyn Display) -> Failure {
+    Failure::broken(format!("the server opens no websocket: {cause}"))
+}
+
+/// Connects to `host:port`; the system takes `receive_bytes` before they are read, where they are
+/// given.
+async fn connect(authority: &str, receive_bytes: Option<u32>) -> Result<TcpStream, Failure> {
+    let addresses = lookup_host(authority)
+        .await
+        .map_err(|cause| unopened(&cause))?;
+    let mut refused = unopened(&"its name has no address");
+    for address in addresses {
+        match connect_to(address, receive_bytes).await {
+            Ok(stream) => return Ok(stream),
+            Err(cause) => refused = unopened(&cause),
+        }
+    }
+    Err(refused)
+}
+
+async fn connect_to(address: SocketAddr, receive_bytes: Option<u32>) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if let Some(bytes) = receive_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    let stream = socket.connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }

@@ -2,6 +2,7 @@
 
 mod client;
 mod http;
+mod load;
 mod overload;
 mod painting;
 mod photo;
@@ -17,6 +18,7 @@ use clap::{Args, Subcommand};
 
 use super::Failure;
 
+pub use load::LoadArgs;
 pub use overload::OverloadArgs;
 pub use photo::PhotoArgs;
 pub use profile::ProfileArgs;
@@ -39,6 +41,9 @@ pub enum Bench {
     /// Many members in many rooms, some of them wild: how long each waits, how evenly the device is
     /// shared, and how soon all is well again when the load stops.
     Overload(OverloadArgs),
+    /// As many members as a server has to bear, painting, idle, reading slowly or coming back: what
+    /// each waits for, and what memory it takes.
+    Load(LoadArgs),
     /// Photos, inverted and edited over the websocket: how soon, and that nothing changes where
     /// the mask is zero; exit code 1 when a byte does.
     Photo(PhotoArgs),
@@ -55,6 +60,7 @@ pub fn run(args: BenchArgs) -> Result<(), Failure> {
     match args.bench {
         Bench::Stroke(args) => stroke::run(args),
         Bench::Overload(args) => overload::run(args),
+        Bench::Load(args) => load::run(args),
         Bench::Photo(args) => photo::run(args),
         Bench::Profile(args) => profile::run(&args),
     }

@@ -12,7 +12,7 @@ use clap::Args;
 use tokio::task::JoinSet;
 
 use super::client::{FreshRoom, make_room, model_of};
-use super::server::{MeasuredServer, ServerFlags};
+use super::server::{MeasuredServer, OwnSettings, ServerFlags};
 use crate::cli::machine::this_machine;
 use crate::cli::output::print_pretty_json;
 use crate::cli::{Failure, spinner};
@@ -21,6 +21,9 @@ use member::{Sitting, sit};
 use recovery::Probe;
 use report::{Load, MemberReport, OverloadReport, fairness_of};
 
+/// Rooms of the bench's own server beside those that are painted in.
+const SPARE_ROOMS: u32 = 8;
+
 /// Flags of `bench overload`.
 #[derive(Clone, Debug, Args)]
 pub struct OverloadArgs {
@@ -28,7 +31,7 @@ pub struct OverloadArgs {
     #[command(flatten)]
     pub server: ServerFlags,
     /// Rooms
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=30))]
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=400))]
     pub rooms: u32,
     /// Members of each room
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=32))]
@@ -100,15 +103,20 @@ fn load_of(args: &OverloadArgs) -> Result<Load, Failure> {
 }
 
 async fn measure(flags: &ServerFlags, load: Load) -> Result<OverloadReport, Failure> {
-    let server = MeasuredServer::find(flags, &[]).await?;
-    let authority = server.authority();
+    let settings = ["--rooms".to_owned(), (load.rooms + SPARE_ROOMS).to_string()];
+    let own = OwnSettings {
+        flags: &settings,
+        data: None,
+    };
+    let server = MeasuredServer::find(flags, own).await?;
+    let (authority, token) = (server.authority(), server.token());
     let model = model_of(authority).await?;
     let mut rooms = Vec::new();
     for _ in 0..load.rooms {
-        rooms.push(Arc::new(make_room(authority, load.canvas).await?));
+        rooms.push(Arc::new(make_room(authority, token, load.canvas).await?));
     }
     let polite = Hand::polite(load.canvas);
-    let mut probe = Probe::new(authority, polite).await?;
+    let mut probe = Probe::new(authority, token, polite).await?;
     let before = probe.in_peace().await?;
 
     let spinner = spinner(format!("{} rooms are painted in", load.rooms));

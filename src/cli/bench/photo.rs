@@ -14,7 +14,7 @@ use clap::Args;
 use tokio::runtime;
 
 use super::client::model_of;
-use super::server::{MeasuredServer, ServerFlags};
+use super::server::{MeasuredServer, OwnSettings, ServerFlags};
 use crate::cli::machine::this_machine;
 use crate::cli::output::print_json;
 use crate::cli::settings::MOST_INVERSION_STEPS;
@@ -118,7 +118,11 @@ async fn measure(args: &PhotoArgs, photos: &[PathBuf]) -> Result<PhotoReport, Fa
         "--inversion-steps".to_owned(),
         args.inversion_steps.to_string(),
     ];
-    let server = MeasuredServer::find(&args.server, &settings).await?;
+    let own = OwnSettings {
+        flags: &settings,
+        data: None,
+    };
+    let server = MeasuredServer::find(&args.server, own).await?;
     let model = model_of(server.authority()).await?;
     if args.steps > model.max_steps {
         return Err(Failure::usage(format!(
@@ -128,6 +132,7 @@ async fn measure(args: &PhotoArgs, photos: &[PathBuf]) -> Result<PhotoReport, Fa
     }
     let site = Site {
         authority: server.authority(),
+        token: server.token(),
         side: args
             .canvas
             .unwrap_or_else(|| model.native_size.next_multiple_of(SIDE_STEP)),

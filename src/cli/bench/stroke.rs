@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 use super::client::{BenchClient, Heard, make_room, model_of};
 use super::painting::{ANSWER_WITHIN, CHUNK_EVERY, Listener, listen, paint};
 use super::report::{Painted, Spread, StrokeReport, spread_by_stage};
-use super::server::{MeasuredServer, ServerFlags};
+use super::server::{MeasuredServer, OwnSettings, ServerFlags};
 use super::tally::Tally;
 use crate::canvas::zoom_for;
 use crate::cli::machine::this_machine;
@@ -70,14 +70,14 @@ pub fn run(args: StrokeArgs) -> Result<(), Failure> {
 }
 
 async fn measure(args: &StrokeArgs) -> Result<StrokeReport, Failure> {
-    let server = MeasuredServer::find(&args.server, &[]).await?;
+    let server = MeasuredServer::find(&args.server, OwnSettings::default()).await?;
     let model = model_of(server.authority()).await?;
     let size = CanvasSize {
         width: args.canvas,
         height: args.canvas,
     };
     let plan = Plan::new(args, zoom_for(size, model.native_size, model.largest_zoom))?;
-    let room = make_room(server.authority(), args.canvas).await?;
+    let room = make_room(server.authority(), server.token(), args.canvas).await?;
     let joining = Instant::now();
     let (mut client, _) = BenchClient::join(server.authority(), &room).await?;
     let mut tally = Tally::default();

@@ -26,6 +26,8 @@ pub struct Tally {
     pub render_rects: BTreeMap<String, usize>,
     /// Bytes of result frames.
     pub frame_bytes: Vec<f64>,
+    /// What a room went without, by how often it was told of each level.
+    pub strain: BTreeMap<String, usize>,
     /// Refusals by code.
     pub refusals: BTreeMap<String, usize>,
 }
@@ -43,6 +45,9 @@ impl Listener for Tally {
             }
             Heard::Message(ServerMessage::Error(error)) => {
                 *self.refusals.entry(wire_name(&error.code)).or_default() += 1;
+            }
+            Heard::Message(ServerMessage::Strain { level }) => {
+                *self.strain.entry(wire_name(level)).or_default() += 1;
             }
             Heard::Frame(header, image) if header.layer == Layer::Result => {
                 self.frame_bytes.push(image.len() as f64);
@@ -65,7 +70,7 @@ impl Tally {
 }
 
 /// The name that a value has on the wire.
-fn wire_name(value: &impl serde::Serialize) -> String {
+pub fn wire_name(value: &impl serde::Serialize) -> String {
     match serde_json::to_value(value) {
         Ok(serde_json::Value::String(name)) => name,
         _ => "unknown".to_owned(),

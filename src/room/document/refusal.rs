@@ -81,6 +81,8 @@ pub(in crate::room) enum Refusal {
     NothingSaid,
     #[error("The device has too much to do now; ask again after the time in retry_after_ms.")]
     Busy(Duration),
+    #[error("The device has too much to do now; what you painted is kept, and rendered soon.")]
+    PutOff(Duration),
 }
 
 impl Refusal {
@@ -115,7 +117,7 @@ impl Refusal {
             Self::LayerLocked | Self::LockedByAnother => ErrorCode::LayerLocked,
             Self::Locked | Self::SilentViewer => ErrorCode::RoomLocked,
             Self::UnknownMember => ErrorCode::UnknownMember,
-            Self::Busy(_) => ErrorCode::Busy,
+            Self::Busy(_) | Self::PutOff(_) => ErrorCode::Busy,
         }
     }
 
@@ -125,7 +127,7 @@ impl Refusal {
         ErrorMessage {
             id: stroke,
             retry_after_ms: match self {
-                Self::Busy(wait) => u64::try_from(wait.as_millis()).ok(),
+                Self::Busy(wait) | Self::PutOff(wait) => u64::try_from(wait.as_millis()).ok(),
                 _ => None,
             },
             ..message

@@ -4,10 +4,12 @@
 //! them it still has to see.
 
 mod encoder;
+mod rounds;
 mod state;
 mod tiles;
 mod view;
 
 pub(super) use encoder::{FrameEncoder, MemberFrame, SharedImages};
+pub(super) use rounds::Rounds;
 pub(super) use state::{Frames, ShownRender};
 pub(super) use view::FramePlan;

@@ -49,6 +49,8 @@ pub(super) enum State {
     Running(u64),
     /// The next window waits until the photo under it is inverted.
     WaitingForPhoto,
+    /// The device had no place for the next window: it is offered again at this time.
+    PutOff(Instant),
     /// After a failure: wait for the author's next op.
     Stalled,
 }
@@ -75,6 +77,8 @@ pub(super) struct RenderQueue {
     last_op: Instant,
     arrived: Option<Instant>,
     pub(super) state: State,
+    /// The author knows that the device has no place.
+    is_told: bool,
 }
 
 impl RenderQueue {
@@ -90,6 +94,7 @@ impl RenderQueue {
             last_op: now,
             arrived: None,
             state: State::Ready,
+            is_told: false,
         }
     }
 
@@ -104,7 +109,7 @@ impl RenderQueue {
                     return self.cancel(jobs);
                 }
             }
-            State::Ready => {}
+            State::Ready | State::PutOff(_) => {}
         }
         None
     }
@@ -235,6 +240,27 @@ impl RenderQueue {
         self.state = State::Stalled;
     }
 
+    /// The device had no place for a render. True where the author was not told of it yet.
+    pub(super) fn put_off(&mut self, render: &RenderJob, until: Instant) -> bool {
+        self.put_back(render.reason, &render.window.core);
+        self.arrived = self.arrived.or(render.arrived);
+        self.state = State::PutOff(until);
+        !std::mem::replace(&mut self.is_told, true)
+    }
+
+    /// When what the device had no place for is offered again.
+    pub(super) fn retries_at(&self) -> Option<Instant> {
+        match self.state {
+            State::PutOff(until) => Some(until),
+            _ => None,
+        }
+    }
+
+    /// The device has begun with a render.
+    pub(super) fn begun(&mut self) {
+        self.is_told = false;
+    }
+
     /// A window that was taken to be rendered has to wait for the photo under it.
     pub(super) fn wait_for_photo(&mut self, reason: Reason, core: &Rect) {
         self.put_back(reason, core);
@@ -274,6 +300,9 @@ impl RenderQueue {
         cutting: &Cutting,
         now: Instant,
     ) -> Option<NextWindow> {
+        if self.retries_at().is_some_and(|when| when <= now) {
+            self.state = State::Ready;
+        }
         if self.state != State::Ready {
             return None;
         }

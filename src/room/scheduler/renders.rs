@@ -1,6 +1,6 @@
 //! Renders: what goes out to the engine, and what comes back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -20,6 +20,8 @@ use crate::{
 
 /// Over so many cells a window that is rendered while the hand moves fades out around what is dirty.
 const FADE_CELLS: u32 = 1;
+/// After so long a render is offered again for which the device had no place.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// A render whose pixels are to be shown.
 #[derive(Debug)]
@@ -183,6 +185,10 @@ impl Scheduler {
                 let wait = now.saturating_duration_since(render.submitted);
                 self.strain.waited(wait, now);
             }
+            let author = render.author;
+            if let Some(queue) = self.queues.get_mut(&author) {
+                queue.begun();
+            }
             let news = self.jobs.get(ticket)?.news(RenderState::Started);
             self.tell(news);
             return None;
@@ -219,6 +225,29 @@ impl Scheduler {
                 self.fail(&job, render, message)
             }
         }
+    }
+
+    /// The engine had no place for a job. A render is offered again in a while; answers its author and
+    /// how long that is, where it is to be told. An inversion ends as one that failed.
+    pub(in crate::room) fn put_off(
+        &mut self,
+        ticket: u64,
+        document: &Document,
+        now: Instant,
+    ) -> Option<(Uuid, Duration)> {
+        let is_render = self.jobs.get(ticket)?.render().is_some();
+        if !is_render {
+            let message = "The device has too much to do now; place the photo again in a while.";
+            let message = message.to_owned();
+            self.event(Event::Failed { ticket, message }, document, now);
+            return None;
+        }
+        let job = self.jobs.remove(ticket)?;
+        let render = job.render().filter(|_| job.is_live)?;
+        self.strain.refused(now);
+        let queue = self.queues.get_mut(&render.author)?;
+        let is_to_be_told = queue.put_off(render, now + RETRY_AFTER);
+        is_to_be_told.then_some((render.author, RETRY_AFTER))
     }
 
     fn stall(&mut self, render: &RenderJob) {

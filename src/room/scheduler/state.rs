@@ -157,7 +157,8 @@ impl Scheduler {
     /// Takes in whether anything of the room is with the device, once all that can has gone out, and
     /// tells everybody when the strain has changed.
     pub(in crate::room) fn follow_strain(&mut self, now: Instant) {
-        if !self.jobs.has_renders() {
+        let is_put_off = self.retries().next().is_some();
+        if !self.jobs.has_renders() && !is_put_off {
             self.strain.rest(now);
         }
         let level = self.strain.level();
@@ -190,7 +191,16 @@ impl Scheduler {
         // While something is with the device its next event says more.
         let is_quiet = !self.jobs.has_renders();
         let falls = self.strain.falls_at().filter(|_| is_quiet);
-        refining.chain(falls).min()
+        refining.chain(falls).chain(self.retries()).min()
+    }
+
+    /// When renders are offered again for which the device had no place.
+    fn retries(&self) -> impl Iterator<Item = Instant> {
+        let (queues, present) = (&self.queues, &self.present);
+        let served = queues
+            .iter()
+            .filter(move |(author, _)| present.contains(*author));
+        served.filter_map(|(_, queue)| queue.retries_at())
     }
 
     /// True when no better picture comes without another op.

@@ -56,16 +56,16 @@ impl Renderer for Held {
         let told = match command {
             Command::Start(request) => {
                 let Work::Render(work) = request.work else {
-                    return Err(RenderRefused("a render was expected".to_owned()));
+                    return Err(RenderRefused::Never("a render was expected".to_owned()));
                 };
                 let seed = work.edit.settings.seed;
                 self.jobs
                     .try_send((request.ticket, *work, events.clone()))
-                    .map_err(|_| RenderRefused("the test has ended".to_owned()))?;
+                    .map_err(|_| RenderRefused::Never("the test has ended".to_owned()))?;
                 Told::Start(seed)
             }
             Command::ForgetRoom => Told::Forget,
-            other => return Err(RenderRefused(format!("unexpected: {other:?}"))),
+            other => return Err(RenderRefused::Never(format!("unexpected: {other:?}"))),
         };
         self.told.lock().unwrap().push((room, told));
         Ok(())

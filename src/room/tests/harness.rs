@@ -154,6 +154,8 @@ pub(super) struct World {
     pub(super) asked: Vec<(u64, Rect)>,
     pub(super) inverter: Inverter,
     jobs: Vec<Job>,
+    /// The engine takes no job.
+    pub(super) is_full: bool,
     /// Authors whose running render was cancelled since they asked for the last one.
     cancelled: BTreeSet<Uuid>,
 }
@@ -223,6 +225,7 @@ impl World {
             asked: Vec::new(),
             inverter: Inverter::default(),
             jobs: Vec::new(),
+            is_full: false,
             cancelled: BTreeSet::new(),
         }
     }
@@ -343,6 +346,9 @@ impl World {
 
     fn command(&mut self, command: Command) {
         match command {
+            Command::Start(request) if self.is_full => {
+                self.core.engine_full(request.ticket, self.now);
+            }
             Command::Start(request) => match request.work {
                 Work::Render(work) => self.admit(request.ticket, *work),
                 Work::Inversion(work) => {

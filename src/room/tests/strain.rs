@@ -114,3 +114,79 @@ fn a_member_that_waits_for_its_own_render_is_under_no_strain() {
     world.come_to_rest();
     assert_eq!(told(&world, me), []);
 }
+
+/// The errors that a member was told, each with when to ask again.
+fn refusals(world: &World, member: Uuid) -> Vec<(ErrorCode, Option<u64>)> {
+    let texts = world.eyes[&member].texts.iter();
+    texts
+        .filter_map(|text| match text {
+            ServerMessage::Error(error) => Some((error.code, error.retry_after_ms)),
+            _ => None,
+        })
+        .collect()
+}
+
+#[test]
+fn what_the_engine_has_no_place_for_is_told_once_and_rendered_as_soon_as_there_is_one() {
+    let (mut world, me) = (world(), client(1));
+    world.is_full = true;
+    world.send(me, dab("a", 20.0, 20.0));
+    assert_eq!(refusals(&world, me), [(ErrorCode::Busy, Some(1000))]);
+    assert_eq!(told(&world, me), [StrainLevel::Busy]);
+    for second in 0..5 {
+        world.send(me, dab(&format!("b{second}"), 180.0, 110.0));
+        world.pass(Duration::from_secs(1));
+    }
+    assert_eq!(refusals(&world, me).len(), 1, "once, however long it lasts");
+    assert_eq!(told(&world, me), [StrainLevel::Busy], "waiting is no calm");
+    assert_eq!(world.jobs(), 0);
+    let failed = |news: &&RenderNews| news.state == RenderState::Failed;
+    assert_eq!(world.news.iter().filter(failed).count(), 0);
+
+    world.is_full = false;
+    let next = world.core.next_deadline().unwrap();
+    assert!(next > world.now, "a deadline lies ahead");
+    world.pass(next - world.now);
+    assert_eq!(world.jobs(), 1, "without another stroke");
+    world.come_to_rest();
+    assert_eq!(told(&world, me).last(), Some(&StrainLevel::Calm));
+    world.pull_all(me);
+    world.assert_sees_everything(me);
+
+    world.is_full = true;
+    world.send(me, dab("c", 20.0, 110.0));
+    assert_eq!(refusals(&world, me).len(), 2, "another time is told again");
+}
+
+#[test]
+fn what_is_put_off_and_undone_is_not_rendered() {
+    let (mut world, me) = (world(), client(1));
+    world.is_full = true;
+    world.send(me, dab("a", 20.0, 20.0));
+    world.send(me, RoomCommand::Undo);
+    world.is_full = false;
+    world.come_to_rest();
+    world.pull_all(me);
+    world.assert_sees_everything(me);
+    let (result, sketch) = (world.canvas().result(), world.canvas().sketch());
+    assert!(result == sketch, "white paper");
+}
+
+#[test]
+fn what_is_put_off_of_a_member_that_leaves_is_rendered_for_another() {
+    let mut world = world();
+    world.join(client(2), None);
+    world.is_full = true;
+    world.send(client(1), dab("a", 20.0, 20.0));
+    world.leave(client(1));
+    world.is_full = false;
+    world.come_to_rest();
+    assert!(
+        world
+            .submitted
+            .iter()
+            .any(|(author, _)| *author == client(2))
+    );
+    world.pull_all(client(2));
+    world.assert_sees_everything(client(2));
+}

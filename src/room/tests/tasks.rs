@@ -43,7 +43,9 @@ impl Renderer for Quick {
             return Ok(());
         };
         let Work::Render(work) = request.work else {
-            return Err(RenderRefused("colours cannot be inverted".to_owned()));
+            return Err(RenderRefused::Never(
+                "colours cannot be inverted".to_owned(),
+            ));
         };
         let ticket = request.ticket;
         let pixels = work.edit.output.apply(painted(&work.edit.sketch));
@@ -55,7 +57,7 @@ impl Renderer for Quick {
         for event in [Event::Started { ticket }, done] {
             events
                 .try_send(event)
-                .map_err(|error| RenderRefused(error.to_string()))?;
+                .map_err(|error| RenderRefused::Never(error.to_string()))?;
         }
         Ok(())
     }

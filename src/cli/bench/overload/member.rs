@@ -151,6 +151,7 @@ impl Seen {
             lost: self.lost,
             room_device_ms: self.tally.timings.iter().map(device_ms).sum(),
             room_renders: BTreeMap::from([("started", states[0]), ("done", states[1])]),
+            strain: self.tally.strain.clone(),
             refusals: self.tally.refusals.clone(),
             ended,
         }

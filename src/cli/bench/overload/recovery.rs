@@ -34,8 +34,8 @@ impl Probe {
     ///
     /// # Errors
     /// When the server refuses.
-    pub async fn new(authority: &str, hand: Hand) -> Result<Self, Failure> {
-        let room = make_room(authority, hand.canvas()).await?;
+    pub async fn new(authority: &str, token: Option<&str>, hand: Hand) -> Result<Self, Failure> {
+        let room = make_room(authority, token, hand.canvas()).await?;
         let (client, _) = BenchClient::join(authority, &room).await?;
         Ok(Self {
             client,

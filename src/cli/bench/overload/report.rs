@@ -52,6 +52,8 @@ pub struct MemberReport {
     pub room_device_ms: f64,
     /// Renders of its room by state.
     pub room_renders: BTreeMap<&'static str, usize>,
+    /// What its room went without, by how often it was told of each level.
+    pub strain: BTreeMap<String, usize>,
     /// What the server refused, with its number.
     pub refusals: BTreeMap<String, usize>,
     /// Why it did not stay to the end.
@@ -161,6 +163,7 @@ impl OverloadReport {
             index(fairness.polite_answered),
             index(fairness.wild_answered),
         ));
+        lines.push(strain_line(&self.members));
         lines.push(match self.recovery_ms {
             Some(recovery) => format!(
                 "served as before (p50 {:.0} ms) {recovery:.0} ms after the load stopped",
@@ -169,6 +172,21 @@ impl OverloadReport {
             None => "not served as before in the two minutes after the load stopped".to_owned(),
         });
         lines.join("\n")
+    }
+}
+
+/// How many members were told of each level of strain.
+fn strain_line(members: &[MemberReport]) -> String {
+    let mut told: BTreeMap<&str, usize> = BTreeMap::new();
+    for level in members.iter().flat_map(|member| member.strain.keys()) {
+        *told.entry(level).or_default() += 1;
+    }
+    let told = told
+        .iter()
+        .map(|(level, members)| format!("{level} by {members}"));
+    match told.collect::<Vec<_>>() {
+        none if none.is_empty() => "no room went without anything".to_owned(),
+        levels => format!("strain seen by members: {}", levels.join(", ")),
     }
 }
 
@@ -211,6 +229,7 @@ mod tests {
             lost: 0,
             room_device_ms,
             room_renders: BTreeMap::new(),
+            strain: BTreeMap::new(),
             refusals: BTreeMap::new(),
             ended: None,
         }
@@ -237,6 +256,19 @@ mod tests {
         assert_eq!(fairness.rooms_device_time, Some(1.0));
         assert_eq!(fairness.wild_answered, Some(1.0));
         assert_eq!(fairness.polite_answered, Some(0.8));
+    }
+
+    #[test]
+    fn strain_is_counted_by_who_was_told_of_it() {
+        let mut members = [member(0, true, 5, 1.0), member(0, false, 5, 1.0)];
+        assert_eq!(strain_line(&members), "no room went without anything");
+        for (told, times) in members.iter_mut().zip([7, 1]) {
+            told.strain.insert("fewer_steps".to_owned(), times);
+        }
+        assert_eq!(
+            strain_line(&members),
+            "strain seen by members: fewer_steps by 2"
+        );
     }
 
     #[test]

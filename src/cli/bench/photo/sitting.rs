@@ -27,6 +27,8 @@ const NEWS_WITHIN: Duration = Duration::from_secs(120);
 pub struct Site<'a> {
     /// The server, `host:port`.
     pub authority: &'a str,
+    /// The operator's token, where it is known.
+    pub token: Option<&'a str>,
     /// Side of the canvas.
     pub side: u32,
     /// Edits of each photo.
@@ -77,7 +79,7 @@ pub async fn sit(
     let bytes = tokio::fs::read(file)
         .await
         .map_err(|cause| Failure::usage(format!("cannot read {} ({cause})", file.display())))?;
-    let room = make_room(site.authority, site.side).await?;
+    let room = make_room(site.authority, site.token, site.side).await?;
     let (client, welcome) = BenchClient::join(site.authority, &room).await?;
     let image = upload(site.authority, &room, bytes)
         .await

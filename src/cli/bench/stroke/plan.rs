@@ -150,6 +150,7 @@ mod tests {
         StrokeArgs {
             server: ServerFlags {
                 url: None,
+                token: None,
                 model: None,
                 device: "cpu".to_owned(),
             },
