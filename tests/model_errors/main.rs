@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod config;
+mod flow;
 #[path = "../support/fixtures.rs"]
 mod fixtures;
 mod lora;
