@@ -202,7 +202,11 @@ fn folders_are_told_what_they_are() {
         assert_eq!(report.sampler.as_deref(), Some("flow-euler"));
         assert_eq!(report.prediction_type.as_deref(), Some("flow_prediction"));
         assert_eq!(report.latent_channels, Some(4));
-        let names: Vec<_> = report.components.iter().map(|it| it.name.as_str()).collect();
+        let names: Vec<_> = report
+            .components
+            .iter()
+            .map(|it| it.name.as_str())
+            .collect();
         let wanted: &[&str] = match model {
             "sd35" => &[
                 "transformer",
@@ -387,6 +391,9 @@ fn photos_are_not_inverted() {
     for steps in [0, 4] {
         let refused = pipeline.begin_inversion(&photo, "a tree", steps, 0);
         let said = refused.err().expect("accepted").to_string();
-        assert!(said.contains("flow model") && said.contains("cannot be inverted"), "{said}");
+        assert!(
+            said.contains("flow model") && said.contains("cannot be inverted"),
+            "{said}"
+        );
     }
 }

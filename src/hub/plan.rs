@@ -82,7 +82,8 @@ pub(super) fn plan(
             PartKind::Tokenizer => {
                 let there = |file: &str| names.contains(format!("{folder}/{file}").as_str());
                 let class = pipeline.classes().get(folder);
-                let is_t5 = class.is_some_and(|class| T5Tokenizer::CLASSES.contains(&class.as_str()));
+                let is_t5 =
+                    class.is_some_and(|class| T5Tokenizer::CLASSES.contains(&class.as_str()));
                 if !there("tokenizer.json") && is_t5 {
                     needed(format!("{folder}/tokenizer.json"))?;
                 } else if !there("tokenizer.json") {

@@ -59,7 +59,11 @@ pub fn add_gated(residual: &Tensor, gate: &Tensor, input: &Tensor) -> Result<Ten
         gate.contiguous()?,
         input.contiguous()?,
     );
-    let (kept, gates, values) = (Values::of(&residual)?, Values::of(&gate)?, Values::of(&input)?);
+    let (kept, gates, values) = (
+        Values::of(&residual)?,
+        Values::of(&gate)?,
+        Values::of(&input)?,
+    );
     let set = InstructionSet::best();
     let piece = threads::piece(values.len()).next_multiple_of(width);
     by_piece(&input, values.len(), piece, |start, out| {

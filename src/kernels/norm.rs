@@ -224,10 +224,7 @@ impl RmsNorm {
         let _span = profile::pass("rms norm", input);
         let width = self.weight.dims1()?;
         if input.dim(D::Minus1)? % width != 0 {
-            candle_core::bail!(
-                "a norm over {width} entries was given {:?}",
-                input.shape()
-            );
+            candle_core::bail!("a norm over {width} entries was given {:?}", input.shape());
         }
         if !(is_cpu_f32(input) && is_cpu_f32(&self.weight)) {
             return stock::rms_norm(input, &self.weight, self.eps);

@@ -20,7 +20,11 @@ pub(super) struct TextWidths {
 
 impl TextWidths {
     /// The widths of one CLIP encoder, or two, and perhaps T5.
-    pub fn of(first: &ClipTextModel, second: Option<&ClipTextModel>, t5: Option<&T5Config>) -> Self {
+    pub fn of(
+        first: &ClipTextModel,
+        second: Option<&ClipTextModel>,
+        t5: Option<&T5Config>,
+    ) -> Self {
         let width = |encoder: &ClipTextModel| encoder.config().encoder.hidden_size;
         Self {
             tokens: width(first) + second.map_or(0, width),
@@ -55,9 +59,8 @@ pub(super) fn check_latents(
         if found == latent_channels {
             return Ok(());
         }
-        let reason = format!(
-            "makes {found} channels, but the autoencoder's latents have {latent_channels}"
-        );
+        let reason =
+            format!("makes {found} channels, but the autoencoder's latents have {latent_channels}");
         return Err(file.refuse("in_channels", reason));
     };
     let (input, output) = (config.in_channels, config.out_channels);

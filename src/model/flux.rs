@@ -41,8 +41,7 @@ impl FluxTransformer2DModel {
             qk_norm: true,
         };
         let width = heads.width();
-        let dense =
-            |name: &str, input, output| linear(&weights.scope(name), input, output, true);
+        let dense = |name: &str, input, output| linear(&weights.scope(name), input, output, true);
         let (double, single) = (
             weights.scope("transformer_blocks"),
             weights.scope("single_transformer_blocks"),
@@ -99,7 +98,9 @@ impl FluxTransformer2DModel {
         let time = self
             .time_text_embed
             .forward(&timesteps, guidance.as_ref(), pooled)?;
-        let mut image = self.x_embedder.forward(&pack(&sample.to_dtype(self.dtype)?)?)?;
+        let mut image = self
+            .x_embedder
+            .forward(&pack(&sample.to_dtype(self.dtype)?)?)?;
         let mut prompt = self
             .context_embedder
             .forward(&encoder_hidden_states.to_dtype(self.dtype)?)?;
@@ -119,7 +120,13 @@ impl FluxTransformer2DModel {
     }
 
     /// A prompt's tokens all lie at 0, an image's at their row and column.
-    fn rotation(&self, words: usize, rows: usize, columns: usize, near: &Tensor) -> Result<Rotation> {
+    fn rotation(
+        &self,
+        words: usize,
+        rows: usize,
+        columns: usize,
+        near: &Tensor,
+    ) -> Result<Rotation> {
         let [of_index, of_row, of_column] = self.config.axes_dims_rope;
         let tables = [
             angles(of_index, 1),
@@ -228,7 +235,9 @@ impl FluxTransformerBlock {
         )?;
         let image = AfterAttention::of(rest)?.add(image, &to_image, &self.ff)?;
         let prompt = match to_prompt {
-            Some(answer) => AfterAttention::of(prompt_rest)?.add(prompt, &answer, &self.ff_context)?,
+            Some(answer) => {
+                AfterAttention::of(prompt_rest)?.add(prompt, &answer, &self.ff_context)?
+            }
             None => prompt.clone(),
         };
         Ok((image, within_f16(prompt)?))
@@ -263,7 +272,9 @@ impl FluxSingleTransformerBlock {
         let normed = modulated(tokens, shift, scale)?;
         let hidden = gelu_tanh(&self.proj_mlp.forward(&normed)?)?;
         let mixed = self.attn.forward(&normed, Some(rotation))?;
-        let answer = self.proj_out.forward(&Tensor::cat(&[mixed, hidden], D::Minus1)?)?;
+        let answer = self
+            .proj_out
+            .forward(&Tensor::cat(&[mixed, hidden], D::Minus1)?)?;
         within_f16(add_gated(tokens, gate, &answer)?)
     }
 }

@@ -60,7 +60,9 @@ impl FluxConfig {
             return Err(file.refuse("num_attention_heads", "is 0"));
         }
         let axes = config.axes_dims_rope;
-        let turned = axes.iter().try_fold(0usize, |sum, dim| sum.checked_add(*dim));
+        let turned = axes
+            .iter()
+            .try_fold(0usize, |sum, dim| sum.checked_add(*dim));
         if turned != Some(config.attention_head_dim) || axes.iter().any(|dim| dim % 2 != 0) {
             let reason = format!(
                 "is {axes:?}: these must be even and sum up to `attention_head_dim`, {}",

@@ -221,10 +221,11 @@ impl ModelFolder {
                 path: self.path.join("model_index.json"),
                 component: "transformer".to_owned(),
                 class: class.clone(),
-                supported: "a folder of FLUX.1 (FluxTransformer2DModel), Stable Diffusion 3 or 3.5 \
+                supported:
+                    "a folder of FLUX.1 (FluxTransformer2DModel), Stable Diffusion 3 or 3.5 \
                             (SD3Transformer2DModel), or of a Stable Diffusion with a \
                             UNet2DConditionModel"
-                    .to_owned(),
+                        .to_owned(),
             }),
         }
     }

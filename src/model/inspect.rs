@@ -207,7 +207,9 @@ impl Inspection {
         let component = self.folder.component(name)?;
         let file = component.config_of(&class)?;
         let config = DenoiserConfig::read(&class, &file)?;
-        self.network(&component, &class, |weights| Denoiser::load(&config, weights))?;
+        self.network(&component, &class, |weights| {
+            Denoiser::load(&config, weights)
+        })?;
         Ok((file, config))
     }
 
@@ -217,9 +219,7 @@ impl Inspection {
         let second = parts
             .second_clip
             .map(|folders| self.note(|this| this.text(folders)));
-        let t5 = parts
-            .t5
-            .map(|folders| self.note(|this| this.t5(folders)));
+        let t5 = parts.t5.map(|folders| self.note(|this| this.t5(folders)));
         if matches!(second, Some(None)) || matches!(t5, Some(None)) {
             return None;
         }

@@ -217,7 +217,8 @@ impl FeedForward {
 
     /// `[batch, tokens, width]` to the same shape.
     pub fn forward(&self, tokens: &Tensor) -> Result<Tensor> {
-        self.leave.forward(&gelu_tanh(&self.enter.forward(tokens)?)?)
+        self.leave
+            .forward(&gelu_tanh(&self.enter.forward(tokens)?)?)
     }
 }
 

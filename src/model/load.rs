@@ -171,7 +171,10 @@ impl Model {
         let t5_config = t5.as_ref().map(|(encoder, _)| encoder.config());
         let text_widths = TextWidths::of(&text_encoder, second_encoder.as_deref(), t5_config);
         let painting_folder = options.painting_unet.as_deref().unwrap_or(denoiser_name);
-        for (name, network) in [(denoiser_name, &base_denoiser), (painting_folder, &denoiser)] {
+        for (name, network) in [
+            (denoiser_name, &base_denoiser),
+            (painting_folder, &denoiser),
+        ] {
             let file = folder.component(name)?.config()?;
             check_latents(&file, network.config(), vae.latent_channels())?;
             check_text(&file, network.config(), text_widths)?;
@@ -386,7 +389,7 @@ fn refuse_embeddings(supplied: &Supplied) -> Result<(), ModelError> {
             path: choice.path.clone(),
             reason: "is for Stable Diffusion 1, 2 or XL, and this model is none of them: leave it \
                      out"
-                .to_owned(),
+            .to_owned(),
         }),
     }
 }

@@ -37,8 +37,7 @@ impl SD3Transformer2DModel {
             qk_norm: config.qk_norm,
         };
         let (width, patch) = (heads.width(), config.patch_size);
-        let dense =
-            |name: &str, input, output| linear(&weights.scope(name), input, output, true);
+        let dense = |name: &str, input, output| linear(&weights.scope(name), input, output, true);
         let enter = ConvShape {
             input: config.in_channels,
             output: width,

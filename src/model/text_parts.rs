@@ -37,14 +37,6 @@ impl PromptReading {
             },
         }
     }
-
-    /// The largest number of tokens of a prompt that is read, where it is not CLIP's to say.
-    pub fn tokens(self) -> Option<usize> {
-        match self {
-            Self::Clip => None,
-            Self::Flux { tokens } | Self::Sd3 { tokens, .. } => Some(tokens),
-        }
-    }
 }
 
 /// The folders of a text encoder and its tokenizer.

@@ -21,7 +21,9 @@ pub(super) fn flux_embedding(
     prompt: &str,
 ) -> Result<[Tensor; 2], PipelineError> {
     let Some(t5) = encoders.t5 else {
-        return Err(PipelineError::NoTextEncoder { class: "T5EncoderModel" });
+        return Err(PipelineError::NoTextEncoder {
+            class: "T5EncoderModel",
+        });
     };
     let (_, clip) = first_window(encoders.first, device, prompt)?;
     Ok([t5_states(t5, tokens, device, prompt)?, clip.pooler_output])

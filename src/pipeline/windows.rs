@@ -63,7 +63,8 @@ impl<'a> Windows<'a> {
             let whole = std::iter::once(1.0).chain(words);
             whole.chain(std::iter::repeat(1.0)).take(window)
         });
-        weighted(states, weights.collect())?.reshape((1, chunks * window, width))
+        weighted(states, weights.collect())?
+            .reshape((1, chunks * window, width))
             .map_err(PipelineError::from)
     }
 }

@@ -4,9 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod config;
-mod flow;
 #[path = "../support/fixtures.rs"]
 mod fixtures;
+mod flow;
 mod lora;
 mod weights;
 

@@ -111,7 +111,10 @@ fn the_parts_of_flow_models_are_pulled() {
         assert!(text.contains(&format!("family {family},")), "{text}");
         assert!(text.contains("on the CPU (float32)"), "{text}");
         let names = files_in(&person.folder());
-        for part in ["transformer/config.json", "tokenizer_2/tokenizer_config.json"] {
+        for part in [
+            "transformer/config.json",
+            "tokenizer_2/tokenizer_config.json",
+        ] {
             assert!(names.iter().any(|name| name == part), "{names:?}");
         }
         assert!(!names.iter().any(|name| name == "flux1-schnell.safetensors"));

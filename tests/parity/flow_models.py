@@ -9,6 +9,7 @@ packed; `networks.safetensors` holds inputs and outputs of the transformer (`den
 (`t5.…`) and of the autoencoder (`vae.…`), and `t5_tokens.json` what T5's tokenizer makes of prompts.
 """
 
+import copy
 import json
 import shutil
 from pathlib import Path
@@ -169,7 +170,9 @@ class Model:
 
     def lora(self, seed):
         """A LoRA of the transformer in diffusers' naming, and the output with it."""
-        network = self.pipeline.transformer
+        # The adapter renames layers for good: the folder gets the network without it.
+        plain = self.pipeline.transformer
+        network = self.pipeline.transformer = copy.deepcopy(plain)
         targets = ["to_q", "to_k", "add_v_proj", "to_out.0", "ff.net.0.proj", "proj_mlp", "norm1.linear"]
         network.add_adapter(LoraConfig(r=3, lora_alpha=3, target_modules=targets, init_lora_weights=False), "ink")
         generator = torch.Generator().manual_seed(seed)
@@ -183,7 +186,7 @@ class Model:
         assert (output - self.networks["denoiser.output"]).abs().max() > 1e-2
         self.put(lora__output=output)
         self.lora_file = {f"transformer.{key}": value.half() for key, value in state.items()}
-        network.delete_adapters("ink")
+        self.pipeline.transformer = plain
 
     def write(self):
         folder = HERE / self.name
@@ -229,7 +232,7 @@ def flux_schnell():
 
 def flux_dev():
     dynamic = FlowMatchEulerDiscreteScheduler(
-        shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15, base_image_seq_len=8, max_image_seq_len=64
+        shift=3.0, use_dynamic_shifting=True, base_shift=0.5, max_shift=1.15, base_image_seq_len=4, max_image_seq_len=256
     )
     model = flux("flux-dev", 411, dynamic, guidance_embeds=True, num_single_layers=1)
     model.look()

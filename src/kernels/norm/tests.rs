@@ -54,7 +54,10 @@ fn modulated_layer_norm_agrees_with_candle() -> Result<()> {
         let theirs = plain
             .broadcast_mul(&(&scale + 1.0)?.unsqueeze(1)?)?
             .broadcast_add(&shift.unsqueeze(1)?)?;
-        assert_close(&modulated_layer_norm(&input, &shift, &scale, 1e-6)?, &theirs);
+        assert_close(
+            &modulated_layer_norm(&input, &shift, &scale, 1e-6)?,
+            &theirs,
+        );
         let stock = stock::modulated_layer_norm(&input, &shift, &(&scale + 1.0)?, 1e-6)?;
         assert_close(&stock, &theirs);
     }
@@ -75,7 +78,11 @@ fn rms_norm_agrees_with_candle() -> Result<()> {
         assert_close(&norm.forward(&input)?, &theirs);
         assert_close(&stock::rms_norm(&input, &weight, 1e-6)?, &theirs);
     }
-    assert!(RmsNorm::new(random(5)?, 1e-6)?.forward(&random((2, 8))?).is_err());
+    assert!(
+        RmsNorm::new(random(5)?, 1e-6)?
+            .forward(&random((2, 8))?)
+            .is_err()
+    );
     Ok(())
 }
 
