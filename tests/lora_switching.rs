@@ -12,8 +12,7 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use fixtures::{copy_folder, relative_error};
 use impasto::model::{
-    AddedConditioning, ClipTextModel, LoadOptions, LoraChoice, Model, ModelError,
-    UNet2DConditionModel,
+    AddedConditioning, ClipTextModel, Denoiser, LoadOptions, LoraChoice, Model, ModelError,
 };
 use impasto::pipeline::{GenerateRequest, GivenNoise, Pipeline, RenderSettings};
 
@@ -65,7 +64,7 @@ impl Probe {
         Self(tensors("networks/sd15/expected.safetensors"))
     }
 
-    fn unet(&self, unet: &UNet2DConditionModel) -> Tensor {
+    fn unet(&self, unet: &Denoiser) -> Tensor {
         unet.forward(
             &self.0["unet.sample"],
             &self.0["unet.timesteps"],
@@ -88,8 +87,8 @@ impl Probe {
             values.into_iter().map(f32::to_bits).collect()
         };
         [
-            bits(self.unet(model.unet())),
-            bits(self.unet(model.base_unet())),
+            bits(self.unet(model.denoiser())),
+            bits(self.unet(model.base_denoiser())),
             bits(self.text(model)),
         ]
     }
@@ -102,13 +101,13 @@ fn several_loras_in_every_naming_agree_with_diffusers() {
     for (name, set) in [("all", ALL.as_slice()), ("two", &TWO), ("one", &ONE)] {
         model.set_loras(&choices(set)).unwrap();
         let unet = relative_error(
-            &probe.unet(model.unet()),
+            &probe.unet(model.denoiser()),
             &expected[&format!("{name}.unet")],
         );
         assert!(unet <= TOLERANCE, "{name}: UNet, relative error {unet}");
         let text = relative_error(&probe.text(&model), &expected[&format!("{name}.text")]);
         assert!(text <= TOLERANCE, "{name}: text, relative error {text}");
-        let base = relative_error(&probe.unet(model.base_unet()), &probe.0["unet.output"]);
+        let base = relative_error(&probe.unet(model.base_denoiser()), &probe.0["unet.output"]);
         assert!(base <= TOLERANCE, "{name}: base, relative error {base}");
     }
 }
@@ -141,7 +140,7 @@ fn sdxl_loras_in_every_naming_agree_with_diffusers() {
             time_ids: Some(given["unet.time_ids"].clone()),
             ..AddedConditioning::default()
         };
-        let output = model.unet().forward(
+        let output = model.denoiser().forward(
             &given["unet.sample"],
             &given["unet.timesteps"],
             &given["unet.encoder_hidden_states"],
@@ -233,7 +232,7 @@ fn a_lora_without_weight_changes_nothing() {
     model
         .set_loras(&choices(&[("ink", 0.0), ("peft", 0.0)]))
         .unwrap();
-    assert!(std::ptr::eq(model.unet(), model.base_unet()));
+    assert!(std::ptr::eq(model.denoiser(), model.base_denoiser()));
 }
 
 #[test]

@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use candle_core::{DType, Device, Tensor};
 use fixtures::{copy_folder, relative_error};
 use impasto::model::{
-    AddedConditioning, Component, Family, LoadOptions, LoraChoice, Model, UNet2DConditionModel,
-    UNetConfig, inspect,
+    AddedConditioning, Component, Denoiser, DenoiserConfig, Family, LoadOptions, LoraChoice, Model,
+    inspect,
 };
 
 /// Largest difference allowed, relative to the largest expected value.
@@ -77,18 +77,19 @@ impl Expected {
     }
 
     /// Runs a UNet on the inputs called `name.…` and compares with `name.output`.
-    fn check_unet(&self, unet: &UNet2DConditionModel, name: &str) {
+    fn check_unet(&self, unet: &Denoiser, name: &str) {
         let output = self.run_unet(unet, name);
         self.check(&format!("{name}.output"), &output);
     }
 
-    fn run_unet(&self, unet: &UNet2DConditionModel, name: &str) -> Tensor {
+    fn run_unet(&self, unet: &Denoiser, name: &str) -> Tensor {
         let optional = |part: &str| self.tensors.get(&format!("{name}.{part}")).cloned();
         let added = AddedConditioning {
             timestep_cond: optional("timestep_cond"),
             text_embeds: optional("text_embeds"),
             time_ids: optional("time_ids"),
             encoder_attention_mask: optional("encoder_attention_mask"),
+            ..AddedConditioning::default()
         };
         unet.forward(
             &self.get(&format!("{name}.sample")),
@@ -104,11 +105,12 @@ fn load(family: &str) -> Model {
     Model::load(&fixture(family), &LoadOptions::default()).unwrap()
 }
 
-fn load_unet(folder: &Path) -> UNet2DConditionModel {
+fn load_unet(folder: &Path) -> Denoiser {
     let component = Component::at(folder).unwrap();
-    let config = UNetConfig::read(&component.config_of("UNet2DConditionModel").unwrap()).unwrap();
+    let class = "UNet2DConditionModel";
+    let config = DenoiserConfig::read(class, &component.config_of(class).unwrap()).unwrap();
     let weights = component.weights(&Device::Cpu, DType::F32).unwrap();
-    UNet2DConditionModel::load(&config, &weights).unwrap()
+    Denoiser::load(&config, &weights).unwrap()
 }
 
 fn ids(tensor: &Tensor) -> Tensor {
@@ -126,7 +128,7 @@ fn unets_of_all_families() {
         "instruct-pix2pix",
         "sdxl",
     ] {
-        Expected::of(family).check_unet(load(family).unet(), "unet");
+        Expected::of(family).check_unet(load(family).denoiser(), "unet");
     }
 }
 
@@ -139,12 +141,12 @@ fn unet_with_rare_settings() {
 
 #[test]
 fn unet_with_masked_tokens() {
-    Expected::of("sd15").check_unet(load("sd15").unet(), "masked");
+    Expected::of("sd15").check_unet(load("sd15").denoiser(), "masked");
 }
 
 #[test]
 fn lcm_unet_without_guidance_embedding() {
-    Expected::of("lcm").check_unet(load("lcm").unet(), "unconditioned");
+    Expected::of("lcm").check_unet(load("lcm").denoiser(), "unconditioned");
 }
 
 #[test]
@@ -159,7 +161,7 @@ fn guidance_embedding_is_refused_where_there_is_no_place_for_it() {
         ..Default::default()
     };
     let error = load("sd15")
-        .unet()
+        .denoiser()
         .forward(
             &expected.get("unet.sample"),
             &expected.get("unet.timesteps"),
@@ -177,7 +179,7 @@ fn rows_of_a_batch_are_independent() {
     let model = load("sketch");
     let row = |name: &str| expected.get(name).narrow(0, 1, 1).unwrap();
     let alone = model
-        .unet()
+        .denoiser()
         .forward(
             &row("unet.sample"),
             &row("unet.timesteps"),
@@ -283,9 +285,9 @@ fn loras_in_every_naming() {
     let expected = Expected::of("sd15");
     for name in ["diffusers", "kohya", "old"] {
         let model = Model::load(&fixture("sd15"), &lora(name, 0.7)).unwrap();
-        let output = expected.run_unet(model.unet(), "unet");
+        let output = expected.run_unet(model.denoiser(), "unet");
         expected.check(&format!("lora_{name}.output"), &output);
-        expected.check_unet(model.base_unet(), "unet");
+        expected.check_unet(model.base_denoiser(), "unet");
     }
 }
 
@@ -306,14 +308,14 @@ fn several_loras_add_up() {
     let mut options = lora("kohya", 0.5);
     options.loras.extend(lora("kohya", 0.2).loras);
     let model = Model::load(&fixture("sd15"), &options).unwrap();
-    let output = expected.run_unet(model.unet(), "unet");
+    let output = expected.run_unet(model.denoiser(), "unet");
     expected.check("lora_kohya.output", &output);
 }
 
 #[test]
 fn without_lora_one_unet_does_both_jobs() {
     let model = load("sd15");
-    assert!(std::ptr::eq(model.unet(), model.base_unet()));
+    assert!(std::ptr::eq(model.denoiser(), model.base_denoiser()));
 }
 
 #[test]
@@ -327,8 +329,8 @@ fn a_second_unet_folder_paints() {
         ..LoadOptions::default()
     };
     let model = Model::load(folder.path(), &options).unwrap();
-    Expected::of("lcm").check_unet(model.unet(), "unet");
-    Expected::of("sd15").check_unet(model.base_unet(), "unet");
+    Expected::of("lcm").check_unet(model.denoiser(), "unet");
+    Expected::of("sd15").check_unet(model.base_denoiser(), "unet");
     assert_eq!(model.family, Family::Lcm);
 }
 
@@ -362,8 +364,8 @@ fn half_precision_stays_close() {
             ..LoadOptions::default()
         };
         let model = Model::load(&fixture(family), &options).unwrap();
-        assert_eq!(model.unet().dtype(), DType::F16);
-        let output = expected.run_unet(model.unet(), "unet");
+        assert_eq!(model.denoiser().as_unet().unwrap().dtype(), DType::F16);
+        let output = expected.run_unet(model.denoiser(), "unet");
         assert_eq!(output.dtype(), DType::F32);
         expected.check_within("unet.output", &output, 0.02);
     }
@@ -393,7 +395,7 @@ fn bundled_model_loads() {
     let sample = Tensor::cat(&[&latents, &latents], 1).unwrap();
     let timesteps = Tensor::new(&[999f32], &Device::Cpu).unwrap();
     let output = model
-        .unet()
+        .denoiser()
         .forward(&sample, &timesteps, &prompt, &AddedConditioning::default())
         .unwrap();
     assert_eq!(output.dims(), latents.dims());

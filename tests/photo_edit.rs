@@ -359,7 +359,7 @@ impl Paper {
 
     fn unet(&self, sample: &Tensor, timestep: usize, text: &Tensor) -> Tensor {
         let timestep = Tensor::new(&[timestep as f32], &Device::Cpu).unwrap();
-        let unet = self.model.model().unet();
+        let unet = self.model.model().denoiser();
         let added = AddedConditioning::default();
         unet.forward(sample, &timestep, text, &added).unwrap()
     }

@@ -247,6 +247,19 @@ fn activations() {
     Fixture::check_all("activations");
 }
 
+/// Flow models; `tests/parity/flow_models.py` made their fixtures.
+#[test]
+fn flux() {
+    Fixture::check_all("../flow-models/flux-schnell");
+    Fixture::check_all("../flow-models/flux-dev");
+}
+
+#[test]
+fn stable_diffusion_3() {
+    Fixture::check_all("../flow-models/sd3");
+    Fixture::check_all("../flow-models/sd35");
+}
+
 /// diffusers' Stable Diffusion pipelines pay no heed to the autoencoder's `shift_factor`.
 #[test]
 fn latents_are_not_shifted() {

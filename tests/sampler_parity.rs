@@ -58,12 +58,17 @@ struct Pool {
 
 /// The largest difference of a case, and where it was.
 fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
-    let config = SchedulerConfig::from_json(&case["config"].to_string()).unwrap();
+    let config = SchedulerConfig::from_json(&case["config"].to_string())
+        .unwrap()
+        .for_pipeline(case["pipeline"].as_str().unwrap_or_default());
     let request = TimetableRequest {
         steps: u32::try_from(case["steps"].as_u64().unwrap()).unwrap(),
         strength: case["strength"].as_f64().unwrap(),
         eta: case["eta"].as_f64(),
         keeps_a_step: false,
+        image_seq_len: case["image_seq_len"]
+            .as_u64()
+            .map_or(4096, |tokens| usize::try_from(tokens).unwrap()),
     };
     let timetable = sampler.timetable(&config, &request).unwrap();
     let timesteps = numbers(&case["timesteps"]);

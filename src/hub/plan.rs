@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::HubError;
 use super::client::Repository;
 use crate::model::{
-    DEFAULTS_FILE, ModelFolder, PartKind, TOKENIZER_FILES, WEIGHT_STEMS, index_names,
+    DEFAULTS_FILE, ModelFolder, PartKind, T5Tokenizer, TOKENIZER_FILES, WEIGHT_STEMS, index_names,
 };
 
 /// The file that says what a diffusers repository is.
@@ -81,7 +81,12 @@ pub(super) fn plan(
             PartKind::Scheduler => planned.push(needed(format!("{folder}/scheduler_config.json"))?),
             PartKind::Tokenizer => {
                 let there = |file: &str| names.contains(format!("{folder}/{file}").as_str());
-                if !there("tokenizer.json") {
+                let class = pipeline.classes().get(folder);
+                let is_t5 =
+                    class.is_some_and(|class| T5Tokenizer::CLASSES.contains(&class.as_str()));
+                if !there("tokenizer.json") && is_t5 {
+                    needed(format!("{folder}/tokenizer.json"))?;
+                } else if !there("tokenizer.json") {
                     needed(format!("{folder}/vocab.json"))?;
                     needed(format!("{folder}/merges.txt"))?;
                 }

@@ -25,6 +25,11 @@ pub fn gelu(input: &Tensor) -> Result<Tensor> {
     map(input, gelu_values, stock::gelu)
 }
 
+/// `x · Φ(x)` by the tanh approximation (`gelu-approximate`, `gelu_new`), elementwise.
+pub fn gelu_tanh(input: &Tensor) -> Result<Tensor> {
+    map(input, gelu_tanh_values, Tensor::gelu)
+}
+
 /// `x · sigmoid(1.702 x)`, the approximation that CLIP's text towers were trained with.
 pub fn quick_gelu(input: &Tensor) -> Result<Tensor> {
     map(input, quick_gelu_values, stock::quick_gelu)
@@ -104,6 +109,9 @@ for_each_set! {
     fn gelu_values(input: &[f32], out: &mut [MaybeUninit<f32>]) = gelu_loop;
 }
 for_each_set! {
+    fn gelu_tanh_values(input: &[f32], out: &mut [MaybeUninit<f32>]) = gelu_tanh_loop;
+}
+for_each_set! {
     fn quick_gelu_values(input: &[f32], out: &mut [MaybeUninit<f32>]) = quick_gelu_loop;
 }
 for_each_set! {
@@ -130,6 +138,11 @@ fn silu_loop<A: Arithmetic>(input: &[f32], out: &mut [MaybeUninit<f32>]) {
 #[inline(always)]
 fn gelu_loop<A: Arithmetic>(input: &[f32], out: &mut [MaybeUninit<f32>]) {
     each(input, out, math::gelu::<A>);
+}
+
+#[inline(always)]
+fn gelu_tanh_loop<A: Arithmetic>(input: &[f32], out: &mut [MaybeUninit<f32>]) {
+    each(input, out, math::gelu_tanh::<A>);
 }
 
 #[inline(always)]

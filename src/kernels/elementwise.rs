@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 use super::instructions::InstructionSet;
 use super::math::{Arithmetic, for_each_set};
 use super::storage::{Output, Values, is_cpu_f32};
-use super::{profile, threads};
+use super::{profile, stock, threads};
 
 /// The sum of two tensors of the same shape.
 pub fn add(left: &Tensor, right: &Tensor) -> Result<Tensor> {
@@ -42,6 +42,36 @@ pub fn add_per_channel(input: &Tensor, bias: &Tensor) -> Result<Tensor> {
             let channel = start / plane + index;
             let pixels = &pixels[channel * plane..][..plane];
             affine_values(set, pixels, 1.0, biases[channel], out);
+        }
+    })
+}
+
+/// `residual + gate · input` for tokens `[batch, tokens, width]` and a gate `[batch, width]`.
+pub fn add_gated(residual: &Tensor, gate: &Tensor, input: &Tensor) -> Result<Tensor> {
+    let _span = profile::pass("sum", input);
+    let (batch, tokens, width) = input.dims3()?;
+    let here = is_cpu_f32(residual) && is_cpu_f32(gate) && is_cpu_f32(input);
+    if !here || residual.shape() != input.shape() || gate.dims() != [batch, width] || width == 0 {
+        return stock::add_gated(residual, gate, input);
+    }
+    let (residual, gate, input) = (
+        residual.contiguous()?,
+        gate.contiguous()?,
+        input.contiguous()?,
+    );
+    let (kept, gates, values) = (
+        Values::of(&residual)?,
+        Values::of(&gate)?,
+        Values::of(&input)?,
+    );
+    let set = InstructionSet::best();
+    let piece = threads::piece(values.len()).next_multiple_of(width);
+    by_piece(&input, values.len(), piece, |start, out| {
+        for (index, out) in out.chunks_mut(width).enumerate() {
+            let row = start / width + index;
+            let place = row * width;
+            let gate = &gates[row / tokens * width..][..width];
+            gated_values(set, &kept[place..], gate, &values[place..], out);
         }
     })
 }
@@ -85,6 +115,11 @@ for_each_set! {
     fn add_values(left: &[f32], right: &[f32], out: &mut [MaybeUninit<f32>]) = add_loop;
 }
 for_each_set! {
+    fn gated_values(
+        residual: &[f32], gate: &[f32], input: &[f32], out: &mut [MaybeUninit<f32>],
+    ) = gated_loop;
+}
+for_each_set! {
     fn affine_values(input: &[f32], factor: f32, bias: f32, out: &mut [MaybeUninit<f32>]) = affine_loop;
 }
 
@@ -92,6 +127,18 @@ for_each_set! {
 fn add_loop<A: Arithmetic>(left: &[f32], right: &[f32], out: &mut [MaybeUninit<f32>]) {
     for ((out, left), right) in out.iter_mut().zip(left).zip(right) {
         out.write(left + right);
+    }
+}
+
+#[inline(always)]
+fn gated_loop<A: Arithmetic>(
+    residual: &[f32],
+    gate: &[f32],
+    input: &[f32],
+    out: &mut [MaybeUninit<f32>],
+) {
+    for (((out, residual), gate), input) in out.iter_mut().zip(residual).zip(gate).zip(input) {
+        out.write(A::mul_add(*gate, *input, *residual));
     }
 }
 

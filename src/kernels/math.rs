@@ -116,6 +116,14 @@ pub(super) fn gelu<A: Arithmetic>(x: f32) -> f32 {
     0.5 * x * (1.0 + erf::<A>(x * std::f32::consts::FRAC_1_SQRT_2))
 }
 
+/// `x · Φ(x)` by the tanh approximation: `½(1 + tanh u) = sigmoid(2u)`.
+#[inline(always)]
+pub(super) fn gelu_tanh<A: Arithmetic>(x: f32) -> f32 {
+    const TWICE_ROOT: f32 = 1.595_769_1;
+    let u = TWICE_ROOT * A::mul_add(0.044_715 * x * x, x, x);
+    x / (1.0 + exp::<A>(-u))
+}
+
 /// Defines `fn name(set, …)` that runs a generic function, whose first type parameter is an
 /// [`Arithmetic`], compiled for the instruction set that it is given.
 macro_rules! for_each_set {

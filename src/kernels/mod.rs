@@ -27,6 +27,7 @@ mod norm;
 mod profile;
 mod reshape;
 pub mod roofs;
+mod rotary;
 pub mod stock;
 mod storage;
 #[cfg(test)]
@@ -35,13 +36,14 @@ mod threads;
 mod tile;
 mod wakeful;
 
-pub use activation::{geglu, gelu, quick_gelu, relu, silu};
+pub use activation::{geglu, gelu, gelu_tanh, quick_gelu, relu, silu};
 pub use attention::attention;
 pub use conv::{Conv2d, ConvChain, Fused, Link, Padding};
-pub use elementwise::{add, add_per_channel, scale};
+pub use elementwise::{add, add_gated, add_per_channel, scale};
 pub use instructions::{InstructionSet, InstructionSetError};
 pub use linear::Linear;
-pub use norm::{GroupNorm, LayerNorm};
+pub use norm::{GroupNorm, LayerNorm, RmsNorm, modulated_layer_norm};
 pub use profile::{Operation, profiled};
 pub use reshape::{image_from_tokens, tokens_from_image, upsample_nearest_2x};
+pub use rotary::rotary;
 pub use wakeful::Wakeful;

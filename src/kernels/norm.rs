@@ -153,25 +153,116 @@ impl LayerNorm {
             );
         }
         let input = input.contiguous()?;
-        let values = Values::of(&input)?;
         let (weight, bias) = (Values::of(&self.weight)?, Values::of(&self.bias)?);
-        let rows = values.len() / width.max(1);
-        let mut output = Output::new(values.len());
-        let parts = output.parts();
-        let rows_in_task = threads::piece(values.len()).div_ceil(width.max(1));
-        threads::for_each(rows.div_ceil(rows_in_task), |task| {
-            let first = task * rows_in_task;
-            for index in first..rows.min(first + rows_in_task) {
-                let row = &values[index * width..][..width];
-                let (mean, deviation) = mean_and_deviation(set, row, self.eps);
-                // SAFETY: every row belongs to one task, and the output outlives the tasks.
-                let out = unsafe { parts.part(index * width, width) };
-                normal_row(set, row, mean, 1.0 / deviation, &weight, &bias, out);
-            }
-        });
-        // SAFETY: the tasks wrote all rows.
-        unsafe { output.into_tensor(input.shape()) }
+        by_rows(&input, width, |_, row, out| {
+            let (mean, deviation) = mean_and_deviation(set, row, self.eps);
+            normal_row(set, row, mean, 1.0 / deviation, &weight, &bias, out);
+        })
     }
+}
+
+/// [`LayerNorm`] of tokens `[batch, tokens, width]` whose weight is `1 + scale` and whose bias is
+/// `shift`, both `[batch, width]`: how a diffusion transformer is told its timestep (Peebles and
+/// Xie, "Scalable Diffusion Models with Transformers", 2022).
+pub fn modulated_layer_norm(
+    input: &Tensor,
+    shift: &Tensor,
+    scale: &Tensor,
+    eps: f64,
+) -> Result<Tensor> {
+    let (batch, tokens, width) = input.dims3()?;
+    if shift.dims() != [batch, width] || scale.dims() != [batch, width] {
+        candle_core::bail!(
+            "tokens {:?} cannot be modulated by {:?} and {:?}",
+            input.shape(),
+            shift.shape(),
+            scale.shape()
+        );
+    }
+    let _span = profile::pass("layer norm", input);
+    let weight = (scale + 1.0)?;
+    if !(is_cpu_f32(input) && is_cpu_f32(shift) && is_cpu_f32(scale)) {
+        return stock::modulated_layer_norm(input, shift, &weight, eps);
+    }
+    let (input, weight, bias) = (
+        input.contiguous()?,
+        weight.contiguous()?,
+        shift.contiguous()?,
+    );
+    let (weight, bias) = (Values::of(&weight)?, Values::of(&bias)?);
+    let set = InstructionSet::best();
+    by_rows(&input, width, |index, row, out| {
+        let (mean, deviation) = mean_and_deviation(set, row, eps);
+        let own = index / tokens * width;
+        let (weight, bias) = (&weight[own..][..width], &bias[own..][..width]);
+        normal_row(set, row, mean, 1.0 / deviation, weight, bias, out);
+    })
+}
+
+/// Divides each `width` neighbours of the last dimension by the root of their mean square, then
+/// scales each (Zhang and Sennrich, "Root Mean Square Layer Normalization", 2019).
+#[derive(Clone)]
+pub struct RmsNorm {
+    weight: Tensor,
+    zeros: Tensor,
+    eps: f64,
+}
+
+impl RmsNorm {
+    /// A layer with `weight` `[width]`; `eps` is added to the mean square.
+    pub fn new(weight: Tensor, eps: f64) -> Result<Self> {
+        weight.dims1()?;
+        Ok(Self {
+            zeros: weight.zeros_like()?,
+            weight: weight.contiguous()?,
+            eps,
+        })
+    }
+
+    /// `[…, n · width]` to the same shape: each head of attention is normalised alone.
+    pub fn forward(&self, input: &Tensor) -> Result<Tensor> {
+        let _span = profile::pass("rms norm", input);
+        let width = self.weight.dims1()?;
+        if input.dim(D::Minus1)? % width != 0 {
+            candle_core::bail!("a norm over {width} entries was given {:?}", input.shape());
+        }
+        if !(is_cpu_f32(input) && is_cpu_f32(&self.weight)) {
+            return stock::rms_norm(input, &self.weight, self.eps);
+        }
+        let input = input.contiguous()?;
+        let (weight, zeros) = (Values::of(&self.weight)?, Values::of(&self.zeros)?);
+        let set = InstructionSet::best();
+        by_rows(&input, width, |_, row, out| {
+            let square = squares_around(set, row, 0.0) / width as f64;
+            let factor = 1.0 / (square + self.eps).sqrt() as f32;
+            normal_row(set, row, 0.0, factor, &weight, &zeros, out);
+        })
+    }
+}
+
+/// A tensor shaped like `input`, contiguous, of whose rows of `width` values `fill` writes each,
+/// given its number.
+fn by_rows(
+    input: &Tensor,
+    width: usize,
+    fill: impl Fn(usize, &[f32], &mut [MaybeUninit<f32>]) + Send + Sync,
+) -> Result<Tensor> {
+    let values = Values::of(input)?;
+    let values: &[f32] = &values;
+    let rows = values.len() / width.max(1);
+    let mut output = Output::new(values.len());
+    let parts = output.parts();
+    let rows_in_task = threads::piece(values.len()).div_ceil(width.max(1));
+    threads::for_each(rows.div_ceil(rows_in_task), |task| {
+        let first = task * rows_in_task;
+        for index in first..rows.min(first + rows_in_task) {
+            let row = &values[index * width..][..width];
+            // SAFETY: every row belongs to one task, and the output outlives the tasks.
+            fill(index, row, unsafe { parts.part(index * width, width) });
+        }
+    });
+    // SAFETY: the tasks wrote all rows.
+    unsafe { output.into_tensor(input.shape()) }
 }
 
 /// Writes `factor · x + shift`, or a function of it.

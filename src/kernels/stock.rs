@@ -92,6 +92,58 @@ pub fn layer_norm(input: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> R
         .broadcast_add(bias)
 }
 
+/// [`layer_norm`] of tokens `[batch, tokens, width]` with a weight and a bias `[batch, width]` for
+/// each row of the batch.
+pub fn modulated_layer_norm(
+    input: &Tensor,
+    bias: &Tensor,
+    weight: &Tensor,
+    eps: f64,
+) -> Result<Tensor> {
+    let wide = input.to_dtype(candle_core::DType::F32)?;
+    let centred = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
+    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
+    centred
+        .broadcast_div(&(variance + eps)?.sqrt()?)?
+        .to_dtype(input.dtype())?
+        .broadcast_mul(&weight.unsqueeze(1)?)?
+        .broadcast_add(&bias.unsqueeze(1)?)
+}
+
+/// Root mean square normalisation of every `width` neighbours of the last dimension of `input`,
+/// where `weight` is `[width]`. Half-precision inputs are normalised in `f32`.
+pub fn rms_norm(input: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
+    let rows = input.reshape(((), weight.dim(0)?))?;
+    let wide = rows.to_dtype(candle_core::DType::F32)?;
+    let square = wide.sqr()?.mean_keepdim(D::Minus1)?;
+    wide.broadcast_div(&(square + eps)?.sqrt()?)?
+        .to_dtype(input.dtype())?
+        .broadcast_mul(weight)?
+        .reshape(input.shape())
+}
+
+/// `residual + gate · input` for tokens `[batch, tokens, width]` and a gate `[batch, width]`.
+pub fn add_gated(residual: &Tensor, gate: &Tensor, input: &Tensor) -> Result<Tensor> {
+    residual + input.broadcast_mul(&gate.unsqueeze(1)?)?
+}
+
+/// Turns pairs of neighbours of each head; see [`super::rotary()`] for shapes.
+pub fn rotary(input: &Tensor, cos: &Tensor, sin: &Tensor, heads: usize) -> Result<Tensor> {
+    let (batch, tokens, width) = input.dims3()?;
+    let pairs = input.reshape((batch, tokens, heads, width / heads / 2, 2))?;
+    let wide = pairs.to_dtype(candle_core::DType::F32)?;
+    let (real, imaginary) = (
+        wide.narrow(D::Minus1, 0, 1)?.squeeze(D::Minus1)?,
+        wide.narrow(D::Minus1, 1, 1)?.squeeze(D::Minus1)?,
+    );
+    let (cos, sin) = (cos.unsqueeze(1)?, sin.unsqueeze(1)?);
+    let turned_real = (real.broadcast_mul(&cos)? - imaginary.broadcast_mul(&sin)?)?;
+    let turned_imaginary = (imaginary.broadcast_mul(&cos)? + real.broadcast_mul(&sin)?)?;
+    Tensor::stack(&[turned_real, turned_imaginary], 4)?
+        .to_dtype(input.dtype())?
+        .reshape((batch, tokens, width))
+}
+
 /// Softmax attention; see [`super::attention()`] for shapes.
 pub fn attention(
     query: &Tensor,

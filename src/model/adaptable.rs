@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::lora::{Lora, adapters};
 use super::lora_names::Target;
-use super::{ClipTextModel, LoraChoice, ModelError, UNet2DConditionModel, Weights};
+use super::{ClipTextModel, Denoiser, LoraChoice, ModelError, Weights};
 
 type Make<N> = Box<dyn Fn(&Weights) -> Result<N, ModelError> + Send + Sync>;
 
@@ -39,8 +39,8 @@ impl<N> Adaptable<N> {
     }
 
     /// The network with what some LoRAs change in this part of the model.
-    fn with(&self, loras: &[Lora], target: Target) -> Result<Arc<N>, ModelError> {
-        let adapters = adapters(loras, target, &self.weights)?;
+    fn with(&self, loras: &[Lora], targets: &[Target]) -> Result<Arc<N>, ModelError> {
+        let adapters = adapters(loras, targets, &self.weights)?;
         if adapters.is_empty() {
             return Ok(Arc::clone(&self.plain));
         }
@@ -51,14 +51,14 @@ impl<N> Adaptable<N> {
 /// The parts of a model that LoRAs change.
 pub(super) struct AdaptableNetworks {
     /// The one that paints.
-    pub unet: Adaptable<UNet2DConditionModel>,
+    pub denoiser: Adaptable<Denoiser>,
     pub text_encoder: Adaptable<ClipTextModel>,
     pub second_text_encoder: Option<Adaptable<ClipTextModel>>,
 }
 
 /// The same parts with some LoRAs.
 pub(super) struct AdaptedNetworks {
-    pub unet: Arc<UNet2DConditionModel>,
+    pub denoiser: Arc<Denoiser>,
     pub text_encoder: Arc<ClipTextModel>,
     pub second_text_encoder: Option<Arc<ClipTextModel>>,
 }
@@ -79,18 +79,27 @@ impl AdaptableNetworks {
                 tracing::warn!("LoRA {name}: `{first}` and {others} others are no LoRA's: skipped");
             }
         }
-        let homeless = |lora: &&Lora| lora.changes(Target::TextEncoder2);
-        if self.second_text_encoder.is_none()
-            && let Some(lora) = loras.iter().find(homeless)
-        {
-            return Err(lora.refuse_target(Target::TextEncoder2));
+        let is_unet = self.denoiser.plain().as_unet().is_some();
+        for (absent, target) in [
+            (self.second_text_encoder.is_none(), Target::TextEncoder2),
+            (is_unet, Target::Transformer),
+        ] {
+            let homeless = |lora: &&Lora| absent && lora.changes(target);
+            if let Some(lora) = loras.iter().find(homeless) {
+                return Err(lora.refuse_target(target));
+            }
         }
+        // Files that do not say whose they are count as a UNet's.
+        let denoiser: &[Target] = match is_unet {
+            true => &[Target::UNet],
+            false => &[Target::Transformer, Target::UNet],
+        };
         let second = self.second_text_encoder.as_ref();
         Ok(AdaptedNetworks {
-            unet: self.unet.with(&loras, Target::UNet)?,
-            text_encoder: self.text_encoder.with(&loras, Target::TextEncoder)?,
+            denoiser: self.denoiser.with(&loras, denoiser)?,
+            text_encoder: self.text_encoder.with(&loras, &[Target::TextEncoder])?,
             second_text_encoder: second
-                .map(|second| second.with(&loras, Target::TextEncoder2))
+                .map(|second| second.with(&loras, &[Target::TextEncoder2]))
                 .transpose()?,
         })
     }

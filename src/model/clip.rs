@@ -72,6 +72,9 @@ pub struct ClipTextOutput {
     /// Before the last layer, not normalised, `[batch, tokens, hidden_size]`: what SDXL is
     /// conditioned on.
     pub penultimate_hidden_state: Tensor,
+    /// The state of the token that ends the prompt, `[batch, hidden_size]`: what FLUX is
+    /// conditioned on.
+    pub pooler_output: Tensor,
     /// The projected state of the token that ends the prompt, `[batch, projection_dim]`; only
     /// where the class is `CLIPTextModelWithProjection`.
     pub text_embeds: Option<Tensor>,
@@ -194,14 +197,14 @@ impl ClipTextModel {
         let mask = self.causal_mask(tokens)?;
         let states = self.encoder.forward(&embedded, Some(&mask))?;
         let last_hidden_state = self.final_layer_norm.forward(&states.last)?;
-        let text_embeds = match &self.text_projection {
-            Some(projection) => Some(projection.forward(&self.pooled(&last_hidden_state, &ids)?)?),
-            None => None,
-        };
+        let pooler_output = self.pooled(&last_hidden_state, &ids)?;
+        let text_embeds = self.text_projection.as_ref();
+        let text_embeds = text_embeds.map(|projection| projection.forward(&pooler_output));
         Ok(ClipTextOutput {
             last_hidden_state,
             penultimate_hidden_state: states.penultimate,
-            text_embeds,
+            pooler_output,
+            text_embeds: text_embeds.transpose()?,
         })
     }
 

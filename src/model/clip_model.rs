@@ -49,7 +49,7 @@ impl ClipModel {
         };
         let vision_config = ClipVisionConfig::read(&config_file.section("vision_config")?)?;
         let tokenizer = ClipTokenizer::load(folder, text_config.max_position_embeddings)?;
-        check_tokens(&text_file, text_config.vocab_size, &tokenizer)?;
+        check_tokens(&text_file, text_config.vocab_size, tokenizer.vocab_size())?;
         let image_processor = ClipImageProcessor::load(folder)?;
         let weights = component.weights(device, DType::F32)?;
         let logit_scale = weights.tensor_of_any("logit_scale", &[&[], &[1]])?;

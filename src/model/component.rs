@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{DType, Device};
+use serde_json::Value;
 
 use super::single_file::FilePart;
 use super::{ConfigFile, ModelError, SafetensorsFile, Weights};
@@ -85,12 +86,24 @@ impl Component {
     /// Its `config.json`, or what it would say.
     ///
     /// # Errors
-    /// `Missing`, `Unreadable` or `Json`.
+    /// `Missing`, `Unreadable` or `Json`; `Config` for quantised weights.
     pub fn config(&self) -> Result<ConfigFile, ModelError> {
         if let Some(part) = &self.inside {
             return Ok(part.config.clone());
         }
-        ConfigFile::read(&self.path.join("config.json"))
+        let config = ConfigFile::read(&self.path.join("config.json"))?;
+        match config.fields().get("quantization_config") {
+            None | Some(Value::Null) => Ok(config),
+            Some(how) => {
+                let method = how.get("quant_method").and_then(Value::as_str);
+                let method = method.unwrap_or("a method that it does not name");
+                let reason = format!(
+                    "says that the weights are quantised ({method}), which is not supported yet: \
+                     give the folder with the model's own weights, in float16, bfloat16 or float32"
+                );
+                Err(config.refuse("quantization_config", reason))
+            }
+        }
     }
 
     /// Its `config.json`, which must say that it is a `class`.

@@ -88,6 +88,22 @@ impl Defaults {
                 guidance_scale: 5.0,
                 ..usual
             },
+            // Their pipelines take 28; a hand that paints does not wait for that many.
+            Family::Sd3 => Self {
+                steps: 20,
+                guidance_scale: 7.0,
+                ..usual
+            },
+            Family::Flux => Self {
+                steps: 20,
+                guidance_scale: 3.5,
+                ..usual
+            },
+            Family::FluxSchnell => Self {
+                steps: 4,
+                guidance_scale: 1.0,
+                ..usual
+            },
             Family::InstructPix2Pix => Self {
                 strength: 1.0,
                 fill_strength: 1.0,

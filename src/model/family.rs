@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ConfigFile, ModelError, ModelFolder, UNetConfig};
+use super::{ConfigFile, DenoiserConfig, ModelError, ModelFolder, UNetConfig};
 
 /// A kind of model, as far as a pipeline has to treat it differently. Whether a UNet takes SDXL's
 /// pooled text and sizes is a matter of its own ([`UNetConfig::text_time`]): inpainting and
@@ -27,13 +27,19 @@ pub enum Family {
     /// Sees a photo's latents beside the noise, and edits it as the prompt says.
     #[serde(rename = "instruct-pix2pix")]
     InstructPix2Pix,
+    /// Stable Diffusion 3 and 3.5: a flow, guided by a negative prompt.
+    Sd3,
+    /// FLUX.1 dev: a flow that takes the guidance scale as an input.
+    Flux,
+    /// FLUX.1 schnell: a flow distilled to few steps without guidance.
+    FluxSchnell,
 }
 
 /// The traits that tell families apart.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Traits<'a> {
     pub pipeline_class: &'a str,
-    pub unet: &'a UNetConfig,
+    pub denoiser: &'a DenoiserConfig,
     pub latent_channels: usize,
     pub scheduler: &'a SchedulerTraits,
 }
@@ -50,14 +56,18 @@ pub(super) struct SchedulerTraits {
 impl SchedulerTraits {
     /// Reads them from `scheduler_config.json`; the class is the one that the folder's index names.
     pub fn read(file: &ConfigFile, folder: &ModelFolder) -> Result<Self, ModelError> {
+        let class = match folder.classes().get("scheduler") {
+            Some(class) => class.clone(),
+            None => file.or("_class_name", String::new())?,
+        };
         Ok(Self {
-            class: match folder.classes().get("scheduler") {
-                Some(class) => class.clone(),
-                None => file.or("_class_name", String::new())?,
-            },
             timestep_spacing: file.or("timestep_spacing", String::new())?,
-            prediction_type: file.or("prediction_type", "epsilon".to_owned())?,
+            prediction_type: match class.starts_with("FlowMatch") {
+                true => "flow_prediction".to_owned(),
+                false => file.or("prediction_type", "epsilon".to_owned())?,
+            },
             rescale_betas_zero_snr: file.or("rescale_betas_zero_snr", false)?,
+            class,
         })
     }
 
@@ -83,6 +93,9 @@ impl Family {
             Self::SdxlTurbo => "sdxl-turbo",
             Self::Inpainting => "inpainting",
             Self::InstructPix2Pix => "instruct-pix2pix",
+            Self::Sd3 => "sd3",
+            Self::Flux => "flux",
+            Self::FluxSchnell => "flux-schnell",
         }
     }
 
@@ -93,21 +106,30 @@ impl Family {
     /// an InstructPix2Pix pipeline: diffusers has no other that drives such a UNet, and the two
     /// differ in what they see (a photo's latents unscaled, a sketch's scaled) and in guidance.
     pub(super) fn from_traits(traits: Traits) -> Self {
+        match traits.denoiser {
+            DenoiserConfig::UNet(unet) => Self::of_unet(unet, traits),
+            DenoiserConfig::Sd3(_) => Self::Sd3,
+            DenoiserConfig::Flux(flux) if flux.guidance_embeds => Self::Flux,
+            DenoiserConfig::Flux(_) => Self::FluxSchnell,
+        }
+    }
+
+    fn of_unet(unet: &UNetConfig, traits: Traits) -> Self {
         let latents = traits.latent_channels;
-        let image_input = traits.unet.in_channels == 2 * latents;
+        let image_input = unet.in_channels == 2 * latents;
         if image_input && traits.pipeline_class.contains("InstructPix2Pix") {
             Self::InstructPix2Pix
         } else if image_input {
             Self::Sketch
-        } else if traits.unet.in_channels == 2 * latents + 1 {
+        } else if unet.in_channels == 2 * latents + 1 {
             Self::Inpainting
-        } else if traits.unet.text_time.is_some() {
+        } else if unet.text_time.is_some() {
             if traits.scheduler.is_turbo() {
                 Self::SdxlTurbo
             } else {
                 Self::Sdxl
             }
-        } else if traits.unet.time_cond_proj_dim.is_some()
+        } else if unet.time_cond_proj_dim.is_some()
             || traits.scheduler.class == "LCMScheduler"
             || traits.pipeline_class.contains("LatentConsistency")
         {
@@ -121,7 +143,12 @@ impl Family {
 
     /// True for models distilled without guidance: a scale above 1 only spoils their pictures.
     pub fn is_guidance_free(self) -> bool {
-        matches!(self, Self::Turbo | Self::SdxlTurbo)
+        matches!(self, Self::Turbo | Self::SdxlTurbo | Self::FluxSchnell)
+    }
+
+    /// True for rectified flows (arXiv 2209.03003), whose photos cannot be inverted yet.
+    pub fn is_flow(self) -> bool {
+        matches!(self, Self::Sd3 | Self::Flux | Self::FluxSchnell)
     }
 
     /// True for UNets that see an image beside the noise, so that even a run from pure noise
@@ -149,6 +176,9 @@ mod tests {
             Family::SdxlTurbo,
             Family::Inpainting,
             Family::InstructPix2Pix,
+            Family::Sd3,
+            Family::Flux,
+            Family::FluxSchnell,
         ] {
             assert_eq!(serde_json::to_value(family).unwrap(), family.name());
         }

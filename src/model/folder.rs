@@ -11,7 +11,10 @@ use super::config_file::read_text;
 use super::not_a_folder::{Given, given};
 use super::other_autoencoder::other_autoencoder;
 use super::single_file::{SingleFile, refiner};
-use super::{Autoencoder, ClipTokenizer, Component, ConfigFile, ModelError, Supplied};
+use super::{
+    Autoencoder, ClipTokenizer, Component, ConfigFile, DenoiserConfig, ModelError, Supplied,
+    T5Tokenizer,
+};
 
 /// A model folder, its index read; or a checkpoint in a single file, which is a folder in all but
 /// this.
@@ -204,6 +207,29 @@ impl ModelFolder {
         })
     }
 
+    /// The denoiser's folder and its class.
+    ///
+    /// # Errors
+    /// `Config` when the index has none, `UnknownClass` when it is of another class.
+    pub fn denoiser(&self) -> Result<(&'static str, &str), ModelError> {
+        match self.classes.get("transformer") {
+            None => Ok(("unet", self.class("unet", &DenoiserConfig::UNETS)?)),
+            Some(class) if DenoiserConfig::TRANSFORMERS.contains(&class.as_str()) => {
+                Ok(("transformer", class))
+            }
+            Some(class) => Err(ModelError::UnknownClass {
+                path: self.path.join("model_index.json"),
+                component: "transformer".to_owned(),
+                class: class.clone(),
+                supported:
+                    "a folder of FLUX.1 (FluxTransformer2DModel), Stable Diffusion 3 or 3.5 \
+                            (SD3Transformer2DModel), or of a Stable Diffusion with a \
+                            UNet2DConditionModel"
+                        .to_owned(),
+            }),
+        }
+    }
+
     /// A component's folder, or what the single file has of it.
     ///
     /// # Errors
@@ -274,6 +300,16 @@ impl ModelFolder {
             true => tokenizer.padded_with(0),
             false => tokenizer,
         })
+    }
+
+    /// A tokenizer of T5's kind.
+    ///
+    /// # Errors
+    /// `UnknownClass` or `Config` when the index names no such tokenizer, and the folder's own
+    /// troubles.
+    pub fn t5_tokenizer(&self, name: &str) -> Result<T5Tokenizer, ModelError> {
+        self.class(name, &T5Tokenizer::CLASSES)?;
+        T5Tokenizer::load(self.component(name)?.path())
     }
 
     /// What is wrong with a single file's words, before gigabytes are read.

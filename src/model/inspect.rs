@@ -9,10 +9,11 @@ use serde::Serialize;
 
 use super::family::{SchedulerTraits, Traits};
 use super::fit::{TextWidths, check_latents, check_text};
+use super::text_parts::{TextFolders, TextParts};
 use super::{
     Autoencoder, ClipTextConfig, ClipTextModel, Component, ConfigFile, DEFAULTS_FILE, Defaults,
-    Family, ModelError, ModelFolder, PARTS, SchedulerFile, Supplied, UNet2DConditionModel,
-    UNetConfig, Weights,
+    Denoiser, DenoiserConfig, Family, ModelError, ModelFolder, PARTS, SchedulerFile, Supplied,
+    T5Config, T5EncoderModel, Weights,
 };
 
 /// What `impasto model check` tells about a folder.
@@ -34,17 +35,21 @@ pub struct ModelReport {
     pub parameters: u64,
     /// Bytes of weights of all components, as stored.
     pub bytes: u64,
+    /// Bytes that the weights take once they are loaded on the CPU, as float32.
+    pub memory_cpu: u64,
+    /// Bytes that they take on a GPU, as float16 or bfloat16.
+    pub memory_gpu: u64,
     /// Width and height that the model was trained at, in pixels.
     pub native_size: Option<(usize, usize)>,
     /// Channels of the latents.
     pub latent_channels: Option<usize>,
-    /// Channels that the UNet takes.
+    /// Channels that the denoiser takes.
     pub in_channels: Option<usize>,
     /// Longest prompt in tokens, first and last token included.
     pub prompt_tokens: Option<usize>,
     /// The scheduler's class.
     pub scheduler_class: Option<String>,
-    /// What the UNet predicts: `epsilon`, `v_prediction`, `sample`.
+    /// What the denoiser predicts: `epsilon`, `v_prediction`, `sample`, `flow_prediction`.
     pub prediction_type: Option<String>,
     /// What the folder says about its scheduler, for whoever knows samplers.
     #[serde(skip)]
@@ -108,6 +113,8 @@ pub fn inspect_with(folder: &Path, supplied: &Supplied) -> Result<ModelReport, M
                 .collect(),
             parameters: 0,
             bytes: 0,
+            memory_cpu: 0,
+            memory_gpu: 0,
             native_size: None,
             latent_channels: None,
             in_channels: None,
@@ -134,6 +141,8 @@ pub fn inspect_with(folder: &Path, supplied: &Supplied) -> Result<ModelReport, M
         .iter()
         .map(|component| component.bytes)
         .sum();
+    report.memory_cpu = report.parameters * DType::F32.size_in_bytes() as u64;
+    report.memory_gpu = report.parameters * DType::F16.size_in_bytes() as u64;
     report.usable = report.problems.is_empty();
     Ok(report)
 }
@@ -145,38 +154,40 @@ struct Inspection {
 
 impl Inspection {
     fn run(&mut self) {
-        let unet = self.note(Self::unet);
+        let denoiser = self.note(Self::denoiser);
         let vae = self.note(Self::vae);
-        let first = self.note(|this| this.text(["text_encoder", "tokenizer"]));
-        let second = self.folder.classes().contains_key("text_encoder_2");
-        let second = second.then(|| self.note(|this| this.text(["text_encoder_2", "tokenizer_2"])));
+        let transformer = self.folder.classes().get("transformer").map(String::as_str);
+        let widths = match transformer {
+            // Which text encoders it wants is not known.
+            Some(other) if !DenoiserConfig::TRANSFORMERS.contains(&other) => None,
+            known => {
+                let class = known.unwrap_or(DenoiserConfig::UNETS[0]);
+                self.texts(TextParts::of(&self.folder, class))
+            }
+        };
         let scheduler = self.note(Self::scheduler);
-        let Some((unet_file, unet)) = unet else {
+        let Some((file, config)) = denoiser else {
             return;
         };
-        self.report.in_channels = Some(unet.in_channels);
-        // Where the second encoder is there but broken, there is nothing to compare with.
-        if let Some(first) = first
-            && !matches!(second, Some(None))
-        {
-            let widths = TextWidths::of(&first, second.flatten().as_ref());
-            self.note(|_| check_text(&unet_file, &unet, widths));
+        self.report.in_channels = Some(config.in_channels());
+        if let Some(widths) = widths {
+            self.note(|_| check_text(&file, &config, widths));
         }
         let Some(vae) = vae else { return };
-        self.note(|_| check_latents(&unet_file, &unet, vae.latent_channels()));
+        self.note(|_| check_latents(&file, &config, vae.latent_channels()));
         self.report.latent_channels = Some(vae.latent_channels());
-        self.report.native_size = unet
-            .sample_size
+        self.report.native_size = config
+            .sample_size()
             .map(|(height, width)| (width * vae.scale(), height * vae.scale()));
         let Some(scheduler) = scheduler else { return };
         let family = Family::from_traits(Traits {
             pipeline_class: self.folder.pipeline_class(),
-            unet: &unet,
+            denoiser: &config,
             latent_channels: vae.latent_channels(),
             scheduler: &scheduler,
         });
         self.report.family = Some(family);
-        let embeds_guidance = unet.time_cond_proj_dim.is_some();
+        let embeds_guidance = config.embeds_guidance();
         self.report.defaults = self.note(|this| {
             let path = this.folder.file(DEFAULTS_FILE);
             Defaults::of_file(&path, family, embeds_guidance)
@@ -190,18 +201,45 @@ impl Inspection {
             .ok()
     }
 
-    fn unet(&mut self) -> Result<(ConfigFile, UNetConfig), ModelError> {
-        let class = self
-            .folder
-            .class("unet", &UNet2DConditionModel::CLASSES)?
-            .to_owned();
-        let component = self.folder.component("unet")?;
+    fn denoiser(&mut self) -> Result<(ConfigFile, DenoiserConfig), ModelError> {
+        let (name, class) = self.folder.denoiser()?;
+        let class = class.to_owned();
+        let component = self.folder.component(name)?;
         let file = component.config_of(&class)?;
-        let config = UNetConfig::read(&file)?;
+        let config = DenoiserConfig::read(&class, &file)?;
         self.network(&component, &class, |weights| {
-            UNet2DConditionModel::load(&config, weights)
+            Denoiser::load(&config, weights)
         })?;
         Ok((file, config))
+    }
+
+    /// All text encoders, and how wide what they say is; none where one of them is broken.
+    fn texts(&mut self, parts: TextParts) -> Option<TextWidths> {
+        let first = self.note(|this| this.text(parts.clip));
+        let second = parts
+            .second_clip
+            .map(|folders| self.note(|this| this.text(folders)));
+        let t5 = parts.t5.map(|folders| self.note(|this| this.t5(folders)));
+        if matches!(second, Some(None)) || matches!(t5, Some(None)) {
+            return None;
+        }
+        let (second, t5) = (second.flatten(), t5.flatten());
+        Some(TextWidths::of(&first?, second.as_ref(), t5.as_ref()))
+    }
+
+    /// T5 and its tokenizer.
+    fn t5(&mut self, [encoder, tokenizer]: TextFolders) -> Result<T5Config, ModelError> {
+        let class = self
+            .folder
+            .class(encoder, &T5EncoderModel::CLASSES)?
+            .to_owned();
+        let component = self.folder.component(encoder)?;
+        let config = T5Config::read(&component.config()?)?;
+        self.network(&component, &class, |weights| {
+            T5EncoderModel::load(&config, weights)
+        })?;
+        self.note(|this| this.folder.t5_tokenizer(tokenizer).map(drop));
+        Ok(config)
     }
 
     fn vae(&mut self) -> Result<Autoencoder, ModelError> {
@@ -213,7 +251,7 @@ impl Inspection {
     }
 
     /// A text encoder and its tokenizer.
-    fn text(&mut self, [encoder, tokenizer]: [&str; 2]) -> Result<ClipTextModel, ModelError> {
+    fn text(&mut self, [encoder, tokenizer]: TextFolders) -> Result<ClipTextModel, ModelError> {
         let class = self
             .folder
             .class(encoder, &ClipTextModel::CLASSES)?

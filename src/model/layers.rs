@@ -4,7 +4,7 @@ use candle_core::{DType, Result as TensorResult, Tensor};
 
 use super::lora_change::{WeightChange, changed};
 use super::{ModelError, Weights};
-use crate::kernels::{Conv2d, GroupNorm, LayerNorm, Linear, Padding};
+use crate::kernels::{Conv2d, GroupNorm, LayerNorm, Linear, Padding, RmsNorm};
 
 /// The shape of a convolution.
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +133,14 @@ pub(super) fn layer_norm(
         let weight = weights.tensor("weight", &[width])?;
         let bias = weights.tensor("bias", &[width])?;
         weights.prepared(LayerNorm::new(weight, bias, eps))
+    })
+}
+
+/// `weight` of the module `weights`, as a root mean square normalisation.
+pub(super) fn rms_norm(weights: &Weights, width: usize, eps: f64) -> Result<RmsNorm, ModelError> {
+    weights.layer(|| {
+        let weight = weights.tensor("weight", &[width])?;
+        weights.prepared(RmsNorm::new(weight, eps))
     })
 }
 

@@ -10,10 +10,12 @@ use super::control::ControlPlace;
 use super::family::Traits;
 use super::fit::{TextWidths, check_latents, check_text, check_tokens};
 use super::lora::Lora;
+use super::text_parts::{TextFolders, TextParts};
 use super::{
     Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, Control, ControlChoice,
-    DEFAULTS_FILE, Defaults, Family, LoraChoice, ModelError, ModelFolder, SchedulerFile, Supplied,
-    TextualInversion, UNet2DConditionModel, UNetConfig,
+    DEFAULTS_FILE, Defaults, Denoiser, DenoiserConfig, Family, LoraChoice, ModelError, ModelFolder,
+    PromptReading, SchedulerFile, Supplied, T5Config, T5EncoderModel, T5Tokenizer,
+    TextualInversion,
 };
 
 /// How a model is to be loaded.
@@ -66,9 +68,9 @@ impl Default for LoadOptions {
 pub struct Model {
     adaptable: AdaptableNetworks,
     loras: Vec<LoraChoice>,
-    unet: Arc<UNet2DConditionModel>,
-    base_unet: Arc<UNet2DConditionModel>,
-    /// What can steer the painting UNet.
+    denoiser: Arc<Denoiser>,
+    base_denoiser: Arc<Denoiser>,
+    /// What can steer the painting denoiser, where it is a UNet.
     controls: Vec<Control>,
     /// Between pixels and latents.
     pub vae: Autoencoder,
@@ -76,8 +78,10 @@ pub struct Model {
     pub text_encoder: Arc<ClipTextModel>,
     /// Splits prompts.
     pub tokenizer: ClipTokenizer,
-    /// SDXL's second text encoder and its tokenizer.
+    /// The second text encoder of SDXL and SD3, and its tokenizer.
     pub second_text_encoder: Option<(Arc<ClipTextModel>, ClipTokenizer)>,
+    /// The text encoder of flow models, and its tokenizer.
+    pub t5: Option<(T5EncoderModel, T5Tokenizer)>,
     /// What the folder says about its scheduler.
     pub scheduler: SchedulerFile,
     /// The folder's name.
@@ -94,7 +98,7 @@ pub struct Model {
     pub is_cosxl_edit: bool,
     /// Where the tensors live.
     pub device: Device,
-    /// The number format of the UNet and the text encoder.
+    /// The number format of the denoiser and CLIP's text encoders.
     pub dtype: DType,
 }
 
@@ -103,8 +107,12 @@ pub struct Model {
 pub struct TextEncoders<'a> {
     /// The one that every model has.
     pub first: (&'a ClipTextModel, &'a ClipTokenizer),
-    /// SDXL's second.
+    /// The second of SDXL and SD3.
     pub second: Option<(&'a ClipTextModel, &'a ClipTokenizer)>,
+    /// That of flow models.
+    pub t5: Option<(&'a T5EncoderModel, &'a T5Tokenizer)>,
+    /// What is made of what they answer.
+    pub reading: PromptReading,
 }
 
 impl Model {
@@ -123,85 +131,88 @@ impl Model {
         for choice in &options.loras {
             Lora::open(choice)?;
         }
-        let unet_class = folder.class("unet", &UNet2DConditionModel::CLASSES)?;
-        let inverting = load_unet(&folder.component("unet")?, unet_class, options)?;
-        let base_unet = Arc::clone(inverting.plain());
+        let (denoiser_name, class) = folder.denoiser()?;
+        let inverting = load_denoiser(&folder.component(denoiser_name)?, class, options)?;
+        let base_denoiser = Arc::clone(inverting.plain());
         let painting = match options.painting_unet.as_deref() {
-            Some(name) => load_unet(&folder.component(name)?, unet_class, options)?,
+            Some(name) => load_denoiser(&folder.component(name)?, class, options)?,
             None => inverting,
         };
-        let unet = Arc::clone(painting.plain());
-        let config = unet.config();
+        let denoiser = Arc::clone(painting.plain());
+        let config = denoiser.config();
 
         let (component, vae_class) = folder.autoencoder()?;
         let vae_config = component.config_of(&vae_class)?;
         let vae_dtype = Autoencoder::dtype(&vae_class, &vae_config, options.dtype)?;
         let weights = component.weights(&options.device, vae_dtype)?;
         let mut vae = Autoencoder::load(&vae_class, &vae_config, &weights)?;
-        let has_second = folder.classes().contains_key("text_encoder_2");
+        let parts = TextParts::of(&folder, class);
+        if config.as_unet().is_none() {
+            refuse_embeddings(&options.supplied)?;
+        }
         let embeddings = options.supplied.embeddings.iter();
         let taught = Taught {
             words: embeddings
                 .map(TextualInversion::open)
                 .collect::<Result<_, _>>()?,
-            encoders: if has_second { 2 } else { 1 },
+            encoders: if parts.second_clip.is_some() { 2 } else { 1 },
         };
-        let first = ["text_encoder", "tokenizer"];
-        let (first, tokenizer) = load_text(&folder, first, options, &taught, 0)?;
-        let second = has_second
-            .then(|| {
-                load_text(
-                    &folder,
-                    ["text_encoder_2", "tokenizer_2"],
-                    options,
-                    &taught,
-                    1,
-                )
-            })
+        let (first, tokenizer) = load_text(&folder, parts.clip, options, &taught, 0)?;
+        let second = parts
+            .second_clip
+            .map(|folders| load_text(&folder, folders, options, &taught, 1));
+        let (second, second_tokenizer) = second.transpose()?.unzip();
+        let t5 = parts
+            .t5
+            .map(|folders| load_t5(&folder, folders, options))
             .transpose()?;
-        let (second, second_tokenizer) = second.unzip();
         let text_encoder = Arc::clone(first.plain());
         let second_encoder = second.as_ref().map(|second| Arc::clone(second.plain()));
-        let text_widths = TextWidths::of(&text_encoder, second_encoder.as_deref());
-        let painting_folder = options.painting_unet.as_deref().unwrap_or("unet");
-        for (name, unet) in [("unet", &base_unet), (painting_folder, &unet)] {
+        let t5_config = t5.as_ref().map(|(encoder, _)| encoder.config());
+        let text_widths = TextWidths::of(&text_encoder, second_encoder.as_deref(), t5_config);
+        let painting_folder = options.painting_unet.as_deref().unwrap_or(denoiser_name);
+        for (name, network) in [
+            (denoiser_name, &base_denoiser),
+            (painting_folder, &denoiser),
+        ] {
             let file = folder.component(name)?.config()?;
-            check_latents(&file, unet.config(), vae.latent_channels())?;
-            check_text(&file, unet.config(), text_widths)?;
+            check_latents(&file, network.config(), vae.latent_channels())?;
+            check_text(&file, network.config(), text_widths)?;
         }
 
         let (scheduler, traits) = SchedulerFile::read(&folder)?;
         let family = Family::from_traits(Traits {
             pipeline_class: folder.pipeline_class(),
-            unet: config,
+            denoiser: config,
             latent_channels: vae.latent_channels(),
             scheduler: &traits,
         });
-        if family != Family::Sketch {
+        if family != Family::Sketch && !family.is_flow() {
             vae.ignore_shift();
         }
-        let place = ControlPlace {
-            unet: config,
+        let place = |unet| ControlPlace {
+            unet,
             latent_channels: vae.latent_channels(),
             scale: vae.scale(),
         };
-        let controls = load_controls(&place, options)?;
-        let embeds_guidance = config.time_cond_proj_dim.is_some();
+        let controls = load_controls(config.as_unet().map(place).as_ref(), options)?;
+        let embeds_guidance = config.embeds_guidance();
         let defaults = Defaults::of_file(&folder.file(DEFAULTS_FILE), family, embeds_guidance)?;
         let mut model = Self {
             adaptable: AdaptableNetworks {
-                unet: painting,
+                denoiser: painting,
                 text_encoder: first,
                 second_text_encoder: second,
             },
             loras: Vec::new(),
-            unet,
-            base_unet,
+            denoiser,
+            base_denoiser,
             controls,
             vae,
             text_encoder,
             tokenizer,
             second_text_encoder: second_encoder.zip(second_tokenizer),
+            t5,
             scheduler,
             name: folder.name(),
             family,
@@ -232,7 +243,7 @@ impl Model {
     /// LoRAs before stay active.
     pub fn set_loras(&mut self, choices: &[LoraChoice]) -> Result<(), ModelError> {
         let adapted = self.adaptable.with_loras(choices)?;
-        self.unet = adapted.unet;
+        self.denoiser = adapted.denoiser;
         self.text_encoder = adapted.text_encoder;
         let second = self.second_text_encoder.as_mut();
         if let (Some((encoder, _)), Some(adapted)) = (second, adapted.second_text_encoder) {
@@ -243,17 +254,17 @@ impl Model {
     }
 
     /// The network that paints: with the LoRAs, or from the second folder.
-    pub fn unet(&self) -> &UNet2DConditionModel {
-        &self.unet
+    pub fn denoiser(&self) -> &Denoiser {
+        &self.denoiser
     }
 
-    /// The network that inverts photos: as `unet` in the folder is, without LoRA. The same object
-    /// as [`Model::unet`] where there is no other.
-    pub fn base_unet(&self) -> &UNet2DConditionModel {
-        &self.base_unet
+    /// The network that inverts photos: as the folder has it, without LoRA. The same object as
+    /// [`Model::denoiser`] where there is no other.
+    pub fn base_denoiser(&self) -> &Denoiser {
+        &self.base_denoiser
     }
 
-    /// What can steer [`Model::unet`], in the order in which it was given.
+    /// What can steer [`Model::denoiser`], in the order in which it was given.
     pub fn controls(&self) -> &[Control] {
         &self.controls
     }
@@ -264,10 +275,23 @@ impl Model {
         TextEncoders {
             first: (&self.text_encoder, &self.tokenizer),
             second: second.map(|(encoder, tokenizer)| (encoder.as_ref(), tokenizer)),
+            t5: self.t5(),
+            reading: self.prompt_reading(),
         }
     }
 
-    /// The text encoders as their files have them, without LoRA, for [`Model::base_unet`].
+    /// How the denoiser is told a prompt.
+    pub fn prompt_reading(&self) -> PromptReading {
+        PromptReading::of(self.denoiser.config())
+    }
+
+    fn t5(&self) -> Option<(&T5EncoderModel, &T5Tokenizer)> {
+        let t5 = self.t5.as_ref();
+        t5.map(|(encoder, tokenizer)| (encoder, tokenizer))
+    }
+
+    /// The text encoders as their files have them, without LoRA, for
+    /// [`Model::base_denoiser`].
     pub fn base_text_encoders(&self) -> TextEncoders<'_> {
         let networks = &self.adaptable;
         let second = networks.second_text_encoder.as_ref();
@@ -277,6 +301,8 @@ impl Model {
             second: second
                 .zip(tokenizers)
                 .map(|(encoder, (_, tokenizer))| (encoder.plain().as_ref(), tokenizer)),
+            t5: self.t5(),
+            reading: self.prompt_reading(),
         }
     }
 
@@ -287,21 +313,26 @@ impl Model {
             .map_or(512, |(width, height)| width.min(height) as u32)
     }
 
-    /// What a window's position and sides are multiples of, in pixels: one cell of the UNet's
-    /// lowest level.
+    /// What a window's position and sides are multiples of, in pixels: one cell of a UNet's lowest
+    /// level, one token of a transformer.
     pub fn window_grid(&self) -> u32 {
-        let halvings = self
-            .unet
-            .config()
-            .block_out_channels
-            .len()
-            .saturating_sub(1);
-        (self.vae.scale() as u32) << halvings
+        (self.vae.scale() * self.denoiser.config().window_cells()) as u32
     }
 
-    /// Native width and height in pixels, where the UNet's configuration says.
+    /// What the sides of any picture must be multiples of, in pixels.
+    pub fn least_grid(&self) -> u32 {
+        (self.vae.scale() * self.denoiser.config().patch()) as u32
+    }
+
+    /// The largest side of a picture that the model can paint, in pixels, where there is one.
+    pub fn largest_side(&self) -> Option<u32> {
+        let side = self.denoiser.config().largest_side()?;
+        Some((side * self.vae.scale()) as u32)
+    }
+
+    /// Native width and height in pixels, where the denoiser's configuration says.
     pub fn native_size(&self) -> Option<(usize, usize)> {
-        let (height, width) = self.unet.config().sample_size?;
+        let (height, width) = self.denoiser.config().sample_size()?;
         Some((width * self.vae.scale(), height * self.vae.scale()))
     }
 }
@@ -324,20 +355,51 @@ fn check_number_format(options: &LoadOptions) -> Result<(), ModelError> {
     })
 }
 
-fn load_unet(
+fn load_denoiser(
     component: &Component,
     class: &str,
     options: &LoadOptions,
-) -> Result<Adaptable<UNet2DConditionModel>, ModelError> {
-    let config = UNetConfig::read(&component.config_of(class)?)?;
+) -> Result<Adaptable<Denoiser>, ModelError> {
+    let config = DenoiserConfig::read(class, &component.config_of(class)?)?;
     let weights = component.weights(&options.device, options.dtype)?;
-    Adaptable::new(weights, move |weights| {
-        UNet2DConditionModel::load(&config, weights)
-    })
+    Adaptable::new(weights, move |weights| Denoiser::load(&config, weights))
 }
 
-/// The controls of the options, under names that differ.
-fn load_controls(place: &ControlPlace, options: &LoadOptions) -> Result<Vec<Control>, ModelError> {
+fn load_t5(
+    folder: &ModelFolder,
+    [encoder, tokenizer]: TextFolders,
+    options: &LoadOptions,
+) -> Result<(T5EncoderModel, T5Tokenizer), ModelError> {
+    folder.class(encoder, &T5EncoderModel::CLASSES)?;
+    let component = folder.component(encoder)?;
+    let file = component.config()?;
+    let config = T5Config::read(&file)?;
+    let tokenizer = folder.t5_tokenizer(tokenizer)?;
+    check_tokens(&file, config.vocab_size, tokenizer.vocab_size())?;
+    let dtype = T5EncoderModel::dtype(options.dtype, &options.device);
+    let weights = component.weights(&options.device, dtype)?;
+    Ok((T5EncoderModel::load(&config, &weights)?, tokenizer))
+}
+
+/// Words are taught to CLIP's encoders of Stable Diffusion only.
+fn refuse_embeddings(supplied: &Supplied) -> Result<(), ModelError> {
+    match supplied.embeddings.first() {
+        None => Ok(()),
+        Some(choice) => Err(ModelError::Embedding {
+            path: choice.path.clone(),
+            reason: "is for Stable Diffusion 1, 2 or XL, and this model is none of them: leave it \
+                     out"
+            .to_owned(),
+        }),
+    }
+}
+
+/// The controls of the options, under names that differ. There is no place for them in a
+/// transformer.
+fn load_controls(
+    place: Option<&ControlPlace>,
+    options: &LoadOptions,
+) -> Result<Vec<Control>, ModelError> {
     let mut controls: Vec<Control> = Vec::with_capacity(options.controls.len());
     for choice in &options.controls {
         if controls.iter().any(|other| other.name == choice.name) {
@@ -345,6 +407,12 @@ fn load_controls(place: &ControlPlace, options: &LoadOptions) -> Result<Vec<Cont
                 name: choice.name.clone(),
             });
         }
+        let Some(place) = place else {
+            return Err(ModelError::Control {
+                path: choice.path.clone(),
+                reason: "steers UNets, and this model has a transformer: leave it out".to_owned(),
+            });
+        };
         let control = Control::load(choice, place, &options.device, options.dtype)?;
         controls.push(control);
     }
@@ -392,7 +460,7 @@ impl Taught {
 
 fn load_text(
     folder: &ModelFolder,
-    [encoder, tokenizer]: [&str; 2],
+    [encoder, tokenizer]: TextFolders,
     options: &LoadOptions,
     taught: &Taught,
     index: usize,
@@ -403,7 +471,7 @@ fn load_text(
     let config = ClipTextConfig::read(&config_file)?;
     let (positions, vocabulary) = (config.max_position_embeddings, config.vocab_size);
     let mut tokenizer = folder.tokenizer(tokenizer, positions)?;
-    check_tokens(&config_file, vocabulary, &tokenizer)?;
+    check_tokens(&config_file, vocabulary, tokenizer.vocab_size())?;
     let vectors = taught.add_to(&mut tokenizer, index, &config)?;
     let weights = component.weights(&options.device, options.dtype)?;
     let with_projection = class == "CLIPTextModelWithProjection";

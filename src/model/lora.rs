@@ -124,7 +124,9 @@ impl Lora {
     pub(super) fn refuse_target(&self, target: Target) -> ModelError {
         let key = self.modules.iter().find(|((found, _), _)| *found == target);
         let key = key.map_or(String::new(), |((_, module), _)| module.clone());
-        let reason = format!("changes a {target}, which the model does not have");
+        let reason = format!(
+            "changes a {target}, which this model does not have: it was made for another model"
+        );
         refuse(&self.file, &key, reason)
     }
 
@@ -361,10 +363,16 @@ impl ChangeReader<'_> {
 ///
 /// # Errors
 /// Those of [`Lora::add_to`].
-pub fn adapters(loras: &[Lora], target: Target, weights: &Weights) -> Result<Adapters, ModelError> {
+pub fn adapters(
+    loras: &[Lora],
+    targets: &[Target],
+    weights: &Weights,
+) -> Result<Adapters, ModelError> {
     let mut adapters = Adapters::new();
     for lora in loras {
-        lora.add_to(target, weights, &mut adapters)?;
+        for target in targets {
+            lora.add_to(*target, weights, &mut adapters)?;
+        }
     }
     Ok(adapters)
 }

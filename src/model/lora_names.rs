@@ -9,8 +9,10 @@ use super::sgm_names::SgmNames;
 /// The part of a model that a LoRA changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
-    /// The denoising network.
+    /// The denoising network, a UNet unless the model has a transformer.
     UNet,
+    /// A diffusion transformer.
+    Transformer,
     /// The first text encoder.
     TextEncoder,
     /// SDXL's second text encoder.
@@ -21,6 +23,7 @@ impl fmt::Display for Target {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
             Self::UNet => "unet",
+            Self::Transformer => "transformer",
             Self::TextEncoder => "text_encoder",
             Self::TextEncoder2 => "text_encoder_2",
         })
@@ -109,10 +112,12 @@ const UNSUPPORTED: [(&str, &str); 9] = [
 ];
 
 /// Beginnings of keys; the longer of two that fit comes first.
-const BEGINNINGS: [(&str, Target); 17] = [
+const BEGINNINGS: [(&str, Target); 19] = [
     ("lora_unet_", Target::UNet),
     ("lycoris_unet_", Target::UNet),
     ("lycoris_", Target::UNet),
+    ("lora_transformer_", Target::Transformer),
+    ("transformer.", Target::Transformer),
     ("lora_te1_", Target::TextEncoder),
     ("lora_te2_", Target::TextEncoder2),
     ("lora_te_", Target::TextEncoder),
@@ -147,11 +152,6 @@ impl LoraKey {
             return Ok(None);
         };
         let path = path.strip_prefix("base_model.model.").unwrap_or(path);
-        if path.starts_with("transformer.") {
-            let kind = "changes a diffusion transformer, which this model does not have: it was \
-                        made for another model";
-            return Err(kind.to_owned());
-        }
         let beginning = BEGINNINGS
             .iter()
             .find_map(|(beginning, target)| Some((path.strip_prefix(beginning)?, *target)));
@@ -274,6 +274,14 @@ mod tests {
                 "{key}"
             );
         }
+        assert_eq!(
+            parsed("transformer.transformer_blocks.0.attn.to_q.lora_A.weight"),
+            (
+                Target::Transformer,
+                "transformer_blocks.0.attn.to_q".to_owned(),
+                Part::Down
+            )
+        );
         let flat = module.replace('.', "_");
         let kohya = format!("lora_unet_{flat}");
         assert_eq!(
@@ -311,7 +319,6 @@ mod tests {
             ("lora_unet_x.hada_t1", "LoHa"),
             ("lora_unet_x.diff_b", "bias"),
             ("lora_unet_x.oft_blocks", "OFT"),
-            ("transformer.x.lora_A.weight", "transformer"),
         ] {
             assert!(LoraKey::parse(key).unwrap_err().contains(kind), "{key}");
         }

@@ -1,7 +1,8 @@
 //! The parts of a diffusers pipeline that painting uses.
 
 use super::{
-    Autoencoder, ClipTextModel, ClipTokenizer, ModelError, ModelFolder, UNet2DConditionModel,
+    Autoencoder, ClipTextModel, ClipTokenizer, DenoiserConfig, ModelError, ModelFolder,
+    T5EncoderModel, T5Tokenizer,
 };
 
 /// A part of a pipeline: a folder inside the model folder.
@@ -38,12 +39,27 @@ pub const TOKENIZER_FILES: [&str; 6] = [
     "added_tokens.json",
 ];
 
-/// Every part that painting needs or can use.
-pub const PARTS: [Part; 7] = [
+/// The classes of text encoders, whichever family they serve.
+const TEXT_ENCODERS: [&str; 3] = [
+    "CLIPTextModel",
+    "CLIPTextModelWithProjection",
+    T5EncoderModel::CLASSES[0],
+];
+/// The classes of their tokenizers.
+const TOKENIZERS: [&str; 4] = [
+    ClipTokenizer::CLASSES[0],
+    ClipTokenizer::CLASSES[1],
+    T5Tokenizer::CLASSES[0],
+    T5Tokenizer::CLASSES[1],
+];
+
+/// Every part that painting needs or can use. Of `unet` and `transformer` there is one.
+pub const PARTS: [Part; 10] = [
+    part("unet", PartKind::Network, &DenoiserConfig::UNETS, true),
     part(
-        "unet",
+        "transformer",
         PartKind::Network,
-        &UNet2DConditionModel::CLASSES,
+        &DenoiserConfig::TRANSFORMERS,
         true,
     ),
     part("vae", PartKind::Network, &Autoencoder::CLASSES, true),
@@ -59,16 +75,18 @@ pub const PARTS: [Part; 7] = [
         &ClipTokenizer::CLASSES,
         true,
     ),
+    part("text_encoder_2", PartKind::Network, &TEXT_ENCODERS, false),
+    part("tokenizer_2", PartKind::Tokenizer, &TOKENIZERS, false),
     part(
-        "text_encoder_2",
+        "text_encoder_3",
         PartKind::Network,
-        &ClipTextModel::CLASSES,
+        &T5EncoderModel::CLASSES,
         false,
     ),
     part(
-        "tokenizer_2",
+        "tokenizer_3",
         PartKind::Tokenizer,
-        &ClipTokenizer::CLASSES,
+        &T5Tokenizer::CLASSES,
         false,
     ),
     part("scheduler", PartKind::Scheduler, &[], true),
@@ -96,7 +114,14 @@ impl ModelFolder {
     /// be loaded.
     pub fn parts(&self) -> Result<Vec<Part>, ModelError> {
         let mut parts = Vec::new();
+        let other_denoiser = match self.classes().contains_key("transformer") {
+            true => "unet",
+            false => "transformer",
+        };
         for part in PARTS {
+            if part.name == other_denoiser {
+                continue;
+            }
             if !part.needed && !self.classes().contains_key(part.name) {
                 continue;
             }

@@ -22,6 +22,8 @@ pub struct AddedConditioning {
     pub time_ids: Option<Tensor>,
     /// Which of the prompt's tokens are seen, `[batch, tokens]`: 1 to see a token, 0 to ignore it.
     pub encoder_attention_mask: Option<Tensor>,
+    /// Guidance scales, `[batch]`, for a transformer that embeds them.
+    pub guidance: Option<Tensor>,
 }
 
 /// What all blocks of a network are told: the same for each of them.

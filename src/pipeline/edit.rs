@@ -103,13 +103,14 @@ impl From<&Settings> for RenderSettings {
 }
 
 impl RenderSettings {
-    /// What is asked of the sampler.
-    pub(super) fn timetable_request(&self) -> TimetableRequest {
+    /// What is asked of the sampler, for an image of so many tokens.
+    pub(super) fn timetable_request(&self, image_seq_len: usize) -> TimetableRequest {
         TimetableRequest {
             steps: self.steps,
             strength: self.strength,
             eta: self.eta,
             keeps_a_step: self.keeps_a_step,
+            image_seq_len,
         }
     }
 }

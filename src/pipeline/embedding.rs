@@ -4,20 +4,22 @@
 //! with a first and a last token of its own; the chunks' embeddings are put one after the other.
 //! `BREAK` ends a chunk before it is full.
 //! Weights multiply the embeddings of their tokens, after which each chunk is scaled back to the
-//! mean that it had, as AUTOMATIC1111's web UI does (`FrozenCLIPEmbedderWithCustomWords`).
+//! mean that it had, as AUTOMATIC1111's web UI does (`FrozenCLIPEmbedderWithCustomWords`). Flow
+//! models read one window, as in diffusers.
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 
 use super::PipelineError;
-use super::prompt::parse_prompt;
-use crate::model::{ClipTextModel, ClipTokenizer, TextEncoders};
+use super::flow_text::{flux_embedding, sd3_embedding};
+use super::windows::Windows;
+use crate::model::{ClipTextModel, PromptReading, TextEncoders};
 
 /// An embedded prompt.
 #[derive(Clone)]
 pub struct TextEmbedding {
-    /// `[1, tokens, cross_attention_dim]`; tokens are a multiple of the text encoder's window.
+    /// `[1, tokens, width]`; of a UNet's prompt, tokens are a multiple of the text encoder's window.
     pub hidden_states: Tensor,
-    /// SDXL's pooled embedding, `[1, projection_dim]`: that of the first chunk.
+    /// The pooled embedding of SDXL and flow models, `[1, width]`: that of the first chunk.
     pub pooled: Option<Tensor>,
 }
 
@@ -54,6 +56,19 @@ pub(super) fn embed_prompt(
     device: &Device,
     prompt: &str,
 ) -> Result<TextEmbedding, PipelineError> {
+    let of_flow = match encoders.reading {
+        PromptReading::Clip => None,
+        PromptReading::Flux { tokens } => Some(flux_embedding(encoders, tokens, device, prompt)?),
+        PromptReading::Sd3 { tokens, width } => {
+            Some(sd3_embedding(encoders, [tokens, width], device, prompt)?)
+        }
+    };
+    if let Some([hidden_states, pooled]) = of_flow {
+        return Ok(TextEmbedding {
+            hidden_states,
+            pooled: Some(pooled),
+        });
+    }
     let (first_encoder, first_tokenizer) = encoders.first;
     let first = Windows::of(first_tokenizer, prompt)?;
     let Some((second_encoder, second_tokenizer)) = encoders.second else {
@@ -78,79 +93,4 @@ pub(super) fn embed_prompt(
         hidden_states: Tensor::cat(&[first, second], 2)?,
         pooled: first_pooled.or(second_pooled),
     })
-}
-
-/// A prompt's words in windows of one tokenizer.
-struct Windows<'a> {
-    tokenizer: &'a ClipTokenizer,
-    /// At least one.
-    chunks: Vec<Chunk>,
-}
-
-/// The words of one window, each with its weight.
-type Chunk = Vec<(u32, f32)>;
-
-impl<'a> Windows<'a> {
-    fn of(tokenizer: &'a ClipTokenizer, prompt: &str) -> Result<Self, PipelineError> {
-        let room = tokenizer.max_length().saturating_sub(2).max(1);
-        let mut chunks: Vec<Chunk> = Vec::new();
-        let mut words = Chunk::new();
-        for fragment in parse_prompt(prompt) {
-            if fragment.begins_chunk {
-                chunks.extend(words.chunks(room).map(<[_]>::to_vec));
-                words.clear();
-            }
-            let weight = fragment.weight as f32;
-            let ids = tokenizer.words(&fragment.text)?;
-            words.extend(ids.into_iter().map(|id| (id, weight)));
-        }
-        chunks.extend(words.chunks(room).map(<[_]>::to_vec));
-        if chunks.is_empty() {
-            chunks.push(Chunk::new());
-        }
-        Ok(Self { tokenizer, chunks })
-    }
-
-    fn at_least(mut self, chunks: usize) -> Self {
-        let chunks = chunks.max(self.chunks.len());
-        self.chunks.resize(chunks, Chunk::new());
-        self
-    }
-
-    /// `[chunks, window]`.
-    fn ids(&self, device: &Device) -> Result<Tensor, PipelineError> {
-        let ids = self.chunks.iter().flat_map(|chunk| {
-            let words: Vec<u32> = chunk.iter().map(|(id, _)| *id).collect();
-            self.tokenizer.window(&words)
-        });
-        let ids: Vec<u32> = ids.collect();
-        let shape = (self.chunks.len(), self.tokenizer.max_length());
-        Ok(Tensor::from_vec(ids, shape, device)?)
-    }
-
-    /// `[chunks, window, width]` states to `[1, chunks · window, width]`, weights applied.
-    fn weighted(&self, states: &Tensor) -> Result<Tensor, PipelineError> {
-        let (chunks, window, width) = states.dims3()?;
-        let flat = (1, chunks * window, width);
-        if self
-            .chunks
-            .iter()
-            .flatten()
-            .all(|(_, weight)| *weight == 1.0)
-        {
-            return Ok(states.reshape(flat)?);
-        }
-        let weights = self.chunks.iter().flat_map(|chunk| {
-            let words = chunk.iter().map(|(_, weight)| *weight);
-            let whole = std::iter::once(1.0).chain(words);
-            whole.chain(std::iter::repeat(1.0)).take(window)
-        });
-        let weights: Vec<f32> = weights.collect();
-        let weights = Tensor::from_vec(weights, (chunks, window, 1), states.device())?;
-        let plain = states.to_dtype(DType::F32)?;
-        let weighted = plain.broadcast_mul(&weights)?;
-        let back = (plain.mean_keepdim((1, 2))? / weighted.mean_keepdim((1, 2))?)?;
-        let restored = weighted.broadcast_mul(&back)?;
-        Ok(restored.to_dtype(states.dtype())?.reshape(flat)?)
-    }
 }

@@ -68,6 +68,33 @@ pub enum PipelineError {
         /// What both must be a multiple of.
         grid: u32,
     },
+    /// The model knows no places for a picture of that size.
+    #[error(
+        "width and height must be at most {most} pixels for this model, not {width} × {height}"
+    )]
+    LargestSize {
+        /// Pixels.
+        width: u32,
+        /// Pixels.
+        height: u32,
+        /// What both may be at most.
+        most: u32,
+    },
+    /// A text encoder is not there that the model's prompts are read with.
+    #[error("the model has no text encoder of class {class}: get its whole folder")]
+    NoTextEncoder {
+        /// The class in `model_index.json`.
+        class: &'static str,
+    },
+    /// Photos of flow models cannot be inverted.
+    #[error(
+        "{model} is a flow model, whose photos cannot be inverted yet: paint over the photo as it \
+         is, or invert it with a Stable Diffusion model"
+    )]
+    NoInversion {
+        /// The model's name.
+        model: String,
+    },
     /// Given latents do not fit the picture.
     #[error(
         "the given latents are {got:?}, but this picture needs {want:?}; make them of that shape"

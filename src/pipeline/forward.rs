@@ -8,10 +8,10 @@ use super::PipelineError;
 use super::control::{SteeredRows, Steering};
 use super::embedding::TextEmbedding;
 use super::guidance::{Guidance, Row, guidance_embedding};
-use crate::model::{AddedConditioning, Model, UNet2DConditionModel};
+use crate::model::{AddedConditioning, Denoiser, Model};
 use crate::sampler::LatentRect;
 
-/// Which of a model's UNets runs.
+/// Which of a model's denoisers runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Network {
     /// The one that paints, with the active LoRAs.
@@ -21,11 +21,11 @@ pub enum Network {
 }
 
 impl Network {
-    /// The UNet itself.
-    pub(super) fn of(self, model: &Model) -> &UNet2DConditionModel {
+    /// The denoiser itself.
+    pub(super) fn of(self, model: &Model) -> &Denoiser {
         match self {
-            Self::Painting => model.unet(),
-            Self::Base => model.base_unet(),
+            Self::Painting => model.denoiser(),
+            Self::Base => model.base_denoiser(),
         }
     }
 }
@@ -80,7 +80,7 @@ pub(super) fn image_beside(
     given: Option<Tensor>,
     rect: &LatentRect,
 ) -> Result<Option<Tensor>, PipelineError> {
-    let in_channels = network.of(model).config().in_channels;
+    let in_channels = network.of(model).config().in_channels();
     let beside = in_channels.saturating_sub(model.vae.latent_channels());
     Ok(match given {
         _ if beside == 0 => None,
@@ -134,18 +134,26 @@ impl Rows {
 
     /// The outputs of all rows in f32, for [`Conditioning::combine`].
     pub fn forward(self, model: &Model, network: Network) -> Result<Tensor, PipelineError> {
-        let unet = network.of(model);
+        let denoiser = network.of(model);
+        let config = denoiser.config();
         let rows = self.samples.len();
         let sample = Tensor::cat(&self.samples, 0)?.to_dtype(model.dtype)?;
         let timesteps = Tensor::new(self.timesteps, &model.device)?;
         let text = Tensor::cat(&self.texts, 0)?;
         let mut added = AddedConditioning {
-            timestep_cond: guidance_embedding(model, unet, &self.scales)?,
+            timestep_cond: guidance_embedding(model, config, &self.scales)?,
             ..AddedConditioning::default()
         };
-        if unet.config().text_time.is_some() {
+        if config.takes_pooled_text() {
             added.text_embeds = Some(Tensor::cat(&self.pooled, 0)?);
+        }
+        if config.takes_sizes() {
             added.time_ids = Some(Tensor::from_vec(self.time_ids, (rows, 6), &model.device)?);
+        }
+        if config.embeds_guidance() {
+            let scales = self.scales.iter().map(|scale| *scale as f32);
+            let scales: Vec<f32> = scales.collect();
+            added.guidance = Some(Tensor::new(scales, &model.device)?);
         }
         let steered = SteeredRows {
             sample: &sample,
@@ -155,7 +163,8 @@ impl Rows {
             steering: &self.steering,
         };
         let residuals = steered.residuals(model)?;
-        let output = unet.forward_controlled(&sample, &timesteps, &text, &added, &residuals)?;
+        let output =
+            denoiser.forward_controlled(&sample, &timesteps, &text, &added, &residuals)?;
         Ok(output.to_dtype(DType::F32)?)
     }
 }

@@ -176,7 +176,16 @@ impl Pipeline {
     /// The noise of each picture of a request, at least one.
     fn noise_of(&self, request: &GenerateRequest) -> Result<Vec<NoiseSource>, PipelineError> {
         let (width, height) = request.size;
-        let grid = self.model().vae.scale() as u32;
+        let grid = self.model().least_grid();
+        if let Some(most) = self.model().largest_side()
+            && width.max(height) > most
+        {
+            return Err(PipelineError::LargestSize {
+                width,
+                height,
+                most,
+            });
+        }
         if width == 0 || height == 0 || width % grid != 0 || height % grid != 0 {
             return Err(PipelineError::Size {
                 width,

@@ -5,7 +5,7 @@ use candle_core::{D, Tensor};
 
 use super::embedding::TextEmbedding;
 use super::{PipelineError, RenderSettings};
-use crate::model::{Family, Model, UNet2DConditionModel};
+use crate::model::{DenoiserConfig, Family, Model};
 
 /// One row of the batch.
 pub(super) struct Row<'a> {
@@ -44,7 +44,7 @@ impl Guidance {
     ) -> Result<Self, PipelineError> {
         let scale = settings.guidance_scale;
         let image_scale = settings.image_guidance_scale;
-        let embeds_scale = model.unet().config().time_cond_proj_dim.is_some();
+        let embeds_scale = model.denoiser().config().embeds_guidance();
         let double = model.family == Family::InstructPix2Pix;
         if scale <= 1.0 || embeds_scale || (double && image_scale < 1.0) {
             return Ok(Self::Off);
@@ -162,10 +162,10 @@ pub(super) fn check_guidance(settings: &RenderSettings) -> Result<(), PipelineEr
 /// model that takes one (`LatentConsistencyModelPipeline.get_guidance_scale_embedding`).
 pub(super) fn guidance_embedding(
     model: &Model,
-    unet: &UNet2DConditionModel,
+    config: &DenoiserConfig,
     scales: &[f64],
 ) -> Result<Option<Tensor>, PipelineError> {
-    let Some(width) = unet.config().time_cond_proj_dim else {
+    let Some(width) = config.as_unet().and_then(|unet| unet.time_cond_proj_dim) else {
         return Ok(None);
     };
     let half = width / 2;

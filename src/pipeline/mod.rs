@@ -11,6 +11,7 @@ mod default_sampler;
 mod edit;
 mod embedding;
 mod error;
+mod flow_text;
 mod forward;
 mod generate;
 mod guidance;
@@ -23,6 +24,7 @@ mod render;
 mod start;
 mod text;
 mod timings;
+mod windows;
 
 pub use control::{ControlPicture, ControlSettings, Steering};
 pub use default_sampler::{check_folder, check_model, scheduler_notice};
@@ -246,7 +248,7 @@ impl Pipeline {
         check_guidance(settings)?;
         check_variation(settings.variation)?;
         let sampler = sampler_by_name(&settings.sampler)?;
-        let mut request = settings.timetable_request();
+        let mut request = settings.timetable_request(self.image_seq_len(&inputs.latent_rect));
         if matches!(inputs.start, Start::Noise) {
             request.strength = 1.0;
         }
@@ -281,6 +283,12 @@ impl Pipeline {
             source,
             variation,
         )
+    }
+
+    /// How many tokens the denoiser makes of a rectangle of latents.
+    fn image_seq_len(&self, rect: &LatentRect) -> usize {
+        let config = self.model.denoiser().config();
+        config.image_seq_len(rect.height as usize, rect.width as usize)
     }
 
     /// Width and height in pixels of a rectangle of latents.
@@ -338,7 +346,8 @@ impl Pipeline {
     ) -> Result<(TextEmbedding, Guidance), PipelineError> {
         let (model, text) = (&self.model, &mut self.text);
         let prompt = text.embed(model, &settings.prompt)?;
-        let zeros = model.unet().config().text_time.is_some() && model.force_zeros_for_empty_prompt;
+        let takes_sizes = model.denoiser().config().takes_sizes();
+        let zeros = takes_sizes && model.force_zeros_for_empty_prompt;
         let guidance = Guidance::new(model, settings, || match &settings.negative_prompt {
             None if zeros => prompt.zeros_like(),
             negative => text.embed(model, negative.as_deref().unwrap_or_default()),

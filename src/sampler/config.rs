@@ -136,6 +136,7 @@ pub struct SchedulerConfig {
     class: SchedulerClass,
     prediction_type: PredictionType,
     fields: Map<String, Value>,
+    ends_a_step_early: bool,
 }
 
 impl SchedulerConfig {
@@ -183,6 +184,7 @@ impl SchedulerConfig {
             class,
             prediction_type: PredictionType::Epsilon,
             fields,
+            ends_a_step_early: false,
         };
         config.prediction_type = if class == SchedulerClass::FlowMatchEuler {
             PredictionType::FlowPrediction
@@ -224,9 +226,11 @@ impl SchedulerConfig {
 
     /// The config as a pipeline class corrects it when it is built, whatever the file or the
     /// scheduler's defaults say: Stable Diffusion's set `steps_offset` to 1 and, but for
-    /// inpainting, `clip_sample` to false. The other classes take it as it is.
+    /// inpainting, `clip_sample` to false; Flux's give the sigmas themselves, evenly from 1 to that
+    /// of the last of their steps. The other classes take it as it is.
     #[must_use]
     pub fn for_pipeline(mut self, pipeline_class: &str) -> Self {
+        self.ends_a_step_early = pipeline_class.starts_with("Flux");
         let (offset, clip) = match pipeline_class {
             "StableDiffusionPipeline" | "StableDiffusionImg2ImgPipeline" => (true, true),
             "StableDiffusionInpaintPipeline" => (true, false),
@@ -241,6 +245,12 @@ impl SchedulerConfig {
                 .insert("clip_sample".to_owned(), Value::from(false));
         }
         self
+    }
+
+    /// Whether a flow's sigmas go evenly from 1 to `1 / steps`, instead of to the least that was
+    /// trained, before they are shifted.
+    pub(super) fn ends_a_step_early(&self) -> bool {
+        self.ends_a_step_early
     }
 
     pub(super) fn number(

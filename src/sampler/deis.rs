@@ -31,8 +31,13 @@ impl Sampler for Deis {
         let lower_order_final = config.flag("lower_order_final", true)?;
         let count = request.checked_steps(diffusion.num_train_timesteps)?;
         let skipped = request.skipped(count)?;
-        let Walk { timesteps, levels } =
-            Walk::new(config, &diffusion, count, class, FinalSigma::RunMin)?;
+        let Walk { timesteps, levels } = Walk::new(
+            config,
+            &diffusion,
+            [count, request.image_seq_len],
+            class,
+            FinalSigma::RunMin,
+        )?;
         let count = timesteps.len();
         let lowers = lower_order_final && count < 15;
         let prediction = diffusion.prediction_type;

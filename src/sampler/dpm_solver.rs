@@ -76,7 +76,13 @@ impl Sampler for DpmSolver {
             true => FinalSigma::TableMin,
             false => FinalSigma::Zero,
         };
-        let Walk { timesteps, levels } = Walk::new(config, &diffusion, count, class, last)?;
+        let Walk { timesteps, levels } = Walk::new(
+            config,
+            &diffusion,
+            [count, request.image_seq_len],
+            class,
+            last,
+        )?;
         let count = timesteps.len();
         let lowers = lower_order_final && count < 15;
         let prediction = diffusion.prediction_type;

@@ -1,6 +1,7 @@
 //! Euler's method along a rectified flow (arXiv 2209.03003, 2403.03206).
 
 use super::diffusion::Diffusion;
+use super::flow_shift::{FlowShift, shifted, stretch_to_terminal};
 use super::sigmas::{self, SigmaSpacing};
 use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
 use super::{PredictionType, Sampler, SamplerError, SchedulerConfig, spacing};
@@ -26,22 +27,19 @@ impl Sampler for FlowEuler {
         if prediction != PredictionType::FlowPrediction {
             return through_diffusion(config, request);
         }
-        for field in ["use_dynamic_shifting", "invert_sigmas"] {
-            config.refuse(field)?;
-        }
+        config.refuse("invert_sigmas")?;
         let train = config.whole("num_train_timesteps", 1000, 2..=100_000)?;
-        let shift = config.number("shift", 1.0, 0.001..=1000.0)?;
+        let shift = FlowShift::read(config, request.image_seq_len)?;
         let count = request.checked_steps(train)?;
-        // diffusers shifts the ends when the scheduler is built and all points again here.
-        let least = shifted(1.0 / train as f64, shift) as f32;
-        let mut sigmas = flow_sigmas(1.0, f64::from(least), shift, count);
-        let terminal = config.number("shift_terminal", 0.0, 0.0..=0.999)?;
-        if let (true, Some(&end)) = (terminal > 0.0, sigmas.last()) {
-            let stretch = (1.0 - end) / (1.0 - terminal);
-            sigmas
-                .iter_mut()
-                .for_each(|sigma| *sigma = 1.0 - (1.0 - *sigma) / stretch);
-        }
+        let trained = 1.0 / train as f64;
+        let least = match shift {
+            _ if config.ends_a_step_early() => 1.0 / count as f64,
+            // diffusers shifts the ends when the scheduler is built and all points again here.
+            FlowShift::Static(_) => f64::from(shift.apply(trained) as f32),
+            FlowShift::Dynamic(_) => trained,
+        };
+        let mut sigmas = flow_sigmas(1.0, least, shift.factor(), count);
+        stretch_to_terminal(config, &mut sigmas)?;
         if let (Some(&most), Some(&least)) = (sigmas.first(), sigmas.last())
             && let Some(spaced) = SigmaSpacing::read(config, false)?.between(most, least, count)
         {
@@ -110,12 +108,7 @@ fn flow_level(sigma: f64) -> NoiseLevel {
     }
 }
 
-fn shifted(sigma: f64, shift: f64) -> f64 {
-    shift * sigma / (1.0 + (shift - 1.0) * sigma)
-}
-
-/// `count` evenly spaced sigmas from `most` to `least`, then shifted towards the noisy end
-/// (equation 23 of arXiv 2403.03206).
+/// `count` evenly spaced sigmas from `most` to `least`, then shifted towards the noisy end.
 fn flow_sigmas(most: f64, least: f64, shift: f64, count: usize) -> Vec<f64> {
     spacing::linspace(most, least, count)
         .into_iter()

@@ -37,6 +37,7 @@ mod error;
 mod euler;
 mod euler_ancestral;
 mod flow_euler;
+mod flow_shift;
 mod lcm;
 mod multistep;
 pub mod noise;

@@ -1,6 +1,7 @@
 //! What the multistep solvers share: the walk of timesteps and levels, and the order of each step.
 
 use super::diffusion::{Diffusion, TimestepSpacing};
+use super::flow_shift::{FlowShift, shifted, stretch_to_terminal};
 use super::sigmas::{self, SigmaSpacing};
 use super::timetable::NoiseLevel;
 use super::{PredictionType, SamplerError, SchedulerClass, SchedulerConfig, spacing};
@@ -24,14 +25,15 @@ pub(super) enum FinalSigma {
 
 impl Walk {
     /// The walk of `class`, one of `DPMSolverMultistepScheduler`, `DEISMultistepScheduler` and
-    /// `UniPCMultistepScheduler`, which differ in details.
+    /// `UniPCMultistepScheduler`, which differ in details, of `count` steps over an image of so many
+    /// tokens.
     ///
     /// # Errors
     /// When a field of the config is out of range, or the timesteps were not trained.
     pub fn new(
         config: &SchedulerConfig,
         diffusion: &Diffusion,
-        count: usize,
+        [count, image_seq_len]: [usize; 2],
         class: SchedulerClass,
         last: FinalSigma,
     ) -> Result<Self, SamplerError> {
@@ -58,8 +60,7 @@ impl Walk {
                 (flow_timesteps(&sigmas, train), sigmas)
             }
             (_, true) => {
-                config.refuse("use_dynamic_shifting")?;
-                let sigmas = flow_sigmas(config, train, count, class)?;
+                let sigmas = flow_sigmas(config, train, [count, image_seq_len], class)?;
                 (flow_timesteps(&sigmas, train), sigmas)
             }
             (Some(sigmas), false) => {
@@ -148,17 +149,20 @@ fn flow_timesteps(sigmas: &[f64], train: usize) -> Vec<f64> {
 fn flow_sigmas(
     config: &SchedulerConfig,
     train: usize,
-    count: usize,
+    [count, image_seq_len]: [usize; 2],
     class: SchedulerClass,
 ) -> Result<Vec<f64>, SamplerError> {
     /// diffusers keeps UniPC's first sigma this far from 1, whose λ is infinite.
     const FROM_ONE: f64 = 1e-6;
-    let shift = config.number("shift", 1.0, 0.001..=1000.0)?;
-    let shift = config.number("flow_shift", shift, 0.001..=1000.0)?;
+    let shift = match FlowShift::read(config, image_seq_len)? {
+        FlowShift::Static(shift) => config.number("flow_shift", shift, 0.001..=1000.0)?,
+        FlowShift::Dynamic(shift) => shift,
+    };
     let points = spacing::linspace(1.0, 1.0 / train as f64, count + 1);
-    let shifted = |sigma: f64| shift * sigma / (1.0 + (shift - 1.0) * sigma);
+    let shifted = |sigma: f64| shifted(sigma, shift);
     if class == SchedulerClass::UniPc {
         let mut sigmas: Vec<f64> = points.into_iter().take(count).map(shifted).collect();
+        stretch_to_terminal(config, &mut sigmas)?;
         if let Some(first) = sigmas.first_mut().filter(|first| 1.0 - **first < FROM_ONE) {
             *first -= FROM_ONE;
         }

@@ -68,6 +68,7 @@ fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
                         strength,
                         eta: Some(0.5),
                         keeps_a_step: false,
+                        image_seq_len: 4096,
                     };
                     let timetable = sampler_by_name(name).unwrap().timetable(&config, &request);
                     let timetable = timetable.unwrap();
@@ -93,6 +94,7 @@ fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
             strength: 0.7,
             eta: None,
             keeps_a_step: false,
+            image_seq_len: 4096,
         };
         let timetable = sampler_by_name(name)
             .unwrap()
@@ -112,6 +114,7 @@ fn each_level_is_what_the_step_before_left() {
             strength: 0.8,
             eta: None,
             keeps_a_step: false,
+            image_seq_len: 4096,
         };
         let timetable = sampler_by_name(name)
             .unwrap()
@@ -210,6 +213,7 @@ fn lcm_runs_the_timesteps_that_it_was_distilled_on() {
             strength,
             eta: None,
             keeps_a_step: false,
+            image_seq_len: 4096,
         };
         let timetable = lcm.timetable(&config, &request).unwrap();
         timetable.steps.iter().map(|step| step.timestep).collect()
@@ -243,6 +247,7 @@ fn inverse_ddim_undoes_ddim_when_the_noise_is_the_same_everywhere() {
             strength: 0.5,
             eta: None,
             keeps_a_step: false,
+            image_seq_len: 4096,
         };
         let up = sampler_by_name("ddim-inverse")
             .unwrap()
@@ -285,6 +290,7 @@ fn errors_name_the_field_and_what_is_allowed() {
         strength,
         eta: Some(eta),
         keeps_a_step: false,
+        image_seq_len: 4096,
     };
     for (sampler, config, request, parts) in [
         ("lcm", &lcm, request(0, 1.0, 0.0), ["`steps`", "1 to 50"]),
@@ -561,6 +567,7 @@ fn a_strength_that_leaves_no_step_runs_one_where_that_is_asked_for() {
                 strength: 0.01,
                 eta: None,
                 keeps_a_step: true,
+                image_seq_len: 4096,
             };
             let timetable = sampler.timetable(config, &request).unwrap();
             assert_eq!(timetable.steps.len(), 1, "{name} at {steps} steps");

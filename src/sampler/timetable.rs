@@ -1,5 +1,6 @@
 //! The one affine form that every sampler's step has.
 
+use super::flow_shift::USUAL_SEQ_LEN;
 use super::{PredictionType, SamplerError};
 
 /// What is asked of a sampler.
@@ -16,16 +17,20 @@ pub struct TimetableRequest {
     /// Whether a strength that is too small for any step runs one all the same; otherwise it is
     /// refused.
     pub keeps_a_step: bool,
+    /// How many tokens the denoiser makes of the image: flow models with `use_dynamic_shifting`
+    /// look at more noise the more there are.
+    pub image_seq_len: usize,
 }
 
 impl TimetableRequest {
-    /// All steps from pure noise, the scheduler's own eta.
+    /// All steps from pure noise, the scheduler's own eta, for an image of 1024 × 1024 pixels.
     pub fn new(steps: u32) -> Self {
         Self {
             steps,
             strength: 1.0,
             eta: None,
             keeps_a_step: false,
+            image_seq_len: USUAL_SEQ_LEN,
         }
     }
 }

@@ -54,7 +54,13 @@ impl Sampler for UniPc {
         };
         let count = request.checked_steps(diffusion.num_train_timesteps)?;
         let skipped = request.skipped(count)?;
-        let Walk { timesteps, levels } = Walk::new(config, &diffusion, count, class, last)?;
+        let Walk { timesteps, levels } = Walk::new(
+            config,
+            &diffusion,
+            [count, request.image_seq_len],
+            class,
+            last,
+        )?;
         let count = timesteps.len();
         let order_at = |i: usize| {
             let order = order_of(solver_order, i, [skipped, count], false, false);

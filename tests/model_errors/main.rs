@@ -6,6 +6,7 @@
 mod config;
 #[path = "../support/fixtures.rs"]
 mod fixtures;
+mod flow;
 mod lora;
 mod weights;
 

@@ -100,6 +100,28 @@ fn assert_no_parts(folder: &Path) {
 
 const PULL: [&str; 3] = ["model", "pull", "tiny/model"];
 
+/// Flow models bring a transformer and T5, whose weights lie in the folders of their pipelines.
+#[test]
+fn the_parts_of_flow_models_are_pulled() {
+    for (model, family) in [("flux-schnell", "flux-schnell"), ("sd35", "sd3")] {
+        let hub = TestHub::with_fixture(&format!("../flow-models/{model}"));
+        hub.put("flux1-schnell.safetensors", hub.file("model_index.json"));
+        let person = Person::of(&hub);
+        let text = person.does(&PULL);
+        assert!(text.contains(&format!("family {family},")), "{text}");
+        assert!(text.contains("on the CPU (float32)"), "{text}");
+        let names = files_in(&person.folder());
+        for part in [
+            "transformer/config.json",
+            "tokenizer_2/tokenizer_config.json",
+        ] {
+            assert!(names.iter().any(|name| name == part), "{names:?}");
+        }
+        assert!(!names.iter().any(|name| name == "flux1-schnell.safetensors"));
+        person.does(&["model", "check", "tiny/model"]);
+    }
+}
+
 #[test]
 fn what_painting_needs_is_pulled_and_paints() {
     let hub = TestHub::with_fixture("sd15");

@@ -91,12 +91,25 @@ class Draws:
         return value
 
 
-def timesteps_of(scheduler, steps, strength):
+def shift_of(scheduler, tokens):
+    """What `calculate_shift` of the flow pipelines gives for an image of so many tokens."""
+    config = scheduler.config
+    slope = (config.max_shift - config.base_shift) / (config.max_image_seq_len - config.base_image_seq_len)
+    return config.base_shift + slope * (tokens - config.base_image_seq_len)
+
+
+def timesteps_of(scheduler, steps, strength, tokens=None, pipeline=None):
     """The timesteps to run: `get_timesteps` of the image-to-image pipeline of that scheduler."""
     if isinstance(scheduler, (diffusers.LCMScheduler, diffusers.TCDScheduler)):
         scheduler.set_timesteps(steps, strength=strength)
         return scheduler.timesteps
-    scheduler.set_timesteps(steps)
+    if isinstance(scheduler, diffusers.FlowMatchEulerDiscreteScheduler):
+        given = dict(num_inference_steps=steps)
+        if pipeline == "FluxPipeline":
+            given = dict(sigmas=np.linspace(1.0, 1 / steps, steps))
+        scheduler.set_timesteps(**given, mu=tokens and shift_of(scheduler, tokens))
+    else:
+        scheduler.set_timesteps(steps)
     timesteps = scheduler.timesteps
     if isinstance(scheduler, diffusers.FlowMatchEulerDiscreteScheduler):
         start = int(max(steps - min(steps * strength, steps), 0))
@@ -114,7 +127,7 @@ def timesteps_of(scheduler, steps, strength):
     return timesteps[start:]
 
 
-def run(class_name, config, steps, strength, eta=0.0, overrides=None, every=1):
+def run(class_name, config, steps, strength, eta=0.0, overrides=None, every=1, tokens=None, pipeline=None):
     """One case: the scheduler from `config`, as `from_config` reads it, run to the end."""
     scheduler_class = getattr(diffusers, class_name)
     scheduler = scheduler_class.from_config({**config, **(overrides or {})})
@@ -122,7 +135,7 @@ def run(class_name, config, steps, strength, eta=0.0, overrides=None, every=1):
     module = __import__(scheduler_class.__module__, fromlist=["randn_tensor"])
     module.randn_tensor = draws
 
-    timesteps = timesteps_of(scheduler, steps, strength)
+    timesteps = timesteps_of(scheduler, steps, strength, tokens, pipeline)
     clean = torch.from_numpy(image).reshape(SHAPE)
     if class_name == "DDIMInverseScheduler":
         sample = clean
@@ -137,6 +150,10 @@ def run(class_name, config, steps, strength, eta=0.0, overrides=None, every=1):
         sample = scheduler.add_noise(clean, first, timesteps[:1]) if strength < 1 else first * scale
 
     case = {"config": config, "steps": steps, "strength": strength}
+    if tokens:
+        case["image_seq_len"] = tokens
+    if pipeline:
+        case["pipeline"] = pipeline
     if eta or class_name == "TCDScheduler" and eta is not None:
         case["eta"] = eta
     if every > 1:
@@ -430,6 +447,16 @@ def flow_euler():
         {"num_train_timesteps": 500},
     ]:
         cases.append(run(name, {"_class_name": name, "shift": 2.0, **extra}, 6, 1.0))
+    dynamic = {"_class_name": name, "shift": 3.0, "use_dynamic_shifting": True}
+    longer = {"base_shift": 0.7, "max_shift": 0.9, "base_image_seq_len": 128, "max_image_seq_len": 8192}
+    spaced = [{"shift_terminal": 0.02}, {"use_karras_sigmas": True}, {"use_beta_sigmas": True}]
+    for extra in [{}, longer, {"time_shift_type": "linear"}, {"stochastic_sampling": True}, *spaced]:
+        for tokens, (steps, strength) in [(256, (4, 1.0)), (1600, (9, 0.6)), (4096, (2, 1.0))]:
+            cases.append(run(name, {**dynamic, **extra}, steps, strength, tokens=tokens))
+    for config in [{"_class_name": name, "shift": 1.0}, {"_class_name": name, "shift": 3.0}, dynamic]:
+        for tokens, (steps, strength) in [(1024, (4, 1.0)), (4096, (10, 0.75)), (300, (1, 1.0))]:
+            seen = tokens if "use_dynamic_shifting" in config else None
+            cases.append(run(name, config, steps, strength, tokens=seen, pipeline="FluxPipeline"))
     return cases
 
 

@@ -136,6 +136,11 @@ pub fn describe(report: &ModelReport) -> String {
             .iter()
             .map(|notice| format!("  notice: {notice}")),
     );
+    lines.push(format!(
+        "  memory           {} on the CPU (float32), {} on a GPU (float16)",
+        bytesize::ByteSize(report.memory_cpu),
+        bytesize::ByteSize(report.memory_gpu)
+    ));
     if let Some((width, height)) = report.native_size {
         lines.push(format!("  trained at {width} x {height} pixels"));
     }

@@ -12,6 +12,7 @@ fn functions_agree_with_candle() -> Result<()> {
         (relu_values as Loop, Tensor::relu as fn(&Tensor) -> _),
         (silu_values, stock::silu),
         (gelu_values, stock::gelu),
+        (gelu_tanh_values, Tensor::gelu),
         (quick_gelu_values, stock::quick_gelu),
     ];
     for (ours, theirs) in functions {

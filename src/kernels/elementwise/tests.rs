@@ -17,6 +17,20 @@ fn sums_and_products_agree_with_candle() -> Result<()> {
 }
 
 #[test]
+fn gated_sums_agree_with_candle() -> Result<()> {
+    for (batch, tokens, width) in [(1, 1, 1), (2, 5, 48), (3, 300, 65)] {
+        let dims = (batch, tokens, width);
+        let (residual, input) = (random(dims)?, random(dims)?);
+        let gate = random((batch, width))?;
+        let theirs = stock::add_gated(&residual, &gate, &input)?;
+        assert_close(&add_gated(&residual, &gate, &input)?, &theirs);
+    }
+    let (tokens, gate) = (random((2, 5, 8))?, random((3, 8))?);
+    assert!(add_gated(&tokens, &gate, &tokens).is_err());
+    Ok(())
+}
+
+#[test]
 fn other_dtypes_go_through_candle() -> Result<()> {
     let input = random((2, 3, 4, 4))?.to_dtype(DType::F64)?;
     let bias = random((2, 3))?.to_dtype(DType::F64)?;

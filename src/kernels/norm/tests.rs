@@ -45,6 +45,48 @@ fn layer_norm_agrees_with_candle() -> Result<()> {
 }
 
 #[test]
+fn modulated_layer_norm_agrees_with_candle() -> Result<()> {
+    for (batch, tokens, width) in [(1, 1, 7), (2, 77, 320), (3, 600, 65)] {
+        let input = random((batch, tokens, width))?;
+        let (shift, scale) = (random((batch, width))?, random((batch, width))?);
+        let ones = random(width)?.ones_like()?;
+        let plain = stock::layer_norm(&input, &ones, &ones.zeros_like()?, 1e-6)?;
+        let theirs = plain
+            .broadcast_mul(&(&scale + 1.0)?.unsqueeze(1)?)?
+            .broadcast_add(&shift.unsqueeze(1)?)?;
+        assert_close(
+            &modulated_layer_norm(&input, &shift, &scale, 1e-6)?,
+            &theirs,
+        );
+        let stock = stock::modulated_layer_norm(&input, &shift, &(&scale + 1.0)?, 1e-6)?;
+        assert_close(&stock, &theirs);
+    }
+    let (input, other) = (random((2, 3, 4))?, random((1, 4))?);
+    assert!(modulated_layer_norm(&input, &other, &other, 1e-6).is_err());
+    Ok(())
+}
+
+#[test]
+fn rms_norm_agrees_with_candle() -> Result<()> {
+    for (rows, heads, width) in [(1, 1, 8), (70, 3, 16), (600, 4, 65)] {
+        let input = random((rows, heads * width))?;
+        let weight = random(width)?;
+        let by_head = input.reshape((rows, heads, width))?;
+        let theirs = candle_nn::ops::rms_norm(&by_head, &weight, 1e-6)?;
+        let theirs = theirs.reshape(input.shape())?;
+        let norm = RmsNorm::new(weight.clone(), 1e-6)?;
+        assert_close(&norm.forward(&input)?, &theirs);
+        assert_close(&stock::rms_norm(&input, &weight, 1e-6)?, &theirs);
+    }
+    assert!(
+        RmsNorm::new(random(5)?, 1e-6)?
+            .forward(&random((2, 8))?)
+            .is_err()
+    );
+    Ok(())
+}
+
+#[test]
 fn a_large_mean_does_not_drown_the_variance() -> Result<()> {
     let input = random((1, 4, 50, 50))?;
     let ones = random(4)?.ones_like()?;

@@ -78,6 +78,7 @@ impl Pipeline {
         steps: u32,
         refinements: u32,
     ) -> Result<Inverting, PipelineError> {
+        self.check_inverts()?;
         let (width, height) = (photo.width(), photo.height());
         let pixels = u64::from(width) * u64::from(height);
         if pixels == 0 || pixels > MAX_PHOTO_PIXELS {
@@ -124,6 +125,16 @@ impl Pipeline {
             way_back,
             timings: Timings::default(),
         })
+    }
+
+    /// Refuses models whose photos cannot be inverted.
+    pub(super) fn check_inverts(&self) -> Result<(), PipelineError> {
+        match self.model().family.is_flow() {
+            false => Ok(()),
+            true => Err(PipelineError::NoInversion {
+                model: self.model().name.clone(),
+            }),
+        }
     }
 
     /// A photo without a trajectory, of its latents in f32. `origin` is where they begin on the

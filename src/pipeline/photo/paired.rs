@@ -47,7 +47,9 @@ impl PairedEdit {
         settings: &RenderSettings,
     ) -> Result<Self, PipelineError> {
         check_guidance(settings)?;
-        let request = settings.timetable_request();
+        pipeline.check_inverts()?;
+        let rect = inversion.latent_rect();
+        let request = settings.timetable_request(pipeline.image_seq_len(&rect));
         let (steps, clip) = match method {
             EditMethod::EditFriendly => {
                 let (steps, clip) = edit_friendly_steps(pipeline.scheduler(), &request)?;
@@ -61,7 +63,6 @@ impl PairedEdit {
         };
         let mut timings = Timings::default();
         let stage = timings.start(Stage::Text);
-        let rect = inversion.latent_rect();
         let size = pipeline.pixel_size(&rect);
         let [source, target] = pipeline.paired_conditioning(inversion.prompt(), settings, size)?;
         timings.finish(stage);
