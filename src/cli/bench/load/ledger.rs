@@ -122,6 +122,7 @@ mod tests {
             op: Op::Stroke(chunk),
             switches: Vec::new(),
             settings: None,
+            layers: None,
         });
         let text = serde_json::to_string(&told).unwrap();
         let glance: Glance<'_> = serde_json::from_str(&text).unwrap();
