@@ -317,6 +317,7 @@ fn painting_keeps_what_is_outside_the_mask() {
                 strength: 0.7,
                 ..settings("a red apple", 4)
             },
+            control: None,
             output: Output::plain(window),
             photo: None,
         };
@@ -369,6 +370,7 @@ fn sizes_that_make_no_tokens_are_refused() {
         settings: settings("a tree", 1),
         size: (width, height),
         image: None,
+        controls: Vec::new(),
         mask: None,
         latents: None,
     };

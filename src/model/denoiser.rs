@@ -4,8 +4,8 @@ use candle_core::{Result, Tensor};
 
 use super::flux::PACKED;
 use super::{
-    AddedConditioning, AdditionalResiduals, ConfigFile, FluxConfig, FluxTransformer2DModel, ModelError,
-    SD3Transformer2DModel, Sd3Config, UNet2DConditionModel, UNetConfig, Weights,
+    AddedConditioning, AdditionalResiduals, ConfigFile, FluxConfig, FluxTransformer2DModel,
+    ModelError, SD3Transformer2DModel, Sd3Config, UNet2DConditionModel, UNetConfig, Weights,
 };
 
 /// The configuration of a denoiser.

@@ -163,8 +163,7 @@ impl Rows {
             steering: &self.steering,
         };
         let residuals = steered.residuals(model)?;
-        let output =
-            denoiser.forward_controlled(&sample, &timesteps, &text, &added, &residuals)?;
+        let output = denoiser.forward_controlled(&sample, &timesteps, &text, &added, &residuals)?;
         Ok(output.to_dtype(DType::F32)?)
     }
 }

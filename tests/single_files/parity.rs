@@ -22,7 +22,7 @@ fn check_unet(expected: &Expected, model: &Model) {
         time_ids: expected.optional("unet.time_ids"),
         ..AddedConditioning::default()
     };
-    let output = model.unet().forward(
+    let output = model.denoiser().forward(
         &expected.get("unet.sample"),
         &expected.get("unet.timesteps"),
         &expected.get("unet.encoder_hidden_states"),
@@ -144,7 +144,7 @@ fn a_lora_fits_the_file_as_it_fits_the_folder() {
     let networks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/networks");
     let expected = Expected::of("sd15");
     let run = |model: &Model| {
-        let output = model.unet().forward(
+        let output = model.denoiser().forward(
             &expected.get("unet.sample"),
             &expected.get("unet.timesteps"),
             &expected.get("unet.encoder_hidden_states"),
@@ -220,7 +220,15 @@ fn a_guidance_embedding_is_a_latent_consistency_model() {
         });
         let model = load(&file, own_words()).unwrap();
         assert_eq!(model.family, Family::Lcm);
-        assert_eq!(model.unet().config().time_cond_proj_dim, Some(12));
+        assert_eq!(
+            model
+                .denoiser()
+                .config()
+                .as_unet()
+                .unwrap()
+                .time_cond_proj_dim,
+            Some(12)
+        );
         assert_eq!(model.scheduler.class.as_deref(), Some("LCMScheduler"));
     }
 }
