@@ -1,4 +1,4 @@
-import { browserClock, type Presence, socketAddress } from "../../client/src";
+import { browserClock, type Presence, socketAddress, type StrokePoint } from "../../client/src";
 import type { Sample } from "../stage/gestures";
 import { paneAt, type Pane } from "../stage/renderer";
 import type { Point } from "../stage/view";
