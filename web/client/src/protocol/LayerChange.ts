@@ -2,4 +2,19 @@
 import type { LayerPatch } from "./LayerPatch.js";
 import type { NewLayer } from "./NewLayer.js";
 
-export type LayerChange = { "action": "add" } & NewLayer | { "action": "set" } & LayerPatch | { "action": "move", layer: number, above: number, } | { "action": "remove", layer: number, };
+/**
+ * A change of a room's layers.
+ */
+export type LayerChange = { "action": "add" } & NewLayer | { "action": "set" } & LayerPatch | { "action": "move", 
+/**
+ * Which.
+ */
+layer: number, 
+/**
+ * The layer that it lies on from now on.
+ */
+above: number, } | { "action": "remove", 
+/**
+ * Which.
+ */
+layer: number, };

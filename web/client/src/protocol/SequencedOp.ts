@@ -29,4 +29,7 @@ switches?: Array<Switch>,
  * The room's settings after an undo, redo or revert that changed them.
  */
 settings?: Settings, 
+/**
+ * The room's layers, the lowest first, after an op that changed them.
+ */
 layers?: Array<PaintLayer>, };

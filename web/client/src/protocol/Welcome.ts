@@ -41,6 +41,9 @@ canvas: CanvasSize,
  * The room's settings.
  */
 settings: Settings, 
+/**
+ * The room's layers, the lowest first.
+ */
 layers: Array<PaintLayer>, 
 /**
  * The model.

@@ -1,4 +1,5 @@
 // Generated from src/protocol; do not edit.
+export type { BlendMode } from "./BlendMode.js";
 export type { BrushKind } from "./BrushKind.js";
 export type { CanvasSize } from "./CanvasSize.js";
 export type { ChatLine } from "./ChatLine.js";
@@ -15,11 +16,15 @@ export type { Gradient } from "./Gradient.js";
 export type { GradientKind } from "./GradientKind.js";
 export type { Hello } from "./Hello.js";
 export type { Layer } from "./Layer.js";
+export type { LayerChange } from "./LayerChange.js";
+export type { LayerPatch } from "./LayerPatch.js";
 export type { MemberInfo } from "./MemberInfo.js";
 export type { MemberNews } from "./MemberNews.js";
 export type { ModelDefaults } from "./ModelDefaults.js";
 export type { ModelInfo } from "./ModelInfo.js";
+export type { NewLayer } from "./NewLayer.js";
 export type { Op } from "./Op.js";
+export type { PaintLayer } from "./PaintLayer.js";
 export type { PhotoDefaults } from "./PhotoDefaults.js";
 export type { PhotoInfo } from "./PhotoInfo.js";
 export type { PhotoPart } from "./PhotoPart.js";
@@ -42,11 +47,6 @@ export type { StrokeChunk } from "./StrokeChunk.js";
 export type { Switch } from "./Switch.js";
 export type { Tool } from "./Tool.js";
 export type { Welcome } from "./Welcome.js";
-export type { BlendMode } from "./BlendMode.js";
-export type { PaintLayer } from "./PaintLayer.js";
-export type { NewLayer } from "./NewLayer.js";
-export type { LayerPatch } from "./LayerPatch.js";
-export type { LayerChange } from "./LayerChange.js";
 
 export const PROTOCOL_VERSION = 1;
 export const SUBPROTOCOL = "impasto.v1";
