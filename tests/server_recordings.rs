@@ -79,6 +79,8 @@ async fn painted(server: &TestServer) -> TestClient {
         let pictures = pictures_of(&body);
         let (_, last) = pictures.last().unwrap();
         if pictures.len() == 1 && is_green(last.get_pixel(101, 100).0) {
+            // It may be the picture as it is now: the disk has it soon after.
+            tokio::time::sleep(std::time::Duration::from_secs(2)).await;
             break;
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;

@@ -131,10 +131,10 @@ pub struct StrokeFacts {
     /// The smallest rectangle around what it covers.
     pub bounds: Rect,
     /// The layer that it lies on.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_lowest")]
     pub layer: u64,
     /// It changes colours only.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub keeps_alpha: bool,
     /// The tip, where it is no plain disc.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -142,6 +142,11 @@ pub struct StrokeFacts {
     /// What its colour runs along.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) ramp: Option<Ramp>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_lowest(layer: &u64) -> bool {
+    *layer == LOWEST_LAYER
 }
 
 /// A tip, and how far it is to its next dab.

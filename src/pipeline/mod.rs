@@ -22,6 +22,7 @@ mod photo;
 mod prompt;
 mod render;
 mod start;
+mod steering;
 mod text;
 mod timings;
 mod windows;

@@ -87,7 +87,16 @@ async fn painted_with(studio: &Studio, client: &mut TestClient, settings: Value)
     message["type"] = json!("settings");
     client.send(message).await;
     settled(client).await;
-    studio.result().await
+    // A render for the change of settings may still come after the one that was asked for.
+    let mut result = studio.result().await;
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+        let next = studio.result().await;
+        if next == result {
+            return result;
+        }
+        result = next;
+    }
 }
 
 /// Waits for a render that is asked for now, and with that for all before it.
