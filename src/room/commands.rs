@@ -78,7 +78,7 @@ impl RoomCore {
                         return Ok(());
                     }
                     Verdict::New => {
-                        self.document.check_stroke_layer(&client, &chunk)?;
+                        self.document.check_stroke_layer(&chunk)?;
                         self.document.check_cost(&client, &chunk)?;
                         resent.goes_on(&chunk.id);
                     }

@@ -109,17 +109,13 @@ impl Document {
         names.find(is_free).unwrap_or_default()
     }
 
-    /// Checks that a chunk of a stroke may be painted on its layer.
+    /// Checks that a stroke may begin on its layer. One that has begun goes on, whatever others do to
+    /// the layer meanwhile: refused, it would never end.
     ///
     /// # Errors
     /// The layer is gone or locked, or the layers hold too much.
-    pub(in crate::room) fn check_stroke_layer(
-        &self,
-        author: &Uuid,
-        chunk: &StrokeChunk,
-    ) -> Result<(), Refusal> {
-        let known = self.strokes.brush(author, &chunk.id);
-        let Some(brush) = chunk.brush.as_ref().or(known) else {
+    pub(in crate::room) fn check_stroke_layer(&self, chunk: &StrokeChunk) -> Result<(), Refusal> {
+        let Some(brush) = &chunk.brush else {
             return Ok(());
         };
         let id = brush.layer.unwrap_or(LOWEST_LAYER);

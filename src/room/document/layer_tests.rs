@@ -107,7 +107,7 @@ fn each_member_takes_back_what_they_did_themselves() {
     let changed = undo(&mut document, ME);
     assert_eq!(color(&document), [255; 3], "the layer went with its paint");
     assert_eq!(changed.layers.unwrap().len(), 1);
-    let gone = document.check_stroke_layer(&OTHER, &dab("b", layer, "#00ff00"));
+    let gone = document.check_stroke_layer(&dab("b", layer, "#00ff00"));
     assert_eq!(gone, Err(Refusal::UnknownLayer));
     redo(&mut document, ME);
     assert_eq!(color(&document), [255, 0, 0]);
@@ -147,7 +147,7 @@ fn a_locked_layer_is_left_alone_until_it_is_unlocked() {
     let mut document = document();
     let layer = add(&mut document, ME);
     change(&mut document, ME, lock(layer, true)).unwrap();
-    let refused = document.check_stroke_layer(&ME, &dab("a", layer, "#000000"));
+    let refused = document.check_stroke_layer(&dab("a", layer, "#000000"));
     assert_eq!(refused, Err(Refusal::LayerLocked));
     let removed = change(&mut document, ME, LayerChange::Remove { layer });
     assert_eq!(removed, Err(Refusal::LayerLocked));
@@ -156,7 +156,7 @@ fn a_locked_layer_is_left_alone_until_it_is_unlocked() {
     let by_owner = document.check_layer_change(&OTHER, Role::Owner, lock(layer, false));
     assert!(by_owner.is_ok(), "an owner of the room always may");
     change(&mut document, ME, lock(layer, false)).unwrap();
-    let accepted = document.check_stroke_layer(&ME, &dab("a", layer, "#000000"));
+    let accepted = document.check_stroke_layer(&dab("a", layer, "#000000"));
     assert_eq!(accepted, Ok(()));
 }
 

@@ -174,12 +174,6 @@ impl Strokes {
     pub(super) fn tool(&self, client: &Uuid, id: &str) -> Option<Tool> {
         self.get(client, id).map(|stroke| stroke.brush.tool)
     }
-
-    /// The brush of a remembered stroke.
-    pub(super) fn brush(&self, client: &Uuid, id: &str) -> Option<&Brush> {
-        self.get(client, id).map(|stroke| &stroke.brush)
-    }
-
     /// Ends a stroke that was undone while it was open.
     pub(super) fn end(&mut self, entry: u64) {
         let strokes = self
