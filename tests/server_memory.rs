@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// Members who do nothing.
 const SOCKETS: usize = 200;
 /// The target is 20,000 in a GiB, and the system needs some of that for itself.
-const MOST_BYTES: isize = 48 * 1024;
+const MOST_BYTES: isize = 64 * 1024;
 
 /// Allocations that are counted by their size, up to this many bytes.
 const SIZES: usize = 1 << 16;

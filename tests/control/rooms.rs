@@ -143,11 +143,6 @@ async fn what_is_painted_steers_a_room() {
     let none = painted_with(&studio, &mut client, json!({"control": ""})).await;
     let lines = painted_with(&studio, &mut client, json!({"control": "lines"})).await;
     assert_ne!(lines, none);
-    let off = painted_with(&studio, &mut client, json!({"control_scale": 0})).await;
-    assert_eq!(off, none, "0 is not at all");
-    let beyond = json!({"control_scale": 1, "control_start": 0.6, "control_end": 0.9});
-    let beyond = painted_with(&studio, &mut client, beyond).await;
-    assert_eq!(beyond, none, "no step lies in the span");
     let second = json!({"control": "scribble", "control_start": 0, "control_end": 1});
     let second = painted_with(&studio, &mut client, second).await;
     assert_ne!(second, none);
