@@ -119,7 +119,7 @@ pub(super) fn gelu<A: Arithmetic>(x: f32) -> f32 {
 /// `x · Φ(x)` by the tanh approximation: `½(1 + tanh u) = sigmoid(2u)`.
 #[inline(always)]
 pub(super) fn gelu_tanh<A: Arithmetic>(x: f32) -> f32 {
-    const TWICE_ROOT: f32 = 1.595_769_1;
+    const TWICE_ROOT: f32 = 1.595_769;
     let u = TWICE_ROOT * A::mul_add(0.044_715 * x * x, x, x);
     x / (1.0 + exp::<A>(-u))
 }

@@ -44,7 +44,7 @@ impl FluxConfig {
             axes_dims_rope: file.or("axes_dims_rope", [16, 56, 56])?,
         };
         let channels = config.in_channels;
-        if channels == 0 || channels % 4 != 0 {
+        if channels == 0 || !channels.is_multiple_of(4) {
             let reason = format!("is {channels}: it must be four times the latents' channels");
             return Err(file.refuse("in_channels", reason));
         }

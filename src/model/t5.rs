@@ -53,7 +53,7 @@ impl T5Config {
             layer_norm_epsilon: file.or("layer_norm_epsilon", 1e-6)?,
         };
         let buckets = config.relative_attention_num_buckets;
-        if buckets < 4 || buckets % 4 != 0 {
+        if buckets < 4 || !buckets.is_multiple_of(4) {
             let reason = format!("is {buckets}: it must be a multiple of four");
             return Err(file.refuse("relative_attention_num_buckets", reason));
         }

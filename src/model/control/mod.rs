@@ -35,7 +35,7 @@ pub enum ControlNetwork {
     /// Reads a picture once.
     T2IAdapter(T2IAdapter),
     /// Runs at every step.
-    ControlNet(ControlNetModel),
+    ControlNet(Box<ControlNetModel>),
 }
 
 impl Control {
@@ -59,7 +59,7 @@ impl Control {
             Source::ControlNet(source) => {
                 let (config, weights) = source.network(place.unet, device, dtype)?;
                 place.check_controlnet(&choice.path, &config)?;
-                ControlNetwork::ControlNet(ControlNetModel::load(&config, &weights)?)
+                ControlNetwork::ControlNet(Box::new(ControlNetModel::load(&config, &weights)?))
             }
         };
         Ok(Self {

@@ -108,7 +108,7 @@ fn action() -> impl Strategy<Value = Action> {
 
 fn layer_change(kind: u8, layer: u64, other: u64, how: u8) -> LayerChange {
     let look = |patch| LayerChange::Set(LayerPatch { layer, ..patch });
-    let is_on = how % 2 == 0;
+    let is_on = how.is_multiple_of(2);
     match kind {
         0 | 1 => LayerChange::Add(NewLayer {
             name: None,

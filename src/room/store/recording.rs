@@ -93,7 +93,7 @@ impl Recording {
             let last = self.pictures.len() - 1;
             let mut place = 0;
             self.pictures.retain(|_| {
-                let stays = place == 0 || (last - place) % 2 == 0;
+                let stays = place == 0 || (last - place).is_multiple_of(2);
                 place += 1;
                 stays
             });
