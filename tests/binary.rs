@@ -162,7 +162,6 @@ struct Painter {
     rev: u64,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Heard {
     Message(ServerMessage),
     Frame,
