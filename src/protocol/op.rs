@@ -97,7 +97,7 @@ struct StrokeChunkFields {
     angle: Option<f32>,
     flow: Option<f32>,
     gradient: Option<Gradient>,
-    #[ts(type = "number")]
+    #[ts(optional, type = "number")]
     layer: Option<u64>,
     points: Vec<StrokePoint>,
     done: bool,
