@@ -12,7 +12,9 @@ use super::authorise::authorised;
 use super::calls::{Call, Who};
 use super::error::ApiError;
 use super::export_wish::{ExportFormat, ExportQuery, ExportWish, QUERY_SHAPE};
-use super::images::{CHANNELS, codec_turn, export_turn, in_turn, keep_until_sent, too_many};
+use super::images::{
+    attachment, codec_turn, export_turn, hold, in_turn, keep_until_sent, pixel_bytes,
+};
 use super::pictures::Asked;
 use super::serving::Client;
 use super::state::AppState;
@@ -54,17 +56,13 @@ async fn export(
     let make = || encode(state.clone(), handle, wish).boxed();
     let file = state.pictures().join(key, make).await?;
     client.place.demand(state.options().limits.picture_rate);
-    let disposition = HeaderValue::from_str(&format!("attachment; filename=\"{name}\""));
     let headers = [
         (
             header::CONTENT_TYPE,
             HeaderValue::from_static(wish.format.media_type()),
         ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (
-            header::CONTENT_DISPOSITION,
-            disposition.map_err(|cause| ApiError::internal(&cause))?,
-        ),
+        (header::CONTENT_DISPOSITION, attachment(&name)?),
     ];
     Ok((headers, file).into_response())
 }
@@ -88,23 +86,17 @@ async fn encode(state: AppState, room: RoomHandle, wish: ExportWish) -> Result<B
     let pictures = state.pictures();
     pictures.begins(&(room.key(), Asked::Export(wish)));
     let size = room.size();
-    let mut held = pictures.hold(room.key());
     let enlarged = match wish.scale {
         1 => 0,
-        _ => bytes_of(wish.size(size)),
+        _ => pixel_bytes(wish.size(size)),
     };
-    if !held.grow(bytes_of(size) * wish.layers.most() + enlarged) {
-        return Err(too_many());
-    }
+    let bytes = pixel_bytes(size) * wish.layers.most() + enlarged;
+    let held = hold(&state, room.key(), bytes)?;
     let export = room.export(wish.layers).await?;
     let work = move || write(export, &wish, size, model);
     let (written, _turn) = in_turn(turn, work).await?;
     let file = written.map_err(|cause| ApiError::internal(&cause))?;
     Ok(keep_until_sent(file, held))
-}
-
-const fn bytes_of(size: CanvasSize) -> usize {
-    size.width as usize * size.height as usize * CHANNELS
 }
 
 /// Blocks for as long as the encoding takes.

@@ -22,9 +22,7 @@ use super::access::bearer;
 use super::calls::{Call, Who};
 use super::error::ApiError;
 use super::export_wish::JPEG_QUALITY;
-use super::images::{
-    CHANNELS, codec_turn, decode_error, in_turn, keep_until_sent, limits, read_body, too_many,
-};
+use super::images::{codec_turn, decode_error, hold, in_turn, keep_until_sent, limits, read_body};
 use super::origin::{SEED_HEADER, TIMING_HEADER};
 use super::serving::Client;
 use super::state::AppState;
@@ -356,10 +354,7 @@ async fn encode(
     notes: Notes,
 ) -> Result<bytes::Bytes, ApiError> {
     let turn = codec_turn(state).await?;
-    let mut held = state.pictures().hold(RoomKey::NO_ROOM);
-    if !held.grow(pixels.width() as usize * pixels.height() as usize * CHANNELS) {
-        return Err(too_many());
-    }
+    let held = hold(state, RoomKey::NO_ROOM, pixels.data().len())?;
     let work = move || encode_with_notes(&pixels, format, quality, &notes);
     let (encoded, _turn) = in_turn(turn, work).await?;
     let file = encoded.map_err(|cause| ApiError::internal(&cause))?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, BodyDataStream};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use bytes::{Bytes, BytesMut};
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -35,7 +35,7 @@ const THUMBNAIL_QUALITY: u8 = 85;
 /// Seconds after which a client may send again what found no place.
 const RETRY_SECONDS: u32 = 5;
 /// Bytes of a pixel.
-pub(super) const CHANNELS: usize = 3;
+const CHANNELS: usize = 3;
 /// Bytes of a pixel of a layer while it is encoded: as it is kept, and as it is written.
 const LAYER_CHANNELS: usize = 8;
 /// How long the rest of an upload that is too large is read.
@@ -205,11 +205,7 @@ async fn encode(state: AppState, room: RoomHandle, layer: PictureLayer) -> Resul
     let turn = codec_turn(&state).await?;
     let pictures = state.pictures();
     pictures.begins(&(room.key(), Asked::Layer(layer)));
-    let size = room.size();
-    let mut held = pictures.hold(room.key());
-    if !held.grow(size.width as usize * size.height as usize * CHANNELS) {
-        return Err(too_many());
-    }
+    let held = hold(&state, room.key(), pixel_bytes(room.size()))?;
     let pixels = room.image(layer).await?.ok_or_else(|| {
         ApiError::http(
             StatusCode::NOT_FOUND,
@@ -241,11 +237,8 @@ async fn paint_layer(state: AppState, room: RoomHandle, layer: u64) -> Result<By
     let turn = codec_turn(&state).await?;
     let pictures = state.pictures();
     pictures.begins(&(room.key(), Asked::PaintLayer(layer)));
-    let size = room.size();
-    let mut held = pictures.hold(room.key());
-    if !held.grow(size.width as usize * size.height as usize * LAYER_CHANNELS) {
-        return Err(too_many());
-    }
+    let bytes = pixel_bytes(room.size()) / CHANNELS * LAYER_CHANNELS;
+    let held = hold(&state, room.key(), bytes)?;
     let pixels = room.paint_layer(layer).await?.ok_or_else(|| {
         ApiError::new(
             StatusCode::NOT_FOUND,
@@ -269,8 +262,34 @@ pub(super) fn keep_until_sent(mut file: Vec<u8>, mut held: Held) -> Bytes {
     Bytes::from_owner(HeldPicture { file, held })
 }
 
+/// Bytes of a picture of this size.
+pub(super) const fn pixel_bytes(size: CanvasSize) -> usize {
+    size.width as usize * size.height as usize * CHANNELS
+}
+
+/// A place for so many bytes in the budget of pictures on their way.
+///
+/// # Errors
+/// 503 where there is none.
+pub(super) fn hold(state: &AppState, room: RoomKey, bytes: usize) -> Result<Held, ApiError> {
+    let mut held = state.pictures().hold(room);
+    match held.grow(bytes) {
+        true => Ok(held),
+        false => Err(too_many()),
+    }
+}
+
+/// What makes a browser save an answer as a file of this name.
+///
+/// # Errors
+/// 500 for a name that no header can have.
+pub(super) fn attachment(name: &str) -> Result<HeaderValue, ApiError> {
+    HeaderValue::from_str(&format!("attachment; filename=\"{name}\""))
+        .map_err(|cause| ApiError::internal(&cause))
+}
+
 /// The refusal of a picture that the budget has no place for.
-pub(super) fn too_many() -> ApiError {
+fn too_many() -> ApiError {
     let message = "many pictures are on their way already: try again soon";
     ApiError::unavailable(message, RETRY_SECONDS)
 }

@@ -20,22 +20,26 @@ use super::authorise::granted;
 use super::budget::Held;
 use super::calls::{Call, Who};
 use super::error::{ApiError, HttpOnlyCode};
-use super::images::{CHANNELS, codec_turn, in_turn, too_many};
+use super::images::{attachment, codec_turn, hold, in_turn, pixel_bytes};
 use super::serving::Client;
 use super::state::AppState;
 use crate::canvas::{CodecError, fit_to, size_within};
 use crate::engine::RoomKey;
 use crate::picture_file::{ANIMATION_TYPE, Animation, Notes, Origin};
 use crate::protocol::CanvasSize;
-use crate::room::{RecordedPicture, RoomRecording};
+use crate::room::{RECORDED_SIDE_MOST, RecordedPicture, RoomRecording};
 
 /// How many pictures an answer holds.
 const FRAMES_HEADER: HeaderName = HeaderName::from_static("impasto-frames");
 /// The media type of a recording.
 const RECORDING_TYPE: &str = "application/octet-stream";
-/// The longest side of a time-lapse, in pixels: that of what is recorded.
-const SIDE_MOST: u32 = 512;
+/// The shortest of the longer sides that a time-lapse can have, in pixels.
 const SIDE_LEAST: u32 = 64;
+/// As large as a recorded picture can be.
+const LARGEST: CanvasSize = CanvasSize {
+    width: RECORDED_SIDE_MOST,
+    height: RECORDED_SIDE_MOST,
+};
 /// Seconds that a time-lapse takes where nothing is said, and at most.
 const SECONDS: u32 = 10;
 const SECONDS_MOST: u32 = 60;
@@ -97,7 +101,7 @@ async fn recording(
 ) -> Result<Response, ApiError> {
     let (recording, _size) = recorded(&state, &client, &room, &headers).await?;
     let frames = recording.pictures().len();
-    let held = place_for(&state, picture_bytes(SIDE_MOST, SIDE_MOST))?;
+    let held = hold_pictures(&state, LARGEST)?;
     let parts = try_unfold(
         (recording, 0, held),
         |(recording, place, held)| async move {
@@ -114,7 +118,7 @@ async fn recording(
     client.place.demand(state.options().limits.picture_rate);
     let body = Body::from_stream(logged(parts));
     let kind = HeaderValue::from_static(RECORDING_TYPE);
-    Ok(answer(kind, frames, None, body))
+    Ok(answer(kind, frames, body))
 }
 
 fn part_of(
@@ -181,8 +185,9 @@ async fn timelapse(
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::invalid_value(QUERY_SHAPE))?;
     let seconds = query.seconds.unwrap_or(SECONDS);
-    let side = query.side.unwrap_or(SIDE_MOST);
-    if !(1..=SECONDS_MOST).contains(&seconds) || !(SIDE_LEAST..=SIDE_MOST).contains(&side) {
+    let side = query.side.unwrap_or(RECORDED_SIDE_MOST);
+    if !(1..=SECONDS_MOST).contains(&seconds) || !(SIDE_LEAST..=RECORDED_SIDE_MOST).contains(&side)
+    {
         return Err(ApiError::invalid_value(QUERY_SHAPE));
     }
     let TimelapseFormat::Apng = query.format.unwrap_or_default();
@@ -191,7 +196,7 @@ async fn timelapse(
     recording.choose(&evenly(recording.pictures().len(), wanted as usize));
     let frames = recording.pictures().len();
     let size = size_within(canvas, side);
-    let held = place_for(&state, picture_bytes(size.width, size.height))?;
+    let held = hold_pictures(&state, size)?;
     let origins = recording.pictures().iter().map(|picture| picture.origin);
     let notes = Notes {
         dpi: None,
@@ -218,8 +223,12 @@ async fn timelapse(
     client.place.demand(state.options().limits.picture_rate);
     let body = Body::from_stream(logged(parts));
     let kind = HeaderValue::from_static(ANIMATION_TYPE);
-    let name = format!("{room}-timelapse.png");
-    Ok(answer(kind, frames, Some(name), body))
+    let mut response = answer(kind, frames, body);
+    let disposition = attachment(&format!("{room}-timelapse.png"))?;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_DISPOSITION, disposition);
+    Ok(response)
 }
 
 impl Timelapse {
@@ -282,17 +291,9 @@ fn evenly(length: usize, wanted: usize) -> Vec<usize> {
     }
 }
 
-const fn picture_bytes(width: u32, height: u32) -> usize {
-    width as usize * height as usize * CHANNELS
-}
-
 /// A place in the budget of pictures on their way.
-fn place_for(state: &AppState, bytes: usize) -> Result<Held, ApiError> {
-    let mut held = state.pictures().hold(RoomKey::NO_ROOM);
-    match held.grow(bytes * PICTURES_HELD) {
-        true => Ok(held),
-        false => Err(too_many()),
-    }
+fn hold_pictures(state: &AppState, size: CanvasSize) -> Result<Held, ApiError> {
+    hold(state, RoomKey::NO_ROOM, pixel_bytes(size) * PICTURES_HELD)
 }
 
 /// What breaks off in the middle has sent its status already: the connection is cut, and the log says
@@ -306,22 +307,14 @@ fn logged(
     })
 }
 
-fn answer(kind: HeaderValue, frames: usize, name: Option<String>, body: Body) -> Response {
+fn answer(kind: HeaderValue, frames: usize, body: Body) -> Response {
     let no_store = HeaderValue::from_static("no-store");
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, no_store),
         (FRAMES_HEADER, HeaderValue::from(frames)),
     ];
-    let mut response = (headers, body).into_response();
-    let disposition =
-        name.map(|name| HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")));
-    if let Some(Ok(disposition)) = disposition {
-        response
-            .headers_mut()
-            .insert(header::CONTENT_DISPOSITION, disposition);
-    }
-    response
+    (headers, body).into_response()
 }
 
 #[cfg(test)]
