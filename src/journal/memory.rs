@@ -3,13 +3,13 @@
 use std::{
     collections::{BTreeMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use uuid::Uuid;
 
 use super::{
     Change, Journal, JournalError, OpenedRoom, Page, Pending, Ready, Record, RoomSummary, Snapshot,
+    clock::since_1970_ms,
 };
 
 #[derive(Debug, Default)]
@@ -68,11 +68,7 @@ impl MemoryJournal {
     }
 
     fn apply(&self, id: Uuid, change: Change) -> Result<(), JournalError> {
-        let now_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| {
-                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-            });
+        let now_ms = since_1970_ms();
         let mut rooms = self.rooms_now();
         if let Change::Create { metadata } = change {
             if rooms.contains_key(&id) {

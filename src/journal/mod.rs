@@ -17,6 +17,7 @@
 
 mod backend;
 mod blobs;
+mod clock;
 mod disk;
 mod error;
 mod folder_blobs;
@@ -30,6 +31,7 @@ mod types;
 mod writer;
 
 pub use blobs::{BlobError, BlobHash, BlobStore, MemoryBlobs};
+pub use clock::since_1970_ms;
 pub use disk::{DiskJournal, DiskOptions};
 pub use error::JournalError;
 pub use folder_blobs::FolderBlobs;

@@ -3,14 +3,14 @@
 use std::{
     sync::{Arc, mpsc},
     thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant},
 };
 
 use redb::Database;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
-use super::{Change, JournalError, Pending, Ready, storage::Storage, tables};
+use super::{Change, JournalError, Pending, Ready, clock::since_1970_ms, storage::Storage, tables};
 
 /// Changes that wait for the disk at most.
 const QUEUE_MAX: u32 = 4096;
@@ -146,11 +146,7 @@ fn commit(
     storage: &Storage,
     batch: &[Command],
 ) -> Result<Vec<Result<(), JournalError>>, JournalError> {
-    let now_ms = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        });
+    let now_ms = since_1970_ms();
     let changes = batch.iter().map(|command| (command.room, &command.change));
     let write = |database: &Database| tables::commit(database, changes, now_ms);
     storage.write(write)

@@ -50,4 +50,4 @@ pub use registry::{RegistryCounts, RoomRegistry, is_room_name};
 pub use renderer::{RenderRefused, Renderer};
 #[doc(hidden)]
 pub use store::fuzzing;
-pub use store::{RecordedPicture, RoomStore, StoreError};
+pub use store::{RECORDED_SIDE_MOST, RecordedPicture, RoomStore, StoreError};

@@ -27,7 +27,7 @@ use pictures::decode_picture;
 pub(super) use pictures::encode_picture;
 pub(super) use record::Record;
 pub(super) use recorder::{Entry, Recorder};
-pub use recording::RecordedPicture;
+pub use recording::{RECORDED_SIDE_MOST, RecordedPicture};
 pub(super) use recording::{Recording, recorded_now};
 pub(super) use sweeper::sweep_blobs;
 #[cfg(test)]

@@ -10,13 +10,12 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    Record, RecordedPicture, Recording, RoomStore, StoreError,
-    recording::{keep_picture, since_1970},
+    Record, RecordedPicture, Recording, RoomStore, StoreError, recording::keep_picture,
     snapshot::encode_snapshot,
 };
 use crate::{
     canvas::Pixels,
-    journal::{Journal, JournalError},
+    journal::{Journal, JournalError, since_1970_ms},
     picture_file::Origin,
     room::document::DocumentSnapshot,
 };
@@ -275,7 +274,7 @@ impl Keeper {
     /// Makes a small picture of a result, beside everything else.
     fn keep_result(&mut self, seq: u64, origin: Origin, pixels: Pixels) {
         let blobs = self.store.blobs.clone();
-        let at_ms = since_1970();
+        let at_ms = since_1970_ms();
         self.results.spawn(async move {
             let keeping = spawn_blocking(move || keep_picture(blobs.as_ref(), &pixels)).await;
             let (blob, bytes) = keeping.map_err(|_| StoreError::Interrupted)??;

@@ -1,7 +1,5 @@
 //! A room's recording: small pictures of its result over time.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -10,13 +8,13 @@ use super::{
 };
 use crate::{
     canvas::{Pixels, fit_to, size_within},
-    journal::{BlobHash, BlobStore},
+    journal::{BlobHash, BlobStore, since_1970_ms},
     picture_file::Origin,
     protocol::CanvasSize,
 };
 
 /// The longer side of a recorded picture, in pixels at most.
-const SIDE_MOST: u32 = 512;
+pub const RECORDED_SIDE_MOST: u32 = 512;
 /// The most pictures of a recording; one more, and every second one goes.
 const PICTURES_MOST: usize = 240;
 /// The most bytes of a recording's pictures; more, and every second one goes.
@@ -139,7 +137,7 @@ pub(in crate::room) fn recorded_now(
     }
     let picture = RecordedPicture {
         seq,
-        at_ms: since_1970(),
+        at_ms: since_1970_ms(),
         blob,
         bytes: file.len() as u64,
         origin,
@@ -173,14 +171,8 @@ fn small_file(pixels: &Pixels) -> Result<Vec<u8>, StoreError> {
         width: pixels.width(),
         height: pixels.height(),
     };
-    let small = fit_to(pixels, size_within(size, SIDE_MOST));
+    let small = fit_to(pixels, size_within(size, RECORDED_SIDE_MOST));
     Ok(encode_recorded(&small)?)
-}
-
-/// Milliseconds since 1970.
-pub(super) fn since_1970() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

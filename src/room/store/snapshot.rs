@@ -181,25 +181,23 @@ pub(in crate::room) fn encode_snapshot(
             tiles: tiles.iter().map(|tile| tile.index).collect(),
         });
     }
-    let floor = (
-        pictures.put_shared(&canvas.floor.base)?,
-        pictures.put_shared(&canvas.floor.sketch)?,
-    );
+    let base = pictures.put_shared(&canvas.floor.base)?;
+    let sketch = pictures.put_shared(&canvas.floor.sketch)?;
     let result = pictures.put(&canvas.result)?;
-    let mut hashes = pictures.hashes;
-    hashes.extend(recording.blobs().map(str::to_owned));
+    let mut blobs_named = pictures.hashes;
+    blobs_named.extend(recording.blobs().map(str::to_owned));
     let header = Header {
         facts: snapshot.facts.clone(),
         size: canvas.size,
         dilation: canvas.dilation,
         stack: canvas.stack.clone(),
-        base: floor.0,
+        base,
         base_id: canvas.floor.base_id,
-        sketch: floor.1,
+        sketch,
         result,
         entries,
         layers,
-        blobs: hashes,
+        blobs: blobs_named,
         recording: recording.clone(),
     };
     let bytes = pack(&header, &coverage)?;
