@@ -185,12 +185,15 @@ impl Packed {
         let mut weight = vec![0.0; self.bias.len() * self.depth];
         for panel in &self.panels {
             let width = panel.vectors * self.set.lanes();
-            for (column, output) in panel.outputs.clone().enumerate() {
-                let row = &mut weight[output * self.depth..][..self.depth];
-                for (step, value) in row.iter_mut().enumerate() {
-                    *value = self.values.get(panel.start + step * width + column);
+            let range = panel.start..panel.start + width * self.depth;
+            self.values.with(range, |packed| {
+                for (column, output) in panel.outputs.clone().enumerate() {
+                    let row = &mut weight[output * self.depth..][..self.depth];
+                    for (step, value) in row.iter_mut().enumerate() {
+                        *value = packed[step * width + column];
+                    }
                 }
-            }
+            });
         }
         Tensor::from_vec(weight, (self.bias.len(), self.depth), &Device::Cpu)
     }

@@ -100,14 +100,7 @@ pub fn modulated_layer_norm(
     weight: &Tensor,
     eps: f64,
 ) -> Result<Tensor> {
-    let wide = input.to_dtype(candle_core::DType::F32)?;
-    let centred = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
-    let variance = centred.sqr()?.mean_keepdim(D::Minus1)?;
-    centred
-        .broadcast_div(&(variance + eps)?.sqrt()?)?
-        .to_dtype(input.dtype())?
-        .broadcast_mul(&weight.unsqueeze(1)?)?
-        .broadcast_add(&bias.unsqueeze(1)?)
+    layer_norm(input, &weight.unsqueeze(1)?, &bias.unsqueeze(1)?, eps)
 }
 
 /// Root mean square normalisation of every `width` neighbours of the last dimension of `input`,

@@ -7,6 +7,7 @@ use super::{
     AddedConditioning, AdditionalResiduals, ConfigFile, FluxConfig, FluxTransformer2DModel,
     ModelError, SD3Transformer2DModel, Sd3Config, UNet2DConditionModel, UNetConfig, Weights,
 };
+use crate::kernels::Wakeful;
 
 /// The configuration of a denoiser.
 #[derive(Debug, Clone)]
@@ -206,12 +207,11 @@ impl Denoiser {
         added: &AddedConditioning,
         residuals: &AdditionalResiduals,
     ) -> Result<Tensor> {
+        let _wakeful = Wakeful::threads(sample.device());
         let (text, guidance) = (encoder_hidden_states, added.guidance.as_ref());
         let pooled = added.text_embeds.as_ref();
         match (&self.network, pooled) {
-            (Network::UNet(unet), _) => {
-                unet.forward_controlled(sample, timesteps, text, added, residuals)
-            }
+            (Network::UNet(unet), _) => unet.forward(sample, timesteps, text, added, residuals),
             (Network::Flux(flux), Some(pooled)) => {
                 flux.forward(sample, timesteps, text, pooled, guidance)
             }

@@ -9,7 +9,7 @@ use super::joint_attention::{
 use super::layers::linear;
 use super::time_text_embedding::TimeTextEmbedding;
 use super::{FluxConfig, ModelError, Weights};
-use crate::kernels::{Linear, Wakeful, add_gated, gelu_tanh};
+use crate::kernels::{Linear, add_gated, gelu_tanh};
 
 /// Frequencies of rotary embeddings fall from 1 to one over this.
 const ROPE_THETA: f64 = 10_000.0;
@@ -85,7 +85,6 @@ impl FluxTransformer2DModel {
         pooled: &Tensor,
         guidance: Option<&Tensor>,
     ) -> Result<Tensor> {
-        let _wakeful = Wakeful::threads(sample.device());
         let (batch, _, height, width) = sample.dims4()?;
         if height % PACKED != 0 || width % PACKED != 0 {
             candle_core::bail!("latents of {width} × {height} are not made of 2 × 2 squares");

@@ -9,7 +9,7 @@ use super::joint_attention::{
 use super::layers::{ConvShape, conv2d, linear};
 use super::time_text_embedding::TimeTextEmbedding;
 use super::{ModelError, Sd3Config, Weights};
-use crate::kernels::{Conv2d, Linear, Padding, Wakeful, add_gated, tokens_from_image};
+use crate::kernels::{Conv2d, Linear, Padding, add_gated, tokens_from_image};
 
 /// Predicts a flow's velocity from noisy latents, the timestep and two embeddings of the prompt.
 pub struct SD3Transformer2DModel {
@@ -90,7 +90,6 @@ impl SD3Transformer2DModel {
         encoder_hidden_states: &Tensor,
         pooled: &Tensor,
     ) -> Result<Tensor> {
-        let _wakeful = Wakeful::threads(sample.device());
         let (batch, channels, height, width) = sample.dims4()?;
         let patch = self.config.patch_size;
         if height % patch != 0 || width % patch != 0 {

@@ -6,7 +6,7 @@ use super::layers::{ConvShape, conv2d, group_norm};
 use super::unet_blocks::UpBlock;
 use super::unet_encoder::UNetEncoder;
 use super::{AddedConditioning, ModelError, UNetConfig, Weights};
-use crate::kernels::{Conv2d, GroupNorm, Wakeful, add};
+use crate::kernels::{Conv2d, GroupNorm, add};
 
 /// Predicts what a scheduler needs (noise, velocity or sample) from noisy latents, the timestep
 /// and the prompt.
@@ -70,28 +70,13 @@ impl UNet2DConditionModel {
     ///
     /// `sample` is `[batch, in_channels, height, width]`, `timesteps` `[batch]` (or `[1]` for the
     /// same in all rows; fractions are fine), `encoder_hidden_states` `[batch, tokens, width]`.
-    /// Returns `[batch, out_channels, height, width]`. Any number format goes in; the network
-    /// computes in its own and answers in the sample's.
+    /// `residuals` are what control networks add. Returns `[batch, out_channels, height, width]`. Any
+    /// number format goes in; the network computes in its own and answers in the sample's.
     ///
     /// # Errors
-    /// When shapes disagree, or SDXL's conditioning is absent where the UNet needs it.
+    /// When shapes disagree, SDXL's conditioning is absent where the UNet needs it, or residuals have
+    /// other shapes than what they are added to.
     pub fn forward(
-        &self,
-        sample: &Tensor,
-        timesteps: &Tensor,
-        encoder_hidden_states: &Tensor,
-        added: &AddedConditioning,
-    ) -> Result<Tensor> {
-        let nothing = AdditionalResiduals::default();
-        self.forward_controlled(sample, timesteps, encoder_hidden_states, added, &nothing)
-    }
-
-    /// The same, with what control networks add.
-    ///
-    /// # Errors
-    /// Those of [`UNet2DConditionModel::forward`], and when residuals have other shapes than what
-    /// they are added to.
-    pub fn forward_controlled(
         &self,
         sample: &Tensor,
         timesteps: &Tensor,
@@ -99,7 +84,6 @@ impl UNet2DConditionModel {
         added: &AddedConditioning,
         residuals: &AdditionalResiduals,
     ) -> Result<Tensor> {
-        let _wakeful = Wakeful::threads(sample.device());
         let batch = sample.dim(0)?;
         let encoder = &self.encoder;
         let told = encoder.conditioning(batch, timesteps, encoder_hidden_states, added)?;

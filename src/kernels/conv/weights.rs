@@ -66,9 +66,17 @@ impl Packed {
 
     /// The weight as it was before it was packed, output channels first.
     pub fn unpacked(&self) -> Vec<f32> {
-        (0..self.bias.len())
-            .flat_map(|channel| (0..self.depth).map(move |step| self.value(channel, step)))
-            .collect()
+        let mut weight = vec![0.0; self.bias.len() * self.depth];
+        for (block, rows) in weight.chunks_mut((ROWS * self.depth).max(1)).enumerate() {
+            self.with_blocks(block..block + 1, |packed| {
+                for (row, values) in rows.chunks_mut(self.depth).enumerate() {
+                    for (step, value) in values.iter_mut().enumerate() {
+                        *value = packed.values[step * ROWS + row];
+                    }
+                }
+            });
+        }
+        weight
     }
 
     /// Input values that make one output value.
@@ -107,19 +115,21 @@ impl Packed {
         let blocks = self.bias.len().div_ceil(ROWS);
         let depth = self.depth / 9 * 4;
         let mut values = Buffer::zeroed(blocks * ROWS * depth);
-        self.with_blocks(0..blocks, |from| {
-            let (from, _) = from.values.as_chunks::<ROWS>();
-            let (to, _) = values.values_mut().as_chunks_mut::<ROWS>();
-            for (from, to) in from.chunks_exact(9).zip(to.chunks_exact_mut(4)) {
-                for (index, weights) in from.iter().enumerate() {
-                    let y = (index / 3 + 1 - phase.0) / 2;
-                    let x = (index % 3 + 1 - phase.1) / 2;
-                    for (sum, weight) in to[2 * y + x].iter_mut().zip(weights) {
-                        *sum += weight;
+        let (to, _) = values.values_mut().as_chunks_mut::<ROWS>();
+        for (block, to) in to.chunks_mut(depth.max(1)).enumerate().take(blocks) {
+            self.with_blocks(block..block + 1, |from| {
+                let (from, _) = from.values.as_chunks::<ROWS>();
+                for (from, to) in from.chunks_exact(9).zip(to.chunks_exact_mut(4)) {
+                    for (index, weights) in from.iter().enumerate() {
+                        let y = (index / 3 + 1 - phase.0) / 2;
+                        let x = (index % 3 + 1 - phase.1) / 2;
+                        for (sum, weight) in to[2 * y + x].iter_mut().zip(weights) {
+                            *sum += weight;
+                        }
                     }
                 }
-            }
-        });
+            });
+        }
         Self {
             set: self.set,
             values: Compact::new(self.set, values),
