@@ -1,4 +1,5 @@
 import { decodeFrame, type Frame, type FrameHeader } from "../../client/src";
+import { sentenceOf } from "../wire/errors";
 
 /** A binary message for the worker. */
 export interface DecodeRequest {
@@ -107,6 +108,6 @@ async function decodeHere(ticket: number, bytes: ArrayBuffer): Promise<DecodeAns
     const frame = decodeFrame(bytes);
     return { ticket, header: frame.header, bitmap: await bitmapOf(frame) };
   } catch (error) {
-    return { ticket, error: error instanceof Error ? error.message : String(error) };
+    return { ticket, error: sentenceOf(error) };
   }
 }

@@ -1,5 +1,6 @@
 import { decodeFrame } from "../../client/src";
 import { bitmapOf, type DecodeAnswer, type DecodeRequest } from "./decode";
+import { sentenceOf } from "../wire/errors";
 
 const scope = self as unknown as {
   onmessage: ((event: MessageEvent<DecodeRequest>) => void) | null;
@@ -13,6 +14,6 @@ scope.onmessage = async (event) => {
     const bitmap = await bitmapOf(frame);
     scope.postMessage({ ticket, header: frame.header, bitmap }, [bitmap]);
   } catch (error) {
-    scope.postMessage({ ticket, error: error instanceof Error ? error.message : String(error) });
+    scope.postMessage({ ticket, error: sentenceOf(error) });
   }
 };

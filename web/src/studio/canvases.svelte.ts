@@ -1,6 +1,7 @@
 import { CallRefused, type RoomFacts } from "../../client/src";
 import { changeKnown, knownRooms, withOpened, without, withTitle, type KnownRoom } from "./known-rooms";
 import { serverFor } from "./pictures";
+import { sentenceOf } from "../wire/errors";
 
 /** What is known of a room on the start page. */
 export interface Card {
@@ -120,7 +121,7 @@ export class Canvases {
 
 /** The sentence of an error. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return sentenceOf(error);
 }
 
 function cardOf({ room, token, title }: KnownRoom): Card {

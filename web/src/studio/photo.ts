@@ -3,6 +3,7 @@ import type { Parameters } from "./parameters";
 import { isArchive, parametersIn } from "./picture-notes";
 import { serverFor, tokenOfPage } from "./pictures";
 import type { Studio } from "./studio.svelte";
+import { sentenceOf } from "../wire/errors";
 
 /** What the server reads; the browser turns others into one of these. */
 const ACCEPTED = ["image/png", "image/jpeg", "image/webp"];
@@ -59,7 +60,7 @@ export async function placeImage(studio: Studio, file: Blob, placing: Placing, l
     const cut = studio.room.picture && cutOff(image, studio.room.picture);
     if (cut !== undefined) notices.say(cut);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = sentenceOf(error);
     notices.trouble(`The picture was not placed: ${inSentence(reason)}.`);
   } finally {
     notices.dismiss(busy);

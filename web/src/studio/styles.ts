@@ -1,4 +1,5 @@
 import type { Finish, ModelInfo, SettingsPatch } from "../../client/src";
+import { FINISHES } from "./finishes";
 import { recall, remember } from "./storage";
 
 /** A LoRA of a server, and how much of it is in the model. */
@@ -35,7 +36,6 @@ const NAME_MOST = 60;
 const AFFIX_MOST = 300;
 /** More than anybody looks through. */
 const STYLES_MOST = 60;
-const FINISHES: readonly Finish[] = ["none", "oil", "watercolour", "ink"];
 
 /** Styles that a newcomer finds. */
 export const FIRST_STYLES: readonly Style[] = [
@@ -107,7 +107,7 @@ function styleOf(value: unknown): Style | undefined {
   };
   const name = text("name", NAME_MOST)?.trim();
   if (!name) return undefined;
-  const finish = FINISHES.find((one) => one === known.finish);
+  const finish = FINISHES.find(({ value }) => value === known.finish)?.value;
   const optional = {
     negative_prompt: text("negative_prompt", AFFIX_MOST),
     sampler: text("sampler", 64),

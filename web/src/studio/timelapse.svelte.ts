@@ -1,4 +1,5 @@
 import { type Clock, type Recording, type TimelapseQuery } from "../../client/src";
+import { sentenceOf } from "../wire/errors";
 
 /** How long a time-lapse may take, in seconds. */
 export const LENGTHS = [5, 10, 20, 30] as const;
@@ -141,8 +142,4 @@ export class Timelapse {
       if (this.playing) this.#next();
     });
   }
-}
-
-function sentenceOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 import { CallRefused, type CanvasSize, type ImageWish, type ModelInfo, type Settings } from "../../client/src";
+import { sentenceOf } from "../wire/errors";
 
 /** How many pictures a sheet has. */
 export const SHEET = 4;
@@ -59,5 +60,5 @@ export function sheetTrouble(error: unknown): string {
   if (error instanceof CallRefused && error.status === 401) {
     return "Only whoever runs this server makes sheets: roll the die instead, which is one picture at a time.";
   }
-  return error instanceof Error ? error.message : String(error);
+  return sentenceOf(error);
 }
