@@ -28,6 +28,7 @@ mod profile;
 mod reshape;
 pub mod roofs;
 mod rotary;
+mod rows;
 pub mod stock;
 mod storage;
 #[cfg(test)]

@@ -6,6 +6,7 @@ use candle_core::{D, Result, Tensor};
 
 use super::instructions::InstructionSet;
 use super::math::{self, Arithmetic, for_each_set};
+use super::rows::by_rows;
 use super::storage::{Output, Values, is_cpu_f32};
 use super::{profile, stock, threads};
 
@@ -238,31 +239,6 @@ impl RmsNorm {
             normal_row(set, row, 0.0, factor, &weight, &zeros, out);
         })
     }
-}
-
-/// A tensor shaped like `input`, contiguous, of whose rows of `width` values `fill` writes each,
-/// given its number.
-fn by_rows(
-    input: &Tensor,
-    width: usize,
-    fill: impl Fn(usize, &[f32], &mut [MaybeUninit<f32>]) + Send + Sync,
-) -> Result<Tensor> {
-    let values = Values::of(input)?;
-    let values: &[f32] = &values;
-    let rows = values.len() / width.max(1);
-    let mut output = Output::new(values.len());
-    let parts = output.parts();
-    let rows_in_task = threads::piece(values.len()).div_ceil(width.max(1));
-    threads::for_each(rows.div_ceil(rows_in_task), |task| {
-        let first = task * rows_in_task;
-        for index in first..rows.min(first + rows_in_task) {
-            let row = &values[index * width..][..width];
-            // SAFETY: every row belongs to one task, and the output outlives the tasks.
-            fill(index, row, unsafe { parts.part(index * width, width) });
-        }
-    });
-    // SAFETY: the tasks wrote all rows.
-    unsafe { output.into_tensor(input.shape()) }
 }
 
 /// Writes `factor · x + shift`, or a function of it.

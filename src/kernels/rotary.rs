@@ -2,8 +2,9 @@
 
 use candle_core::{Result, Tensor};
 
-use super::storage::{Output, Values, is_cpu_f32};
-use super::{profile, stock, threads};
+use super::rows::by_rows;
+use super::storage::{Values, is_cpu_f32};
+use super::{profile, stock};
 
 /// Turns each pair of neighbours `(a, b)` of a head's entries by the angle of its token and place:
 /// `(a·cos − b·sin, b·cos + a·sin)`.
@@ -24,32 +25,21 @@ pub fn rotary(input: &Tensor, cos: &Tensor, sin: &Tensor, heads: usize) -> Resul
         return stock::rotary(input, cos, sin, heads);
     }
     let (input, cos, sin) = (input.contiguous()?, cos.contiguous()?, sin.contiguous()?);
-    let (values, cos, sin) = (Values::of(&input)?, Values::of(&cos)?, Values::of(&sin)?);
+    let (cos, sin) = (Values::of(&cos)?, Values::of(&sin)?);
     let pairs = width / heads / 2;
-    let rows = values.len() / width;
-    let mut output = Output::new(values.len());
-    let parts = output.parts();
-    let rows_in_task = threads::piece(values.len()).div_ceil(width);
-    threads::for_each(rows.div_ceil(rows_in_task), |task| {
-        let first = task * rows_in_task;
-        for row in first..rows.min(first + rows_in_task) {
-            let token = row % tokens * pairs;
-            let (cos, sin) = (&cos[token..][..pairs], &sin[token..][..pairs]);
-            // SAFETY: every row belongs to one task, and the output outlives the tasks.
-            let out = unsafe { parts.part(row * width, width) };
-            let heads = values[row * width..][..width].chunks_exact(2 * pairs);
-            for (head, out) in heads.zip(out.chunks_exact_mut(2 * pairs)) {
-                let angles = cos.iter().zip(sin);
-                let pairs = head.chunks_exact(2).zip(out.chunks_exact_mut(2));
-                for ((pair, out), (cos, sin)) in pairs.zip(angles) {
-                    out[0].write(pair[0] * cos - pair[1] * sin);
-                    out[1].write(pair[1] * cos + pair[0] * sin);
-                }
+    by_rows(&input, width, |row, values, out| {
+        let token = row % tokens * pairs;
+        let (cos, sin) = (&cos[token..][..pairs], &sin[token..][..pairs]);
+        let heads = values.chunks_exact(2 * pairs);
+        for (head, out) in heads.zip(out.chunks_exact_mut(2 * pairs)) {
+            let angles = cos.iter().zip(sin);
+            let pairs = head.chunks_exact(2).zip(out.chunks_exact_mut(2));
+            for ((pair, out), (cos, sin)) in pairs.zip(angles) {
+                out[0].write(pair[0] * cos - pair[1] * sin);
+                out[1].write(pair[1] * cos + pair[0] * sin);
             }
         }
-    });
-    // SAFETY: the tasks wrote all rows.
-    unsafe { output.into_tensor(input.shape()) }
+    })
 }
 
 #[cfg(test)]
