@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { readPsd } from "ag-psd";
+import { initializeCanvas, readPsd } from "ag-psd";
 import { hash, openRoom, settle } from "./browser.mjs";
 import { violations } from "./layout.mjs";
 import { unlabelled } from "./labels.mjs";
@@ -17,6 +17,12 @@ const KINDS = {
 };
 const PROMPT = "a harbour, by night";
 const GENERATED = "digitalsourcetype/trainedAlgorithmicMedia<";
+
+// Outside a browser the library has no canvas to make pixels with.
+initializeCanvas(
+  () => assert.fail("only pixels are asked for"),
+  (width, height) => ({ width, height, data: new Uint8ClampedArray(4 * width * height) }),
+);
 
 /** What the dialog saves, once it is filled in. */
 async function exported(page, format, fill = async () => {}) {

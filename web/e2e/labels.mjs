@@ -8,6 +8,7 @@ export function unlabelled() {
       element.getAttribute("aria-label") ||
       (labelledBy && document.getElementById(labelledBy)?.textContent) ||
       label ||
+      element.getAttribute("alt") ||
       element.textContent ||
       ""
     ).trim();
