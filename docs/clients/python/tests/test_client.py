@@ -8,7 +8,9 @@ import struct
 import sys
 import unittest
 from collections.abc import Awaitable, Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "src"))
@@ -17,7 +19,7 @@ from websockets.asyncio.server import ServerConnection, serve  # noqa: E402
 from websockets.exceptions import ConnectionClosed  # noqa: E402
 from websockets.typing import Subprotocol  # noqa: E402
 
-from impasto_client import Frame, Refused, Room, decode_frame  # noqa: E402
+from impasto_client import CallRefused, Frame, RecordedPicture, Refused, Room, Server, decode_frame  # noqa: E402
 
 Message = dict[str, Any]
 Script = Callable[["Stand"], Awaitable[None]]
@@ -189,6 +191,54 @@ class ClientTest(unittest.IsolatedAsyncioTestCase):
         for bad in (b"", b"\x01", frame(7)[:20], struct.pack("<I", 2) + b"{}"):
             with self.assertRaises(ValueError):
                 decode_frame(bad)
+
+
+class CallsTest(unittest.TestCase):
+    """Calls against a stand-in that answers each path with the same bytes."""
+
+    def serve(self, **answers: bytes) -> Server:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = answers[self.path.split("?")[0].rsplit("/", 1)[1]]
+                self.send_response(200)
+                self.send_header("Impasto-Frames", "2")
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        server = HTTPServer(("127.0.0.1", 0), Handler)
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        self.addCleanup(server.server_close)
+        self.addCleanup(thread.join)
+        self.addCleanup(server.shutdown)
+        return Server(f"http://127.0.0.1:{server.server_port}/base")
+
+    def test_a_recording_is_read_picture_by_picture(self) -> None:
+        pictures = [RecordedPicture(b"first", 3, 1000), RecordedPicture(b"the second", 9, 4000)]
+        body = b""
+        for one in pictures:
+            head = json.dumps({"seq": one.seq, "at_ms": one.at_ms, "bytes": len(one.data)}).encode()
+            body += struct.pack("<I", len(head)) + head + one.data
+        self.assertEqual(list(self.serve(recording=body).recording("a room")), pictures)
+        read = self.serve(recording=body[:-1]).recording("a room")
+        self.assertEqual(next(read), pictures[0])
+        with self.assertRaisesRegex(CallRefused, "too early"):
+            next(read)
+
+    def test_a_time_lapse_says_how_far_it_is(self) -> None:
+        chunks = [(b"IHDR", b"x" * 13), (b"fcTL", b"y" * 26), (b"IDAT", b"fcTL"), (b"fcTL", b"z" * 26), (b"IEND", b"")]
+        body = b"\x89PNG\r\n\x1a\n"
+        for kind, content in chunks:
+            body += struct.pack(">I4s", len(content), kind) + content + b"sum!"
+        heard: list[tuple[int, int]] = []
+        server = self.serve(timelapse=body)
+        self.assertEqual(server.timelapse("r", heard=lambda made, of: heard.append((made, of)), seconds=3), body)
+        self.assertEqual(heard, [(1, 2), (2, 2)])
+        with self.assertRaisesRegex(CallRefused, "too early"):
+            self.serve(timelapse=body[:-2]).timelapse("r")
 
 
 if __name__ == "__main__":

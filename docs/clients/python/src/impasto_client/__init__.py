@@ -4,7 +4,7 @@ from ._errors import CallRefused, Refused
 from ._frame import Frame, FrameHeader, Rect, decode_frame
 from ._outbox import Message
 from ._room import Event, Room
-from ._server import Image, Server
+from ._server import Image, RecordedPicture, Server
 
 __all__ = [
     "CallRefused",
@@ -13,6 +13,7 @@ __all__ = [
     "FrameHeader",
     "Image",
     "Message",
+    "RecordedPicture",
     "Rect",
     "Refused",
     "Room",

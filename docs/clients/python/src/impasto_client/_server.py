@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import struct
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from http.client import HTTPException
+from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlencode, urljoin
@@ -13,6 +15,8 @@ from urllib.request import Request, urlopen
 
 from ._errors import CallRefused
 
+#: What a PNG begins with.
+_PNG = b"\x89PNG\r\n\x1a\n"
 #: Seconds that a call may rest: a picture may wait long for its turn.
 _TIMEOUT = 600.0
 
@@ -26,6 +30,18 @@ class Image:
     seed: int
     #: Milliseconds by stage.
     timings: dict[str, float]
+
+
+@dataclass(frozen=True)
+class RecordedPicture:
+    """A small picture of a room as it was."""
+
+    #: A JPEG.
+    data: bytes
+    #: The last op that is in it.
+    seq: int
+    #: When it was recorded, in milliseconds since 1970.
+    at_ms: int
 
 
 @dataclass(frozen=True)
@@ -89,10 +105,60 @@ class Server:
         """A file of the room's picture to take away: `layer`, `scale`, `quality` and `settings` may be said."""
         return self._call("GET", f"{room_path(room)}/export?" + urlencode({"format": format, **query})).body
 
+    def rooms(self) -> list[str]:
+        """Every room, the one that changed last first; on a server with auth the operator's call."""
+        return [room["room"] for room in self._json("GET", "v1/rooms")["rooms"]]
+
+    def rename(self, room: str, title: str) -> dict[str, Any]:
+        """Gives a room another title and answers its facts; an empty one takes it away."""
+        return self._json("PATCH", room_path(room), {"title": title})
+
+    def duplicate(self, room: str, *, title: str | None = None) -> dict[str, Any]:
+        """Makes a copy of a room: `{room, url, invites}`."""
+        return self._json("POST", f"{room_path(room)}/duplicate", {} if title is None else {"title": title})
+
+    def delete(self, room: str) -> None:
+        """Deletes a room for good."""
+        self._call("DELETE", room_path(room))
+
+    def recording(self, room: str) -> Iterator[RecordedPicture]:
+        """The pictures of a room over time, the oldest first, each as soon as it is there."""
+        with self._open("GET", f"{room_path(room)}/recording") as answer:
+            while length := _read(answer, 4, may_end=True):
+                head = json.loads(_read(answer, struct.unpack("<I", length)[0]))
+                yield RecordedPicture(_read(answer, head["bytes"]), head["seq"], head["at_ms"])
+
+    def timelapse(
+        self,
+        room: str,
+        *,
+        heard: Callable[[int, int], None] | None = None,
+        **query: str | int,
+    ) -> bytes:
+        """The same as one animated PNG; `seconds` and `side` may be said. `heard` is told how many of its pictures are
+        made, and of how many."""
+        with self._open("GET", f"{room_path(room)}/timelapse?" + urlencode(query)) as answer:
+            frames, made, parts = int(answer.headers["impasto-frames"]), 0, [_read(answer, len(_PNG))]
+            while head := _read(answer, 8, may_end=True):
+                length, kind = struct.unpack(">I4s", head)
+                # The length is of the content alone; a checksum follows it.
+                parts += [head, _read(answer, length + 4)]
+                made += kind == b"fcTL"
+                if kind == b"fcTL" and heard is not None:
+                    heard(made, frames)
+            return b"".join(parts)
+
     def _json(self, method: str, path: str, body: dict[str, Any] | bytes | None = None) -> dict[str, Any]:
         return cast("dict[str, Any]", json.loads(self._call(method, path, body).body))
 
     def _call(self, method: str, path: str, body: dict[str, Any] | bytes | None = None) -> _Answer:
+        with self._open(method, path, body) as answer:
+            try:
+                return _Answer(answer.read(), {name.lower(): value for name, value in answer.headers.items()})
+            except (HTTPException, OSError) as error:
+                raise _unreachable(error) from error
+
+    def _open(self, method: str, path: str, body: dict[str, Any] | bytes | None = None) -> HTTPResponse:
         headers: dict[str, str] = {}
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token}"
@@ -103,17 +169,31 @@ class Server:
             headers["Content-Type"] = "application/octet-stream" if isinstance(body, bytes) else "application/json"
         request = Request(self.url(path), data=data, headers=headers, method=method)
         try:
-            with urlopen(request, timeout=_TIMEOUT) as answer:
-                return _Answer(answer.read(), {name.lower(): value for name, value in answer.headers.items()})
+            return cast(HTTPResponse, urlopen(request, timeout=_TIMEOUT))
         except HTTPError as error:
             raise _refusal(error) from None
         except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
-            raise CallRefused(0, None, f"the server cannot be reached: {error}") from error
+            raise _unreachable(error) from error
 
 
 def room_path(room: str) -> str:
     """The path of a room, beside the server's page."""
     return f"v1/rooms/{quote(room, safe='')}"
+
+
+def _read(answer: HTTPResponse, length: int, *, may_end: bool = False) -> bytes:
+    """So many bytes; none where the answer may end here and does."""
+    try:
+        data = answer.read(length)
+    except (HTTPException, OSError) as error:
+        raise _unreachable(error) from error
+    if len(data) < length and not (may_end and not data):
+        raise CallRefused(answer.status, None, "the server ended its answer too early; try again")
+    return data
+
+
+def _unreachable(error: Exception) -> CallRefused:
+    return CallRefused(0, None, f"the server cannot be reached: {error}")
 
 
 def _refusal(answer: HTTPError) -> CallRefused:
