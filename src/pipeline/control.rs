@@ -40,9 +40,11 @@ pub struct ControlPicture {
 }
 
 impl ControlSettings {
-    /// The control that a room's settings name; none where they name none.
+    /// The control that a room's settings name; none where they name none, or one that steers
+    /// nothing.
     pub fn of(settings: &Settings) -> Option<Self> {
-        (!settings.control.is_empty()).then(|| Self {
+        let steers = !settings.control.is_empty() && settings.control_scale != 0.0;
+        steers.then(|| Self {
             name: settings.control.clone(),
             preprocess: settings.control_preprocess,
             scale: settings.control_scale,

@@ -111,6 +111,16 @@ async fn settled(client: &mut TestClient) {
     }
 }
 
+/// In steps of a byte.
+fn mean_difference(one: &[u8], other: &[u8]) -> f64 {
+    let sum: u64 = one
+        .iter()
+        .zip(other)
+        .map(|(a, b)| u64::from(a.abs_diff(*b)))
+        .sum();
+    sum as f64 / one.len() as f64
+}
+
 fn base64_png(picture: &RgbImage) -> String {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, ImageFormat::Png).unwrap();
@@ -142,8 +152,13 @@ async fn what_is_painted_steers_a_room() {
     client.send(stroke("s1", 60.0, 60.0)).await;
     let none = painted_with(&studio, &mut client, json!({"control": ""})).await;
     let lines = painted_with(&studio, &mut client, json!({"control": "lines"})).await;
-    assert_ne!(lines, none);
-    let second = json!({"control": "scribble", "control_start": 0, "control_end": 1});
+    let steered = mean_difference(&lines, &none);
+    assert!(steered > 1.0, "{steered}");
+    // Not to the byte: where windows fade out, a little of the picture before stays.
+    let off = painted_with(&studio, &mut client, json!({"control_scale": 0})).await;
+    let left = mean_difference(&off, &none);
+    assert!(left < 0.1 * steered, "{left} of {steered}");
+    let second = json!({"control": "scribble", "control_scale": 1});
     let second = painted_with(&studio, &mut client, second).await;
     assert_ne!(second, none);
     assert_ne!(second, lines);
