@@ -188,10 +188,10 @@ async fn serve(auth: bool) -> Running {
         CancellationToken::new(),
     );
     switch.open(rooms, engine.handle().model_info().clone(), renderer);
-    let door = switch.door(address).unwrap();
+    let url = switch.url_to_open(address).unwrap();
     Running {
         address,
-        token: door
+        token: url
             .split_once("#token=")
             .map(|(_, token)| token.to_owned()),
         engine,

@@ -637,6 +637,6 @@ async fn invites_of_a_deleted_room_open_nothing_after_a_restart() {
     )
     .await;
     assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
-    let door = server.switch.door(server.address).unwrap();
-    assert_eq!(door, format!("http://{}/#token={operator}", server.address));
+    let url = server.switch.url_to_open(server.address).unwrap();
+    assert_eq!(url, format!("http://{}/#token={operator}", server.address));
 }

@@ -152,8 +152,8 @@ async fn with_auth_nobody_enters_without_an_invite() {
         let (messages, code) = client.until_closed().await;
         assert_eq!((messages[0]["code"].as_str(), code), (Some(expected), 1008));
     }
-    let door = server.switch.door(server.address).unwrap();
-    let (room, token) = door
+    let url = server.switch.url_to_open(server.address).unwrap();
+    let (room, token) = url
         .split_once("?room=")
         .unwrap()
         .1

@@ -122,12 +122,12 @@ async fn serve(
     };
     let sweeper = tokio::spawn(sweep_now_and_then(rooms.clone()));
     switch.open(rooms, info.clone(), renderer);
-    let door = switch
-        .door(address)
+    let url = switch
+        .url_to_open(address)
         .map_err(|error| Failure::broken(error.message()))?;
     tracing::info!(model = info.id, device = info.device, elapsed = ?started.elapsed(), "ready");
     println!(
-        "Impasto is at {door} (model {}, device {})",
+        "Impasto is at {url} (model {}, device {})",
         info.id, info.device
     );
     if let Some(notice) = info.scheduler.as_deref().and_then(|class| {

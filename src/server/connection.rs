@@ -199,7 +199,7 @@ async fn serve_member(
         state
             .sockets()
             .spawn(writer.run(welcome, outbox, replies_out, ended, refusals.clone()));
-    let mut ears = Ears {
+    let mut messages = MessageReader {
         allowance: MessageAllowance::new(
             limits.message_burst,
             limits.messages_per_second,
@@ -220,16 +220,16 @@ async fn serve_member(
         let Ok(incoming) = incoming else {
             break Some(Ending::quiet(close::AWAY, "no sign of life"));
         };
-        let heard = match incoming {
+        let received = match incoming {
             Incoming::Closed => break Some(Ending::quiet(close::NORMAL, "goodbye")),
             Incoming::TooLarge => break Some(too_large(limits.message_bytes)),
             Incoming::Broken(code) => break Some(broken(code)),
-            incoming => ears.hear(incoming),
+            incoming => messages.read(incoming),
         };
-        match heard {
-            Heard::Nothing => {}
-            Heard::Abuse => break Some(abuse()),
-            Heard::Command(command) => {
+        match received {
+            Received::Nothing => {}
+            Received::Abuse => break Some(abuse()),
+            Received::Command(command) => {
                 // The room's end reaches the client through its outbox.
                 if let Err(cause) = handle.send(member, *command).await {
                     tracing::debug!(%cause, "a command found no room");
@@ -251,7 +251,7 @@ async fn serve_member(
 }
 
 /// Holds what a client sends to the limits.
-struct Ears {
+struct MessageReader {
     allowance: MessageAllowance,
     refusals: Refusals,
     replies: mpsc::Sender<Utf8Bytes>,
@@ -259,7 +259,7 @@ struct Ears {
 }
 
 /// What is to be done with something that arrived.
-enum Heard {
+enum Received {
     Nothing,
     Command(Box<RoomCommand>),
     Abuse,
@@ -278,8 +278,8 @@ fn with_shown_names(mut message: ClientMessage) -> ClientMessage {
     message
 }
 
-impl Ears {
-    fn hear(&mut self, incoming: Incoming) -> Heard {
+impl MessageReader {
+    fn read(&mut self, incoming: Incoming) -> Received {
         let text = match incoming {
             Incoming::Text(text) => text,
             Incoming::Binary => {
@@ -291,7 +291,7 @@ impl Ears {
             // A flood of pings costs as much as one of messages.
             Incoming::Alive | Incoming::TooLarge | Incoming::Closed | Incoming::Broken(_) => {
                 return match self.allowance.take(1, Instant::now()) {
-                    Ok(()) => Heard::Nothing,
+                    Ok(()) => Received::Nothing,
                     Err(wait) => self.refuse(too_fast("", wait)),
                 };
             }
@@ -307,11 +307,11 @@ impl Ears {
         match decoded {
             Ok(ClientMessage::Ping { t }) => {
                 self.reply(&ServerMessage::Pong { t });
-                Heard::Nothing
+                Received::Nothing
             }
-            Ok(ClientMessage::Chat { text: said }) => self.hear_chat(&text, &said),
+            Ok(ClientMessage::Chat { text: said }) => self.read_chat(&text, &said),
             Ok(message) => match RoomCommand::from_message(with_shown_names(message)) {
-                Some(command) => Heard::Command(Box::new(command)),
+                Some(command) => Received::Command(Box::new(command)),
                 None => self.refuse(ErrorMessage::new(
                     ErrorCode::HelloExpected,
                     "Say hello once; open another socket to join as somebody else.",
@@ -322,19 +322,19 @@ impl Ears {
     }
 
     /// Whoever chats without end leaves others nothing to read: a line costs as much as many messages.
-    fn hear_chat(&mut self, text: &str, said: &str) -> Heard {
+    fn read_chat(&mut self, text: &str, said: &str) -> Received {
         match self.allowance.take(CHAT_COST, Instant::now()) {
-            Ok(()) => Heard::Command(Box::new(RoomCommand::Chat(shown_text(said)))),
+            Ok(()) => Received::Command(Box::new(RoomCommand::Chat(shown_text(said)))),
             Err(wait) => self.refuse(too_fast(text, wait)),
         }
     }
 
-    fn refuse(&mut self, error: ErrorMessage) -> Heard {
+    fn refuse(&mut self, error: ErrorMessage) -> Received {
         if self.refusals.count(error.code) {
-            return Heard::Abuse;
+            return Received::Abuse;
         }
         self.reply(&ServerMessage::Error(error));
-        Heard::Nothing
+        Received::Nothing
     }
 
     /// A client that lets its answers pile up does without the next one.

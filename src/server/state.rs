@@ -297,7 +297,7 @@ impl Switch {
     ///
     /// # Errors
     /// When that room cannot be made: the server is not open, or its data folder not writable.
-    pub fn door(&self, address: SocketAddr) -> Result<String, ApiError> {
+    pub fn url_to_open(&self, address: SocketAddr) -> Result<String, ApiError> {
         let options = self.0.options();
         let base = options
             .public_url

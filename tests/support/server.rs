@@ -85,8 +85,8 @@ impl TestServer {
 
     /// The operator's token of a server with auth.
     pub fn operator(&self) -> String {
-        let door = self.switch.door(self.address).unwrap();
-        door.split_once("#token=").unwrap().1.to_owned()
+        let url = self.switch.url_to_open(self.address).unwrap();
+        url.split_once("#token=").unwrap().1.to_owned()
     }
 
     /// A room that the operator of a server with auth makes.
