@@ -191,9 +191,7 @@ async fn serve(auth: bool) -> Running {
     let url = switch.url_to_open(address).unwrap();
     Running {
         address,
-        token: url
-            .split_once("#token=")
-            .map(|(_, token)| token.to_owned()),
+        token: url.split_once("#token=").map(|(_, token)| token.to_owned()),
         engine,
     }
 }

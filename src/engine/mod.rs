@@ -18,6 +18,7 @@ mod priority_queue;
 mod request;
 mod residency;
 mod run;
+mod thread_priority;
 mod worker;
 
 pub use device::device_from_name;
@@ -143,6 +144,7 @@ impl Engine {
                 let pool = rayon::ThreadPoolBuilder::new()
                     .num_threads(options.threads.unwrap_or_default())
                     .thread_name(|index| format!("impasto-cpu-{index}"))
+                    .start_handler(|_| thread_priority::yield_to_others())
                     .build();
                 let pool = match pool {
                     Ok(pool) => pool,
