@@ -34,6 +34,7 @@ mod folder;
 pub mod fuzzing;
 mod inspect;
 mod joint_attention;
+mod latent_scale;
 mod layers;
 mod load;
 mod lora;
