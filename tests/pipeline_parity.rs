@@ -221,6 +221,18 @@ fn sdxl_turbo() {
     Fixture::check_all("sdxl-turbo");
 }
 
+/// Trained with EDM; its autoencoder's latents are normalised channel by channel.
+#[test]
+fn playground() {
+    let mut pipeline = Fixture::of("playground").pipeline();
+    assert_eq!(pipeline.defaults().unwrap().sampler, "edm-dpm-solver++");
+    let photo = Pixels::new(64, 64, [90; 3]);
+    let refused = pipeline.begin_inversion(&photo, "a tree", 4, 0);
+    let said = refused.err().expect("accepted").to_string();
+    assert!(said.contains("a model of EDM"), "{said}");
+    Fixture::check_all("playground");
+}
+
 #[test]
 fn inpainting() {
     Fixture::check_all("inpainting");

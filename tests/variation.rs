@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use impasto::canvas::Pixels;
 use impasto::model::{LoadOptions, Model};
 use impasto::pipeline::{GenerateRequest, Pipeline, RenderSettings};
-use impasto::sampler::sampler_names;
+use impasto::sampler::samplers_for;
 
 const SIDE: u32 = 64;
 
@@ -49,7 +49,8 @@ fn painted(
 fn without_variation_the_seed_makes_no_difference_to_any_sampler() {
     let model = Model::load(&bundled(), &LoadOptions::default()).unwrap();
     let mut pipeline = Pipeline::new(model, 2).unwrap();
-    for sampler in sampler_names().filter(|name| *name != "ddim-inverse") {
+    let scheduler = pipeline.scheduler().clone();
+    for sampler in samplers_for(&scheduler) {
         // From noise alone, and from a sketch with noise over it.
         for strength in [1.0, 0.7] {
             let mut paint =

@@ -46,7 +46,7 @@ use crate::pipeline::Pipeline;
 use crate::protocol::{
     ControlInfo, ControlPreprocess, EditMethod, LoraWeight, ModelInfo, Settings,
 };
-use crate::sampler::sampler_names;
+use crate::sampler::samplers_for;
 use admission::Admission;
 use device_guard::DeviceGuard;
 use loras::{KnownLoras, LoraChange};
@@ -361,8 +361,8 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
     };
     let mut samplers = vec![defaults.sampler.clone()];
     samplers.extend(
-        sampler_names()
-            .filter(|name| *name != defaults.sampler && paints(name))
+        samplers_for(pipeline.scheduler())
+            .filter(|name| *name != defaults.sampler)
             .map(str::to_owned),
     );
     let info = ModelInfo {
@@ -392,9 +392,4 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         rules,
         defaults,
     })
-}
-
-/// Inversion turns pictures into noise, not the other way round.
-fn paints(sampler: &str) -> bool {
-    sampler != "ddim-inverse"
 }

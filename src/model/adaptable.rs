@@ -83,6 +83,8 @@ impl AdaptableNetworks {
         for (absent, target) in [
             (self.second_text_encoder.is_none(), Target::TextEncoder2),
             (is_unet, Target::Transformer),
+            // No LoRA changes T5 here.
+            (true, Target::TextEncoder3),
         ] {
             let homeless = |lora: &&Lora| absent && lora.changes(target);
             if let Some(lora) = loras.iter().find(homeless) {

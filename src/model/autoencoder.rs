@@ -100,7 +100,7 @@ impl Autoencoder {
         }
     }
 
-    /// Scaled latents as the network itself has them, before `scaling_factor` and `shift_factor`:
+    /// Scaled latents as the network itself has them, before `scaling_factor` and what goes with it:
     /// what InstructPix2Pix's UNets see of a photo.
     ///
     /// # Errors

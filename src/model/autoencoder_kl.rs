@@ -1,9 +1,9 @@
 //! The autoencoder of Stable Diffusion (`diffusers.AutoencoderKL`).
 
 use candle_core::{DType, Result, Tensor};
-use serde_json::Value;
 
 use super::act_fn::Activation;
+use super::latent_scale::LatentScale;
 use super::layers::{ConvShape, conv2d, group_norm, linear};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetShape, Upsample2D};
 use super::tiling::Tiling;
@@ -27,8 +27,7 @@ pub struct AutoencoderKl {
     decoder: Decoder,
     dtype: DType,
     shape: Shape,
-    scaling_factor: f64,
-    shift_factor: f64,
+    latent_scale: LatentScale,
     /// Side of a tile in latents.
     latent_tile: usize,
 }
@@ -70,8 +69,6 @@ impl AutoencoderKl {
     pub fn load(config: &ConfigFile, weights: &Weights) -> std::result::Result<Self, ModelError> {
         config.only("in_channels", 3)?;
         config.only("out_channels", 3)?;
-        config.only("latents_mean", Value::Null)?;
-        config.only("latents_std", Value::Null)?;
         let channels: Vec<usize> = config.or("block_out_channels", vec![64])?;
         for (field, class) in [
             ("down_block_types", "DownEncoderBlock2D"),
@@ -114,15 +111,14 @@ impl AutoencoderKl {
             decoder: Decoder::load(&weights.scope("decoder"), &shape)?,
             dtype: weights.dtype(),
             latent_tile: latent_tile(config, &shape)?,
+            latent_scale: LatentScale::read(config, shape.latent_channels)?,
             shape,
-            scaling_factor: config.or("scaling_factor", 0.18215)?,
-            shift_factor: config.or("shift_factor", 0.0)?,
         })
     }
 
     /// Leaves `shift_factor` out.
     pub(super) fn ignore_shift(&mut self) {
-        self.shift_factor = 0.0;
+        self.latent_scale.ignore_shift();
     }
 
     /// An image in −1…1 to the mean of its latents' distribution, scaled.
@@ -176,7 +172,7 @@ impl AutoencoderKl {
 
     /// Scaled latents as the network itself has them.
     pub(super) fn unscaled(&self, latents: &Tensor) -> Result<Tensor> {
-        latents.affine(1.0 / self.scaling_factor, self.shift_factor)
+        self.latent_scale.unscaled(latents)
     }
 
     fn moments(&self, image: &Tensor) -> Result<Tensor> {
@@ -191,9 +187,7 @@ impl AutoencoderKl {
         let mean = moments
             .narrow(1, 0, self.shape.latent_channels)?
             .contiguous()?;
-        // (mean − shift) · scale, as diffusers' pipelines do.
-        let offset = -self.shift_factor * self.scaling_factor;
-        mean.affine(self.scaling_factor, offset)?.to_dtype(dtype)
+        self.latent_scale.scaled(&mean)?.to_dtype(dtype)
     }
 
     fn image(&self, unscaled: &Tensor) -> Result<Tensor> {

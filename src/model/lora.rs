@@ -4,10 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use candle_core::{DType, Device, Tensor};
-
-use super::lora_change::{ChangeKind, Magnitude, WeightChange};
-use super::lora_names::{LoraKey, Part, Target, WeightNames};
+use super::lora_change::WeightChange;
+use super::lora_names::{Changed, LoraKey, Target, WeightNames};
+use super::lora_reader::{ChangeReader, Keys, refuse};
 use super::lora_scale::Alphas;
 use super::weights::Adapters;
 use super::{ModelError, SafetensorsFile, Weights};
@@ -60,9 +59,6 @@ pub struct Lora {
     foreign: Vec<String>,
     alphas: Alphas,
 }
-
-/// The keys in the file that make one change.
-type Keys = BTreeMap<Part, String>;
 
 impl Lora {
     /// Opens the file of a choice and sorts its keys.
@@ -124,9 +120,16 @@ impl Lora {
     pub(super) fn refuse_target(&self, target: Target) -> ModelError {
         let key = self.modules.iter().find(|((found, _), _)| *found == target);
         let key = key.map_or(String::new(), |((_, module), _)| module.clone());
-        let reason = format!(
-            "changes a {target}, which this model does not have: it was made for another model"
-        );
+        let reason = match target {
+            // T5.
+            Target::TextEncoder3 => {
+                format!("changes a {target}, which no LoRA can change here: use one without it")
+            }
+            target => format!(
+                "changes a {target}, which this model does not have: it was made for another \
+                 model, use one that was made for this"
+            ),
+        };
         refuse(&self.file, &key, reason)
     }
 
@@ -141,222 +144,95 @@ impl Lora {
         adapters: &mut Adapters,
     ) -> Result<(), ModelError> {
         let names = WeightNames::new(weights);
+        // Files that do not say whose they are count as a UNet's.
+        let part = match target {
+            Target::UNet if names.are_of_a_transformer() => Target::Transformer,
+            target => target,
+        };
         let modules = self.modules.iter();
         for ((_, module), keys) in modules.filter(|((found, _), _)| *found == target) {
             let key = keys.values().next().map_or(module.as_str(), String::as_str);
-            let Some(name) = names.find(module) else {
+            let Some(changed) = names.find(module) else {
                 let reason = format!(
-                    "fits no weight of the model's {target}: it was made for another model"
+                    "fits no weight of the model's {part}: it was made for another model, use one \
+                     that was made for this"
                 );
                 return Err(refuse(&self.file, key, reason));
             };
-            let shape = weights.shape(name).unwrap_or_default();
-            if shape.len() < 2 {
-                let reason = format!("changes {name}, which is no matrix");
-                return Err(refuse(&self.file, key, reason));
-            }
+            let (shape, outputs) = self.shape_of(&changed, weights, key)?;
             let reader = ChangeReader {
-                lora: self,
+                file: &self.file,
+                alphas: &self.alphas,
+                weight: self.weight,
                 keys,
                 shape: &shape,
             };
             let change = reader.read(target, module)?;
             // A file that is off is held to the same rules, and changes not a bit.
-            if !change.is_off() {
-                adapters.entry(name.to_owned()).or_default().push(change);
+            let is_off = change.is_off();
+            let parts = parts_of(change, &changed, &outputs, &shape);
+            let parts = parts.map_err(|source| reader.prepare(key, source))?;
+            let Some(parts) = parts else {
+                let reason = "has a magnitude of the inputs, which cannot be cut up for the layers \
+                              that the model has of it: use a plain LoRA";
+                return Err(refuse(&self.file, key, reason.to_owned()));
+            };
+            for (name, part) in changed.names.into_iter().zip(parts) {
+                if !is_off {
+                    adapters.entry(name.to_owned()).or_default().push(part);
+                }
             }
         }
         Ok(())
     }
+
+    /// The shape of a module that changes these weights, and the outputs of each of them.
+    fn shape_of(
+        &self,
+        changed: &Changed<'_>,
+        weights: &Weights,
+        key: &str,
+    ) -> Result<(Vec<usize>, Vec<usize>), ModelError> {
+        let shapes = changed.names.iter().map(|name| weights.shape(name));
+        let shapes: Vec<Vec<usize>> = shapes.map(Option::unwrap_or_default).collect();
+        if let Some(at) = shapes.iter().position(|shape| shape.len() < 2) {
+            let name = changed.names.get(at).copied().unwrap_or_default();
+            let reason = format!("changes {name}, which is no matrix");
+            return Err(refuse(&self.file, key, reason));
+        }
+        let outputs: Vec<usize> = shapes.iter().map(|shape| shape[0]).collect();
+        let inputs = shapes.first().map_or(&[][..], |shape| &shape[1..]);
+        if shapes.iter().any(|shape| shape[1..] != *inputs) {
+            let reason = "changes layers of different inputs: it was made for another model";
+            return Err(refuse(&self.file, key, reason.to_owned()));
+        }
+        let shape = std::iter::once(outputs.iter().sum()).chain(inputs.iter().copied());
+        Ok((shape.collect(), outputs))
+    }
 }
 
-/// Reads the tensors of one change.
-struct ChangeReader<'a> {
-    lora: &'a Lora,
-    keys: &'a Keys,
-    /// Of the weight that is changed.
-    shape: &'a [usize],
-}
-
-impl ChangeReader<'_> {
-    fn read(&self, target: Target, module: &str) -> Result<WeightChange, ModelError> {
-        let (kind, rank) = self.kind()?;
-        let own = match self.keys.get(&Part::Alpha) {
-            Some(key) => {
-                let alpha = self.tensor(key)?.flatten_all();
-                let alpha = alpha.and_then(|alpha| alpha.to_vec1::<f32>());
-                let alpha = alpha.map_err(|source| self.prepare(key, source))?;
-                alpha.first().copied().map(f64::from)
-            }
-            None => None,
+/// What a module's change is for each of the weights that it changes, which have so many outputs.
+/// None where that cannot be told ([`WeightChange::of_outputs`]).
+fn parts_of(
+    change: WeightChange,
+    changed: &Changed<'_>,
+    outputs: &[usize],
+    shape: &[usize],
+) -> candle_core::Result<Option<Vec<WeightChange>>> {
+    if outputs.len() == 1 && !changed.swaps_halves {
+        return Ok(Some(vec![change]));
+    }
+    let mut first = 0;
+    let parts = outputs.iter().map(|outputs| {
+        let (middle, end) = (first + outputs / 2, first + outputs);
+        let rows: &[_] = match changed.swaps_halves {
+            true => &[middle..end, first..middle],
+            false => &[first..end],
         };
-        let scale = match rank {
-            Some(rank) => self.lora.alphas.scale(target, module, own, rank),
-            None => 1.0,
-        };
-        let magnitude = match self.keys.get(&Part::Magnitude) {
-            Some(key) => Some(self.magnitude(key)?),
-            None => None,
-        };
-        let change = WeightChange {
-            scale: match magnitude {
-                Some(_) => scale,
-                None => scale * self.lora.weight,
-            },
-            kind,
-            magnitude,
-        };
-        let key = self.keys.values().next().map_or(module, String::as_str);
-        // Of the other kinds, whether all shapes fit shows where they are multiplied.
-        let is_checked = matches!(change.kind, ChangeKind::LowRank { .. });
-        if is_checked || change.delta(&Device::Cpu, self.shape).is_ok() {
-            return Ok(change);
-        }
-        let reason = format!(
-            "and its partners do not fit a weight of shape {:?}",
-            self.shape
-        );
-        Err(self.refuse(key, &reason))
-    }
-
-    /// How the difference is stored, and its rank where it has one.
-    fn kind(&self) -> Result<(ChangeKind, Option<usize>), ModelError> {
-        let has = |part: Part| self.keys.contains_key(&part);
-        if has(Part::HadaW1A) || has(Part::HadaW2A) {
-            let first = self.pair([Part::HadaW1A, Part::HadaW1B])?;
-            let second = self.pair([Part::HadaW2A, Part::HadaW2B])?;
-            let rank = first[1].dims().first().copied();
-            return Ok((ChangeKind::Hadamard([first, second]), rank));
-        }
-        if has(Part::LokrW1) || has(Part::LokrW1A) {
-            let mut rank = None;
-            let mut factor = |whole: Part, pair: [Part; 2]| -> Result<Tensor, ModelError> {
-                if let Some(key) = self.keys.get(&whole) {
-                    return self.tensor(key);
-                }
-                let [a, b] = self.pair(pair)?;
-                rank = b.dims().first().copied();
-                a.matmul(&b).map_err(|source| self.prepare("lokr", source))
-            };
-            let first = factor(Part::LokrW1, [Part::LokrW1A, Part::LokrW1B])?;
-            let second = factor(Part::LokrW2, [Part::LokrW2A, Part::LokrW2B])?;
-            // A second factor that was made of a pair has its kernel among its columns.
-            let inputs = self.shape[1] / first.dims().last().copied().unwrap_or(1).max(1);
-            let columns = match second.dims() {
-                [_, columns] if inputs > 0 && columns % inputs == 0 => *columns,
-                _ => 0,
-            };
-            let second = match columns {
-                0 => second,
-                _ => second
-                    .reshape(((), inputs, columns / inputs))
-                    .map_err(|source| self.prepare("lokr", source))?,
-            };
-            return Ok((ChangeKind::Kronecker(first, second), rank));
-        }
-        if let Some(key) = self.keys.get(&Part::Diff) {
-            return Ok((ChangeKind::Whole(self.tensor(key)?), None));
-        }
-        let [down_key, up_key] = self.partners([Part::Down, Part::Up])?;
-        let (down, up) = (self.matrix(down_key)?, self.matrix(up_key)?);
-        let inputs: usize = match has(Part::Mid) {
-            true => self.shape[1],
-            false => self.shape.iter().skip(1).product(),
-        };
-        // Each of the pair against the weight, so that the one at fault is named; then against the
-        // other.
-        let [rank, columns] = *down.dims() else {
-            return Err(self.refuse_shape(down_key, &down));
-        };
-        if columns != inputs {
-            return Err(self.refuse_shape(down_key, &down));
-        }
-        if up.dims().first() != self.shape.first() {
-            return Err(self.refuse_shape(up_key, &up));
-        }
-        if up.dims() != [self.shape[0], rank] {
-            let reason = format!(
-                "has shape {:?}, but its partner `{down_key}` has rank {rank}",
-                up.dims()
-            );
-            return Err(self.refuse(up_key, &reason));
-        }
-        let kind = match self.keys.get(&Part::Mid) {
-            Some(key) => ChangeKind::Tucker {
-                down,
-                mid: self.tensor(key)?,
-                up,
-            },
-            None => ChangeKind::LowRank { down, up },
-        };
-        Ok((kind, Some(rank)))
-    }
-
-    /// DoRA's lengths: of the outputs, or in files of LyCORIS that say so by their shape, of the
-    /// inputs.
-    fn magnitude(&self, key: &str) -> Result<Magnitude, ModelError> {
-        let lengths = self.tensor(key)?;
-        let (outputs, inputs) = (self.shape[0], self.shape[1]);
-        let by_output =
-            key.contains("lora_magnitude_vector") || lengths.dims().first() == Some(&outputs);
-        let wanted = if by_output { outputs } else { inputs };
-        if lengths.elem_count() != wanted {
-            return Err(self.refuse_shape(key, &lengths));
-        }
-        Ok(Magnitude {
-            lengths,
-            of_outputs: by_output,
-            strength: self.lora.weight,
-        })
-    }
-
-    /// Both keys of a pair.
-    fn partners(&self, parts: [Part; 2]) -> Result<[&String; 2], ModelError> {
-        match parts.map(|part| self.keys.get(&part)) {
-            [Some(first), Some(second)] => Ok([first, second]),
-            _ => {
-                let key = self.keys.values().next().map_or("", String::as_str);
-                let reason = "has no partner: a LoRA weight is a pair, down and up";
-                Err(self.refuse(key, reason))
-            }
-        }
-    }
-
-    fn pair(&self, parts: [Part; 2]) -> Result<[Tensor; 2], ModelError> {
-        let [first, second] = self.partners(parts)?;
-        Ok([self.matrix(first)?, self.matrix(second)?])
-    }
-
-    fn matrix(&self, key: &str) -> Result<Tensor, ModelError> {
-        let flat = self.tensor(key)?.flatten_from(1);
-        flat.map_err(|source| self.prepare(key, source))
-    }
-
-    fn tensor(&self, key: &str) -> Result<Tensor, ModelError> {
-        let tensor = self.lora.file.read(key)?.to_dtype(DType::F32);
-        tensor.map_err(|source| self.prepare(key, source))
-    }
-
-    fn prepare(&self, key: &str, source: candle_core::Error) -> ModelError {
-        ModelError::Prepare {
-            path: self.lora.file.path().to_owned(),
-            tensor: key.to_owned(),
-            source: Box::new(source),
-        }
-    }
-
-    fn refuse(&self, key: &str, reason: &str) -> ModelError {
-        refuse(&self.lora.file, key, reason.to_owned())
-    }
-
-    fn refuse_shape(&self, key: &str, tensor: &Tensor) -> ModelError {
-        let reason = format!(
-            "has shape {:?}, which does not fit a weight of shape {:?}",
-            tensor.dims(),
-            self.shape
-        );
-        refuse(&self.lora.file, key, reason)
-    }
+        first = end;
+        change.of_outputs(rows, shape)
+    });
+    parts.collect()
 }
 
 /// The changes that some LoRAs make to one part of a model.
@@ -392,14 +268,6 @@ fn find_file(path: &Path) -> Result<PathBuf, ModelError> {
         path: path.join(FILE_NAMES[0]),
         hint: "give the LoRA's .safetensors file".to_owned(),
     })
-}
-
-fn refuse(file: &SafetensorsFile, key: &str, reason: String) -> ModelError {
-    ModelError::Lora {
-        path: file.path().to_owned(),
-        key: key.to_owned(),
-        reason,
-    }
 }
 
 #[cfg(test)]

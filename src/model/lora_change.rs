@@ -1,6 +1,8 @@
 //! What a LoRA file changes of one weight: the low-rank sum of Hu et al. (arXiv 2106.09685), its
 //! relatives of LyCORIS (LoCon, LoHa, LoKr; arXiv 2309.14859) and DoRA (arXiv 2402.09353).
 
+use std::ops::Range;
+
 use candle_core::{D, DType, Device, Result as TensorResult, Tensor};
 
 /// A change of one weight. Tensors are f32.
@@ -91,6 +93,54 @@ impl WeightChange {
             ChangeKind::Whole(difference) => on(difference)?,
         };
         (delta * self.scale)?.reshape(shape)
+    }
+
+    /// What this change of a weight of this shape makes of some of its outputs, in this order. None
+    /// where that cannot be told: a magnitude of the inputs is the length of all outputs together.
+    pub(super) fn of_outputs(
+        &self,
+        rows: &[Range<usize>],
+        shape: &[usize],
+    ) -> TensorResult<Option<Self>> {
+        let cut = |tensor: &Tensor| {
+            let parts = rows
+                .iter()
+                .map(|rows| tensor.narrow(0, rows.start, rows.len()));
+            Tensor::cat(&parts.collect::<TensorResult<Vec<_>>>()?, 0)
+        };
+        let mut scale = self.scale;
+        let kind = match &self.kind {
+            ChangeKind::LowRank { down, up } => ChangeKind::LowRank {
+                down: down.clone(),
+                up: cut(up)?,
+            },
+            ChangeKind::Tucker { down, mid, up } => ChangeKind::Tucker {
+                down: down.clone(),
+                mid: mid.clone(),
+                up: cut(up)?,
+            },
+            ChangeKind::Hadamard([[a, b], [c, d]]) => {
+                ChangeKind::Hadamard([[cut(a)?, b.clone()], [cut(c)?, d.clone()]])
+            }
+            // Its blocks of outputs need not end where a layer does.
+            ChangeKind::Kronecker(..) | ChangeKind::Whole(_) => {
+                scale = 1.0;
+                ChangeKind::Whole(cut(&self.delta(&Device::Cpu, shape)?)?)
+            }
+        };
+        let magnitude = match &self.magnitude {
+            Some(magnitude) if !magnitude.of_outputs => return Ok(None),
+            Some(magnitude) => Some(Magnitude {
+                lengths: cut(&magnitude.lengths.flatten_all()?)?,
+                ..magnitude.clone()
+            }),
+            None => None,
+        };
+        Ok(Some(Self {
+            kind,
+            scale,
+            magnitude,
+        }))
     }
 
     /// `weight` (f32) with this change.
@@ -190,6 +240,52 @@ mod tests {
         let change = plain(ChangeKind::Kronecker(first, second), 1.0);
         let delta = change.delta(&Device::Cpu, &[6, 4, 1, 1]).unwrap();
         same(&values(&delta), &wanted);
+    }
+
+    #[test]
+    fn a_change_of_some_outputs_is_that_part_of_the_whole_change() {
+        let kinds = [
+            ChangeKind::LowRank {
+                down: counted(&[2, 4], 0.1),
+                up: counted(&[6, 2], -0.3),
+            },
+            ChangeKind::Hadamard([
+                [counted(&[6, 2], 0.1), counted(&[2, 4], 0.4)],
+                [counted(&[6, 2], -0.7), counted(&[2, 4], 0.2)],
+            ]),
+            ChangeKind::Kronecker(counted(&[2, 2], 0.1), counted(&[3, 2, 1], -0.5)),
+            ChangeKind::Whole(counted(&[6, 4], 0.3)),
+        ];
+        for kind in kinds {
+            let change = plain(kind, 0.5);
+            let whole = values(&change.delta(&Device::Cpu, &[6, 4]).unwrap());
+            let own = change.of_outputs(&[4..6, 0..1], &[6, 4]).unwrap().unwrap();
+            let own = values(&own.delta(&Device::Cpu, &[3, 4]).unwrap());
+            let wanted = [&whole[16..24], &whole[..4]].concat();
+            same(&own, &wanted);
+        }
+    }
+
+    #[test]
+    fn a_magnitude_of_inputs_cannot_be_cut_up() {
+        let with = |of_outputs, count| WeightChange {
+            magnitude: Some(Magnitude {
+                lengths: counted(&[count], 1.0),
+                of_outputs,
+                strength: 1.0,
+            }),
+            ..plain(ChangeKind::Whole(counted(&[2, 3], 0.5)), 1.0)
+        };
+        let second = &[1..2];
+        let own = with(true, 2).of_outputs(second, &[2, 3]).unwrap().unwrap();
+        let lengths = own.magnitude.unwrap().lengths;
+        same(&values(&lengths), &values(&counted(&[2], 1.0))[1..]);
+        assert!(
+            with(false, 3)
+                .of_outputs(second, &[2, 3])
+                .unwrap()
+                .is_none()
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::Weights;
 use super::sgm_names::SgmNames;
+use super::transformer_names::{OriginalModule, TransformerNames};
 
 /// The part of a model that a LoRA changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,8 +16,10 @@ pub enum Target {
     Transformer,
     /// The first text encoder.
     TextEncoder,
-    /// SDXL's second text encoder.
+    /// SDXL's and Stable Diffusion 3's second text encoder. FLUX.1 calls T5 so.
     TextEncoder2,
+    /// Stable Diffusion 3's T5.
+    TextEncoder3,
 }
 
 impl fmt::Display for Target {
@@ -26,6 +29,7 @@ impl fmt::Display for Target {
             Self::Transformer => "transformer",
             Self::TextEncoder => "text_encoder",
             Self::TextEncoder2 => "text_encoder_2",
+            Self::TextEncoder3 => "text_encoder_3",
         })
     }
 }
@@ -99,11 +103,12 @@ const ENDS: [(&str, Part); 28] = [
 
 /// Ends of keys that change a model in ways that are not supported; to leave one out would make
 /// another picture.
-const UNSUPPORTED: [(&str, &str); 9] = [
+const UNSUPPORTED: [(&str, &str); 10] = [
     (".hada_t1", "is a LoHa's middle of a convolution"),
     (".hada_t2", "is a LoHa's middle of a convolution"),
     (".lokr_t2", "is a LoKr's middle of a convolution"),
     (".diff_b", "is a change of a bias"),
+    (".lora_B.bias", "is a change of a bias"),
     (".set_weight", "puts a whole weight in place"),
     (".w_norm", "is a change of a normalisation"),
     (".b_norm", "is a change of a normalisation"),
@@ -112,7 +117,7 @@ const UNSUPPORTED: [(&str, &str); 9] = [
 ];
 
 /// Beginnings of keys; the longer of two that fit comes first.
-const BEGINNINGS: [(&str, Target); 19] = [
+const BEGINNINGS: [(&str, Target); 23] = [
     ("lora_unet_", Target::UNet),
     ("lycoris_unet_", Target::UNet),
     ("lycoris_", Target::UNet),
@@ -120,15 +125,19 @@ const BEGINNINGS: [(&str, Target); 19] = [
     ("transformer.", Target::Transformer),
     ("lora_te1_", Target::TextEncoder),
     ("lora_te2_", Target::TextEncoder2),
+    ("lora_te3_", Target::TextEncoder3),
     ("lora_te_", Target::TextEncoder),
     ("model.diffusion_model.", Target::UNet),
     ("diffusion_model.", Target::UNet),
     ("unet.", Target::UNet),
     ("text_encoders.clip_l.transformer.", Target::TextEncoder),
     ("text_encoders.clip_g.transformer.", Target::TextEncoder2),
+    ("text_encoders.t5xxl.transformer.", Target::TextEncoder3),
+    ("t5xxl.transformer.", Target::TextEncoder3),
     ("clip_l.transformer.", Target::TextEncoder),
     ("clip_g.transformer.", Target::TextEncoder2),
     ("cond_stage_model.transformer.", Target::TextEncoder),
+    ("text_encoder_3.", Target::TextEncoder3),
     ("text_encoder_2.", Target::TextEncoder2),
     ("text_encoder.", Target::TextEncoder),
     ("text_model.", Target::TextEncoder),
@@ -191,6 +200,16 @@ const ATTENTION: [(&str, &str); 4] = [
 pub(super) struct WeightNames {
     by_flat_name: HashMap<String, String>,
     sgm: SgmNames,
+    transformer: Option<TransformerNames>,
+}
+
+/// The weights that a LoRA's module changes.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Changed<'a> {
+    /// The names of the tensors. Of several, the module has the outputs one after another.
+    pub names: Vec<&'a str>,
+    /// Whether the module has the second half of the outputs first.
+    pub swaps_halves: bool,
 }
 
 impl WeightNames {
@@ -210,12 +229,18 @@ impl WeightNames {
         let layers_per_block = (0..).map(layers_of).take_while(|layers| *layers > 0);
         Self {
             sgm: SgmNames::new(layers_per_block.collect(), '_'),
+            transformer: TransformerNames::of(|module| by_flat_name.contains_key(module)),
             by_flat_name,
         }
     }
 
-    /// The name of the weight that a LoRA's module changes.
-    pub fn find(&self, module: &str) -> Option<&str> {
+    /// Whether the network is a diffusion transformer.
+    pub fn are_of_a_transformer(&self) -> bool {
+        self.transformer.is_some()
+    }
+
+    /// The weights that a LoRA's module changes; none where it fits none of the network's.
+    pub fn find(&self, module: &str) -> Option<Changed<'_>> {
         let flat = module.replace('.', "_");
         // diffusers 0.17 called a text encoder's projections as its own attention's.
         let flat = ATTENTION
@@ -231,11 +256,27 @@ impl WeightNames {
             self.sgm.diffusers(&flat),
             Some(flat.clone()),
         ];
-        candidates
+        let named = candidates
             .into_iter()
             .flatten()
-            .find_map(|name| self.by_flat_name.get(&name))
-            .map(String::as_str)
+            .find_map(|name| self.by_flat_name.get(&name));
+        if let Some(name) = named {
+            return Some(Changed {
+                names: vec![name],
+                swaps_halves: false,
+            });
+        }
+        let OriginalModule {
+            modules,
+            swaps_halves,
+        } = self.transformer?.find(&flat)?;
+        let names = modules
+            .iter()
+            .map(|module| Some(self.by_flat_name.get(module)?.as_str()));
+        Some(Changed {
+            names: names.collect::<Option<_>>()?,
+            swaps_halves,
+        })
     }
 }
 

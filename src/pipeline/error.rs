@@ -86,14 +86,16 @@ pub enum PipelineError {
         /// The class in `model_index.json`.
         class: &'static str,
     },
-    /// Photos of flow models cannot be inverted.
+    /// Photos of flow models and of those that were trained with EDM cannot be inverted.
     #[error(
-        "{model} is a flow model, whose photos cannot be inverted yet: paint over the photo as it \
-         is, or invert it with a Stable Diffusion model"
+        "{model} is {kind}, whose photos cannot be inverted yet: paint over the photo as it is, or \
+         invert it with a Stable Diffusion model"
     )]
     NoInversion {
         /// The model's name.
         model: String,
+        /// What it is.
+        kind: &'static str,
     },
     /// Given latents do not fit the picture.
     #[error(

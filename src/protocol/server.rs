@@ -39,7 +39,7 @@ pub struct ModelInfo {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub scheduler: Option<String>,
-    /// Sampler names, the default first.
+    /// The samplers that can paint with this model, the default first.
     pub samplers: Vec<String>,
     /// What its pictures look best with: a room begins so.
     pub defaults: ModelDefaults,

@@ -43,12 +43,16 @@ pub enum SchedulerClass {
     DpmSolverSinglestep,
     /// `TCDScheduler`
     Tcd,
+    /// `EDMEulerScheduler`
+    EdmEuler,
+    /// `EDMDPMSolverMultistepScheduler`, which Playground v2.5 ships with
+    EdmDpmSolverMultistep,
 }
 
 use SchedulerClass as Class;
 
 /// Class, its name in `_class_name`, and the sampler that does what it does, where there is one.
-const CLASSES: [(Class, &str, Option<&str>); 17] = [
+const CLASSES: [(Class, &str, Option<&str>); 19] = [
     (Class::Ddpm, "DDPMScheduler", Some("ddpm")),
     (Class::Ddim, "DDIMScheduler", Some("ddim")),
     // Makes noise of pictures.
@@ -87,7 +91,20 @@ const CLASSES: [(Class, &str, Option<&str>); 17] = [
         None,
     ),
     (Class::Tcd, "TCDScheduler", Some("tcd")),
+    (Class::EdmEuler, "EDMEulerScheduler", Some("edm-euler")),
+    (
+        Class::EdmDpmSolverMultistep,
+        "EDMDPMSolverMultistepScheduler",
+        Some("edm-dpm-solver++"),
+    ),
 ];
+
+impl SchedulerClass {
+    /// Whether its models are trained in EDM's formulation, on sigmas instead of betas.
+    pub fn is_edm(self) -> bool {
+        matches!(self, Class::EdmEuler | Class::EdmDpmSolverMultistep)
+    }
+}
 
 /// What the model's output means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,7 +208,10 @@ impl SchedulerConfig {
         } else {
             config.choice("prediction_type", "epsilon", &PredictionType::NAMES)?
         };
-        super::diffusion::Diffusion::read(&config, class)?;
+        match class.is_edm() {
+            true => super::edm::Edm::read(&config).map(|_| ())?,
+            false => super::diffusion::Diffusion::read(&config, class).map(|_| ())?,
+        }
         Ok(config)
     }
 

@@ -39,12 +39,19 @@ pub(super) struct Diffusion {
 }
 
 impl Diffusion {
-    /// Reads a config with the defaults of `class`.
+    /// Reads a config with the defaults of `class`. A model of EDM has no such noise schedule, and
+    /// is refused.
     pub(super) fn read(
         config: &SchedulerConfig,
         class: SchedulerClass,
     ) -> Result<Self, SamplerError> {
         use SchedulerClass as Class;
+        if config.class().is_edm() {
+            return Err(SamplerError::OtherFormulation {
+                class: config.class_name(),
+                allowed: "edm-euler or edm-dpm-solver++",
+            });
+        }
         let latent_defaults = matches!(class, Class::Lcm | Class::Tcd);
         let narrow_betas =
             latent_defaults || matches!(class, Class::Heun | Class::Kdpm2 | Class::Kdpm2Ancestral);

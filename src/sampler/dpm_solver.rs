@@ -39,8 +39,8 @@ enum Correction {
 }
 
 /// The solver's own fields of the config.
-struct Solver {
-    algorithm: Algorithm,
+pub(super) struct Solver {
+    pub algorithm: Algorithm,
     correction: Correction,
 }
 
@@ -56,7 +56,7 @@ impl Sampler for DpmSolver {
     ) -> Result<Timetable, SamplerError> {
         let class = SchedulerClass::DpmSolverMultistep;
         let diffusion = Diffusion::read(config, class)?;
-        let solver = self.solver(config)?;
+        let solver = Solver::read(config, self.algorithm)?;
         let most_orders = match solver.algorithm {
             Algorithm::NoiseSde => 2,
             _ => 3,
@@ -104,38 +104,6 @@ impl Sampler for DpmSolver {
     }
 }
 
-impl DpmSolver {
-    fn solver(&self, config: &SchedulerConfig) -> Result<Solver, SamplerError> {
-        let configured = config.choice(
-            "algorithm_type",
-            "dpmsolver++",
-            &[
-                ("dpmsolver++", Algorithm::Data),
-                ("sde-dpmsolver++", Algorithm::DataSde),
-                ("dpmsolver", Algorithm::Noise),
-                ("sde-dpmsolver", Algorithm::NoiseSde),
-                // Another solver's, which diffusers reads as its own default.
-                ("deis", Algorithm::Data),
-            ],
-        )?;
-        Ok(Solver {
-            algorithm: self.algorithm.unwrap_or(configured),
-            correction: config.choice(
-                "solver_type",
-                "midpoint",
-                // diffusers reads the last three, other solvers' types, as midpoint.
-                &[
-                    ("midpoint", Correction::Midpoint),
-                    ("heun", Correction::Heun),
-                    ("logrho", Correction::Midpoint),
-                    ("bh1", Correction::Midpoint),
-                    ("bh2", Correction::Midpoint),
-                ],
-            )?,
-        })
-    }
-}
-
 impl Algorithm {
     fn is_of_noise(self) -> bool {
         matches!(self, Self::Noise | Self::NoiseSde)
@@ -150,8 +118,42 @@ impl Algorithm {
 }
 
 impl Solver {
+    /// Reads the config's fields; `algorithm` goes before `algorithm_type`.
+    pub fn read(
+        config: &SchedulerConfig,
+        algorithm: Option<Algorithm>,
+    ) -> Result<Self, SamplerError> {
+        let configured = config.choice(
+            "algorithm_type",
+            "dpmsolver++",
+            &[
+                ("dpmsolver++", Algorithm::Data),
+                ("sde-dpmsolver++", Algorithm::DataSde),
+                ("dpmsolver", Algorithm::Noise),
+                ("sde-dpmsolver", Algorithm::NoiseSde),
+                // Another solver's, which diffusers reads as its own default.
+                ("deis", Algorithm::Data),
+            ],
+        )?;
+        Ok(Self {
+            algorithm: algorithm.unwrap_or(configured),
+            correction: config.choice(
+                "solver_type",
+                "midpoint",
+                // diffusers reads the last three, other solvers' types, as midpoint.
+                &[
+                    ("midpoint", Correction::Midpoint),
+                    ("heun", Correction::Heun),
+                    ("logrho", Correction::Midpoint),
+                    ("bh1", Correction::Midpoint),
+                    ("bh2", Correction::Midpoint),
+                ],
+            )?,
+        })
+    }
+
     /// From a level to the next, of one order more than there are levels `before`, oldest first.
-    fn next(
+    pub fn next(
         &self,
         before: &[NoiseLevel],
         [level, next]: [NoiseLevel; 2],

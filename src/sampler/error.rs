@@ -35,6 +35,14 @@ pub enum SamplerError {
         /// All names that paint.
         allowed: String,
     },
+    /// The model was trained in another formulation than the one that the sampler solves.
+    #[error("`sampler` cannot be this one with a model whose scheduler is {class}; use {allowed}")]
+    OtherFormulation {
+        /// The model's scheduler, a class of diffusers.
+        class: &'static str,
+        /// Samplers that solve what the model was trained for.
+        allowed: &'static str,
+    },
     /// A field of the request is out of range for this model and sampler.
     #[error("`{field}` cannot be {value}; use {allowed}")]
     Request {

@@ -33,6 +33,7 @@ mod deis;
 mod diffusion;
 mod dpm_solver;
 mod edit_friendly;
+mod edm;
 mod error;
 mod euler;
 mod euler_ancestral;
@@ -76,7 +77,7 @@ pub trait Sampler: Send + Sync {
     ) -> Result<Timetable, SamplerError>;
 }
 
-static SAMPLERS: [&dyn Sampler; 15] = [
+static SAMPLERS: [&dyn Sampler; 17] = [
     &lcm::Lcm,
     &ddim::Ddim,
     &ddim_inverse::DdimInverse,
@@ -104,10 +105,12 @@ static SAMPLERS: [&dyn Sampler; 15] = [
     &tcd::Tcd,
     &turbo::Turbo,
     &flow_euler::FlowEuler,
+    &edm::EdmEuler,
+    &edm::EdmDpmSolver,
 ];
 
 /// Names that people know from other programs, and the samplers' own.
-const ALIASES: [(&str, &str); 12] = [
+const ALIASES: [(&str, &str); 14] = [
     ("euler_a", "euler-ancestral"),
     ("euler_ancestral", "euler-ancestral"),
     ("dpmpp_2m", "dpm-solver++"),
@@ -120,6 +123,8 @@ const ALIASES: [(&str, &str); 12] = [
     ("uni-pc", "unipc"),
     ("plms", "pndm"),
     ("flow_euler", "flow-euler"),
+    ("edm_euler", "edm-euler"),
+    ("edm_dpmpp_2m", "edm-dpm-solver++"),
 ];
 
 /// The names of all samplers.
@@ -127,10 +132,30 @@ pub fn sampler_names() -> impl Iterator<Item = &'static str> {
     SAMPLERS.iter().map(|sampler| sampler.name())
 }
 
+/// The samplers that make pictures of noise; inverse DDIM goes the other way.
+fn painting() -> impl Iterator<Item = &'static dyn Sampler> {
+    let samplers = SAMPLERS.iter().copied();
+    samplers.filter(|sampler| sampler.name() != "ddim-inverse")
+}
+
 /// The names of the samplers that make pictures of noise, for messages.
 fn painting_names() -> String {
-    let names = sampler_names().filter(|name| *name != "ddim-inverse");
+    let names = painting().map(|sampler| sampler.name());
     names.collect::<Vec<_>>().join(", ")
+}
+
+/// The names of the samplers that can paint with a model whose scheduler is `config`: those that
+/// have a timetable for it. What it was trained for, a flow or EDM or noise that is added to a
+/// shrinking image, leaves out those that solve something else.
+pub fn samplers_for(config: &SchedulerConfig) -> impl Iterator<Item = &'static str> {
+    /// At one number of steps a schedule may begin where a prediction says nothing of the image.
+    const STEPS: [u32; 2] = [1, 4];
+    painting()
+        .filter(|sampler| {
+            let mut requests = STEPS.into_iter().map(TimetableRequest::new);
+            requests.any(|request| sampler.timetable(config, &request).is_ok())
+        })
+        .map(|sampler| sampler.name())
 }
 
 /// The sampler of that name: its own, one that people know from other programs (`dpmpp_2m`), or

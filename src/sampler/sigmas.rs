@@ -8,7 +8,7 @@ use super::{SamplerError, SchedulerConfig};
 pub(super) enum SigmaSpacing {
     /// Those of the spaced timesteps.
     Timesteps,
-    /// Karras et al. (arXiv 2206.00364), equation 5 with ρ = 7.
+    /// As [`karras`] has them, with ρ = 7.
     Karras,
     /// Even in log σ, at the nearest whole timesteps where the sampler wants whole ones.
     Lu,
@@ -49,16 +49,7 @@ impl SigmaSpacing {
     pub(super) fn between(self, most: f64, least: f64, count: usize) -> Option<Vec<f64>> {
         match self {
             Self::Timesteps => None,
-            Self::Karras => {
-                const RHO: f64 = 7.0;
-                let (high, low) = (most.powf(1.0 / RHO), least.powf(1.0 / RHO));
-                let ramp = linspace(0.0, 1.0, count);
-                Some(
-                    ramp.into_iter()
-                        .map(|part| (high + part * (low - high)).powf(RHO))
-                        .collect(),
-                )
-            }
+            Self::Karras => Some(karras(most, least, 7.0, count)),
             Self::Beta => {
                 let parts = linspace(0.0, 1.0, count).into_iter();
                 let quantiles = parts.map(|part| beta_quantile(1.0 - part));
@@ -68,14 +59,26 @@ impl SigmaSpacing {
                         .collect(),
                 )
             }
-            Self::Lu | Self::Exponential => Some(
-                linspace(most.ln(), least.ln(), count)
-                    .into_iter()
-                    .map(f64::exp)
-                    .collect(),
-            ),
+            Self::Lu | Self::Exponential => Some(exponential(most, least, count)),
         }
     }
+}
+
+/// `count` sigmas from `most` down to `least`, even in `σ^(1/ρ)`: equation 5 of arXiv 2206.00364.
+pub(super) fn karras(most: f64, least: f64, rho: f64, count: usize) -> Vec<f64> {
+    let (high, low) = (most.powf(1.0 / rho), least.powf(1.0 / rho));
+    let ramp = linspace(0.0, 1.0, count);
+    ramp.into_iter()
+        .map(|part| (high + part * (low - high)).powf(rho))
+        .collect()
+}
+
+/// `count` sigmas from `most` down to `least`, even in log σ.
+pub(super) fn exponential(most: f64, least: f64, count: usize) -> Vec<f64> {
+    linspace(most.ln(), least.ln(), count)
+        .into_iter()
+        .map(f64::exp)
+        .collect()
 }
 
 /// The quantile of the symmetric beta distribution with α = β = 0.6, as `scipy.stats.beta.ppf`.

@@ -5,6 +5,11 @@ use PredictionType::{Epsilon, FlowPrediction, Sample, VPrediction};
 
 const IMAGE: f64 = 0.37;
 
+/// The samplers that paint, without those of other formulations than Stable Diffusion's.
+fn stable_samplers() -> impl Iterator<Item = &'static str> {
+    sampler_names().filter(|name| *name != "ddim-inverse" && !name.starts_with("edm-"))
+}
+
 fn config(fields: &str) -> SchedulerConfig {
     SchedulerConfig::from_json(fields).unwrap()
 }
@@ -58,7 +63,7 @@ fn allowed(timetable: &Timetable) -> f64 {
 
 #[test]
 fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
-    for name in sampler_names().filter(|name| *name != "ddim-inverse") {
+    for name in stable_samplers() {
         for prediction in ["epsilon", "v_prediction", "sample"] {
             for spacing in ["leading", "trailing", "linspace"] {
                 for (steps, strength) in [(1, 1.0), (4, 1.0), (5, 0.61), (20, 0.4), (50, 1.0)] {
@@ -107,7 +112,7 @@ fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
 
 #[test]
 fn each_level_is_what_the_step_before_left() {
-    for name in sampler_names().filter(|name| *name != "ddim-inverse") {
+    for name in stable_samplers() {
         let config = stable_diffusion("epsilon", "leading");
         let request = TimetableRequest {
             steps: 10,
@@ -460,6 +465,8 @@ fn a_class_has_its_own_sampler_or_none() {
         ("DEISMultistepScheduler", "deis"),
         ("TCDScheduler", "tcd"),
         ("DPMSolverMultistepScheduler", "dpm-solver++"),
+        ("EDMEulerScheduler", "edm-euler"),
+        ("EDMDPMSolverMultistepScheduler", "edm-dpm-solver++"),
     ] {
         let config = config(&format!(r#"{{"_class_name": "{class}"}}"#));
         assert_eq!(config.default_sampler().unwrap(), sampler);
@@ -491,8 +498,8 @@ fn the_class_in_the_index_goes_first() {
     assert_eq!(index.default_sampler().unwrap(), "euler-ancestral");
     let unnamed = SchedulerConfig::of_class("{}", Some("DDIMScheduler")).unwrap();
     assert_eq!(unnamed.class(), SchedulerClass::Ddim);
-    let error = SchedulerConfig::of_class(text, Some("EDMEulerScheduler")).unwrap_err();
-    assert!(error.to_string().contains("EDMEulerScheduler"), "{error}");
+    let error = SchedulerConfig::of_class(text, Some("MadeUpScheduler")).unwrap_err();
+    assert!(error.to_string().contains("MadeUpScheduler"), "{error}");
 }
 
 #[test]
@@ -527,6 +534,135 @@ fn what_a_scheduler_cannot_do_here_is_refused_by_name() {
     }
 }
 
+/// The output of a network that knows the one image there is, told of its sample as EDM says.
+fn edm_oracle(step: &Step, sample: f64, sigma_data: f64, sign: f64) -> f64 {
+    let sigma = (4.0 * step.timestep).exp();
+    let spread = sigma.hypot(sigma_data);
+    assert!((step.input_scale * spread - 1.0).abs() < 1e-6, "{step:?}");
+    let skip = sigma_data * sigma_data / (spread * spread);
+    sign * (IMAGE - skip * sample) * spread / (sigma * sigma_data)
+}
+
+#[test]
+fn a_network_of_edm_that_knows_the_image_is_led_to_it() {
+    for (prediction, sign) in [("epsilon", 1.0), ("v_prediction", -1.0)] {
+        for schedule in ["karras", "exponential"] {
+            for (last, left) in [("zero", 0.0), ("sigma_min", 0.01)] {
+                let edm = config(&format!(
+                    r#"{{"_class_name": "EDMEulerScheduler", "sigma_min": 0.01, "sigma_max": 30,
+                        "sigma_data": 0.7, "prediction_type": "{prediction}", "rho": 5,
+                        "sigma_schedule": "{schedule}", "final_sigmas_type": "{last}",
+                        "solver_order": 3, "solver_type": "heun"}}"#
+                ));
+                for (name, steps, strength) in [
+                    ("edm-euler", 1, 1.0),
+                    ("edm-euler", 9, 0.6),
+                    ("edm-dpm-solver++", 1, 1.0),
+                    ("edm-dpm-solver++", 6, 1.0),
+                    ("edm-dpm-solver++", 20, 0.7),
+                ] {
+                    let sampler = sampler_by_name(name).unwrap();
+                    let request = TimetableRequest {
+                        strength,
+                        ..TimetableRequest::new(steps)
+                    };
+                    let timetable = sampler.timetable(&edm, &request).unwrap();
+                    let mut element = Element {
+                        sample: timetable.initial.mix(IMAGE, 1.3),
+                        ..Element::default()
+                    };
+                    for step in &timetable.steps {
+                        let output = edm_oracle(step, element.sample, 0.7, sign);
+                        let denoised = step.denoise(element.sample, output);
+                        assert!((denoised - IMAGE).abs() < 1e-5, "{name}: {denoised}");
+                        step.advance(&mut element, denoised, output, 0.0);
+                    }
+                    let end = element.sample - left * 1.3;
+                    assert!(
+                        (end - IMAGE).abs() < 1e-4,
+                        "{name} {schedule} {steps}: {end}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn models_of_edm_have_samplers_of_their_own() {
+    let edm = config(r#"{"_class_name": "EDMDPMSolverMultistepScheduler"}"#);
+    let stable = stable_diffusion("epsilon", "leading");
+    let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler"}"#);
+    let refusal = |name: &str, config: &SchedulerConfig| {
+        let sampler = sampler_by_name(name).unwrap();
+        let error = sampler.timetable(config, &TimetableRequest::new(4));
+        error.unwrap_err().to_string()
+    };
+    for name in stable_samplers().chain(["ddim-inverse"]) {
+        let error = refusal(name, &edm);
+        assert!(error.contains("edm-euler"), "{name}: {error}");
+    }
+    for name in ["edm-euler", "edm-dpm-solver++"] {
+        let error = refusal(name, &stable);
+        assert!(error.contains("PNDMScheduler"), "{error}");
+        let error = refusal(name, &flow);
+        assert!(error.contains("flow-euler"), "{error}");
+    }
+}
+
+#[test]
+fn a_model_has_the_samplers_that_solve_what_it_was_trained_for() {
+    let names = |config: &SchedulerConfig| samplers_for(config).collect::<Vec<_>>();
+    let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler"}"#);
+    assert!(names(&flow).contains(&"unipc") && names(&flow).contains(&"flow-euler"));
+    for name in ["ddim", "lcm", "euler", "turbo", "edm-euler"] {
+        assert!(!names(&flow).contains(&name), "{name}");
+    }
+    let stable = stable_diffusion("epsilon", "leading");
+    assert_eq!(names(&stable), stable_samplers().collect::<Vec<_>>());
+    let edm = config(r#"{"_class_name": "EDMEulerScheduler"}"#);
+    assert_eq!(names(&edm), ["edm-euler", "edm-dpm-solver++"]);
+    // Nothing but noise is left where a run of one step of this schedule begins.
+    let zero_snr = config(
+        r#"{"_class_name": "DDIMScheduler", "rescale_betas_zero_snr": true,
+            "timestep_spacing": "trailing"}"#,
+    );
+    assert!(!names(&zero_snr).contains(&"ddim"));
+}
+
+#[test]
+fn fields_of_edm_are_held_to_what_diffusers_can_do() {
+    for (fields, part) in [
+        (r#""prediction_type": "sample""#, "prediction_type"),
+        (r#""sigma_schedule": "cosine""#, "exponential"),
+        (r#""sigma_min": 0"#, "sigma_min"),
+        (r#""sigma_min": 90"#, "sigma_max"),
+        (r#""sigma_data": -1"#, "sigma_data"),
+        (r#""rho": 0"#, "rho"),
+        (r#""thresholding": true"#, "thresholding"),
+        (r#""final_sigmas_type": "last""#, "final_sigmas_type"),
+    ] {
+        let text = format!(r#"{{"_class_name": "EDMEulerScheduler", {fields}}}"#);
+        let error = SchedulerConfig::from_json(&text).unwrap_err().to_string();
+        assert!(error.contains(part), "{fields}: {error}");
+    }
+    let solver = sampler_by_name("edm-dpm-solver++").unwrap();
+    for (fields, part) in [
+        (r#""algorithm_type": "sde-dpmsolver""#, "algorithm_type"),
+        (
+            r#""algorithm_type": "sde-dpmsolver++", "solver_order": 3"#,
+            "solver_order",
+        ),
+        (r#""solver_order": 4"#, "1 to 3"),
+        (r#""solver_type": "rk4""#, "solver_type"),
+    ] {
+        let text = format!(r#"{{"_class_name": "EDMDPMSolverMultistepScheduler", {fields}}}"#);
+        let error = solver.timetable(&config(&text), &TimetableRequest::new(4));
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(part), "{fields}: {error}");
+    }
+}
+
 #[test]
 fn stable_diffusion_pipelines_correct_old_configs() {
     let old = config(r#"{"_class_name": "DDIMScheduler"}"#);
@@ -558,9 +694,14 @@ fn stable_diffusion_pipelines_correct_old_configs() {
 fn a_strength_that_leaves_no_step_runs_one_where_that_is_asked_for() {
     let lcm = config(r#"{"_class_name": "LCMScheduler"}"#);
     let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler"}"#);
+    let edm = config(r#"{"_class_name": "EDMEulerScheduler"}"#);
     for sampler in SAMPLERS {
         let name = sampler.name();
-        let config = if name == "flow-euler" { &flow } else { &lcm };
+        let config = match name {
+            "flow-euler" => &flow,
+            _ if name.starts_with("edm-") => &edm,
+            _ => &lcm,
+        };
         for steps in [1, 2, 4] {
             let request = TimetableRequest {
                 steps,

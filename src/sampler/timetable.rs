@@ -207,7 +207,7 @@ impl Prediction {
 /// One call of the model and what is made of its output.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Step {
-    /// What the model is told; fractional for some spacings.
+    /// What the model is told: a training timestep, fractional for some spacings, or with EDM `¼·ln σ`.
     pub timestep: f64,
     /// Factor of the sample before it goes into the model (`scale_model_input`).
     pub input_scale: f64,

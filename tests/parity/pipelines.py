@@ -29,6 +29,8 @@ from diffusers import (
     DDIMInverseScheduler,
     DDIMScheduler,
     DPMSolverMultistepScheduler,
+    EDMDPMSolverMultistepScheduler,
+    EDMEulerScheduler,
     EulerAncestralDiscreteScheduler,
     EulerDiscreteScheduler,
     LatentConsistencyModelPipeline,
@@ -37,6 +39,7 @@ from diffusers import (
     StableDiffusionInpaintPipeline,
     StableDiffusionInstructPix2PixPipeline,
     StableDiffusionPipeline,
+    StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
 )
@@ -366,7 +369,7 @@ def turbo():
     family.write()
 
 
-def sdxl_parts(seed, scheduler, **config):
+def sdxl_parts(seed, scheduler, vae=None, **config):
     return dict(
         unet=unet(
             seed, block_out_channels=(8, 12), cross_attention_dim=24 + 32, attention_head_dim=[2, 3],
@@ -376,7 +379,7 @@ def sdxl_parts(seed, scheduler, **config):
             addition_embed_type="text_time", addition_time_embed_dim=6,
             projection_class_embeddings_input_dim=18 + 6 * 6, **config,
         ),
-        vae=tiny_vae(seed + 1, width=4, scaling_factor=0.13025),
+        vae=vae or tiny_vae(seed + 1, width=4, scaling_factor=0.13025),
         text_encoder=text_encoder(seed + 2, 16),
         text_encoder_2=text_encoder(seed + 3, 16, CLIPTextModelWithProjection, hidden_size=32, hidden_act="gelu",
                                     num_hidden_layers=3, projection_dim=18),
@@ -418,6 +421,25 @@ def sdxl_turbo():
     parts = sdxl_parts(251, turbo_scheduler())
     family = Family("sdxl-turbo", StableDiffusionXLPipeline(**parts, add_watermarker=False))
     family.ask("four", 40, 64, "turbo", 1, prompt="a boat on the lake", steps=4, guidance_scale=0.0)
+    family.write()
+
+
+def playground():
+    """Playground v2.5's shape: SDXL, trained with EDM, its latents normalised channel by channel."""
+    parts = sdxl_parts(
+        311,
+        EDMDPMSolverMultistepScheduler(),
+        vae=kl_vae(312, scaling_factor=0.5, latents_mean=[-1.6574, 1.886, -1.383, 2.5155],
+                   latents_std=[8.4927, 5.9022, 6.5498, 5.2299]),
+    )
+    family = Family("playground", StableDiffusionXLPipeline(**parts, add_watermarker=False))
+    euler = switched(parts["scheduler"], EDMEulerScheduler)
+    asked = dict(prompt="a boat on the lake", steps=5, negative_prompt="fog", guidance_scale=3.0)
+    family.ask("guided", 64, 48, "edm-dpm-solver++", 1, **asked)
+    with_euler = StableDiffusionXLPipeline(**{**parts, "scheduler": euler}, add_watermarker=False)
+    family.ask("euler", 48, 64, "edm-euler", 2, with_euler, **asked)
+    from_image = StableDiffusionXLImg2ImgPipeline(**parts, add_watermarker=False)
+    family.ask("from-image", 64, 48, "edm-dpm-solver++", 3, from_image, **asked, strength=0.6, image=picture(15, 64, 48))
     family.write()
 
 
@@ -468,7 +490,7 @@ def main():
     shutil.rmtree(HERE, ignore_errors=True)
     HERE.mkdir(parents=True)
     torch.use_deterministic_algorithms(True)
-    for family in (sd15, lcm, sd21, turbo, sdxl, sdxl_turbo, inpainting, sdxl_inpainting, instruct_pix2pix, solver, activations):
+    for family in (sd15, lcm, sd21, turbo, sdxl, sdxl_turbo, playground, inpainting, sdxl_inpainting, instruct_pix2pix, solver, activations):
         family()
     record_versions(HERE, diffusers, torch, transformers)
 

@@ -67,6 +67,24 @@ SDXL = {
     "use_karras_sigmas": False,
     "clip_sample": False,
 }
+PLAYGROUND = {
+    "_class_name": "EDMDPMSolverMultistepScheduler",
+    "algorithm_type": "dpmsolver++",
+    "dynamic_thresholding_ratio": 0.995,
+    "euler_at_final": False,
+    "final_sigmas_type": "zero",
+    "lower_order_final": True,
+    "num_train_timesteps": 1000,
+    "prediction_type": "epsilon",
+    "rho": 7.0,
+    "sample_max_value": 1.0,
+    "sigma_data": 0.5,
+    "sigma_max": 80.0,
+    "sigma_min": 0.002,
+    "solver_order": 2,
+    "solver_type": "midpoint",
+    "thresholding": False,
+}
 RUNS = [(4, 1.0), (1, 1.0), (7, 0.75), (2, 1.0), (20, 0.3), (5, 0.5), (12, 1.0)]
 
 
@@ -432,6 +450,54 @@ def lcm():
     return cases
 
 
+def edm_configs(name):
+    """Every schedule, prediction and end, of the fields that both schedulers of EDM have."""
+    ends = ["zero", "sigma_min"]
+    for schedule, prediction, end in itertools.product(
+        ["karras", "exponential"], ["epsilon", "v_prediction"], ends
+    ):
+        yield {
+            "_class_name": name,
+            "sigma_schedule": schedule,
+            "prediction_type": prediction,
+            "final_sigmas_type": end,
+        }
+    yield {"_class_name": name, "sigma_min": 0.02, "sigma_max": 700.0, "sigma_data": 1.0, "rho": 5.0}
+
+
+def edm(name, solvers=()):
+    # Of a single step diffusers' exponential schedule and Euler's `sigma_min` make nothing.
+    runs = itertools.cycle([(4, 1.0), (7, 0.75), (2, 1.0), (20, 0.3), (5, 0.5), (16, 1.0)])
+    cases = [run(name, config, *next(runs)) for config in edm_configs(name) for _ in range(2)]
+    base = {"_class_name": name, "sigma_data": 0.5}
+    cases.append(run(name, base, 1, 1.0))
+    for solver in solvers:
+        cases.append(run(name, {**base, **solver}, 6, 1.0))
+        cases.append(run(name, {**base, **solver}, 18, 0.5))
+    cases.append(run(name, PLAYGROUND, 25, 1.0, every=5))
+    cases.append(run(name, PLAYGROUND, 30, 0.7, every=5))
+    return cases
+
+
+def edm_dpm_solver():
+    sde = {"algorithm_type": "sde-dpmsolver++"}
+    low = {"final_sigmas_type": "sigma_min"}
+    return edm(
+        "EDMDPMSolverMultistepScheduler",
+        [
+            {"solver_order": 1},
+            {"solver_order": 3},
+            {"solver_type": "heun"},
+            {"solver_order": 3, "lower_order_final": False},
+            {"lower_order_final": False, **low},
+            {"euler_at_final": True, **low},
+            sde,
+            {**sde, "solver_order": 1},
+            {**sde, "solver_type": "heun"},
+        ],
+    )
+
+
 def flow_euler():
     name = "FlowMatchEulerDiscreteScheduler"
     cases = []
@@ -499,3 +565,5 @@ if __name__ == "__main__":
     write("tcd", tcd())
     write("lcm", lcm())
     write("flow-euler", flow_euler())
+    write("edm-euler", edm("EDMEulerScheduler"))
+    write("edm-dpm-solver++", edm_dpm_solver())

@@ -11,6 +11,8 @@ use super::report::{Row, Scorecard};
 use super::wording::{count, moments, percent};
 use crate::sampler::sampler_names;
 
+const STYLE: &str = include_str!("page/style.css");
+
 /// The page; `thumbnails` are data URLs in the order of the scorecard's pictures.
 pub fn page(card: &Scorecard, thumbnails: &[String]) -> Markup {
     html! {
@@ -21,7 +23,7 @@ pub fn page(card: &Scorecard, thumbnails: &[String]) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { "Scorecard of " (card.model.name) }
-                style { (PreEscaped(include_str!("page/style.css"))) }
+                style { (PreEscaped(STYLE)) }
             }
             body {
                 header {
@@ -145,4 +147,17 @@ fn color(sampler: &str) -> usize {
     sampler_names()
         .position(|name| name == sampler)
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_sampler_has_a_colour() {
+        for name in sampler_names() {
+            let line = format!("--s{}: light-dark(", color(name));
+            assert_eq!(STYLE.matches(&line).count(), 1, "{name}");
+        }
+    }
 }

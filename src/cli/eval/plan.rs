@@ -3,7 +3,7 @@
 use super::EvalArgs;
 use super::report::Refusal;
 use crate::sampler::{
-    SamplerError, SchedulerConfig, TimetableRequest, sampler_by_name, sampler_names,
+    SamplerError, SchedulerConfig, TimetableRequest, sampler_by_name, sampler_names, samplers_for,
 };
 
 /// The sampler that turns pictures into noise. Its row is a round trip.
@@ -20,7 +20,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Asks every sampler for its timetable.
+    /// Asks the samplers for their timetables: those that were asked for, or all that the model has.
     ///
     /// # Errors
     /// When a sampler is unknown, or nothing is left to paint.
@@ -32,11 +32,13 @@ impl Plan {
             columns: Vec::new(),
             refused: Vec::new(),
         };
+        let own: Vec<&str> = samplers_for(scheduler).chain([INVERSE]).collect();
         let mut last_error = None;
         for steps in steps {
             let mut possible = Vec::new();
-            for name in sampler_names().filter(|name| {
-                args.samplers.is_empty() || args.samplers.iter().any(|asked| asked == name)
+            for name in sampler_names().filter(|name| match args.samplers.is_empty() {
+                true => own.contains(name),
+                false => args.samplers.iter().any(|asked| asked == name),
             }) {
                 let request = TimetableRequest::new(steps);
                 match sampler_by_name(name)?.timetable(scheduler, &request) {

@@ -338,7 +338,8 @@ fn refuse_relatives(shapes: &Shapes, unet: &UNetShape, line: Option<Line>) -> Re
     ] {
         if shapes.has(mark) {
             return Err(format!(
-                "of {name}, whose scheduler (EDM) is not supported: use another model of SDXL"
+                "of {name}, which was trained with EDM: single files of it are not read, give its \
+                 diffusers folder"
             )
             .into());
         }

@@ -129,12 +129,17 @@ impl Pipeline {
 
     /// Refuses models whose photos cannot be inverted.
     pub(super) fn check_inverts(&self) -> Result<(), PipelineError> {
-        match self.model().family.is_flow() {
-            false => Ok(()),
-            true => Err(PipelineError::NoInversion {
-                model: self.model().name.clone(),
-            }),
-        }
+        let kind = if self.model().family.is_flow() {
+            "a flow model"
+        } else if self.scheduler().class().is_edm() {
+            "a model of EDM"
+        } else {
+            return Ok(());
+        };
+        Err(PipelineError::NoInversion {
+            model: self.model().name.clone(),
+            kind,
+        })
     }
 
     /// A photo without a trajectory, of its latents in f32. `origin` is where they begin on the

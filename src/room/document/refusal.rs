@@ -31,7 +31,7 @@ pub(in crate::room) enum Refusal {
     TooOld,
     #[error("`steps` is 1 to {0} with this model.")]
     Steps(u32),
-    #[error("No sampler has that name; choose one of {0}.")]
+    #[error("This model has no sampler of that name; choose one of {0}.")]
     UnknownSampler(String),
     #[error("No control has that name; choose one of {0}, or an empty name for none.")]
     UnknownControl(String),

@@ -46,7 +46,7 @@ guidance_free: boolean,
  */
 scheduler?: string, 
 /**
- * Sampler names, the default first.
+ * The samplers that can paint with this model, the default first.
  */
 samplers: Array<string>, 
 /**

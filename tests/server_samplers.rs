@@ -1,0 +1,119 @@
+//! The samplers that a model has: what a server with it announces, takes and refuses.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on fails"
+)]
+
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use impasto::engine::{Engine, EngineOptions};
+use impasto::room::{RegistryLimits, RoomOptions, RoomRegistry};
+use reqwest::{Client, StatusCode};
+use serde_json::{Value, json};
+use support::TestServer;
+use tokio_util::sync::CancellationToken;
+
+/// A server on a tiny random model; the engine keeps it alive.
+async fn started(model: &str) -> (TestServer, Engine) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
+    let options = EngineOptions::new(fixtures.join(model));
+    let engine = tokio::task::spawn_blocking(|| Engine::start(options).unwrap());
+    let engine = engine.await.unwrap();
+    let server = TestServer::start_closed(|_| {}).await;
+    let handle = Arc::new(engine.handle());
+    let options = RoomOptions::new(handle.default_settings().clone());
+    let info = handle.model_info().clone();
+    let limits = RegistryLimits {
+        create_on_join: true,
+        ..RegistryLimits::default()
+    };
+    let shutdown = CancellationToken::new();
+    let rooms = RoomRegistry::new(handle.clone(), options, limits, shutdown);
+    server.switch.open(rooms, info, handle);
+    (server, engine)
+}
+
+/// Checks the names that a model has, that pictures come of each, and that another is refused.
+async fn check(model: &str, has: &[&str], has_not: &str) {
+    let (server, engine) = started(model).await;
+    let url = server.url("/v1/model");
+    let info: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    assert_eq!(info["samplers"], json!(has), "{model}");
+    for name in has {
+        let wish = json!({
+            "prompt": "a boat", "sampler": name, "steps": 4, "width": 64, "height": 64,
+        });
+        let url = server.url("/v1/images");
+        let made = Client::new().post(url).json(&wish).send().await.unwrap();
+        assert_eq!(made.status(), StatusCode::OK, "{model} {name}");
+    }
+
+    let mut client = server.connect("samplers").await;
+    client.hello(json!({})).await;
+    let welcome = client.until("welcome").await;
+    assert_eq!(welcome["model"]["samplers"], json!(has), "{model}");
+    for name in has.iter().rev() {
+        client
+            .send(json!({"type": "settings", "sampler": name}))
+            .await;
+        let op = client.until("op").await;
+        assert!(op.to_string().contains(name), "{op}");
+    }
+    let wish = json!({"type": "settings", "sampler": has_not});
+    client.send(wish).await;
+    let refusal = client.until("error").await;
+    assert_eq!(refusal["code"], "unknown_sampler");
+    let message = refusal["message"].as_str().unwrap();
+    for name in has {
+        assert!(message.contains(name), "{message}");
+    }
+    drop(client);
+    tokio::task::spawn_blocking(|| engine.shutdown())
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flow_model_has_those_that_follow_a_flow() {
+    let has = [
+        "flow-euler",
+        "dpm-solver++",
+        "dpm-solver++-sde",
+        "dpm-solver++-3m",
+        "unipc",
+        "deis",
+    ];
+    check("flow-models/sd3", &has, "ddim").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_of_edm_has_those_of_edm() {
+    let has = ["edm-dpm-solver++", "edm-euler"];
+    check("pipelines/playground", &has, "dpm-solver++").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stable_diffusion_has_all_but_those_of_edm() {
+    let has = [
+        "ddim",
+        "lcm",
+        "ddpm",
+        "euler",
+        "euler-ancestral",
+        "dpm-solver++",
+        "dpm-solver++-sde",
+        "dpm-solver++-3m",
+        "unipc",
+        "deis",
+        "pndm",
+        "tcd",
+        "turbo",
+        "flow-euler",
+    ];
+    check("pipelines/sd15", &has, "edm-euler").await;
+}
