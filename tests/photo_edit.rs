@@ -221,8 +221,8 @@ fn kept_latents_are_the_photo_and_the_noise_that_it_implies() {
     assert_eq!(inversion.trajectory().len(), 12);
     for kept in inversion.trajectory() {
         let noise = inversion.implied_noise(kept).unwrap();
-        let clean = (inversion.latents() * kept.level.signal).unwrap();
-        let mixed = (clean + (&noise * kept.level.noise).unwrap()).unwrap();
+        let clean = (inversion.latents() * kept.level.alpha).unwrap();
+        let mixed = (clean + (&noise * kept.level.sigma).unwrap()).unwrap();
         let error = relative_error(&mixed, &kept.latents);
         assert!(error < 1e-6, "{}: {error}", kept.timestep);
         assert!(largest(&noise) > 0.0);
@@ -494,7 +494,7 @@ fn an_inversion_comes_back_from_its_file() {
         assert_eq!(read.trajectory().len(), steps as usize);
         for (found, wanted) in read.trajectory().iter().zip(inversion.trajectory()) {
             assert_eq!(found.timestep, wanted.timestep);
-            assert!((found.level.noise - wanted.level.noise).abs() < 1e-12);
+            assert!((found.level.sigma - wanted.level.sigma).abs() < 1e-12);
             assert_eq!(values(&found.latents), values(&wanted.latents));
         }
         let method = match steps {

@@ -9,7 +9,7 @@
 use std::path::Path;
 
 use impasto::sampler::{
-    Element, Prediction, Sampler, SchedulerConfig, Timetable, TimetableRequest, sampler_by_name,
+    Element, Prediction, Sampler, SchedulerConfig, StepTable, StepTableRequest, sampler_by_name,
     sampler_names,
 };
 use serde_json::Value;
@@ -61,7 +61,7 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
     let config = SchedulerConfig::from_json(&case["config"].to_string())
         .unwrap()
         .for_pipeline(case["pipeline"].as_str().unwrap_or_default());
-    let request = TimetableRequest {
+    let request = StepTableRequest {
         steps: u32::try_from(case["steps"].as_u64().unwrap()).unwrap(),
         strength: case["strength"].as_f64().unwrap(),
         eta: case["eta"].as_f64(),
@@ -70,10 +70,10 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
             .as_u64()
             .map_or(4096, |tokens| usize::try_from(tokens).unwrap()),
     };
-    let timetable = sampler.timetable(&config, &request).unwrap();
+    let step_table = sampler.step_table(&config, &request).unwrap();
     let timesteps = numbers(&case["timesteps"]);
-    assert_eq!(timetable.steps.len(), timesteps.len(), "{case}");
-    for (step, timestep) in timetable.steps.iter().zip(&timesteps) {
+    assert_eq!(step_table.steps.len(), timesteps.len(), "{case}");
+    for (step, timestep) in step_table.steps.iter().zip(&timesteps) {
         // Fractional timesteps come out of logarithms in f32.
         assert!(
             (step.timestep - timestep).abs() < 2e-3,
@@ -83,7 +83,7 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
     }
     let scale = case["initial_noise_scale"].as_f64().unwrap();
     let mut worst = (
-        difference(&[timetable.initial_noise_scale], &[scale]),
+        difference(&[step_table.initial_noise_scale], &[scale]),
         "initial_noise_scale".to_owned(),
     );
     let mut note = |found: f64, place: String| {
@@ -96,12 +96,12 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
     let sample: Vec<f64> = if sampler.name() == "ddim-inverse" || request.strength < 1.0 {
         let pairs = pool.image.iter().zip(first_noise);
         pairs
-            .map(|(image, noise)| timetable.initial.mix(*image, *noise))
+            .map(|(image, noise)| step_table.initial.mix(*image, *noise))
             .collect()
     } else {
         first_noise
             .iter()
-            .map(|noise| noise * timetable.initial_noise_scale)
+            .map(|noise| noise * step_table.initial_noise_scale)
             .collect()
     };
     note(
@@ -111,7 +111,7 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
     if let Some(seen) = case.get("first_input") {
         let ours: Vec<f64> = sample
             .iter()
-            .map(|value| value * timetable.steps[0].input_scale)
+            .map(|value| value * step_table.steps[0].input_scale)
             .collect();
         note(difference(&ours, &numbers(seen)), "first input".to_owned());
     }
@@ -126,20 +126,20 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
         ..Element::default()
     };
     let mut elements: Vec<Element> = sample.iter().map(element).collect();
-    for i in 0..timetable.steps.len() {
+    for i in 0..step_table.steps.len() {
         let samples = |elements: &[Element]| -> Vec<f64> {
             elements.iter().map(|element| element.sample).collect()
         };
-        let step = &timetable.steps[i];
+        let step = &step_table.steps[i];
         // A solver of the noise divides the sample by its signal, in f32 where there is next to none.
         let solves_noise = step.kept != Some(Prediction::DATA);
         let grown = match solves_noise {
-            true => (step.next_level.signal / step.level.signal).max(1.0),
+            true => (step.next_level.alpha / step.level.alpha).max(1.0),
             false => 1.0,
         };
         let before = largest(&samples(&elements)) * grown;
-        advance(&timetable, i, pool, &mut elements);
-        if i % every == every - 1 || i + 1 == timetable.steps.len() {
+        advance(&step_table, i, pool, &mut elements);
+        if i % every == every - 1 || i + 1 == step_table.steps.len() {
             let theirs = recorded.next().unwrap();
             note(
                 distance(&samples(&elements), theirs) / before.max(largest(theirs)),
@@ -155,16 +155,16 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
     worst
 }
 
-fn advance(timetable: &Timetable, i: usize, pool: &Pool, elements: &mut [Element]) {
-    let step = &timetable.steps[i];
+fn advance(step_table: &StepTable, i: usize, pool: &Pool, elements: &mut [Element]) {
+    let step = &step_table.steps[i];
     let outputs = &pool.outputs[i % pool.outputs.len()];
     let noise = &pool.noise[(1 + i) % pool.noise.len()];
     for (index, element) in elements.iter_mut().enumerate() {
-        let mut denoised = step.denoise(element.sample, outputs[index]);
-        if let Some(range) = timetable.clip_denoised {
-            denoised = denoised.clamp(-range, range);
+        let mut pred_original_sample = step.denoise(element.sample, outputs[index]);
+        if let Some(range) = step_table.clip_denoised {
+            pred_original_sample = pred_original_sample.clamp(-range, range);
         }
-        step.advance(element, denoised, outputs[index], noise[index]);
+        step.advance(element, pred_original_sample, outputs[index], noise[index]);
     }
 }
 

@@ -86,9 +86,9 @@ impl UNet2DConditionModel {
     ) -> Result<Tensor> {
         let batch = sample.dim(0)?;
         let encoder = &self.encoder;
-        let told = encoder.conditioning(batch, timesteps, encoder_hidden_states, added)?;
-        let (time, context) = (&told.time, told.context());
-        let encoded = encoder.forward(sample, None, &told, &residuals.down_intrablock)?;
+        let conditioning = encoder.conditioning(batch, timesteps, encoder_hidden_states, added)?;
+        let (time, context) = (&conditioning.time, conditioning.context());
+        let encoded = encoder.forward(sample, None, &conditioning, &residuals.down_intrablock)?;
         let (mut hidden, mut skips) = (encoded.hidden, encoded.skips);
         if !residuals.down_block.is_empty() {
             if residuals.down_block.len() != skips.len() {

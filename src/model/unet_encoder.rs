@@ -168,10 +168,10 @@ impl UNetEncoder {
         &self,
         sample: &Tensor,
         entry: Option<&Tensor>,
-        told: &BlockConditioning,
+        conditioning: &BlockConditioning,
         features: &[Tensor],
     ) -> Result<Encoded> {
-        let (time, context) = (&told.time, told.context());
+        let (time, context) = (&conditioning.time, conditioning.context());
         let mut hidden = sample.to_dtype(self.dtype)?;
         if self.center_input_sample {
             hidden = hidden.affine(2.0, -1.0)?;

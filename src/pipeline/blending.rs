@@ -6,16 +6,17 @@ use super::PipelineError;
 use crate::sampler::Step;
 
 /// The denoised image that the model's output means for a sample, clamped to ± `clip`.
-pub(super) fn denoised(
+pub(super) fn pred_original_sample(
     sample: &Tensor,
     output: &Tensor,
     step: &Step,
     clip: Option<f64>,
 ) -> Result<Tensor, PipelineError> {
-    let denoised = ((sample * step.denoised.sample)? + (output * step.denoised.output)?)?;
+    let pred_original_sample = ((sample * step.pred_original_sample.sample)?
+        + (output * step.pred_original_sample.output)?)?;
     Ok(match clip {
-        Some(limit) => denoised.clamp(-limit, limit)?,
-        None => denoised,
+        Some(limit) => pred_original_sample.clamp(-limit, limit)?,
+        None => pred_original_sample,
     })
 }
 

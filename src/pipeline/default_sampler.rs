@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::model::{Defaults, ModelError, ModelReport, SchedulerFile, Supplied, inspect_with};
-use crate::sampler::{Sampler, SamplerError, SchedulerConfig, TimetableRequest, sampler_by_name};
+use crate::sampler::{Sampler, SamplerError, SchedulerConfig, StepTableRequest, sampler_by_name};
 
 /// A folder's scheduler, with the settings that its pipeline corrects.
 ///
@@ -74,7 +74,7 @@ fn first_step(
         return Ok(None);
     };
     let sampler = default_sampler(wanted, &scheduler)?;
-    sampler.timetable(&scheduler, &TimetableRequest::new(1))?;
+    sampler.step_table(&scheduler, &StepTableRequest::new(1))?;
     Ok(Some(sampler.name()))
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{ControlPicture, Output};
 use crate::canvas::{Mask, Pixels};
 use crate::protocol::{EditMethod, Rect, Settings};
-use crate::sampler::TimetableRequest;
+use crate::sampler::StepTableRequest;
 
 /// Sampling settings of one render.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,8 +104,8 @@ impl From<&Settings> for RenderSettings {
 
 impl RenderSettings {
     /// What is asked of the sampler, for an image of so many tokens.
-    pub(super) fn timetable_request(&self, image_seq_len: usize) -> TimetableRequest {
-        TimetableRequest {
+    pub(super) fn step_table_request(&self, image_seq_len: usize) -> StepTableRequest {
+        StepTableRequest {
             steps: self.steps,
             strength: self.strength,
             eta: self.eta,
@@ -195,13 +195,13 @@ mod tests {
             own.time_ids((640, 384)),
             [384.0, 640.0, 0.0, 0.0, 384.0, 640.0]
         );
-        let told = MicroConditioning {
+        let conditioning = MicroConditioning {
             original_size: Some((1024, 768)),
             crop: (16, 8),
             target_size: Some((512, 256)),
         };
         assert_eq!(
-            told.time_ids((64, 64)),
+            conditioning.time_ids((64, 64)),
             [768.0, 1024.0, 8.0, 16.0, 256.0, 512.0]
         );
     }

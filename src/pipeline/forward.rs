@@ -112,11 +112,11 @@ impl Rows {
         sample: &Tensor,
         image: Option<&Tensor>,
         timestep: f64,
-        told: &Conditioning,
+        conditioning: &Conditioning,
         steering: &[Arc<Steering>],
     ) -> Result<usize, PipelineError> {
         let first = self.samples.len();
-        for row in told.rows() {
+        for row in conditioning.rows() {
             self.samples.push(match image {
                 Some(image) if row.sees_image => Tensor::cat(&[sample, image], 1)?,
                 Some(image) => Tensor::cat(&[sample, &image.zeros_like()?], 1)?,
@@ -124,9 +124,9 @@ impl Rows {
             });
             self.timesteps.push(timestep as f32);
             self.texts.push(row.text.hidden_states.clone());
-            self.scales.push(told.guidance_scale);
+            self.scales.push(conditioning.guidance_scale);
             self.pooled.extend(row.text.pooled.clone());
-            self.time_ids.extend(told.time_ids);
+            self.time_ids.extend(conditioning.time_ids);
             self.steering.push(steering.to_vec());
         }
         Ok(first)
@@ -188,7 +188,7 @@ mod tests {
         let tensor =
             |values: &[f32], shape| Tensor::from_slice(values, shape, &Device::Cpu).unwrap();
         let share = |values: [f32; 3]| tensor(&values, (1, 1, 1, 3));
-        let told = Conditioning {
+        let conditioning = Conditioning {
             prompt: embedding(),
             guidance: Guidance::ClassifierFree {
                 negative: embedding(),
@@ -202,9 +202,9 @@ mod tests {
                 (embedding(), share(second_share)),
             ],
         };
-        assert_eq!(told.rows().len(), 4);
+        assert_eq!(conditioning.rows().len(), 4);
         let outputs = tensor(&rows.concat(), (5, 1, 1, 3));
-        let combined = told.combine(&outputs, 1).unwrap();
+        let combined = conditioning.combine(&outputs, 1).unwrap();
         combined.flatten_all().unwrap().to_vec1().unwrap()
     }
 

@@ -216,9 +216,9 @@ impl Pipeline {
     fn window_settings(&self, edit: &Edit) -> RenderSettings {
         let mut settings = edit.settings.clone();
         let native = self.model.native_side();
-        let told = &mut settings.micro_conditioning;
-        told.original_size.get_or_insert((native, native));
-        told.target_size.get_or_insert((native, native));
+        let conditioning = &mut settings.micro_conditioning;
+        conditioning.original_size.get_or_insert((native, native));
+        conditioning.target_size.get_or_insert((native, native));
         settings
     }
 
@@ -249,11 +249,11 @@ impl Pipeline {
         check_guidance(settings)?;
         check_variation(settings.variation)?;
         let sampler = sampler_by_name(&settings.sampler)?;
-        let mut request = settings.timetable_request(self.image_seq_len(&inputs.latent_rect));
+        let mut request = settings.step_table_request(self.image_seq_len(&inputs.latent_rect));
         if matches!(inputs.start, Start::Noise) {
             request.strength = 1.0;
         }
-        let timetable = sampler.timetable(&self.scheduler, &request)?;
+        let step_table = sampler.step_table(&self.scheduler, &request)?;
         let stage = inputs.timings.start(Stage::Text);
         let size = self.pixel_size(&inputs.latent_rect);
         let (conditioning, source) = match (inputs.network, &inputs.start) {
@@ -279,7 +279,7 @@ impl Pipeline {
         Render::new(
             &self.model,
             inputs,
-            timetable,
+            step_table,
             conditioning,
             source,
             variation,
@@ -312,15 +312,15 @@ impl Pipeline {
             let share = region.share.extended(size.0, size.1);
             regions.push((prompt, self.latent_mask(&share)?));
         }
-        let mut told = Conditioning {
+        let mut conditioning = Conditioning {
             prompt,
             guidance,
             guidance_scale: settings.guidance_scale,
             time_ids: settings.micro_conditioning.time_ids(size),
             regions,
         };
-        self.pad_to_longest(prompts_of(&mut told))?;
-        Ok(told)
+        self.pad_to_longest(prompts_of(&mut conditioning))?;
+        Ok(conditioning)
     }
 
     /// What the painting UNet is told for a source prompt, without guidance, and for the settings,
@@ -418,10 +418,10 @@ fn check_variation(variation: f64) -> Result<(), PipelineError> {
 }
 
 /// All prompts that a UNet is told in one batch.
-fn prompts_of(told: &mut Conditioning) -> Vec<&mut TextEmbedding> {
-    let mut prompts = vec![&mut told.prompt];
-    prompts.extend(told.guidance.negative_mut());
-    prompts.extend(told.regions.iter_mut().map(|(prompt, _)| prompt));
+fn prompts_of(conditioning: &mut Conditioning) -> Vec<&mut TextEmbedding> {
+    let mut prompts = vec![&mut conditioning.prompt];
+    prompts.extend(conditioning.guidance.negative_mut());
+    prompts.extend(conditioning.regions.iter_mut().map(|(prompt, _)| prompt));
     prompts
 }
 

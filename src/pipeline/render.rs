@@ -1,12 +1,12 @@
 //! One render as a state machine: each step is an affine combination from the
-//! sampler's timetable, with known latents blended in where the mask says so.
+//! sampler's step table, with known latents blended in where the mask says so.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use candle_core::{DType, Tensor};
 
-use super::blending::{blend, denoised, step_mask};
+use super::blending::{blend, pred_original_sample, step_mask};
 use super::control::Steering;
 use super::forward::{Conditioning, Network, Rows, image_beside};
 use super::photo::{Inversion, put_back};
@@ -14,7 +14,7 @@ use super::start::{Kept, NoiseSource, RenderInputs, Start};
 use super::timings::{Stage, Timings};
 use super::{PipelineError, noise_tensor};
 use crate::model::Model;
-use crate::sampler::{LatentRect, Next, Prediction, Step, Timetable};
+use crate::sampler::{LatentRect, Next, Prediction, Step, StepTable};
 
 /// A sample on its way, and what the UNet is told of it.
 struct Path {
@@ -35,13 +35,16 @@ impl Path {
         step: &Step,
         keeps: usize,
         sample: Tensor,
-        denoised: &Tensor,
+        pred_original_sample: &Tensor,
         next: Tensor,
     ) -> Result<(), PipelineError> {
         if let (Some(kept), true) = (step.kept, keeps > 0) {
             let prediction = match kept == Prediction::DATA {
-                true => denoised.clone(),
-                false => ((denoised * kept.denoised)? + (&self.sample * kept.sample)?)?,
+                true => pred_original_sample.clone(),
+                false => {
+                    ((pred_original_sample * kept.pred_original_sample)?
+                        + (&self.sample * kept.sample)?)?
+                }
             };
             self.history.truncate(keeps - 1);
             self.history.push_front(prediction);
@@ -54,7 +57,7 @@ impl Path {
 
 /// A render that is under way.
 pub struct Render {
-    timetable: Timetable,
+    step_table: StepTable,
     next_step: usize,
     seed: u64,
     noise_between: Option<Tensor>,
@@ -75,7 +78,7 @@ impl Render {
     pub(super) fn new(
         model: &Model,
         inputs: RenderInputs,
-        timetable: Timetable,
+        step_table: StepTable,
         conditioning: Conditioning,
         source: Option<Conditioning>,
         variation: f64,
@@ -94,13 +97,13 @@ impl Render {
             } => (initial, between, seed),
         };
         let sample = match &inputs.start {
-            Start::Inverted { inversion, .. } => inversion.latents_at(&timetable.initial)?,
+            Start::Inverted { inversion, .. } => inversion.latents_at(&step_table.initial)?,
             Start::Image(latents) => {
                 let latents = latents.to_dtype(DType::F32)?;
-                let noise = scaled(&noise, variation * timetable.initial.noise)?;
-                ((latents * timetable.initial.signal)? + noise)?
+                let noise = scaled(&noise, variation * step_table.initial.sigma)?;
+                ((latents * step_table.initial.alpha)? + noise)?
             }
-            Start::Noise => scaled(&noise, variation * timetable.initial_noise_scale)?,
+            Start::Noise => scaled(&noise, variation * step_table.initial_noise_scale)?,
         };
         let image_input = image_beside(model, inputs.network, inputs.image_input, &rect)?;
         let path = |conditioning| Path {
@@ -113,7 +116,7 @@ impl Render {
         Ok(Self {
             source: source.map(path),
             path: path(conditioning),
-            timetable,
+            step_table,
             next_step: 0,
             seed,
             noise_between,
@@ -138,12 +141,12 @@ impl Render {
 
     /// Steps in all.
     pub fn steps(&self) -> usize {
-        self.timetable.steps.len()
+        self.step_table.steps.len()
     }
 
     /// True when every step is done.
     pub fn is_done(&self) -> bool {
-        self.next_step >= self.timetable.steps.len()
+        self.next_step >= self.step_table.steps.len()
     }
 
     /// Renders can share a batch when this is equal: the UNet, latents' height and width, text
@@ -169,7 +172,7 @@ impl Render {
     }
 
     pub(super) fn step(&self) -> Option<&Step> {
-        self.timetable.steps.get(self.next_step)
+        self.step_table.steps.get(self.next_step)
     }
 
     pub(super) fn sample(&self) -> &Tensor {
@@ -203,8 +206,8 @@ impl Render {
             Some(kept) => Some(step_mask(&kept.mask, &step)?),
             None => None,
         };
-        let clip = self.timetable.clip_denoised;
-        let free = denoised(&self.path.sample, output, &step, clip)?;
+        let clip = self.step_table.clip_denoised;
+        let free = pred_original_sample(&self.path.sample, output, &step, clip)?;
         let blended = match (&self.kept, &mask) {
             (Some(kept), Some(mask)) => blend(&kept.latents.to_dtype(DType::F32)?, &free, mask)?,
             _ => free.clone(),
@@ -228,7 +231,7 @@ impl Render {
             }
             None => self.mixed(&step.next, &self.path, &corrected, &blended, output)?,
         };
-        let keeps = self.timetable.predictions_kept();
+        let keeps = self.step_table.predictions_kept();
         self.path.advance(&step, keeps, corrected, &blended, next)?;
         self.next_step += 1;
         Ok(())
@@ -240,13 +243,13 @@ impl Render {
         &self,
         path: &Path,
         step: &Step,
-        denoised: &Tensor,
+        pred_original_sample: &Tensor,
         output: &Tensor,
     ) -> Result<Tensor, PipelineError> {
         let Some(correction) = &step.correction else {
             return Ok(path.sample.clone());
         };
-        let corrected = self.mixed(correction, path, &path.sample, denoised, output)?;
+        let corrected = self.mixed(correction, path, &path.sample, pred_original_sample, output)?;
         Ok(match &path.predicted {
             Some(predicted) => ((&path.sample + corrected)? - predicted)?,
             None => corrected,
@@ -259,10 +262,10 @@ impl Render {
         mix: &Next,
         path: &Path,
         sample: &Tensor,
-        denoised: &Tensor,
+        pred_original_sample: &Tensor,
         output: &Tensor,
     ) -> Result<Tensor, PipelineError> {
-        let mut sum = (denoised * mix.denoised)?;
+        let mut sum = (pred_original_sample * mix.pred_original_sample)?;
         let earlier = path.history.iter().zip(mix.history);
         let parts = [
             (Some(sample), mix.sample),
@@ -293,15 +296,15 @@ impl Render {
         path: &Path,
         step: &Step,
         sample: &Tensor,
-        denoised: &Tensor,
+        pred_original_sample: &Tensor,
         output: &Tensor,
     ) -> Result<Tensor, PipelineError> {
         if step.next.noise == 0.0 {
-            return self.mixed(&step.next, path, sample, denoised, output);
+            return self.mixed(&step.next, path, sample, pred_original_sample, output);
         }
         let level = &step.next_level;
         let noise = inversion.noise_at(level)?;
-        Ok(((denoised * level.signal)? + (noise * level.noise)?)?)
+        Ok(((pred_original_sample * level.alpha)? + (noise * level.sigma)?)?)
     }
 
     /// Takes the step of the photo's own way, and puts back into the edit what it loses of
@@ -317,12 +320,12 @@ impl Render {
         let (Some(mut source), Some(output)) = (self.source.take(), output) else {
             return Ok(edited);
         };
-        let clip = self.timetable.clip_denoised;
-        let free = denoised(&source.sample, &output, step, clip)?;
+        let clip = self.step_table.clip_denoised;
+        let free = pred_original_sample(&source.sample, &output, step, clip)?;
         let sample = self.corrected(&source, step, &free, &output)?;
         let back = self.next_of_photo(inversion, &source, step, &sample, &free, &output)?;
         source.predicted = Some(back.clone());
-        let keeps = self.timetable.predictions_kept();
+        let keeps = self.step_table.predictions_kept();
         source.advance(step, keeps, sample, &free, photo.clone())?;
         self.source = Some(source);
         put_back(&edited, &back, photo)
@@ -338,9 +341,13 @@ impl Render {
         target: &Tensor,
         way_back: &Step,
     ) -> Result<(), PipelineError> {
-        let Step { denoised, next, .. } = way_back;
-        let of_sample = next.denoised * denoised.sample + next.sample;
-        let of_output = next.denoised * denoised.output + next.output;
+        let Step {
+            pred_original_sample,
+            next,
+            ..
+        } = way_back;
+        let of_sample = next.pred_original_sample * pred_original_sample.sample + next.sample;
+        let of_output = next.pred_original_sample * pred_original_sample.output + next.output;
         if of_sample.abs() < f64::EPSILON {
             return Ok(());
         }
@@ -385,8 +392,8 @@ pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(
                 true => path.sample.clone(),
                 false => (&path.sample * step.input_scale)?,
             };
-            let told = &path.conditioning;
-            rows.push(&sample, image, step.timestep, told, steering)
+            let conditioning = &path.conditioning;
+            rows.push(&sample, image, step.timestep, conditioning, steering)
         };
         let row = push(&render.path, &steering)?;
         let source = render.source.as_ref();

@@ -2,7 +2,7 @@
 
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
-use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::step_table::{Next, NoiseLevel, Step, StepTable, StepTableRequest};
 use super::{PredictionType, Sampler, SamplerError, SchedulerConfig};
 
 /// `ddim`: diffusers' `DDIMScheduler`.
@@ -13,11 +13,11 @@ impl Sampler for Ddim {
         "ddim"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let diffusion = Diffusion::read(config, SchedulerClass::Ddim)?;
         diffusion.refuse_flow(self.name())?;
         let count = request.checked_steps(diffusion.num_train_timesteps)?;
@@ -42,14 +42,14 @@ impl Sampler for Ddim {
                 Step::new(timestep as f64, prediction, [level, next_level], next)
             })
             .collect();
-        Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)
+        StepTable::new(steps, 1.0, diffusion.clip_sample, prediction)
     }
 }
 
 /// The standard deviation of the fresh noise at eta 1: formula (16).
 fn step_deviation(level: NoiseLevel, next: NoiseLevel) -> f64 {
-    let kept_signal = (level.signal / next.signal).powi(2);
-    (next.noise / level.noise) * (1.0 - kept_signal).max(0.0).sqrt()
+    let kept_signal = (level.alpha / next.alpha).powi(2);
+    (next.sigma / level.sigma) * (1.0 - kept_signal).max(0.0).sqrt()
 }
 
 /// Like [`Next::along`], but along the noise that the model itself predicted: after clipping, the
@@ -60,16 +60,16 @@ pub(super) fn with_predicted_noise(
     next: NoiseLevel,
     fresh: f64,
 ) -> Next {
-    let NoiseLevel { signal, noise } = level;
+    let NoiseLevel { alpha, sigma } = level;
     let (of_sample, of_output) = match prediction {
         PredictionType::Epsilon => (0.0, 1.0),
-        PredictionType::VPrediction => (noise, signal),
-        PredictionType::Sample => (1.0 / noise, -signal / noise),
-        PredictionType::FlowPrediction => (1.0 / (signal + noise), signal / (signal + noise)),
+        PredictionType::VPrediction => (sigma, alpha),
+        PredictionType::Sample => (1.0 / sigma, -alpha / sigma),
+        PredictionType::FlowPrediction => (1.0 / (alpha + sigma), alpha / (alpha + sigma)),
     };
-    let kept = (next.noise * next.noise - fresh * fresh).max(0.0).sqrt();
+    let kept = (next.sigma * next.sigma - fresh * fresh).max(0.0).sqrt();
     Next {
-        denoised: next.signal,
+        pred_original_sample: next.alpha,
         sample: kept * of_sample,
         output: kept * of_output,
         noise: fresh,

@@ -3,12 +3,12 @@
 use super::config::SchedulerClass;
 use super::ddim::with_predicted_noise;
 use super::diffusion::Diffusion;
-use super::timetable::{NoiseLevel, Step, Timetable, TimetableRequest};
+use super::step_table::{NoiseLevel, Step, StepTable, StepTableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig};
 
 /// `ddim-inverse`: diffusers' `DDIMInverseScheduler`.
 ///
-/// The timetable climbs, from the image itself (`initial` is [`NoiseLevel::CLEAN`], so nothing is
+/// The step table climbs, from the image itself (`initial` is [`NoiseLevel::CLEAN`], so nothing is
 /// added to it) to the noisiest timestep; a strength below 1 stops early, where a `ddim` run of
 /// the same strength begins. There is nothing to mask: its steps follow the model's own noise.
 pub(super) struct DdimInverse;
@@ -18,11 +18,11 @@ impl Sampler for DdimInverse {
         "ddim-inverse"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let diffusion = Diffusion::read(config, SchedulerClass::DdimInverse)?;
         diffusion.refuse_flow(self.name())?;
         let count = request.checked_steps(diffusion.num_train_timesteps)?;
@@ -41,10 +41,10 @@ impl Sampler for DdimInverse {
                 Step::new(timestep as f64, prediction, [level, next_level], next)
             })
             .collect();
-        let timetable = Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)?;
-        Ok(Timetable {
+        let step_table = StepTable::new(steps, 1.0, diffusion.clip_sample, prediction)?;
+        Ok(StepTable {
             initial: NoiseLevel::CLEAN,
-            ..timetable
+            ..step_table
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
-use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::step_table::{Next, NoiseLevel, Step, StepTable, StepTableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig};
 
 /// `ddpm`: diffusers' `DDPMScheduler`.
@@ -20,11 +20,11 @@ impl Sampler for Ddpm {
         "ddpm"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let diffusion = Diffusion::read(config, SchedulerClass::Ddpm)?;
         diffusion.refuse_flow(self.name())?;
         let variance = config.choice(
@@ -54,7 +54,7 @@ impl Sampler for Ddpm {
                 Step::new(timestep as f64, prediction, [level, next_level], next)
             })
             .collect();
-        Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)
+        StepTable::new(steps, 1.0, diffusion.clip_sample, prediction)
     }
 }
 
@@ -64,7 +64,7 @@ pub(super) fn posterior_mean(alpha: f64, next_alpha: f64) -> Next {
     let step_beta = 1.0 - step_alpha;
     let (beta, next_beta) = (1.0 - alpha, 1.0 - next_alpha);
     Next {
-        denoised: next_alpha.sqrt() * step_beta / beta,
+        pred_original_sample: next_alpha.sqrt() * step_beta / beta,
         sample: step_alpha.sqrt() * next_beta / beta,
         ..Next::default()
     }

@@ -4,7 +4,7 @@
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::multistep::{FinalSigma, Walk, order_of};
-use super::timetable::{Next, NoiseLevel, Prediction, Step, Timetable, TimetableRequest};
+use super::step_table::{Next, NoiseLevel, Prediction, Step, StepTable, StepTableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig};
 
 /// `deis`: diffusers' `DEISMultistepScheduler`, orders 1 to 3.
@@ -15,11 +15,11 @@ impl Sampler for Deis {
         "deis"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let class = SchedulerClass::Deis;
         let diffusion = Diffusion::read(config, class)?;
         // diffusers reads the types of other solvers as its own.
@@ -53,17 +53,17 @@ impl Sampler for Deis {
                 }
             })
             .collect();
-        Timetable::new(steps, 1.0, None, prediction)
+        StepTable::new(steps, 1.0, None, prediction)
     }
 }
 
 /// `x' = α'·(x/α + ∫ noise dρ)` with `ρ = σ/α`, of one order more than there are levels `before`,
 /// oldest first.
 fn integrated(before: &[NoiseLevel], [level, next]: [NoiseLevel; 2], kept: Prediction) -> Next {
-    let rho = |level: &NoiseLevel| level.noise / level.signal;
+    let rho = |level: &NoiseLevel| level.sigma / level.alpha;
     let (from, to) = (rho(&level), rho(&next));
     let mut factors = Next {
-        sample: next.signal / level.signal,
+        sample: next.alpha / level.alpha,
         ..Next::default()
     };
     let mut known = vec![from];
@@ -87,7 +87,7 @@ fn integrated(before: &[NoiseLevel], [level, next]: [NoiseLevel; 2], kept: Predi
                 rho * value / ((own - c) * (own - d))
             }
         };
-        next.signal * (integral(to) - integral(from))
+        next.alpha * (integral(to) - integral(from))
     };
     for (index, factor) in factors.history.iter_mut().enumerate() {
         if index + 1 < known.len() {

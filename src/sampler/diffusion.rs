@@ -1,7 +1,7 @@
 //! The fields that all variance-preserving schedulers share, and the noise schedule they describe.
 
 use super::config::{PredictionType, SchedulerClass, SchedulerConfig};
-use super::timetable::NoiseLevel;
+use super::step_table::NoiseLevel;
 use super::{SamplerError, spacing};
 
 /// How training noise grows with the timestep.

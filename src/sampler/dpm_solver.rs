@@ -5,7 +5,7 @@ use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::euler::reads_sigma_min;
 use super::multistep::{FinalSigma, Walk, lambda, order_of};
-use super::timetable::{Next, NoiseLevel, Prediction, Step, Timetable, TimetableRequest};
+use super::step_table::{Next, NoiseLevel, Prediction, Step, StepTable, StepTableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig};
 
 /// diffusers' `DPMSolverMultistepScheduler`: as the config has it, or in one of the variants that
@@ -49,11 +49,11 @@ impl Sampler for DpmSolver {
         self.name
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let class = SchedulerClass::DpmSolverMultistep;
         let diffusion = Diffusion::read(config, class)?;
         let solver = Solver::read(config, self.algorithm)?;
@@ -100,7 +100,7 @@ impl Sampler for DpmSolver {
                 }
             })
             .collect();
-        Timetable::new(steps, 1.0, None, prediction)
+        StepTable::new(steps, 1.0, None, prediction)
     }
 }
 
@@ -161,7 +161,7 @@ impl Solver {
     ) -> Next {
         let h = lambda(next) - lambda(level);
         // e^(−h), without a detour through infinity at the last step.
-        let decay = (next.noise * level.signal) / (next.signal * level.noise);
+        let decay = (next.sigma * level.alpha) / (next.alpha * level.sigma);
         let is_third_order = before.len() == 2;
         let halves = self.correction == Correction::Midpoint && !is_third_order;
         // Of the sample, the prediction, its first and its second difference, and fresh noise.
@@ -169,22 +169,22 @@ impl Solver {
             Algorithm::Data => {
                 let rise = 1.0 - decay;
                 (
-                    next.noise / level.noise,
-                    next.signal * rise,
-                    next.signal * if halves { 0.5 * rise } else { 1.0 - rise / h },
-                    -next.signal * ((h - rise) / (h * h) - 0.5),
+                    next.sigma / level.sigma,
+                    next.alpha * rise,
+                    next.alpha * if halves { 0.5 * rise } else { 1.0 - rise / h },
+                    -next.alpha * ((h - rise) / (h * h) - 0.5),
                     0.0,
                 )
             }
             Algorithm::DataSde => {
                 let (rise, h) = (1.0 - decay * decay, 2.0 * h);
                 (
-                    next.noise / level.noise * decay,
-                    next.signal * rise,
-                    next.signal * if halves { 0.5 * rise } else { 1.0 - rise / h },
+                    next.sigma / level.sigma * decay,
+                    next.alpha * rise,
+                    next.alpha * if halves { 0.5 * rise } else { 1.0 - rise / h },
                     // diffusers' sign of the half; k-diffusion's `sample_dpmpp_3m_sde` adds it.
-                    next.signal * ((rise - h) / (h * h) - 0.5),
-                    next.noise * rise.max(0.0).sqrt(),
+                    next.alpha * ((rise - h) / (h * h) - 0.5),
+                    next.sigma * rise.max(0.0).sqrt(),
                 )
             }
             Algorithm::Noise | Algorithm::NoiseSde => {
@@ -195,13 +195,13 @@ impl Solver {
                 };
                 let rise = 1.0 / decay - 1.0;
                 (
-                    next.signal / level.signal,
-                    -twice * next.noise * rise,
-                    -twice * next.noise * if halves { 0.5 * rise } else { rise / h - 1.0 },
-                    -next.noise * ((rise - h) / (h * h) - 0.5),
+                    next.alpha / level.alpha,
+                    -twice * next.sigma * rise,
+                    -twice * next.sigma * if halves { 0.5 * rise } else { rise / h - 1.0 },
+                    -next.sigma * ((rise - h) / (h * h) - 0.5),
                     match self.algorithm {
                         Algorithm::NoiseSde => {
-                            next.noise * (1.0 / (decay * decay) - 1.0).max(0.0).sqrt()
+                            next.sigma * (1.0 / (decay * decay) - 1.0).max(0.0).sqrt()
                         }
                         _ => 0.0,
                     },

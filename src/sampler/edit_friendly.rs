@@ -19,7 +19,7 @@
 
 use super::ddpm::posterior_mean;
 use super::diffusion::{Diffusion, TimestepSpacing};
-use super::timetable::{NoiseLevel, Step, Timetable, TimetableRequest};
+use super::step_table::{NoiseLevel, Step, StepTable, StepTableRequest};
 use super::{SamplerError, SchedulerConfig, spacing};
 
 /// How strongly the target prompt pulls away from the source prompt (`ws1`).
@@ -48,7 +48,7 @@ pub struct EditFriendlyStep {
 /// When a field of the request or of the config is out of range.
 pub fn edit_friendly_steps(
     config: &SchedulerConfig,
-    request: &TimetableRequest,
+    request: &StepTableRequest,
 ) -> Result<(Vec<EditFriendlyStep>, Option<f64>), SamplerError> {
     let diffusion = Diffusion::read(config, config.class())?;
     diffusion.refuse_flow("edit-friendly")?;
@@ -78,8 +78,8 @@ pub fn edit_friendly_steps(
             Step::new(timestep as f64, prediction, [level, next_level], next)
         })
         .collect();
-    let timetable = Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)?;
-    let steps = timetable.steps.into_iter().enumerate();
+    let step_table = StepTable::new(steps, 1.0, diffusion.clip_sample, prediction)?;
+    let steps = step_table.steps.into_iter().enumerate();
     let steps = steps.map(|(index, step)| EditFriendlyStep {
         step,
         photo_level: photo_level(index),
@@ -97,9 +97,9 @@ mod tests {
         let config = r#"{"_class_name": "EulerAncestralDiscreteScheduler",
             "beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012,
             "timestep_spacing": "trailing"}"#;
-        let request = TimetableRequest {
+        let request = StepTableRequest {
             strength,
-            ..TimetableRequest::new(steps)
+            ..StepTableRequest::new(steps)
         };
         let config = SchedulerConfig::from_json(config).unwrap();
         edit_friendly_steps(&config, &request).unwrap().0
@@ -123,7 +123,7 @@ mod tests {
         assert_eq!(four[3].next_photo_level, NoiseLevel::CLEAN);
         assert!((four[3].residual_limit.unwrap() * 16384f64.sqrt() - 15.5).abs() < 1e-12);
         // The last mean is the denoised image itself.
-        assert!((four[3].step.next.denoised - 1.0).abs() < 1e-12);
+        assert!((four[3].step.next.pred_original_sample - 1.0).abs() < 1e-12);
         assert_eq!(four[3].step.next.sample, 0.0);
         assert_eq!(timesteps(&steps(3, 1.0)), [749.0, 499.0, 249.0]);
         assert_eq!(timesteps(&steps(1, 1.0)), [499.0]);

@@ -15,7 +15,9 @@ use super::dpm_solver::{Algorithm, Solver};
 use super::euler::reads_sigma_min;
 use super::multistep::order_of;
 use super::sigmas;
-use super::timetable::{Denoised, Next, NoiseLevel, Prediction, Step, Timetable, TimetableRequest};
+use super::step_table::{
+    Next, NoiseLevel, PredOriginalSample, Prediction, Step, StepTable, StepTableRequest,
+};
 use super::{PredictionType, Sampler, SamplerError, SchedulerConfig};
 
 /// `edm-euler`: diffusers' `EDMEulerScheduler`, without churn.
@@ -103,7 +105,7 @@ impl Edm {
         };
         let last = if self.to_sigma_min { least } else { 0.0 };
         let sigmas = sigmas::rounded(sigmas.into_iter().chain([last]));
-        let level = |noise| NoiseLevel { signal: 1.0, noise };
+        let level = |noise| NoiseLevel { alpha: 1.0, sigma };
         sigmas.into_iter().map(level).collect()
     }
 
@@ -118,7 +120,7 @@ impl Edm {
         let timestep = f64::from((0.25 * sigma.ln()) as f32);
         Step {
             input_scale: 1.0 / spread,
-            denoised: Denoised {
+            pred_original_sample: PredOriginalSample {
                 sample: (data / spread).powi(2),
                 output: sign * sigma * data / spread,
             },
@@ -126,8 +128,8 @@ impl Edm {
         }
     }
 
-    fn timetable(&self, steps: Vec<Step>) -> Result<Timetable, SamplerError> {
-        Timetable::new(steps, self.sigma_max.hypot(1.0), None, self.prediction_type)
+    fn step_table(&self, steps: Vec<Step>) -> Result<StepTable, SamplerError> {
+        StepTable::new(steps, self.sigma_max.hypot(1.0), None, self.prediction_type)
     }
 }
 
@@ -136,11 +138,11 @@ impl Sampler for EdmEuler {
         "edm-euler"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let edm = Edm::read(config)?;
         let count = request.checked_steps(edm.num_train_timesteps)?;
         let levels = edm.levels(count);
@@ -149,7 +151,7 @@ impl Sampler for EdmEuler {
             let next = Next::along(pair[0], pair[1], 0.0);
             edm.step([pair[0], pair[1]], next)
         });
-        edm.timetable(steps.collect())
+        edm.step_table(steps.collect())
     }
 }
 
@@ -158,11 +160,11 @@ impl Sampler for EdmDpmSolver {
         "edm-dpm-solver++"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let edm = Edm::read(config)?;
         // Those of the denoised image alone.
         let algorithms = [("dpmsolver++", ()), ("sde-dpmsolver++", ()), ("deis", ())];
@@ -188,6 +190,6 @@ impl Sampler for EdmDpmSolver {
             let before = &levels[i + 1 - order..i];
             edm.step(pair, solver.next(before, pair, Prediction::DATA))
         });
-        edm.timetable(steps.collect())
+        edm.step_table(steps.collect())
     }
 }

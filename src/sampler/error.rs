@@ -1,6 +1,6 @@
 //! What can be wrong with a request or a scheduler config.
 
-/// Why there is no timetable.
+/// Why there is no step table.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplerError {
     /// No sampler has this name.

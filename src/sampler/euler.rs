@@ -3,7 +3,7 @@
 use super::config::SchedulerClass;
 use super::diffusion::{Diffusion, TimestepSpacing};
 use super::sigmas::{self, SigmaSpacing};
-use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::step_table::{Next, NoiseLevel, Step, StepTable, StepTableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig, spacing};
 
 /// `euler`: diffusers' `EulerDiscreteScheduler`.
@@ -14,11 +14,11 @@ impl Sampler for Euler {
         "euler"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let diffusion = Diffusion::read(config, SchedulerClass::Euler)?;
         diffusion.refuse_flow(self.name())?;
         config.choice("interpolation_type", "linear", &[("linear", ())])?;
@@ -46,7 +46,7 @@ impl Sampler for Euler {
             0.0
         };
         let fresh = |_: f64, _: f64| 0.0;
-        walk.into_timetable(&diffusion, last, request.skipped(count)?, fresh)
+        walk.into_step_table(&diffusion, last, request.skipped(count)?, fresh)
     }
 }
 
@@ -85,13 +85,13 @@ impl SigmaWalk {
 
     /// The steps down to the sigma `last`. `fresh` gives the deviation of new noise from a sigma
     /// and the next.
-    pub(super) fn into_timetable(
+    pub(super) fn into_step_table(
         self,
         diffusion: &Diffusion,
         last: f64,
         skipped: usize,
         fresh: impl Fn(f64, f64) -> f64,
-    ) -> Result<Timetable, SamplerError> {
+    ) -> Result<StepTable, SamplerError> {
         let sigmas = sigmas::rounded(self.sigmas.into_iter().chain([last]));
         let most = sigmas.iter().copied().fold(0.0, f64::max);
         let initial_noise_scale = match diffusion.timestep_spacing {
@@ -105,12 +105,12 @@ impl SigmaWalk {
             .skip(skipped)
             .map(|(&timestep, pair)| {
                 let level = NoiseLevel {
-                    signal: 1.0,
-                    noise: pair[0],
+                    alpha: 1.0,
+                    sigma: pair[0],
                 };
                 let next_level = NoiseLevel {
-                    signal: 1.0,
-                    noise: pair[1],
+                    alpha: 1.0,
+                    sigma: pair[1],
                 };
                 let levels = [level, next_level];
                 let next = Next::along(level, next_level, fresh(pair[0], pair[1]));
@@ -121,6 +121,6 @@ impl SigmaWalk {
                 }
             })
             .collect();
-        Timetable::new(steps, initial_noise_scale, None, diffusion.prediction_type)
+        StepTable::new(steps, initial_noise_scale, None, diffusion.prediction_type)
     }
 }

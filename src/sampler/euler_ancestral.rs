@@ -3,7 +3,7 @@
 use super::config::SchedulerClass;
 use super::diffusion::{Diffusion, TimestepSpacing};
 use super::euler::SigmaWalk;
-use super::{Sampler, SamplerError, SchedulerConfig, Timetable, TimetableRequest};
+use super::{Sampler, SamplerError, SchedulerConfig, StepTable, StepTableRequest};
 
 /// `euler-ancestral`: diffusers' `EulerAncestralDiscreteScheduler`.
 pub(super) struct EulerAncestral;
@@ -13,28 +13,28 @@ impl Sampler for EulerAncestral {
         "euler-ancestral"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
-        timetable(self.name(), config, request, None)
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
+        step_table(self.name(), config, request, None)
     }
 }
 
-/// The timetable, with the spacing of the config or another.
-pub(super) fn timetable(
+/// The step table, with the spacing of the config or another.
+pub(super) fn step_table(
     sampler: &str,
     config: &SchedulerConfig,
-    request: &TimetableRequest,
+    request: &StepTableRequest,
     spacing: Option<TimestepSpacing>,
-) -> Result<Timetable, SamplerError> {
+) -> Result<StepTable, SamplerError> {
     let mut diffusion = Diffusion::read(config, SchedulerClass::EulerAncestral)?;
     diffusion.refuse_flow(sampler)?;
     diffusion.timestep_spacing = spacing.unwrap_or(diffusion.timestep_spacing);
     let count = request.checked_steps(diffusion.num_train_timesteps)?;
     let walk = SigmaWalk::new(&diffusion, count)?;
-    walk.into_timetable(&diffusion, 0.0, request.skipped(count)?, sigma_up)
+    walk.into_step_table(&diffusion, 0.0, request.skipped(count)?, sigma_up)
 }
 
 /// The deviation of the new noise that brings a DDPM-like step from one sigma to the next.

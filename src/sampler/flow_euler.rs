@@ -3,7 +3,7 @@
 use super::diffusion::Diffusion;
 use super::flow_shift::{FlowShift, shifted, stretch_to_terminal};
 use super::sigmas::{self, SigmaSpacing};
-use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::step_table::{Next, NoiseLevel, Step, StepTable, StepTableRequest};
 use super::{PredictionType, Sampler, SamplerError, SchedulerConfig, spacing};
 
 /// `flow-euler`: diffusers' `FlowMatchEulerDiscreteScheduler` for flow models.
@@ -18,11 +18,11 @@ impl Sampler for FlowEuler {
         "flow-euler"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let prediction = config.prediction_type();
         if prediction != PredictionType::FlowPrediction {
             return through_diffusion(config, request);
@@ -52,21 +52,21 @@ impl Sampler for FlowEuler {
             .skip(skipped(request, count))
             .map(|pair| {
                 let (level, next_level) = (flow_level(pair[0]), flow_level(pair[1]));
-                let fresh = if stochastic { next_level.noise } else { 0.0 };
+                let fresh = if stochastic { next_level.sigma } else { 0.0 };
                 let next = Next::along(level, next_level, fresh);
                 let timestep = pair[0] * train as f64;
                 Step::new(timestep, prediction, [level, next_level], next)
             })
             .collect();
-        Timetable::new(steps, 1.0, None, prediction)
+        StepTable::new(steps, 1.0, None, prediction)
     }
 }
 
 /// The flow of a variance-preserving model, by the change of variables.
 fn through_diffusion(
     config: &SchedulerConfig,
-    request: &TimetableRequest,
-) -> Result<Timetable, SamplerError> {
+    request: &StepTableRequest,
+) -> Result<StepTable, SamplerError> {
     let diffusion = Diffusion::read(config, config.class())?;
     let count = request.checked_steps(diffusion.num_train_timesteps)?;
     let shift = config.number("shift", 1.0, 0.001..=1000.0)?;
@@ -92,8 +92,8 @@ fn through_diffusion(
         })
         .collect();
     // Unit noise in the model's eyes, as in the samplers that it was trained for.
-    let initial_noise_scale = flow_level(most).signal.hypot(flow_level(most).noise);
-    Timetable::new(
+    let initial_noise_scale = flow_level(most).alpha.hypot(flow_level(most).sigma);
+    StepTable::new(
         steps,
         initial_noise_scale,
         diffusion.clip_sample,
@@ -103,8 +103,8 @@ fn through_diffusion(
 
 fn flow_level(sigma: f64) -> NoiseLevel {
     NoiseLevel {
-        signal: 1.0 - sigma,
-        noise: sigma,
+        alpha: 1.0 - sigma,
+        sigma: sigma,
     }
 }
 
@@ -118,7 +118,7 @@ fn flow_sigmas(most: f64, least: f64, shift: f64, count: usize) -> Vec<f64> {
 
 /// How many steps the strength leaves out, as in `StableDiffusion3Img2ImgPipeline.get_timesteps`,
 /// which rounds the other way than Stable Diffusion's and always leaves one.
-fn skipped(request: &TimetableRequest, steps: usize) -> usize {
+fn skipped(request: &StepTableRequest, steps: usize) -> usize {
     let left = (steps as f64 * request.strength).min(steps as f64);
     ((steps as f64 - left) as usize).min(steps - 1)
 }

@@ -3,7 +3,7 @@
 
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
-use super::timetable::{Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::step_table::{Next, NoiseLevel, Step, StepTable, StepTableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig};
 
 /// `lcm`: diffusers' `LCMScheduler`.
@@ -18,11 +18,11 @@ impl Sampler for Lcm {
         "lcm"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let diffusion = Diffusion::read(config, SchedulerClass::Lcm)?;
         diffusion.refuse_flow(self.name())?;
         let train = diffusion.num_train_timesteps;
@@ -40,15 +40,15 @@ impl Sampler for Lcm {
                 let next_level = following.unwrap_or(NoiseLevel::CLEAN);
                 let (skip, out) = boundary_scalings(timestep as f64 * timestep_scaling);
                 let next = Next {
-                    denoised: next_level.signal * out,
-                    sample: next_level.signal * skip,
-                    noise: next_level.noise,
+                    pred_original_sample: next_level.alpha * out,
+                    sample: next_level.alpha * skip,
+                    noise: next_level.sigma,
                     ..Next::default()
                 };
                 Step::new(timestep as f64, prediction, [level, next_level], next)
             })
             .collect();
-        Timetable::new(steps, 1.0, diffusion.clip_sample, prediction)
+        StepTable::new(steps, 1.0, diffusion.clip_sample, prediction)
     }
 }
 

@@ -1,22 +1,22 @@
-//! Samplers as plain arithmetic: timetables of affine steps, and seeded noise.
+//! Samplers as plain arithmetic: step tables of affine steps, and seeded noise.
 //!
 //! A [`Sampler`] turns a model's `scheduler_config.json` and a request into a
-//! [`Timetable`] before the first step runs. Every step of every sampler is the
+//! [`StepTable`] before the first step runs. Every step of every sampler is the
 //! same affine form, so the pipeline needs one loop for all of them:
 //!
 //! ```text
-//! sample = image given:  initial.signal · image + initial.noise · noise(draw 0)
+//! sample = image given:  initial.alpha · image + initial.sigma · noise(draw 0)
 //!          else:         initial_noise_scale · noise(draw 0)
 //! for (i, step) in steps:
 //!     output   = model(step.input_scale · sample, step.timestep)
-//!     denoised = step.denoised.sample · sample + step.denoised.output · output
-//!     denoised = clamp(denoised, ±clip_denoised)                 (when it is set)
-//!     denoised = mask · denoised + (1 − mask) · known latents    (when there is a mask)
+//!     pred_original_sample = step.pred_original_sample.sample · sample + step.pred_original_sample.output · output
+//!     pred_original_sample = clamp(pred_original_sample, ±clip_denoised)                 (when it is set)
+//!     pred_original_sample = mask · pred_original_sample + (1 − mask) · known latents    (when there is a mask)
 //!     sample   = correction of it                                (when the step has one)
-//!     sample   = next.denoised · denoised + next.sample · sample + next.output · output
+//!     sample   = next.pred_original_sample · pred_original_sample + next.sample · sample + next.output · output
 //!              + next.previous_sample · sample of step i − 1 + next.noise · noise(draw 1 + i)
 //!              + Σ next.history[k] · kept of step i − 1 − k
-//!     kept     = step.kept.denoised · denoised + step.kept.sample · the sample that the model saw
+//!     kept     = step.kept.pred_original_sample · pred_original_sample + step.kept.sample · the sample that the model saw
 //! ```
 //!
 //! A correction is such a mix itself. Histories of up to [`HISTORY`] steps are what multistep
@@ -45,8 +45,8 @@ pub mod noise;
 mod pndm;
 mod sigmas;
 mod spacing;
+mod step_table;
 mod tcd;
-mod timetable;
 mod turbo;
 mod unipc;
 
@@ -54,11 +54,12 @@ pub use config::{PredictionType, SchedulerClass, SchedulerConfig};
 pub use edit_friendly::{CROSS_PROMPT, EditFriendlyStep, edit_friendly_steps};
 pub use error::SamplerError;
 pub use noise::{LatentRect, gaussian_noise};
-pub use timetable::{
-    Denoised, Element, HISTORY, Next, NoiseLevel, Prediction, Step, Timetable, TimetableRequest,
+pub use step_table::{
+    Element, HISTORY, Next, NoiseLevel, PredOriginalSample, Prediction, Step, StepTable,
+    StepTableRequest,
 };
 
-/// Makes timetables of one kind.
+/// Makes step tables of one kind.
 pub trait Sampler: Send + Sync {
     /// The name on the wire and the command line, such as `euler-ancestral`.
     fn name(&self) -> &'static str;
@@ -70,11 +71,11 @@ pub trait Sampler: Send + Sync {
     /// # Errors
     /// When a field of the request or of the config is out of range, or when the
     /// two contradict each other; the message names the field and what is allowed.
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError>;
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError>;
 }
 
 static SAMPLERS: [&dyn Sampler; 17] = [
@@ -145,15 +146,15 @@ fn painting_names() -> String {
 }
 
 /// The names of the samplers that can paint with a model whose scheduler is `config`: those that
-/// have a timetable for it. What it was trained for, a flow or EDM or noise that is added to a
+/// have a step table for it. What it was trained for, a flow or EDM or noise that is added to a
 /// shrinking image, leaves out those that solve something else.
 pub fn samplers_for(config: &SchedulerConfig) -> impl Iterator<Item = &'static str> {
     /// At one number of steps a schedule may begin where a prediction says nothing of the image.
     const STEPS: [u32; 2] = [1, 4];
     painting()
         .filter(|sampler| {
-            let mut requests = STEPS.into_iter().map(TimetableRequest::new);
-            requests.any(|request| sampler.timetable(config, &request).is_ok())
+            let mut requests = STEPS.into_iter().map(StepTableRequest::new);
+            requests.any(|request| sampler.step_table(config, &request).is_ok())
         })
         .map(|sampler| sampler.name())
 }

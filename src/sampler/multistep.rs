@@ -3,7 +3,7 @@
 use super::diffusion::{Diffusion, TimestepSpacing};
 use super::flow_shift::{FlowShift, shifted, stretch_to_terminal};
 use super::sigmas::{self, SigmaSpacing};
-use super::timetable::NoiseLevel;
+use super::step_table::NoiseLevel;
 use super::{PredictionType, SamplerError, SchedulerClass, SchedulerConfig, spacing};
 
 /// The timesteps of a run before any strength, and its levels, of which there is one more.
@@ -124,20 +124,20 @@ pub(super) fn order_of(
 
 /// `λ`, the logarithm of the ratio of image to noise.
 pub(super) fn lambda(level: NoiseLevel) -> f64 {
-    (level.signal / level.noise).ln()
+    (level.alpha / level.sigma).ln()
 }
 
 fn level_of(sigma: f64, flows: bool) -> NoiseLevel {
     if flows {
         return NoiseLevel {
-            signal: 1.0 - sigma,
-            noise: sigma,
+            alpha: 1.0 - sigma,
+            sigma: sigma,
         };
     }
-    let signal = 1.0 / sigma.hypot(1.0);
+    let alpha = 1.0 / sigma.hypot(1.0);
     NoiseLevel {
-        signal,
-        noise: sigma * signal,
+        alpha,
+        sigma: sigma * alpha,
     }
 }
 

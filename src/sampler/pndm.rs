@@ -3,7 +3,7 @@
 
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
-use super::timetable::{Next, NoiseLevel, Prediction, Step, Timetable, TimetableRequest};
+use super::step_table::{Next, NoiseLevel, Prediction, Step, StepTable, StepTableRequest};
 use super::{PredictionType, Sampler, SamplerError, SchedulerConfig};
 
 /// `pndm`: diffusers' `PNDMScheduler` with `skip_prk_steps`.
@@ -27,11 +27,11 @@ impl Sampler for Pndm {
         "pndm"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let diffusion = Diffusion::read(config, SchedulerClass::Pndm)?;
         diffusion.refuse_flow(self.name())?;
         let own = config.class() == SchedulerClass::Pndm;
@@ -78,7 +78,7 @@ impl Sampler for Pndm {
                 ..step(next_level, mix.with(kept))
             });
         }
-        Timetable::new(steps, 1.0, None, prediction)
+        StepTable::new(steps, 1.0, None, prediction)
     }
 }
 
@@ -98,11 +98,11 @@ impl Mix {
 /// Formula (9) of the paper along the weighted predictions, newest first; it is DDIM's.
 fn moved(prediction: PredictionType, pair: [NoiseLevel; 2], weights: &[f64]) -> Mix {
     let [level, next] = pair;
-    let kept = next.signal / level.signal;
-    let of_noise = next.noise - level.noise * kept;
+    let kept = next.alpha / level.alpha;
+    let of_noise = next.sigma - level.sigma * kept;
     // The noise of a mean of v's: α·v + σ·x.
     let (of_prediction, of_sample) = match prediction {
-        PredictionType::VPrediction => (of_noise * level.signal, of_noise * level.noise),
+        PredictionType::VPrediction => (of_noise * level.alpha, of_noise * level.sigma),
         _ => (of_noise, 0.0),
     };
     let mut next = Next {

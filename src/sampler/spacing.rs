@@ -1,7 +1,7 @@
 //! Which timesteps run, number for number as numpy computes them in diffusers' `set_timesteps`.
 
 use super::diffusion::TimestepSpacing;
-use super::{SamplerError, TimetableRequest};
+use super::{SamplerError, StepTableRequest};
 
 /// `numpy.linspace(start, stop, count)`.
 pub(super) fn linspace(start: f64, stop: f64, count: usize) -> Vec<f64> {
@@ -59,7 +59,7 @@ pub(super) fn timesteps(
     }
 }
 
-impl TimetableRequest {
+impl StepTableRequest {
     /// The number of steps, 1 to `most`.
     pub(super) fn checked_steps(&self, most: usize) -> Result<usize, SamplerError> {
         if let Some(eta) = self.eta.filter(|eta| !(0.0..=1.0).contains(eta)) {

@@ -5,7 +5,7 @@
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::lcm::distilled_timesteps;
-use super::timetable::{Next, Step, Timetable, TimetableRequest};
+use super::step_table::{Next, Step, StepTable, StepTableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig};
 
 /// `tcd`: diffusers' `TCDScheduler`. The strength shortens the list of timesteps that the model was
@@ -20,11 +20,11 @@ impl Sampler for Tcd {
         "tcd"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let diffusion = Diffusion::read(config, SchedulerClass::Tcd)?;
         diffusion.refuse_flow(self.name())?;
         let train = diffusion.num_train_timesteps;
@@ -46,9 +46,9 @@ impl Sampler for Tcd {
                 let jumped = Next::along(level, jump_level, 0.0);
                 let next = match following {
                     Some(_) if eta > 0.0 => {
-                        let kept = next_level.signal / jump_level.signal;
+                        let kept = next_level.alpha / jump_level.alpha;
                         Next {
-                            denoised: jumped.denoised * kept,
+                            pred_original_sample: jumped.pred_original_sample * kept,
                             sample: jumped.sample * kept,
                             noise: (1.0 - kept * kept).max(0.0).sqrt(),
                             ..jumped
@@ -59,6 +59,6 @@ impl Sampler for Tcd {
                 Step::new(timestep as f64, prediction, [level, next_level], next)
             })
             .collect();
-        Timetable::new(steps, 1.0, None, prediction)
+        StepTable::new(steps, 1.0, None, prediction)
     }
 }

@@ -25,40 +25,40 @@ fn stable_diffusion(prediction: &str, spacing: &str) -> SchedulerConfig {
 
 /// The output of a model that knows the one image there is.
 fn oracle(prediction: PredictionType, level: NoiseLevel, sample: f64) -> f64 {
-    let noise = (sample - level.signal * IMAGE) / level.noise;
+    let noise = (sample - level.alpha * IMAGE) / level.sigma;
     match prediction {
         Epsilon => noise,
         Sample => IMAGE,
         FlowPrediction => noise - IMAGE,
         VPrediction => {
-            let unit = level.signal.hypot(level.noise);
-            (level.signal * noise - level.noise * IMAGE) / unit
+            let unit = level.alpha.hypot(level.sigma);
+            (level.alpha * noise - level.sigma * IMAGE) / unit
         }
     }
 }
 
-fn run(timetable: &Timetable, prediction: PredictionType, fresh: f64) -> f64 {
+fn run(step_table: &StepTable, prediction: PredictionType, fresh: f64) -> f64 {
     let mut element = Element {
-        sample: timetable.initial.mix(IMAGE, 1.3),
+        sample: step_table.initial.mix(IMAGE, 1.3),
         ..Element::default()
     };
-    for step in &timetable.steps {
+    for step in &step_table.steps {
         let output = oracle(prediction, step.level, element.sample);
-        let denoised = step.denoise(element.sample, output);
+        let pred_original_sample = step.denoise(element.sample, output);
         assert!(
-            (denoised - IMAGE).abs() < 1e-6,
-            "denoised {denoised} at {}",
+            (pred_original_sample - IMAGE).abs() < 1e-6,
+            "pred_original_sample {pred_original_sample} at {}",
             step.timestep
         );
-        step.advance(&mut element, denoised, output, fresh);
+        step.advance(&mut element, pred_original_sample, output, fresh);
     }
     element.sample
 }
 
 /// How far a run may end from the image: by the noise that its last step leaves.
-fn allowed(timetable: &Timetable) -> f64 {
-    let left = timetable.steps.last().unwrap().next_level;
-    1e-5 + 2.0 * left.noise + (1.0 - left.signal)
+fn allowed(step_table: &StepTable) -> f64 {
+    let left = step_table.steps.last().unwrap().next_level;
+    1e-5 + 2.0 * left.sigma + (1.0 - left.alpha)
 }
 
 #[test]
@@ -68,24 +68,24 @@ fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
             for spacing in ["leading", "trailing", "linspace"] {
                 for (steps, strength) in [(1, 1.0), (4, 1.0), (5, 0.61), (20, 0.4), (50, 1.0)] {
                     let config = stable_diffusion(prediction, spacing);
-                    let request = TimetableRequest {
+                    let request = StepTableRequest {
                         steps,
                         strength,
                         eta: Some(0.5),
                         keeps_a_step: false,
                         image_seq_len: 4096,
                     };
-                    let timetable = sampler_by_name(name).unwrap().timetable(&config, &request);
-                    let timetable = timetable.unwrap();
+                    let step_table = sampler_by_name(name).unwrap().step_table(&config, &request);
+                    let step_table = step_table.unwrap();
                     // A sample that the model is told another timestep of than it has: DDIM's
                     // stride does not follow these, and PNDM mixes the outputs. Only noise is the
                     // same at every timestep, so that a mix of it is exact.
                     if name == "pndm" && (spacing == "linspace" || prediction != "epsilon") {
                         continue;
                     }
-                    let end = run(&timetable, config.prediction_type(), -0.8);
+                    let end = run(&step_table, config.prediction_type(), -0.8);
                     assert!(
-                        (end - IMAGE).abs() < allowed(&timetable),
+                        (end - IMAGE).abs() < allowed(&step_table),
                         "{name} {prediction} {spacing} {steps} × {strength}: {end}"
                     );
                 }
@@ -94,18 +94,18 @@ fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
     }
     let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}"#);
     for name in ["flow-euler", "dpm-solver++", "dpm-solver++-3m", "unipc"] {
-        let request = TimetableRequest {
+        let request = StepTableRequest {
             steps: 6,
             strength: 0.7,
             eta: None,
             keeps_a_step: false,
             image_seq_len: 4096,
         };
-        let timetable = sampler_by_name(name)
+        let step_table = sampler_by_name(name)
             .unwrap()
-            .timetable(&flow, &request)
+            .step_table(&flow, &request)
             .unwrap();
-        let end = run(&timetable, FlowPrediction, 0.0);
+        let end = run(&step_table, FlowPrediction, 0.0);
         assert!((end - IMAGE).abs() < 1e-6, "{name}: {end}");
     }
 }
@@ -114,58 +114,59 @@ fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
 fn each_level_is_what_the_step_before_left() {
     for name in stable_samplers() {
         let config = stable_diffusion("epsilon", "leading");
-        let request = TimetableRequest {
+        let request = StepTableRequest {
             steps: 10,
             strength: 0.8,
             eta: None,
             keeps_a_step: false,
             image_seq_len: 4096,
         };
-        let timetable = sampler_by_name(name)
+        let step_table = sampler_by_name(name)
             .unwrap()
-            .timetable(&config, &request)
+            .step_table(&config, &request)
             .unwrap();
-        assert_eq!(timetable.initial, timetable.steps[0].level);
-        for pair in timetable.steps.windows(2) {
+        assert_eq!(step_table.initial, step_table.steps[0].level);
+        for pair in step_table.steps.windows(2) {
             assert_eq!(pair[0].next_level, pair[1].level, "{name}");
             // PNDM runs its second timestep twice.
             let same = name == "pndm" && pair[0].timestep == pair[1].timestep;
             assert!(pair[0].timestep > pair[1].timestep || same, "{name}");
         }
-        for (i, step) in timetable.steps.iter().enumerate() {
+        for (i, step) in step_table.steps.iter().enumerate() {
             // Those that keep the noise mix noises of other steps; the first test runs them.
             if step.kept != Some(Prediction::DATA) {
                 continue;
             }
             let Next {
-                denoised,
+                pred_original_sample,
                 sample,
                 previous_sample,
                 history,
                 output,
                 noise,
             } = step.next;
-            let known = denoised + history.iter().sum::<f64>();
-            let signal = known + sample * step.level.signal;
+            let known = pred_original_sample + history.iter().sum::<f64>();
+            let alpha = known + sample * step.level.alpha;
             // LCM keeps a trace of the sample, and its jump is that much shorter.
             let tolerance = if name == "lcm" { 1e-4 } else { 1e-9 };
             assert!(
-                (signal - step.next_level.signal).abs() < tolerance,
+                (alpha - step.next_level.alpha).abs() < tolerance,
                 "{name} step {i}"
             );
-            let spread = (sample * step.level.noise).hypot(noise);
+            let spread = (sample * step.level.sigma).hypot(noise);
             assert!(
-                (spread - step.next_level.noise).abs() < tolerance,
+                (spread - step.next_level.sigma).abs() < tolerance,
                 "{name} step {i}"
             );
             assert_eq!((output, previous_sample), (0.0, 0.0), "{name}");
             if let (Some(correction), Some(before)) = (step.correction, i.checked_sub(1)) {
-                let before = timetable.steps[before].level;
-                let known = correction.denoised + correction.history.iter().sum::<f64>();
-                let signal = known + correction.previous_sample * before.signal;
-                assert!((signal - step.level.signal).abs() < 1e-9, "{name} step {i}");
-                let noise = correction.previous_sample * before.noise;
-                assert!((noise - step.level.noise).abs() < 1e-9, "{name} step {i}");
+                let before = step_table.steps[before].level;
+                let known =
+                    correction.pred_original_sample + correction.history.iter().sum::<f64>();
+                let alpha = known + correction.previous_sample * before.alpha;
+                assert!((alpha - step.level.alpha).abs() < 1e-9, "{name} step {i}");
+                let noise = correction.previous_sample * before.sigma;
+                assert!((noise - step.level.sigma).abs() < 1e-9, "{name} step {i}");
             }
         }
     }
@@ -175,17 +176,17 @@ fn each_level_is_what_the_step_before_left() {
 fn the_model_sees_unit_variance() {
     for name in ["euler", "euler-ancestral", "turbo", "flow-euler"] {
         let config = stable_diffusion("v_prediction", "trailing");
-        let timetable = sampler_by_name(name)
+        let step_table = sampler_by_name(name)
             .unwrap()
-            .timetable(&config, &TimetableRequest::new(4))
+            .step_table(&config, &StepTableRequest::new(4))
             .unwrap();
-        for step in &timetable.steps {
-            let seen = step.level.signal.hypot(step.level.noise) * step.input_scale;
+        for step in &step_table.steps {
+            let seen = step.level.alpha.hypot(step.level.sigma) * step.input_scale;
             assert!((seen - 1.0).abs() < 1e-12, "{name}: {seen}");
         }
-        let first = &timetable.steps[0];
+        let first = &step_table.steps[0];
         assert!(
-            (timetable.initial_noise_scale * first.input_scale - 1.0).abs() < 0.003,
+            (step_table.initial_noise_scale * first.input_scale - 1.0).abs() < 0.003,
             "{name}"
         );
     }
@@ -195,17 +196,17 @@ fn the_model_sees_unit_variance() {
 fn flow_euler_asks_a_diffusion_model_where_noise_and_image_have_the_same_ratio() {
     let config = stable_diffusion("epsilon", "leading");
     let flow = sampler_by_name("flow-euler").unwrap();
-    let timetable = flow.timetable(&config, &TimetableRequest::new(5)).unwrap();
+    let step_table = flow.step_table(&config, &StepTableRequest::new(5)).unwrap();
     let table = super::diffusion::Diffusion::read(&config, config.class())
         .unwrap()
         .sigmas();
-    for step in &timetable.steps {
-        let sigma = step.level.noise / step.level.signal;
+    for step in &step_table.steps {
+        let sigma = step.level.sigma / step.level.alpha;
         let (below, above) = (step.timestep.floor(), step.timestep.ceil());
         assert!(table[below as usize] <= sigma * (1.0 + 1e-6), "{step:?}");
         assert!(table[above as usize] >= sigma * (1.0 - 1e-6), "{step:?}");
     }
-    assert!(timetable.steps[0].timestep > 998.0);
+    assert!(step_table.steps[0].timestep > 998.0);
 }
 
 #[test]
@@ -213,15 +214,15 @@ fn lcm_runs_the_timesteps_that_it_was_distilled_on() {
     let config = config(r#"{"_class_name": "LCMScheduler"}"#);
     let lcm = sampler_by_name("lcm").unwrap();
     let timesteps = |steps, strength| -> Vec<f64> {
-        let request = TimetableRequest {
+        let request = StepTableRequest {
             steps,
             strength,
             eta: None,
             keeps_a_step: false,
             image_seq_len: 4096,
         };
-        let timetable = lcm.timetable(&config, &request).unwrap();
-        timetable.steps.iter().map(|step| step.timestep).collect()
+        let step_table = lcm.step_table(&config, &request).unwrap();
+        step_table.steps.iter().map(|step| step.timestep).collect()
     };
     assert_eq!(timesteps(4, 1.0), [999.0, 759.0, 499.0, 259.0]);
     assert_eq!(timesteps(2, 0.5), [499.0, 259.0]);
@@ -247,7 +248,7 @@ fn lcm_runs_the_timesteps_that_it_was_distilled_on() {
 fn inverse_ddim_undoes_ddim_when_the_noise_is_the_same_everywhere() {
     for spacing in ["leading", "trailing"] {
         let config = stable_diffusion("epsilon", spacing);
-        let request = TimetableRequest {
+        let request = StepTableRequest {
             steps: 10,
             strength: 0.5,
             eta: None,
@@ -256,11 +257,11 @@ fn inverse_ddim_undoes_ddim_when_the_noise_is_the_same_everywhere() {
         };
         let up = sampler_by_name("ddim-inverse")
             .unwrap()
-            .timetable(&config, &request)
+            .step_table(&config, &request)
             .unwrap();
         let down = sampler_by_name("ddim")
             .unwrap()
-            .timetable(&config, &request)
+            .step_table(&config, &request)
             .unwrap();
         assert_eq!(up.initial, NoiseLevel::CLEAN);
         let mut ascending: Vec<f64> = up.steps.iter().map(|step| step.timestep).collect();
@@ -273,8 +274,8 @@ fn inverse_ddim_undoes_ddim_when_the_noise_is_the_same_everywhere() {
         };
         for step in up.steps.iter().chain(&down.steps) {
             let output = 0.6;
-            let denoised = step.denoise(element.sample, output);
-            step.advance(&mut element, denoised, output, 0.0);
+            let pred_original_sample = step.denoise(element.sample, output);
+            step.advance(&mut element, pred_original_sample, output, 0.0);
         }
         let sample = element.sample;
         assert!((sample - IMAGE).abs() < 1e-9, "{spacing}: {sample}");
@@ -290,7 +291,7 @@ fn errors_name_the_field_and_what_is_allowed() {
     );
     let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler"}"#);
     let offset = config(r#"{"_class_name": "DDIMScheduler", "steps_offset": 1}"#);
-    let request = |steps, strength, eta: f64| TimetableRequest {
+    let request = |steps, strength, eta: f64| StepTableRequest {
         steps,
         strength,
         eta: Some(eta),
@@ -352,7 +353,7 @@ fn errors_name_the_field_and_what_is_allowed() {
     ] {
         let error = sampler_by_name(sampler)
             .unwrap()
-            .timetable(config, &request)
+            .step_table(config, &request)
             .unwrap_err();
         for part in parts {
             assert!(error.to_string().contains(part), "{sampler}: {error}");
@@ -362,7 +363,7 @@ fn errors_name_the_field_and_what_is_allowed() {
     let long = config(r#"{"_class_name": "LCMScheduler", "original_inference_steps": 2000}"#);
     let error = sampler_by_name("lcm")
         .unwrap()
-        .timetable(&long, &request(4, 1.0, 0.0))
+        .step_table(&long, &request(4, 1.0, 0.0))
         .unwrap_err()
         .to_string();
     assert!(
@@ -433,7 +434,7 @@ fn configs_that_mean_nothing_are_refused() {
     let third_order = config(r#"{"_class_name": "DDIMScheduler", "solver_order": 4}"#);
     let solver = sampler_by_name("dpm-solver++").unwrap();
     let error = solver
-        .timetable(&third_order, &TimetableRequest::new(4))
+        .step_table(&third_order, &StepTableRequest::new(4))
         .unwrap_err();
     assert!(error.to_string().contains("solver_order"), "{error}");
 }
@@ -448,7 +449,7 @@ fn python_infinities_count_as_not_set() {
     let solver = sampler_by_name(config.default_sampler().unwrap()).unwrap();
     assert_eq!(
         solver
-            .timetable(&config, &TimetableRequest::new(3))
+            .step_table(&config, &StepTableRequest::new(3))
             .unwrap()
             .steps
             .len(),
@@ -528,7 +529,7 @@ fn what_a_scheduler_cannot_do_here_is_refused_by_name() {
         ),
     ] {
         let sampler = sampler_by_name(sampler).unwrap();
-        let error = sampler.timetable(&config(text), &TimetableRequest::new(4));
+        let error = sampler.step_table(&config(text), &StepTableRequest::new(4));
         let error = error.unwrap_err().to_string();
         assert!(error.contains(part), "{error}");
     }
@@ -562,20 +563,23 @@ fn a_network_of_edm_that_knows_the_image_is_led_to_it() {
                     ("edm-dpm-solver++", 20, 0.7),
                 ] {
                     let sampler = sampler_by_name(name).unwrap();
-                    let request = TimetableRequest {
+                    let request = StepTableRequest {
                         strength,
-                        ..TimetableRequest::new(steps)
+                        ..StepTableRequest::new(steps)
                     };
-                    let timetable = sampler.timetable(&edm, &request).unwrap();
+                    let step_table = sampler.step_table(&edm, &request).unwrap();
                     let mut element = Element {
-                        sample: timetable.initial.mix(IMAGE, 1.3),
+                        sample: step_table.initial.mix(IMAGE, 1.3),
                         ..Element::default()
                     };
-                    for step in &timetable.steps {
+                    for step in &step_table.steps {
                         let output = edm_oracle(step, element.sample, 0.7, sign);
-                        let denoised = step.denoise(element.sample, output);
-                        assert!((denoised - IMAGE).abs() < 1e-5, "{name}: {denoised}");
-                        step.advance(&mut element, denoised, output, 0.0);
+                        let pred_original_sample = step.denoise(element.sample, output);
+                        assert!(
+                            (pred_original_sample - IMAGE).abs() < 1e-5,
+                            "{name}: {pred_original_sample}"
+                        );
+                        step.advance(&mut element, pred_original_sample, output, 0.0);
                     }
                     let end = element.sample - left * 1.3;
                     assert!(
@@ -595,7 +599,7 @@ fn models_of_edm_have_samplers_of_their_own() {
     let flow = config(r#"{"_class_name": "FlowMatchEulerDiscreteScheduler"}"#);
     let refusal = |name: &str, config: &SchedulerConfig| {
         let sampler = sampler_by_name(name).unwrap();
-        let error = sampler.timetable(config, &TimetableRequest::new(4));
+        let error = sampler.step_table(config, &StepTableRequest::new(4));
         error.unwrap_err().to_string()
     };
     for name in stable_samplers().chain(["ddim-inverse"]) {
@@ -657,7 +661,7 @@ fn fields_of_edm_are_held_to_what_diffusers_can_do() {
         (r#""solver_type": "rk4""#, "solver_type"),
     ] {
         let text = format!(r#"{{"_class_name": "EDMDPMSolverMultistepScheduler", {fields}}}"#);
-        let error = solver.timetable(&config(&text), &TimetableRequest::new(4));
+        let error = solver.step_table(&config(&text), &StepTableRequest::new(4));
         let error = error.unwrap_err().to_string();
         assert!(error.contains(part), "{fields}: {error}");
     }
@@ -667,8 +671,8 @@ fn fields_of_edm_are_held_to_what_diffusers_can_do() {
 fn stable_diffusion_pipelines_correct_old_configs() {
     let old = config(r#"{"_class_name": "DDIMScheduler"}"#);
     let ddim = sampler_by_name("ddim").unwrap();
-    let request = TimetableRequest::new(50);
-    let before = ddim.timetable(&old, &request).unwrap();
+    let request = StepTableRequest::new(50);
+    let before = ddim.step_table(&old, &request).unwrap();
     assert_eq!(
         (before.steps[0].timestep, before.clip_denoised),
         (980.0, Some(1.0))
@@ -681,7 +685,7 @@ fn stable_diffusion_pipelines_correct_old_configs() {
         ("StableDiffusionInstructPix2PixPipeline", 980.0, Some(1.0)),
     ] {
         let corrected = old.clone().for_pipeline(pipeline_class);
-        let after = ddim.timetable(&corrected, &request).unwrap();
+        let after = ddim.step_table(&corrected, &request).unwrap();
         assert_eq!(
             (after.steps[0].timestep, after.clip_denoised),
             (timestep, clip),
@@ -703,15 +707,15 @@ fn a_strength_that_leaves_no_step_runs_one_where_that_is_asked_for() {
             _ => &lcm,
         };
         for steps in [1, 2, 4] {
-            let request = TimetableRequest {
+            let request = StepTableRequest {
                 steps,
                 strength: 0.01,
                 eta: None,
                 keeps_a_step: true,
                 image_seq_len: 4096,
             };
-            let timetable = sampler.timetable(config, &request).unwrap();
-            assert_eq!(timetable.steps.len(), 1, "{name} at {steps} steps");
+            let step_table = sampler.step_table(config, &request).unwrap();
+            assert_eq!(step_table.steps.len(), 1, "{name} at {steps} steps");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Adversarial diffusion distillation (SD-Turbo, SDXL-Turbo; arXiv 2311.17042).
 
 use super::diffusion::TimestepSpacing;
-use super::{Sampler, SamplerError, SchedulerConfig, Timetable, TimetableRequest, euler_ancestral};
+use super::{Sampler, SamplerError, SchedulerConfig, StepTable, StepTableRequest, euler_ancestral};
 
 /// `turbo`: Euler ancestral at trailing timesteps, whatever spacing the config has: the student
 /// was distilled to start at the last training timestep. Meant for a guidance scale of 0 or 1.
@@ -12,12 +12,12 @@ impl Sampler for Turbo {
         "turbo"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let spacing = Some(TimestepSpacing::Trailing);
-        euler_ancestral::timetable(self.name(), config, request, spacing)
+        euler_ancestral::step_table(self.name(), config, request, spacing)
     }
 }

@@ -5,7 +5,7 @@ use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::euler::reads_sigma_min;
 use super::multistep::{FinalSigma, Walk, lambda, order_of};
-use super::timetable::{HISTORY, Next, NoiseLevel, Step, Timetable, TimetableRequest};
+use super::step_table::{HISTORY, Next, NoiseLevel, Step, StepTable, StepTableRequest};
 use super::{Sampler, SamplerError, SchedulerConfig};
 
 /// `unipc`: diffusers' `UniPCMultistepScheduler`, orders 1 to 3, of the denoised image.
@@ -23,11 +23,11 @@ impl Sampler for UniPc {
         "unipc"
     }
 
-    fn timetable(
+    fn step_table(
         &self,
         config: &SchedulerConfig,
-        request: &TimetableRequest,
-    ) -> Result<Timetable, SamplerError> {
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
         let class = SchedulerClass::UniPc;
         let diffusion = Diffusion::read(config, class)?;
         if !config.flag("predict_x0", true)? {
@@ -89,7 +89,7 @@ impl Sampler for UniPc {
                 }
             })
             .collect();
-        Timetable::new(steps, 1.0, None, prediction)
+        StepTable::new(steps, 1.0, None, prediction)
     }
 }
 
@@ -124,10 +124,10 @@ fn predicted(
     before: &[NoiseLevel],
     [level, next]: [NoiseLevel; 2],
 ) -> Next {
-    let decay = (next.noise * level.signal) / (next.signal * level.noise);
+    let decay = (next.sigma * level.alpha) / (next.alpha * level.sigma);
     let mut factors = Next {
-        denoised: next.signal * (1.0 - decay),
-        sample: next.noise / level.noise,
+        pred_original_sample: next.alpha * (1.0 - decay),
+        sample: next.sigma / level.sigma,
         ..Next::default()
     };
     if before.is_empty() {
@@ -142,9 +142,9 @@ fn predicted(
         _ => solved(&distances, &right),
     };
     for ((factor, weight), distance) in factors.history.iter_mut().zip(weights).zip(distances) {
-        let difference = -next.signal * b * weight / distance;
+        let difference = -next.alpha * b * weight / distance;
         *factor += difference;
-        factors.denoised -= difference;
+        factors.pred_original_sample -= difference;
     }
     factors
 }
@@ -167,17 +167,17 @@ fn corrected(
         _ => solved(&distances, &right),
     };
     let mut factors = Next {
-        previous_sample: level.noise / previous.noise,
+        previous_sample: level.sigma / previous.sigma,
         ..Next::default()
     };
-    factors.history[0] = -level.signal * rise;
+    factors.history[0] = -level.alpha * rise;
     for (index, (weight, distance)) in weights.iter().zip(&distances).enumerate() {
-        let difference = -level.signal * b * weight / distance;
+        let difference = -level.alpha * b * weight / distance;
         factors.history[0] -= difference;
         // The last distance is the model's answer for this very sample.
         match factors.history.get_mut(index + 1) {
             Some(factor) if index + 1 < order => *factor += difference,
-            _ => factors.denoised += difference,
+            _ => factors.pred_original_sample += difference,
         }
     }
     factors

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use impasto::model::fuzzing::lora_module;
 use impasto::model::{Lora, LoraChoice, SafetensorsFile, Supplied, inspect_with};
-use impasto::sampler::{SchedulerConfig, TimetableRequest, sampler_by_name};
+use impasto::sampler::{SchedulerConfig, StepTableRequest, sampler_by_name};
 use safetensors::tensor::Metadata;
 
 /// The most bytes of tensors that are put behind a header.
@@ -73,7 +73,7 @@ pub fn scheduler_config(bytes: &[u8]) {
     );
     for name in own.into_iter().chain(["ddim", "dpm-solver++", "lcm"]) {
         let sampler = sampler_by_name(name).unwrap();
-        if let Ok(table) = sampler.timetable(&config, &TimetableRequest::new(STEPS)) {
+        if let Ok(table) = sampler.step_table(&config, &StepTableRequest::new(STEPS)) {
             // PNDM takes one more to begin with.
             assert!(
                 (1..=STEPS as usize + 1).contains(&table.steps.len()),

@@ -3,7 +3,7 @@
 use super::EvalArgs;
 use super::report::Refusal;
 use crate::sampler::{
-    SamplerError, SchedulerConfig, TimetableRequest, sampler_by_name, sampler_names, samplers_for,
+    SamplerError, SchedulerConfig, StepTableRequest, sampler_by_name, sampler_names, samplers_for,
 };
 
 /// The sampler that turns pictures into noise. Its row is a round trip.
@@ -20,7 +20,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Asks the samplers for their timetables: those that were asked for, or all that the model has.
+    /// Asks the samplers for their step tables: those that were asked for, or all that the model has.
     ///
     /// # Errors
     /// When a sampler is unknown, or nothing is left to paint.
@@ -40,8 +40,8 @@ impl Plan {
                 true => own.contains(name),
                 false => args.samplers.iter().any(|asked| asked == name),
             }) {
-                let request = TimetableRequest::new(steps);
-                match sampler_by_name(name)?.timetable(scheduler, &request) {
+                let request = StepTableRequest::new(steps);
+                match sampler_by_name(name)?.step_table(scheduler, &request) {
                     Ok(_) => possible.push(name),
                     Err(error) => {
                         plan.refused.push(Refusal {

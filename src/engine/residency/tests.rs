@@ -16,8 +16,8 @@ fn part(x: u32, value: f32) -> Inversion {
     let kept = KeptLatents {
         timestep: 9.0,
         level: NoiseLevel {
-            signal: 0.6,
-            noise: 0.8,
+            alpha: 0.6,
+            sigma: 0.8,
         },
         latents: latents(value + 0.5),
     };

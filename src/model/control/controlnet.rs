@@ -170,8 +170,9 @@ impl ControlNetModel {
         let _wakeful = Wakeful::threads(sample.device());
         let encoder = &self.encoder;
         let batch = sample.dim(0)?;
-        let told = encoder.conditioning(batch, timesteps, encoder_hidden_states, added)?;
-        let Encoded { hidden, skips } = encoder.forward(sample, Some(embedded), &told, &[])?;
+        let conditioning = encoder.conditioning(batch, timesteps, encoder_hidden_states, added)?;
+        let Encoded { hidden, skips } =
+            encoder.forward(sample, Some(embedded), &conditioning, &[])?;
         let down_block = skips.iter().zip(&self.down_blocks);
         Ok(AdditionalResiduals {
             down_intrablock: Vec::new(),

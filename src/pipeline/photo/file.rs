@@ -88,7 +88,7 @@ impl Inversion {
             tensors.push(("trajectory", Dtype::F32, shape, floats(&trajectory)?));
             let timesteps = numbers(|kept| kept.timestep);
             tensors.push(("timesteps", Dtype::F64, vec![steps], timesteps));
-            let alphas = numbers(|kept| kept.level.signal.powi(2));
+            let alphas = numbers(|kept| kept.level.alpha.powi(2));
             tensors.push(("alphas_cumprod", Dtype::F64, vec![steps], alphas));
         }
         let unwritable = |cause: &dyn std::fmt::Display| InversionFileError::Unwritable {

@@ -94,9 +94,9 @@ impl Inversion {
     /// # Errors
     /// When the device fails.
     pub fn implied_noise(&self, kept: &KeptLatents) -> Result<Tensor, PipelineError> {
-        let NoiseLevel { signal, noise } = kept.level;
-        let rest = (&kept.latents - (&self.latents * signal)?)?;
-        Ok((rest / noise)?)
+        let NoiseLevel { alpha, sigma } = kept.level;
+        let rest = (&kept.latents - (&self.latents * alpha)?)?;
+        Ok((rest / sigma)?)
     }
 
     /// The noise that the photo implies at any level: that of the kept timestep of this level;
@@ -124,22 +124,22 @@ impl Inversion {
     }
 
     /// The photo's latents at any level: those that were kept, where there are any of this level,
-    /// else `signal · z_0 + noise ·` [`Inversion::noise_at`].
+    /// else `alpha · z_0 + noise ·` [`Inversion::noise_at`].
     ///
     /// # Errors
     /// `NotInverted` where noise is asked for without a trajectory, or when the device fails.
     pub fn latents_at(&self, level: &NoiseLevel) -> Result<Tensor, PipelineError> {
-        let clean = (&self.latents * level.signal)?;
-        if level.noise == 0.0 {
+        let clean = (&self.latents * level.alpha)?;
+        if level.sigma == 0.0 {
             return Ok(clean);
         }
         let is_same = |kept: &&KeptLatents| {
-            (kept.level.noise - level.noise).abs() <= SAME_LEVEL
-                && (kept.level.signal - level.signal).abs() <= SAME_LEVEL
+            (kept.level.sigma - level.sigma).abs() <= SAME_LEVEL
+                && (kept.level.alpha - level.alpha).abs() <= SAME_LEVEL
         };
         match self.trajectory.iter().find(is_same) {
             Some(kept) => Ok(kept.latents.clone()),
-            None => Ok((clean + (self.noise_at(level)? * level.noise)?)?),
+            None => Ok((clean + (self.noise_at(level)? * level.sigma)?)?),
         }
     }
 }
@@ -167,10 +167,10 @@ mod tests {
     /// A photo whose noise is `first` at σ 0.6 and `second` at σ 0.8.
     fn inversion(first: [f32; 4], second: [f32; 4]) -> Inversion {
         let photo = [0.5, -1.0, 2.0, 0.25];
-        let kept = |timestep, signal: f64, noise: f64, drawn: [f32; 4]| KeptLatents {
+        let kept = |timestep, alpha: f64, noise: f64, drawn: [f32; 4]| KeptLatents {
             timestep,
-            level: NoiseLevel { signal, noise },
-            latents: (tensor(photo) * signal)
+            level: NoiseLevel { alpha, sigma },
+            latents: (tensor(photo) * alpha)
                 .and_then(|clean| clean + (tensor(drawn) * noise)?)
                 .unwrap(),
         };
@@ -188,7 +188,7 @@ mod tests {
     fn implied_noise_is_the_noise_that_was_added() {
         let (first, second) = ([1.0, -1.0, 0.5, 3.0], [-2.0, 0.0, 0.5, 1.0]);
         let inversion = inversion(first, second);
-        let at = |signal, noise| inversion.noise_at(&NoiseLevel { signal, noise }).unwrap();
+        let at = |alpha, noise| inversion.noise_at(&NoiseLevel { alpha, sigma }).unwrap();
         close(&at(0.8, 0.6), first);
         close(&at(0.6, 0.8), second);
         // Beyond the ends, in the middle, and in sigma space: σ = 0.75/1 is 0.6 of unit variance.
@@ -208,8 +208,8 @@ mod tests {
         let clean = inversion.latents_at(&NoiseLevel::CLEAN).unwrap();
         assert_eq!(values(&clean), values(inversion.latents()));
         let level = NoiseLevel {
-            signal: 1.0,
-            noise: 0.75,
+            alpha: 1.0,
+            sigma: 0.75,
         };
         let found = inversion.latents_at(&level).unwrap();
         close(&found, [1.25, -0.25, 2.75, 1.0]);
@@ -221,8 +221,8 @@ mod tests {
         inversion.trajectory.clear();
         assert!(inversion.latents_at(&NoiseLevel::CLEAN).is_ok());
         let noisy = NoiseLevel {
-            signal: 0.6,
-            noise: 0.8,
+            alpha: 0.6,
+            sigma: 0.8,
         };
         assert!(matches!(
             inversion.latents_at(&noisy),

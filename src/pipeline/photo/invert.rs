@@ -9,7 +9,7 @@ use crate::model::Family;
 use crate::pipeline::{
     Network, Pipeline, PipelineError, Render, RenderInputs, RenderSettings, Stage, Start, Timings,
 };
-use crate::sampler::{Step, TimetableRequest, sampler_by_name};
+use crate::sampler::{Step, StepTableRequest, sampler_by_name};
 
 /// The largest photo that is inverted in one piece, in pixels: 1024 × 1024.
 pub const MAX_PHOTO_PIXELS: u64 = 1024 * 1024;
@@ -116,8 +116,8 @@ impl Pipeline {
         };
         let render = self.begin_inputs(&settings, inputs)?;
         let ddim = sampler_by_name("ddim")?;
-        let timetable = ddim.timetable(self.scheduler(), &TimetableRequest::new(steps))?;
-        let way_back = timetable.steps.into_iter().rev().collect();
+        let step_table = ddim.step_table(self.scheduler(), &StepTableRequest::new(steps))?;
+        let way_back = step_table.steps.into_iter().rev().collect();
         Ok(Inverting {
             inversion,
             render: Some(render),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use candle_core::{DType, Tensor};
 
 use super::{EditMethod, Inversion, put_back};
-use crate::pipeline::blending::{blend, denoised, step_mask};
+use crate::pipeline::blending::{blend, pred_original_sample, step_mask};
 use crate::pipeline::forward::{Conditioning, Network, Rows, image_beside};
 use crate::pipeline::guidance::check_guidance;
 use crate::pipeline::{Pipeline, PipelineError, RenderSettings, Stage, Timings, noise_tensor};
@@ -49,7 +49,7 @@ impl PairedEdit {
         check_guidance(settings)?;
         pipeline.check_inverts()?;
         let rect = inversion.latent_rect();
-        let request = settings.timetable_request(pipeline.image_seq_len(&rect));
+        let request = settings.step_table_request(pipeline.image_seq_len(&rect));
         let (steps, clip) = match method {
             EditMethod::EditFriendly => {
                 let (steps, clip) = edit_friendly_steps(pipeline.scheduler(), &request)?;
@@ -57,8 +57,8 @@ impl PairedEdit {
             }
             _ => {
                 let sampler = sampler_by_name(&settings.sampler)?;
-                let timetable = sampler.timetable(pipeline.scheduler(), &request)?;
-                (Steps::InfEdit(timetable.steps), timetable.clip_denoised)
+                let step_table = sampler.step_table(pipeline.scheduler(), &request)?;
+                (Steps::InfEdit(step_table.steps), step_table.clip_denoised)
             }
         };
         let mut timings = Timings::default();
@@ -174,9 +174,11 @@ impl PairedEdit {
             (&self.sample, &self.target),
         ];
         let [of_photo, of_edit, of_target] = self.denoise(pipeline, step, samples)?;
-        let mean = |denoised: Tensor, sample: &Tensor| -> Result<Tensor, PipelineError> {
-            Ok(((denoised * step.next.denoised)? + (sample * step.next.sample)?)?)
-        };
+        let mean =
+            |pred_original_sample: Tensor, sample: &Tensor| -> Result<Tensor, PipelineError> {
+                Ok(((pred_original_sample * step.next.pred_original_sample)?
+                    + (sample * step.next.sample)?)?)
+            };
         let of_photo = mean(of_photo, &self.photo_sample)?;
         let of_edit = mean(of_edit, &self.sample)?;
         let of_target = mean(of_target, &self.sample)?;
@@ -212,14 +214,20 @@ impl PairedEdit {
         let mut rows = Rows::default();
         let mut images = samples.map(|(sample, _)| sample.clone());
         let mut firsts = [0; COUNT];
-        for (first, (sample, told)) in firsts.iter_mut().zip(samples) {
+        for (first, (sample, conditioning)) in firsts.iter_mut().zip(samples) {
             let sample = (sample * step.input_scale)?;
-            *first = rows.push(&sample, self.image_input.as_ref(), step.timestep, told, &[])?;
+            *first = rows.push(
+                &sample,
+                self.image_input.as_ref(),
+                step.timestep,
+                conditioning,
+                &[],
+            )?;
         }
         let outputs = rows.forward(pipeline.model(), Network::Painting)?;
-        for ((image, first), (sample, told)) in images.iter_mut().zip(firsts).zip(samples) {
-            let output = told.combine(&outputs, first)?;
-            *image = denoised(sample, &output, step, self.clip)?;
+        for ((image, first), (sample, conditioning)) in images.iter_mut().zip(firsts).zip(samples) {
+            let output = conditioning.combine(&outputs, first)?;
+            *image = pred_original_sample(sample, &output, step, self.clip)?;
         }
         Ok(images)
     }
@@ -246,7 +254,7 @@ impl PairedEdit {
 }
 
 fn mixed(image: &Tensor, noise: &Tensor, level: &NoiseLevel) -> Result<Tensor, PipelineError> {
-    Ok(((image * level.signal)? + (noise * level.noise)?)?)
+    Ok(((image * level.alpha)? + (noise * level.sigma)?)?)
 }
 
 /// Never 0, so that it can be divided by.

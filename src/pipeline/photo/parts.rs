@@ -181,7 +181,7 @@ mod tests {
         let kept = |(level, noise): (usize, f64)| KeptLatents {
             timestep: noise,
             level: NoiseLevel {
-                signal: (1.0 - noise * noise).sqrt(),
+                alpha: (1.0 - sigma * noise).sqrt(),
                 noise,
             },
             latents: values(rect, level as u32 + 1),

@@ -5,7 +5,7 @@ use super::{PredictionType, SamplerError};
 
 /// What is asked of a sampler.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TimetableRequest {
+pub struct StepTableRequest {
     /// `num_inference_steps`: 1 to the number of training timesteps (LCM: to 50). With a
     /// strength below 1 fewer steps run, as in diffusers' image-to-image pipelines.
     pub steps: u32,
@@ -22,7 +22,7 @@ pub struct TimetableRequest {
     pub image_seq_len: usize,
 }
 
-impl TimetableRequest {
+impl StepTableRequest {
     /// All steps from pure noise, the scheduler's own eta, for an image of 1024 × 1024 pixels.
     pub fn new(steps: u32) -> Self {
         Self {
@@ -35,65 +35,65 @@ impl TimetableRequest {
     }
 }
 
-/// How much image and how much noise a sample holds: `x_t = signal · x0 + noise · e`.
+/// How much image and how much noise a sample holds: `x_t = alpha · x0 + sigma · e`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NoiseLevel {
     /// Factor of the image: `√ᾱ`, or 1 in sigma space, or `1 − σ` in flow matching.
-    pub signal: f64,
+    pub alpha: f64,
     /// Factor of the unit noise: `√(1 − ᾱ)`, or σ.
-    pub noise: f64,
+    pub sigma: f64,
 }
 
 impl NoiseLevel {
     /// An image without noise.
     pub const CLEAN: Self = Self {
-        signal: 1.0,
-        noise: 0.0,
+        alpha: 1.0,
+        sigma: 0.0,
     };
 
     /// The variance-preserving level of an `ᾱ` in 0..=1.
     pub fn from_alpha_cumprod(alpha_cumprod: f64) -> Self {
         Self {
-            signal: alpha_cumprod.sqrt(),
-            noise: (1.0 - alpha_cumprod).sqrt(),
+            alpha: alpha_cumprod.sqrt(),
+            sigma: (1.0 - alpha_cumprod).sqrt(),
         }
     }
 
     /// The factor that gives a sample of this level unit variance, as UNets trained on
     /// variance-preserving schedules want it.
     pub(super) fn to_unit_variance(self) -> f64 {
-        1.0 / self.signal.hypot(self.noise)
+        1.0 / self.alpha.hypot(self.sigma)
     }
 
     /// The noise of this level once the sample has unit variance, 0 to 1: `√(1 − ᾱ)` of the
     /// variance-preserving sample with the same signal-to-noise ratio.
     pub fn variance_preserving_sigma(&self) -> f64 {
-        self.noise * self.to_unit_variance()
+        self.sigma * self.to_unit_variance()
     }
 
     /// `x_t` of an image and unit noise.
     pub fn mix(&self, image: f64, noise: f64) -> f64 {
-        self.signal * image + self.noise * noise
+        self.alpha * image + self.sigma * noise
     }
 }
 
 /// The denoised image from the model's output: `x0 = sample · x_t + output · model_output`.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Denoised {
+pub struct PredOriginalSample {
     /// Factor of the sample (before `input_scale`).
     pub sample: f64,
     /// Factor of the model's output.
     pub output: f64,
 }
 
-impl Denoised {
+impl PredOriginalSample {
     /// Solves the definition of the prediction type for the image, at a level.
     pub(super) fn new(prediction: PredictionType, level: NoiseLevel) -> Self {
-        let NoiseLevel { signal, noise } = level;
+        let NoiseLevel { alpha, sigma } = level;
         match prediction {
             PredictionType::Epsilon => Self {
-                sample: 1.0 / signal,
-                output: -noise / signal,
+                sample: 1.0 / alpha,
+                output: -sigma / alpha,
             },
             PredictionType::Sample => Self {
                 sample: 0.0,
@@ -102,13 +102,13 @@ impl Denoised {
             PredictionType::VPrediction => {
                 let scale = level.to_unit_variance();
                 Self {
-                    sample: scale * scale * signal,
-                    output: -scale * noise,
+                    sample: scale * scale * alpha,
+                    output: -scale * sigma,
                 }
             }
             PredictionType::FlowPrediction => Self {
-                sample: 1.0 / (signal + noise),
-                output: -noise / (signal + noise),
+                sample: 1.0 / (alpha + sigma),
+                output: -sigma / (alpha + sigma),
             },
         }
     }
@@ -121,7 +121,7 @@ pub const HISTORY: usize = 3;
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Next {
     /// The denoised image of this step, after clipping and after the mask's blend.
-    pub denoised: f64,
+    pub pred_original_sample: f64,
     /// The sample that this step begins with; in [`Step::next`] the corrected one.
     pub sample: f64,
     /// The sample that the step before went on from.
@@ -138,7 +138,7 @@ impl Next {
     /// With a factor of this step's own prediction, which is `kept` of the denoised image and the
     /// sample.
     pub(super) fn with_prediction(mut self, factor: f64, kept: Prediction) -> Self {
-        self.denoised += factor * kept.denoised;
+        self.pred_original_sample += factor * kept.pred_original_sample;
         self.sample += factor * kept.sample;
         self
     }
@@ -147,10 +147,10 @@ impl Next {
     /// imply, of which `fresh` (a standard deviation) is replaced by new noise: DDIM's formula
     /// (12) (arXiv 2010.02502), of which Euler's step is a change of variables.
     pub(super) fn along(level: NoiseLevel, next: NoiseLevel, fresh: f64) -> Self {
-        let kept = (next.noise * next.noise - fresh * fresh).max(0.0).sqrt();
-        let ratio = if kept == 0.0 { 0.0 } else { kept / level.noise };
+        let kept = (next.sigma * next.sigma - fresh * fresh).max(0.0).sqrt();
+        let ratio = if kept == 0.0 { 0.0 } else { kept / level.sigma };
         Self {
-            denoised: next.signal - level.signal * ratio,
+            pred_original_sample: next.alpha - level.alpha * ratio,
             sample: ratio,
             noise: fresh,
             ..Self::default()
@@ -163,7 +163,7 @@ impl Next {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Prediction {
     /// Factor of the denoised image.
-    pub denoised: f64,
+    pub pred_original_sample: f64,
     /// Factor of the sample.
     pub sample: f64,
 }
@@ -171,34 +171,34 @@ pub struct Prediction {
 impl Prediction {
     /// The denoised image itself (`predict_x0`, DPM-Solver++).
     pub const DATA: Self = Self {
-        denoised: 1.0,
+        pred_original_sample: 1.0,
         sample: 0.0,
     };
 
     /// The noise that the sample holds beside the denoised image (PNDM, DEIS, DPM-Solver).
     pub(super) fn noise(level: NoiseLevel) -> Self {
         Self {
-            denoised: -level.signal / level.noise,
-            sample: 1.0 / level.noise,
+            pred_original_sample: -level.alpha / level.sigma,
+            sample: 1.0 / level.sigma,
         }
     }
 
     /// The model's output of this prediction type, as the blended image implies it.
     pub(super) fn output(prediction: PredictionType, level: NoiseLevel) -> Self {
-        let NoiseLevel { signal, noise } = level;
+        let NoiseLevel { alpha, sigma } = level;
         match prediction {
             PredictionType::Epsilon => Self::noise(level),
             PredictionType::Sample => Self::DATA,
             PredictionType::VPrediction => {
                 let scale = level.to_unit_variance();
                 Self {
-                    denoised: -1.0 / (scale * noise),
-                    sample: scale * signal / noise,
+                    pred_original_sample: -1.0 / (scale * sigma),
+                    sample: scale * alpha / sigma,
                 }
             }
             PredictionType::FlowPrediction => Self {
-                denoised: -(signal + noise) / noise,
-                sample: 1.0 / noise,
+                pred_original_sample: -(alpha + sigma) / sigma,
+                sample: 1.0 / sigma,
             },
         }
     }
@@ -212,7 +212,7 @@ pub struct Step {
     /// Factor of the sample before it goes into the model (`scale_model_input`).
     pub input_scale: f64,
     /// From the model's output to the denoised image.
-    pub denoised: Denoised,
+    pub pred_original_sample: PredOriginalSample,
     /// What later steps are given of this one; nothing where it only does a step over again.
     pub kept: Option<Prediction>,
     /// What takes the place of the sample once the model has answered (UniPC's corrector).
@@ -247,7 +247,7 @@ impl Step {
         Self {
             timestep,
             input_scale: 1.0,
-            denoised: Denoised::new(prediction, level),
+            pred_original_sample: PredOriginalSample::new(prediction, level),
             kept: Some(Prediction::DATA),
             correction: None,
             next,
@@ -258,15 +258,21 @@ impl Step {
 
     /// One element of the denoised image, before clipping and blending.
     pub fn denoise(&self, sample: f64, output: f64) -> f64 {
-        self.denoised.sample * sample + self.denoised.output * output
+        self.pred_original_sample.sample * sample + self.pred_original_sample.output * output
     }
 
     /// Takes an element over this step, given its denoised image after clipping and blending, the
     /// model's output and fresh unit noise.
-    pub fn advance(&self, element: &mut Element, denoised: f64, output: f64, noise: f64) {
+    pub fn advance(
+        &self,
+        element: &mut Element,
+        pred_original_sample: f64,
+        output: f64,
+        noise: f64,
+    ) {
         let mix = |factors: &Next, sample: f64| {
             let history = factors.history.iter().zip(&element.history);
-            factors.denoised * denoised
+            factors.pred_original_sample * pred_original_sample
                 + factors.sample * sample
                 + factors.previous_sample * element.previous_sample
                 + history.map(|(factor, kept)| factor * kept).sum::<f64>()
@@ -281,7 +287,8 @@ impl Step {
         let next = mix(&self.next, sample);
         if let Some(kept) = self.kept {
             element.history.rotate_right(1);
-            element.history[0] = kept.denoised * denoised + kept.sample * seen;
+            element.history[0] =
+                kept.pred_original_sample * pred_original_sample + kept.sample * seen;
         }
         element.previous_sample = sample;
         element.sample = next;
@@ -290,25 +297,25 @@ impl Step {
     fn is_finite(&self) -> bool {
         let factors = |next: &Next| {
             let Next {
-                denoised,
+                pred_original_sample,
                 sample,
                 previous_sample,
                 history,
                 output,
                 noise,
             } = *next;
-            [denoised, sample, previous_sample, output, noise]
+            [pred_original_sample, sample, previous_sample, output, noise]
                 .into_iter()
                 .chain(history)
                 .all(f64::is_finite)
         };
-        let Denoised { sample, output } = self.denoised;
+        let PredOriginalSample { sample, output } = self.pred_original_sample;
         [self.timestep, self.input_scale, sample, output]
             .into_iter()
             .chain(
                 self.kept
                     .into_iter()
-                    .flat_map(|kept| [kept.denoised, kept.sample]),
+                    .flat_map(|kept| [kept.pred_original_sample, kept.sample]),
             )
             .all(f64::is_finite)
             && factors(&self.next)
@@ -318,7 +325,7 @@ impl Step {
 
 /// All steps of one run, in order.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Timetable {
+pub struct StepTable {
     /// At least one.
     pub steps: Vec<Step>,
     /// Factor of unit noise when a run begins from noise alone (`init_noise_sigma`).
@@ -329,7 +336,7 @@ pub struct Timetable {
     pub clip_denoised: Option<f64>,
 }
 
-impl Timetable {
+impl StepTable {
     /// Takes the initial level from the first step, and makes sure that all numbers are finite.
     pub(super) fn new(
         steps: Vec<Step>,
