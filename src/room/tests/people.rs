@@ -38,11 +38,17 @@ fn commands() -> Vec<RoomCommand> {
             steps: None,
         }),
         RoomCommand::Apply,
-        RoomCommand::Place {
+        RoomCommand::Place(Placement {
             image: "photo".to_owned(),
             mode: PlaceMode::Plain,
             prompt: None,
-        },
+            ..Placement::default()
+        }),
+        RoomCommand::Place(Placement {
+            image: "photo".to_owned(),
+            layer: Some(LOWEST_LAYER),
+            ..Placement::default()
+        }),
         RoomCommand::CancelInversion,
         RoomCommand::Undo,
         RoomCommand::Redo,
