@@ -147,8 +147,8 @@ fn every_role_may_do_its_part_whether_the_room_is_locked_or_not() {
 #[test]
 fn what_changes_the_picture_is_an_op_and_nothing_else_is() {
     for (command, works) in commands().into_iter().zip([
-        true, true, false, true, true, false, true, true, true, true, false, false, false, false,
-        false, false, false,
+        true, true, false, true, true, true, false, true, true, true, true, false, false, false,
+        false, false, false, false,
     ]) {
         let mut world = world_with(Role::Owner, false);
         let seq = world.core.document.seq();
