@@ -5,15 +5,15 @@ use std::io::Cursor;
 use image::metadata::Orientation;
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
 
-use super::blend::mix;
 use super::color_profile::SourceProfile;
 use super::headers::{JpegLayout, jpeg_has_its_end, webp_pictures_fit};
 use super::second_jpeg::{last_scan_is_whole, read_colours};
-use super::{CodecError, ImageLimits, Pixels};
+use super::{CodecError, ImageLimits, LayerPixels, Pixels, Upload};
+use crate::protocol::CanvasSize;
 
 /// Decodes a PNG, JPEG or WebP image (of an animation the first picture).
 ///
-/// Transparent pixels are laid over white, and the rest is as [`decode_image_over`] says.
+/// Transparent pixels are laid over white, and the rest is as [`decode_upload`] says.
 ///
 /// # Errors
 /// [`CodecError`] when the image is over a limit, unknown, or damaged.
@@ -21,13 +21,7 @@ pub fn decode_image(bytes: &[u8], limits: &ImageLimits) -> Result<Pixels, CodecE
     decode_image_over(bytes, limits, 255)
 }
 
-/// Decodes an image over a background of grey, 0 (black) to 255 (white).
-///
-/// Bytes, format and dimensions are checked before any pixel is decoded. The picture comes out
-/// upright, as EXIF says that it was held, and in sRGB, from what its ICC profile says, the four
-/// inks of a CMYK JPEG among it; a profile that cannot be used is passed over. 16 bits become 8,
-/// and transparent pixels are laid over the background. At most 24 bytes a pixel are held at a time, beside what
-/// stands in the file.
+/// Decodes an image over a background of grey, 0 (black) to 255 (white), as [`decode_upload`] says.
 ///
 /// # Errors
 /// [`CodecError`] when the image is over a limit, unknown, or damaged.
@@ -36,6 +30,19 @@ pub fn decode_image_over(
     limits: &ImageLimits,
     background: u8,
 ) -> Result<Pixels, CodecError> {
+    Ok(decode_upload(bytes, limits)?.over(background))
+}
+
+/// Decodes an image with its transparency, where it has any.
+///
+/// Bytes, format and dimensions are checked before any pixel is decoded. The picture comes out
+/// upright, as EXIF says that it was held, and in sRGB, from what its ICC profile says, the four
+/// inks of a CMYK JPEG among it; a profile that cannot be used is passed over. 16 bits become 8. At
+/// most 24 bytes a pixel are held at a time, beside what stands in the file.
+///
+/// # Errors
+/// [`CodecError`] when the image is over a limit, unknown, or damaged.
+pub fn decode_upload(bytes: &[u8], limits: &ImageLimits) -> Result<Upload, CodecError> {
     if bytes.len() > limits.max_bytes {
         return Err(CodecError::TooManyBytes {
             bytes: bytes.len(),
@@ -92,12 +99,15 @@ pub fn decode_image_over(
     };
     picture.apply_orientation(orientation);
     let (width, height) = (picture.width(), picture.height());
-    let data = if picture.color().has_alpha() {
-        over(picture.into_rgba8().as_raw(), background)
-    } else {
-        picture.into_rgb8().into_raw()
-    };
-    Pixels::from_raw(width, height, data).map_err(|error| CodecError::Damaged(error.to_string()))
+    if picture.color().has_alpha() {
+        let rgba = picture.into_rgba8();
+        return LayerPixels::from_rgba(CanvasSize { width, height }, rgba.as_raw())
+            .map(Upload::Transparent)
+            .ok_or_else(|| CodecError::Damaged("its pixels do not fill it".to_owned()));
+    }
+    let pixels = Pixels::from_raw(width, height, picture.into_rgb8().into_raw());
+    let pixels = pixels.map_err(|error| CodecError::Damaged(error.to_string()))?;
+    Ok(Upload::Opaque(pixels))
 }
 
 /// Some cameras leave out the end marker, and put something of their own after the pixels.
@@ -137,13 +147,4 @@ fn check_size(width: u32, height: u32, limits: &ImageLimits) -> Result<(), Codec
 
 fn damaged(error: ImageError) -> CodecError {
     CodecError::Damaged(error.to_string())
-}
-
-fn over(rgba: &[u8], background: u8) -> Vec<u8> {
-    rgba.chunks_exact(4)
-        .flat_map(|pixel| {
-            let weight = pixel[3];
-            [0, 1, 2].map(|channel: usize| mix(background, pixel[channel], weight))
-        })
-        .collect()
 }

@@ -7,6 +7,7 @@ use super::blend::{further_weight, mix_pixel, scale};
 use super::gradient::Ramp;
 use super::layer_tiles::LayerTile;
 use super::mask::Mask;
+use super::picture_ink::PictureInk;
 use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, tiles_of};
 use super::tip::Tip;
@@ -37,6 +38,9 @@ pub enum CanvasError {
     /// The canvas has no such layer.
     #[error("the canvas has no layer {0}; paint on one that it has")]
     UnknownLayer(u64),
+    /// A picture for a layer is not as large as the canvas.
+    #[error("the picture is not as large as the canvas; fit it first")]
+    OtherSize,
 }
 
 /// A brush as numbers that compose.
@@ -47,6 +51,8 @@ pub(super) struct Ink {
     pub(super) opacity: u8,
     /// What the colour runs along.
     pub(super) ramp: Option<Ramp>,
+    /// The colours are a picture's, which lets the model repaint nothing.
+    pub(super) picture: Option<PictureInk>,
 }
 
 /// One thing that can be undone.
@@ -69,7 +75,7 @@ pub(super) enum EntryKind {
     },
 }
 
-/// A stroke, or the part of one that lies between two images.
+/// A stroke, or the part of one that lies between two images; or a picture that is laid on a layer.
 #[derive(Clone, Debug)]
 pub(super) struct Stroke {
     pub(super) ink: Ink,
@@ -99,7 +105,10 @@ impl Entry {
             EntryKind::Image { pixels, .. } => pixels.data().len(),
             // What lies under an open stroke does not count: it is bounded on its own, and what is
             // folded when has to be the same in every replay.
-            EntryKind::Stroke(stroke) => stroke.coverage.bytes(),
+            EntryKind::Stroke(stroke) => {
+                let picture = stroke.ink.picture.as_ref();
+                stroke.coverage.bytes() + picture.map_or(0, PictureInk::bytes)
+            }
         }
     }
 
@@ -144,6 +153,7 @@ impl Stroke {
             color: parse_color(&brush.color)?,
             opacity: (opacity * 255.0).round() as u8,
             ramp: ramp.transpose()?,
+            picture: None,
         };
         Ok(Self {
             ink,
@@ -174,6 +184,7 @@ impl Stroke {
                 color: [0; 3],
                 opacity: u8::MAX,
                 ramp: None,
+                picture: None,
             },
             pen: Pen::new(1.0, 1.0, Tip::default()),
             coverage,
@@ -228,12 +239,14 @@ impl Stroke {
 impl Ink {
     /// True when the stroke only ever adds to the footprint.
     pub(super) const fn adds_mask(&self) -> bool {
-        matches!(self.tool, Tool::Brush | Tool::Mask)
+        matches!(self.tool, Tool::Brush | Tool::Mask) && self.picture.is_none()
     }
 
-    /// The same ink without a gradient, as it is at a pixel, and how much of what the brush covers
-    /// of the pixel counts, 0 … 255.
+    /// The colour at a pixel, and how much of what the brush covers of the pixel counts, 0 … 255.
     pub(super) fn at(&self, (x, y): (u32, u32)) -> ([u8; 3], u8) {
+        if let Some(picture) = &self.picture {
+            return (picture.at(x, y), u8::MAX);
+        }
         match &self.ramp {
             Some(ramp) => {
                 let level = ramp.level(x, y);
@@ -293,7 +306,8 @@ impl Ink {
             *mask = match self.tool {
                 // A thin glaze still hands its pixels to the model: opacity
                 // is about the paint, the edge of the brush about the mask.
-                Tool::Brush => (*mask).max(covered),
+                Tool::Brush if self.adds_mask() => (*mask).max(covered),
+                Tool::Brush => *mask,
                 Tool::Mask => (*mask).max(weight),
                 Tool::Erase | Tool::Restore => scale(*mask, 255 - weight),
             };

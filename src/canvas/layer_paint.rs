@@ -47,12 +47,16 @@ impl Ink {
             Tool::Brush if keeps_alpha => {
                 if *alpha > 0 {
                     mix_pixel(color, &ink, weight);
-                    *mask = (*mask).max(scale(covered, *alpha));
+                    if self.adds_mask() {
+                        *mask = (*mask).max(scale(covered, *alpha));
+                    }
                 }
             }
             Tool::Brush => {
                 lay_over(color, alpha, &ink, weight);
-                *mask = (*mask).max(covered);
+                if self.adds_mask() {
+                    *mask = (*mask).max(covered);
+                }
             }
             Tool::Erase if keeps_alpha => {}
             Tool::Erase => {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Pixels;
 use super::tile::{TILE, TILE_AREA, TileIndex, tile_rect};
-use crate::protocol::Rect;
+use crate::protocol::{CanvasSize, Rect};
 
 /// Bytes of one tile of a layer: red, green, blue, alpha, and the mask.
 pub(super) const LAYER_TILE_BYTES: usize = TILE_AREA * 5;
@@ -29,10 +29,10 @@ pub struct LayerCopy {
     pub(super) canvas: Rect,
 }
 
-/// A picture with transparency, as large as the canvas.
+/// A picture with transparency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerPixels {
-    /// The colours; black where nothing is painted.
+    /// The colours; black where it is wholly transparent.
     pub color: Pixels,
     /// How opaque each pixel is, row after row.
     pub alpha: Vec<u8>,
@@ -109,6 +109,18 @@ impl LayerPixels {
         colors
             .flat_map(|(color, alpha)| [color[0], color[1], color[2], *alpha])
             .collect()
+    }
+
+    /// A picture of such bytes; none where they do not fill it.
+    pub fn from_rgba(size: CanvasSize, rgba: &[u8]) -> Option<Self> {
+        let pixels = || rgba.chunks_exact(4);
+        let colors = pixels().flat_map(|pixel| match pixel[3] {
+            0 => [0; 3],
+            _ => [pixel[0], pixel[1], pixel[2]],
+        });
+        let color = Pixels::from_raw(size.width, size.height, colors.collect()).ok()?;
+        let alpha = pixels().map(|pixel| pixel[3]).collect();
+        Some(Self { color, alpha })
     }
 }
 

@@ -250,7 +250,7 @@ impl Canvas {
     }
 
     /// Adds an entry; the oldest make room.
-    fn push(&mut self, id: u64, kind: EntryKind) {
+    pub(super) fn push(&mut self, id: u64, kind: EntryKind) {
         self.entries.push_back(Entry {
             id,
             active: true,

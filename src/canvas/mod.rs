@@ -25,6 +25,7 @@ mod flatten;
 mod gradient;
 mod headers;
 mod layer_paint;
+mod layer_picture;
 mod layer_replay;
 mod layer_tiles;
 mod layers;
@@ -33,6 +34,7 @@ mod masked;
 mod painting;
 mod paste;
 mod photo_patches;
+mod picture_ink;
 mod pixels;
 mod region_masks;
 mod replay;
@@ -46,6 +48,7 @@ mod sweep;
 mod switch;
 mod tile;
 mod tip;
+mod upload;
 mod window;
 
 #[cfg(test)]
@@ -55,7 +58,7 @@ pub use cells::{Cell, CellSet, squared_distance};
 pub use changes::changed_rects;
 pub use codec::{CodecError, ImageLimits, encode_image};
 pub use control::control_picture;
-pub use decode::{decode_image, decode_image_over};
+pub use decode::{decode_image, decode_image_over, decode_upload};
 pub use difference::{pixel_rms, psnr};
 pub use entry::CanvasError;
 pub use layer_tiles::{LayerCopy, LayerPixels};
@@ -73,4 +76,5 @@ pub use state::{
 pub use stroke::stroke_cost;
 pub use switch::Switched;
 pub use tile::TILE;
+pub use upload::Upload;
 pub use window::{Window, WindowRules, feather, windows_for, zoom_for};

@@ -9,6 +9,7 @@ use super::entry::{Entry, EntryKind, Ink, Stroke};
 use super::gradient::Ramp;
 use super::layer_tiles::{LayerTile, LayerTiles};
 use super::layers::Floor;
+use super::picture_ink::PictureInk;
 use super::stack::LayerMap;
 use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, tile_rect};
@@ -88,7 +89,7 @@ pub struct EntryState {
 /// A stroke or an image.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EntryStateKind {
-    /// A stroke, a mask, or a part of one.
+    /// A stroke, a mask, or a part of one; or a picture that is laid on a layer.
     Stroke(StrokeState),
     /// A placed image or an applied result.
     Image {
@@ -109,6 +110,8 @@ pub struct StrokeState {
     /// Tiles of [`super::TILE`]² bytes that say how much of each pixel it covers, by column and
     /// row.
     pub tiles: Vec<((u32, u32), Vec<u8>)>,
+    /// Of a picture that is laid on a layer: its colours inside the bounds.
+    pub picture: Option<Arc<Pixels>>,
 }
 
 /// What a stroke does, and how far it has come.
@@ -360,11 +363,21 @@ impl Stroke {
             layer: self.layer,
             keeps_alpha: self.keeps_alpha,
         };
-        StrokeState { facts, tiles }
+        let picture = self.ink.picture.as_ref();
+        let picture = picture.map(|picture| picture.pixels().clone());
+        StrokeState {
+            facts,
+            tiles,
+            picture,
+        }
     }
 
     fn from_state(state: StrokeState, canvas: &Rect) -> Result<Self, CanvasStateError> {
-        let StrokeState { facts, tiles } = state;
+        let StrokeState {
+            facts,
+            tiles,
+            picture,
+        } = state;
         let last = facts.last.iter().flatten();
         let is_pen = (MIN_BRUSH_SIZE..=MAX_BRUSH_SIZE).contains(&facts.size)
             && (0.0..=1.0).contains(&facts.hardness)
@@ -376,6 +389,13 @@ impl Stroke {
         if !canvas.contains(&facts.bounds) {
             return Err(CanvasStateError("a stroke lies outside"));
         }
+        let picture = match picture {
+            Some(pixels) => Some(
+                PictureInk::new(facts.bounds, pixels)
+                    .ok_or(CanvasStateError("a picture on a layer has another size"))?,
+            ),
+            None => None,
+        };
         let mut coverage = Coverage::default();
         for (index, values) in tiles {
             let is_inside = index.0 < canvas.width && index.1 < canvas.height;
@@ -391,6 +411,7 @@ impl Stroke {
                 color: facts.color,
                 opacity: facts.opacity,
                 ramp: facts.ramp,
+                picture,
             },
             pen: Pen {
                 last: facts.last,

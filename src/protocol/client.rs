@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
-use super::{LayerChange, PlaceMode, Presence, RenderWish, Role, SettingsPatch, StrokeChunk};
+use super::{LayerChange, Placement, Presence, RenderWish, Role, SettingsPatch, StrokeChunk};
 
 /// The first message on a socket, within five seconds of its opening.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
@@ -45,17 +45,8 @@ pub enum ClientMessage {
     Render(RenderWish),
     /// Flatten the result into the sketch.
     Apply {},
-    /// The uploaded image becomes the base.
-    Place {
-        /// The id that the upload answered.
-        image: String,
-        /// How it is placed.
-        mode: PlaceMode,
-        /// What it shows, for `invert`; empty when left out.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[ts(optional)]
-        prompt: Option<String>,
-    },
+    /// An uploaded image becomes the base, or is laid on a layer.
+    Place(Placement),
     /// Stops a running inversion; what is inverted stays.
     Cancel {},
     /// Takes the sender's own last op back.

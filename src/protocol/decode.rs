@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{
-    Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, LayerChange, MAX_TEXT_BYTES, PlaceMode,
+    Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, LayerChange, MAX_TEXT_BYTES, Placement,
     Presence, RenderWish, Role, SettingsPatch, StrokeChunk, StrokePoint, validate_client_message,
 };
 
@@ -87,14 +87,7 @@ fn message_from_fields(
         "layer" => ClientMessage::Layer(from_fields::<LayerChange>(fields)?),
         "render" => ClientMessage::Render(from_fields::<RenderWish>(fields)?),
         "apply" => ClientMessage::Apply {},
-        "place" => ClientMessage::Place {
-            image: field::<String>(&fields, "image")?,
-            mode: field::<PlaceMode>(&fields, "mode")?,
-            prompt: match fields.get("prompt") {
-                Some(_) => field::<Option<String>>(&fields, "prompt")?,
-                None => None,
-            },
-        },
+        "place" => ClientMessage::Place(from_fields::<Placement>(fields)?),
         "cancel" => ClientMessage::Cancel {},
         "undo" => ClientMessage::Undo {},
         "redo" => ClientMessage::Redo {},

@@ -122,14 +122,38 @@ pub struct StrokeChunk {
     pub done: bool,
 }
 
-/// How a placed image becomes the base.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
+/// How an image is placed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(rename_all = "lowercase")]
 pub enum PlaceMode {
     /// The pixels, as they are.
+    #[default]
     Plain,
-    /// The pixels, and their inverted noise for editing.
+    /// The pixels, and their inverted noise for editing; the image becomes the base.
     Invert,
+}
+
+/// An uploaded image that becomes the base, or is laid on a layer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
+pub struct Placement {
+    /// The image's id, as the upload answered it.
+    pub image: String,
+    /// How it is placed.
+    pub mode: PlaceMode,
+    /// What it shows, for `invert`; empty when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub prompt: Option<String>,
+    /// The id of the layer that it is laid on, with its transparency; the mask stays as it is. It
+    /// becomes the base when left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "number")]
+    pub layer: Option<u64>,
+    /// True for a part of what the sender did last, such as adding the layer: one undo takes both
+    /// back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>", optional)]
+    pub continues: bool,
 }
 
 /// One accepted change.
@@ -147,17 +171,8 @@ pub enum Op {
     Settings(SettingsPatch),
     /// The layers, or one of them, became others.
     Layer(LayerChange),
-    /// An uploaded image became the base.
-    Place {
-        /// The image's id, as the upload answered it.
-        image: String,
-        /// How it was placed.
-        mode: PlaceMode,
-        /// What it shows, where it was inverted and the member said so.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        #[ts(optional)]
-        prompt: Option<String>,
-    },
+    /// An uploaded image became the base, or was laid on a layer.
+    Place(Placement),
     /// The result was flattened into the sketch.
     Apply {},
     /// A stroke, mask, placement, apply, change of settings or layers, or revert was taken back.

@@ -121,6 +121,10 @@ pub struct NewLayer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(type = "number")]
     pub above: Option<u64>,
+    /// True for a part of what the sender did last: one undo takes both back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>")]
+    pub continues: bool,
 }
 
 /// What is to be different about a layer; what is left out stays.

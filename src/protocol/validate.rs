@@ -4,7 +4,8 @@ use super::{
     Brush, ClientMessage, ErrorCode, ErrorMessage, Gradient, Hello, LayerChange, MAX_BRUSH_SIZE,
     MAX_CHAT_CHARS, MAX_CONTROL_SCALE, MAX_COORDINATE, MAX_GUIDANCE_SCALE, MAX_ID_CHARS,
     MAX_NAME_CHARS, MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE,
-    MIN_FLOW, MIN_STRENGTH, Presence, RenderWish, SEED_LIMIT, SettingsPatch, StrokeChunk,
+    MIN_FLOW, MIN_STRENGTH, PlaceMode, Placement, Presence, RenderWish, SEED_LIMIT, SettingsPatch,
+    StrokeChunk,
 };
 
 type Checked = Result<(), ErrorMessage>;
@@ -26,13 +27,7 @@ pub fn validate_client_message(message: &ClientMessage) -> Checked {
         ClientMessage::Settings(patch) => validate_settings(patch),
         ClientMessage::Layer(change) => validate_layer(change),
         ClientMessage::Render(wish) => validate_render(wish),
-        ClientMessage::Place { image, prompt, .. } => {
-            identifier("image", image)?;
-            match prompt {
-                Some(prompt) => text("prompt", prompt, MAX_PROMPT_CHARS),
-                None => Ok(()),
-            }
-        }
+        ClientMessage::Place(placement) => validate_placement(placement),
         ClientMessage::Presence(presence) => validate_presence(presence),
         ClientMessage::Chat { text: said } => text("text", said, MAX_CHAT_CHARS),
         ClientMessage::Ping { t } => number("t", *t, f64::MIN, f64::MAX),
@@ -207,6 +202,19 @@ fn validate_layer(change: &LayerChange) -> Checked {
     match opacity {
         Some(opacity) => number("opacity", opacity, 0.0, 1.0),
         None => Ok(()),
+    }
+}
+
+fn validate_placement(placement: &Placement) -> Checked {
+    identifier("image", &placement.image)?;
+    if let Some(prompt) = &placement.prompt {
+        text("prompt", prompt, MAX_PROMPT_CHARS)?;
+    }
+    match (placement.mode, placement.layer) {
+        (PlaceMode::Invert, Some(_)) => refuse(
+            "Only the base is inverted: leave `layer` out, or place the image with the mode `plain`.",
+        ),
+        _ => Ok(()),
     }
 }
 

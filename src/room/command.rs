@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::protocol::{
-    ClientMessage, LayerChange, PlaceMode, Presence, RenderWish, Role, SettingsPatch, StrokeChunk,
+    ClientMessage, LayerChange, Placement, Presence, RenderWish, Role, SettingsPatch, StrokeChunk,
 };
 
 /// A message of a member that the room answers.
@@ -19,15 +19,9 @@ pub enum RoomCommand {
     Render(RenderWish),
     /// Flatten the result into the sketch.
     Apply,
-    /// An uploaded image becomes the base.
-    Place {
-        /// What [`RoomHandle::store_image`](super::RoomHandle::store_image) answered.
-        image: String,
-        /// How it is placed.
-        mode: PlaceMode,
-        /// What it shows, for `invert`.
-        prompt: Option<String>,
-    },
+    /// An uploaded image becomes the base, or is laid on a layer; its id is what
+    /// [`RoomHandle::store_image`](super::RoomHandle::store_image) answered.
+    Place(Placement),
     /// Stop a running inversion.
     CancelInversion,
     /// Undo the member's own last stroke, placement, apply, change of settings or layers, or revert.
@@ -78,15 +72,7 @@ impl RoomCommand {
             ClientMessage::Layer(change) => Self::Layer(change),
             ClientMessage::Render(request) => Self::Render(request),
             ClientMessage::Apply {} => Self::Apply,
-            ClientMessage::Place {
-                image,
-                mode,
-                prompt,
-            } => Self::Place {
-                image,
-                mode,
-                prompt,
-            },
+            ClientMessage::Place(placement) => Self::Place(placement),
             ClientMessage::Cancel {} => Self::CancelInversion,
             ClientMessage::Undo {} => Self::Undo,
             ClientMessage::Redo {} => Self::Redo,

@@ -22,7 +22,7 @@ impl RoomCore {
             RoomCommand::Stroke(chunk) => self.document.stroke_cost(client, chunk),
             // The whole canvas may be drawn anew.
             RoomCommand::Apply
-            | RoomCommand::Place { .. }
+            | RoomCommand::Place(_)
             | RoomCommand::Layer(_)
             | RoomCommand::Undo
             | RoomCommand::Redo
@@ -94,17 +94,12 @@ impl RoomCore {
                 Op::Layer(self.document.check_layer_change(&client, role, change)?)
             }
             RoomCommand::Apply => Op::Apply {},
-            RoomCommand::Place {
-                image,
-                mode,
-                prompt,
-            } => {
-                self.images.get(&image).ok_or(Refusal::UnknownImage)?;
-                Op::Place {
-                    image,
-                    mode,
-                    prompt,
-                }
+            RoomCommand::Place(placement) => {
+                self.images
+                    .get(&placement.image)
+                    .ok_or(Refusal::UnknownImage)?;
+                self.document.check_placement(&placement)?;
+                Op::Place(placement)
             }
             RoomCommand::Undo => self.document.op_of(&client, Request::Undo)?,
             RoomCommand::Redo => self.document.op_of(&client, Request::Redo)?,

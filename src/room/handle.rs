@@ -19,14 +19,14 @@ use super::{
     export::{ExportLayers, RoomExport},
     members::{Arrival, HouseRules, Joined, MemberId},
     message::Message,
-    store::{RoomStore, StoreError, encode_picture},
+    store::{RoomStore, StoreError, encode_upload},
 };
 use crate::{
-    canvas::{Pixels, fit_to},
+    canvas::{Pixels, Upload},
     engine::RoomKey,
     journal::BlobHash,
     picture_file::FilePixels,
-    protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Rect, Role},
+    protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Role},
 };
 
 /// How long a room may take to be written before it leaves memory.
@@ -203,8 +203,8 @@ impl RoomHandle {
     /// [`RoomError::Closed`].
     pub async fn send(&self, member: MemberId, command: RoomCommand) -> Result<(), RoomError> {
         let arrived = tokio::time::Instant::now().into_std();
-        if let RoomCommand::Place { image, .. } = &command {
-            self.fetch_image(image).await?;
+        if let RoomCommand::Place(placement) = &command {
+            self.fetch_image(&placement.image).await?;
         }
         let (taken, answer) = oneshot::channel();
         self.post(Message::Command {
@@ -264,17 +264,18 @@ impl RoomHandle {
         answer.await.map_err(|_| self.ended())
     }
 
-    /// Keeps an uploaded image, fitted to the canvas, and answers the id to place it by: the SHA-256
-    /// of its PNG. Where rooms are kept it is on disk when this returns.
+    /// Keeps an uploaded image, fitted to the canvas as [`Upload::fitted`] says, and answers the id to
+    /// place it by: the SHA-256 of its PNG. Where rooms are kept it is on disk when this returns.
     ///
     /// # Errors
     /// [`RoomError::ImageTooLarge`], [`RoomError::ImageNotKept`] when the disk does not take it,
     /// [`RoomError::Closed`].
-    pub async fn store_image(&self, image: Pixels) -> Result<String, RoomError> {
+    pub async fn store_image(&self, image: impl Into<Upload>) -> Result<String, RoomError> {
+        let image = image.into();
         let (size, store) = (self.shared.size, self.shared.store.clone());
         let keeping = move || {
-            let fitted = fit_to(&image, size);
-            let png = encode_picture(&fitted)?;
+            let fitted = image.fitted(size);
+            let png = encode_upload(&fitted)?;
             let hash = match store {
                 Some(store) => store.blobs.put(&png)?,
                 None => BlobHash::of(&png),
@@ -289,7 +290,7 @@ impl RoomHandle {
         Ok(id)
     }
 
-    async fn give_image(&self, id: String, image: Pixels) -> Result<(), RoomError> {
+    async fn give_image(&self, id: String, image: Upload) -> Result<(), RoomError> {
         let (reply, answer) = oneshot::channel();
         self.post(Message::StoreImage { id, image, reply }).await?;
         answer.await.map_err(|_| self.ended())?
@@ -311,8 +312,8 @@ impl RoomHandle {
         if answer.await.map_err(|_| self.ended())? {
             return Ok(());
         }
-        match tokio::task::spawn_blocking(move || store.picture(hash)).await {
-            Ok(Ok(image)) if image.bounds() == self.bounds() => self.give_image(id, image).await,
+        match tokio::task::spawn_blocking(move || store.upload(hash)).await {
+            Ok(Ok(image)) if image.size() == self.shared.size => self.give_image(id, image).await,
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => {
                 tracing::debug!(%error, "an image to place is not there");
@@ -320,10 +321,6 @@ impl RoomHandle {
             }
             Err(_) => Err(RoomError::Closed),
         }
-    }
-
-    fn bounds(&self) -> Rect {
-        Rect::new(0, 0, self.shared.size.width, self.shared.size.height)
     }
 
     async fn post(&self, message: Message) -> Result<(), RoomError> {

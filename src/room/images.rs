@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 
 use super::error::RoomError;
-use crate::canvas::Pixels;
+use crate::canvas::Upload;
 
 /// A bounded number of images, the newest kept.
 #[derive(Debug)]
 pub(super) struct ImageStore {
-    images: VecDeque<(String, Pixels)>,
+    images: VecDeque<(String, Upload)>,
     most: usize,
     bytes_most: usize,
 }
@@ -27,16 +27,15 @@ impl ImageStore {
     ///
     /// # Errors
     /// [`RoomError::ImageTooLarge`] when it alone is over the limit.
-    pub(super) fn insert(&mut self, id: String, image: Pixels) -> Result<(), RoomError> {
-        let size = image.data().len();
+    pub(super) fn insert(&mut self, id: String, image: impl Into<Upload>) -> Result<(), RoomError> {
+        let image = image.into();
+        let size = image.bytes();
         if size > self.bytes_most {
             return Err(RoomError::ImageTooLarge(self.bytes_most));
         }
-        let bytes = |images: &VecDeque<(String, Pixels)>| {
-            images
-                .iter()
-                .map(|(_, image)| image.data().len())
-                .sum::<usize>()
+        let bytes = |images: &VecDeque<(String, Upload)>| {
+            let sizes = images.iter().map(|(_, image)| image.bytes());
+            sizes.sum::<usize>()
         };
         while self.images.len() >= self.most || bytes(&self.images) + size > self.bytes_most {
             self.images.pop_front();
@@ -46,7 +45,7 @@ impl ImageStore {
     }
 
     /// The image of an id.
-    pub(super) fn get(&self, id: &str) -> Option<&Pixels> {
+    pub(super) fn get(&self, id: &str) -> Option<&Upload> {
         self.images
             .iter()
             .find(|(known, _)| known == id)
@@ -57,6 +56,7 @@ impl ImageStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::canvas::Pixels;
 
     #[test]
     fn the_oldest_make_room() {

@@ -10,7 +10,11 @@ use super::{
     export::{ExportLayers, RoomExport},
     members::{Arrival, Joined, MemberId},
 };
-use crate::{canvas::Pixels, picture_file::FilePixels, protocol::PictureLayer};
+use crate::{
+    canvas::{Pixels, Upload},
+    picture_file::FilePixels,
+    protocol::PictureLayer,
+};
 
 /// What a room is sent.
 pub(super) enum Message {
@@ -45,7 +49,7 @@ pub(super) enum Message {
     },
     StoreImage {
         id: String,
-        image: Pixels,
+        image: Upload,
         reply: oneshot::Sender<Result<(), RoomError>>,
     },
     HasImage {

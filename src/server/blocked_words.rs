@@ -59,7 +59,7 @@ impl BlockedWords {
     pub fn check_message(&self, message: &ClientMessage) -> Result<(), ErrorMessage> {
         let prompt = match message {
             ClientMessage::Settings(patch) => patch.prompt.as_deref(),
-            ClientMessage::Place { prompt, .. } => prompt.as_deref(),
+            ClientMessage::Place(placement) => placement.prompt.as_deref(),
             ClientMessage::Stroke(chunk) => {
                 let prompt = chunk
                     .brush

@@ -15,23 +15,23 @@ use super::budget::Held;
 use super::error::{ApiError, HttpOnlyCode};
 use super::pictures::{Asked, HeldPicture};
 use super::state::AppState;
+use super::upload_wish::{MOST_SIDE, UploadWish};
 use crate::canvas::{
-    CodecError, ImageLimits, Pixels, decode_image, encode_image, fit_to, size_within,
+    CodecError, ImageLimits, Pixels, Upload, decode_upload, encode_image, fit_to, size_within,
 };
 use crate::engine::RoomKey;
 use crate::picture_file::{
-    FilePixels, LayerName, OpenRasterError, encode_layer, is_archive, read_open_raster,
+    FilePixels, OpenRasterError, encode_layer, is_archive, read_open_raster,
 };
 use crate::protocol::{CanvasSize, ErrorCode, FrameFormat, PictureLayer};
 use crate::room::{RoomError, RoomHandle};
-
-/// The longest side of an uploaded image, in pixels: as long as a canvas may be.
-const MOST_SIDE: u32 = 4096;
 
 /// The longest side of a thumbnail, in pixels: a card of the start page on a fine screen.
 const THUMBNAIL_SIDE: u32 = 384;
 /// Its quality as a JPEG.
 const THUMBNAIL_QUALITY: u8 = 85;
+/// The longest side of a layer's thumbnail, in pixels: a line of a list on a fine screen.
+const LAYER_THUMBNAIL_SIDE: u32 = 96;
 /// Seconds after which a client may send again what found no place.
 const RETRY_SECONDS: u32 = 5;
 /// Bytes of a pixel.
@@ -127,19 +127,19 @@ async fn discard(mut parts: BodyDataStream) {
     }
 }
 
-/// Decodes an uploaded image and gives it to the room: of an OpenRaster file the merged picture, or
-/// the layer that was named.
+/// Decodes an uploaded image and gives it to the room, as is wished.
 ///
 /// # Errors
-/// 400 for a layer of a file that has none, 413 or 422 when the image is too large or none, 503 when
+/// 400 for a layer of a file that has none or a size of 0 or too many pixels, 413 or 422 when the image is too large or none, 503 when
 /// the room has closed.
 pub async fn keep_image(
     state: &AppState,
     room: &RoomHandle,
     bytes: Bytes,
-    layer: Option<LayerName>,
+    wish: UploadWish,
 ) -> Result<KeptImage, ApiError> {
-    let limits = limits(state);
+    wish.check()?;
+    let (limits, layer) = (limits(state), wish.file_layer());
     let is_layered = is_archive(&bytes);
     if layer.is_some() && !is_layered {
         let message = "only an OpenRaster file has layers: leave `layer` out, or send an .ora file";
@@ -147,12 +147,12 @@ pub async fn keep_image(
     }
     let turn = codec_turn(state).await?;
     let decode = move || match is_layered {
-        true => read_open_raster(&bytes, layer, &limits),
-        false => Ok(decode_image(&bytes, &limits)?),
+        true => read_open_raster(&bytes, layer, &limits).map(Upload::from),
+        false => Ok(decode_upload(&bytes, &limits)?),
     };
-    let (decoded, turn) = in_turn(turn, decode).await?;
-    let image = decoded.map_err(decode_error)?;
-    let (width, height) = (image.width(), image.height());
+    let arranged = move || decode().map(|picture| (picture.size(), wish.arrange(picture)));
+    let (decoded, turn) = in_turn(turn, arranged).await?;
+    let (CanvasSize { width, height }, image) = decoded.map_err(decode_error)?;
     let id = room.store_image(image).await?;
     // Not before the room has it in the canvas's size: the picture as it came may be far larger.
     drop(turn);
@@ -219,7 +219,8 @@ async fn encode(state: AppState, room: RoomHandle, layer: PictureLayer) -> Resul
     Ok(keep_until_sent(file, held))
 }
 
-/// What is painted on a layer as PNG, with transparency above the lowest.
+/// What is painted on a layer as PNG, with transparency above the lowest; small where it is only to be
+/// told from others.
 ///
 /// # Errors
 /// 404 where there is no such layer, 503 when the room has closed or too many pictures are on their way.
@@ -227,16 +228,26 @@ pub async fn encode_paint_layer(
     state: &AppState,
     room: RoomHandle,
     layer: u64,
+    is_small: bool,
 ) -> Result<Bytes, ApiError> {
-    let key = (room.key(), Asked::PaintLayer(layer));
-    let make = || paint_layer(state.clone(), room, layer).boxed();
+    let asked = match is_small {
+        true => Asked::LayerThumbnail(layer),
+        false => Asked::PaintLayer(layer),
+    };
+    let key = (room.key(), asked);
+    let make = || paint_layer(state.clone(), room, layer, asked).boxed();
     state.pictures().join(key, make).await
 }
 
-async fn paint_layer(state: AppState, room: RoomHandle, layer: u64) -> Result<Bytes, ApiError> {
+async fn paint_layer(
+    state: AppState,
+    room: RoomHandle,
+    layer: u64,
+    asked: Asked,
+) -> Result<Bytes, ApiError> {
     let turn = codec_turn(&state).await?;
     let pictures = state.pictures();
-    pictures.begins(&(room.key(), Asked::PaintLayer(layer)));
+    pictures.begins(&(room.key(), asked));
     let bytes = pixel_bytes(room.size()) / CHANNELS * LAYER_CHANNELS;
     let held = hold(&state, room.key(), bytes)?;
     let pixels = room.paint_layer(layer).await?.ok_or_else(|| {
@@ -246,9 +257,21 @@ async fn paint_layer(state: AppState, room: RoomHandle, layer: u64) -> Result<By
             "no layer of that id is there any more: choose another one",
         )
     })?;
-    let encode = move || match pixels {
-        FilePixels::Opaque(pixels) => encode_image(&pixels, FrameFormat::Png, 100),
-        FilePixels::Painted(copy) => encode_layer(&copy.to_pixels()),
+    let small = (asked == Asked::LayerThumbnail(layer))
+        .then(|| size_within(room.size(), LAYER_THUMBNAIL_SIDE));
+    let encode = move || {
+        let painted = match pixels {
+            FilePixels::Opaque(pixels) => Upload::from(pixels),
+            FilePixels::Painted(copy) => Upload::from(copy.to_pixels()),
+        };
+        let painted = match small {
+            Some(size) => painted.fitted(size),
+            None => painted,
+        };
+        match painted {
+            Upload::Opaque(pixels) => encode_image(&pixels, FrameFormat::Png, 100),
+            Upload::Transparent(pixels) => encode_layer(&pixels),
+        }
     };
     let (encoded, _turn) = in_turn(turn, encode).await?;
     let file = encoded.map_err(|cause| ApiError::internal(&cause))?;

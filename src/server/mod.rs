@@ -48,6 +48,7 @@ mod routes;
 mod serving;
 mod shutdown;
 mod state;
+mod upload_wish;
 mod websocket;
 mod writer;
 

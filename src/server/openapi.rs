@@ -159,6 +159,7 @@ fn path_parameters(path: &str) -> Vec<Value> {
                 "required": true,
                 "description": match name {
                     "room" => "The room's name: 1 to 64 letters, digits, `-` or `_`.",
+                    "layer" => "The id that `welcome` and ops tell of the layer; 0 for the lowest.",
                     _ => "The id that the list of invites tells.",
                 },
                 "schema": {"type": "string"},

@@ -18,12 +18,14 @@ use super::error::ApiError;
 use super::images;
 use super::serving::Client;
 use super::state::AppState;
+use super::upload_wish::UploadWish;
 use crate::picture_file::{LayerName, OPEN_RASTER_TYPE};
 use crate::protocol::{PictureLayer, Role};
 
 /// The calls of this file.
 pub(super) fn calls() -> Vec<Call> {
-    let upload_summary = "Uploads an image that `place` makes the base of the canvas.";
+    let upload_summary =
+        "Uploads an image that `place` makes the base of the canvas, or lays on a layer.";
     let kept = json!({"image": "5c2f1d9e", "width": 1024, "height": 768});
     let media_types = ["image/png", "image/jpeg", "image/webp", OPEN_RASTER_TYPE];
     vec![
@@ -41,6 +43,14 @@ pub(super) fn calls() -> Vec<Call> {
             "readLayer",
             "What is painted on a layer of the room, with transparency above the lowest.",
             paint_layer,
+        )
+        .by(Who::Viewer)
+        .answers_files(200, "The layer.", &["image/png"]),
+        Call::get(
+            "/v1/rooms/{room}/layers/{layer}/thumbnail",
+            "readLayerThumbnail",
+            "A small picture of a layer: 96 pixels on its longer side at most.",
+            layer_thumbnail,
         )
         .by(Who::Viewer)
         .answers_files(200, "The layer.", &["image/png"]),
@@ -89,7 +99,18 @@ async fn paint_layer(
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
-    let png = images::encode_paint_layer(&state, handle, layer).await?;
+    let png = images::encode_paint_layer(&state, handle, layer, false).await?;
+    Ok(png_response(&state, &client, png))
+}
+
+async fn layer_thumbnail(
+    State(state): State<AppState>,
+    Path((room, layer)): Path<(String, u64)>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
+    let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
+    let png = images::encode_paint_layer(&state, handle, layer, true).await?;
     Ok(png_response(&state, &client, png))
 }
 
@@ -102,11 +123,52 @@ fn png_response(state: &AppState, client: &Client, png: Bytes) -> Response {
     (headers, png).into_response()
 }
 
-/// Which picture of an OpenRaster file is meant.
+/// Which picture of an OpenRaster file is meant, and what it is for.
 #[derive(Debug, Deserialize, JsonSchema)]
 struct UploadChoice {
-    /// The whole when left out.
+    /// Of an OpenRaster file this picture; the whole when left out.
     layer: Option<LayerName>,
+    /// What the image is for; `base` when left out.
+    target: Option<UploadTarget>,
+    /// For a layer: where its left edge lies in the whole, in pixels; 0 when left out.
+    x: Option<i32>,
+    /// For a layer: where its upper edge lies in the whole, in pixels; 0 when left out.
+    y: Option<i32>,
+    /// For a layer: how wide the whole is, in pixels; as the image when left out.
+    width: Option<u32>,
+    /// For a layer: how high the whole is, in pixels; as the image when left out.
+    height: Option<u32>,
+}
+
+/// What an uploaded image is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+enum UploadTarget {
+    /// It covers the canvas, on white paper.
+    Base,
+    /// It is seen whole, with its transparency.
+    Layer,
+}
+
+impl UploadChoice {
+    fn wish(&self) -> Result<UploadWish, ApiError> {
+        let is_placed = self.x.is_some() || self.y.is_some();
+        let is_framed = self.width.is_some() || self.height.is_some();
+        if self.target == Some(UploadTarget::Layer) {
+            return Ok(UploadWish::Layer {
+                place: (self.x.unwrap_or(0).into(), self.y.unwrap_or(0).into()),
+                width: self.width,
+                height: self.height,
+                file_layer: self.layer,
+            });
+        }
+        match is_placed || is_framed {
+            false => Ok(UploadWish::Base(self.layer)),
+            true => Err(ApiError::invalid_value(
+                "`x`, `y`, `width` and `height` are for layers: say `target=layer`, or leave them out",
+            )),
+        }
+    }
 }
 
 /// An image that the room keeps until it is placed.
@@ -130,10 +192,14 @@ async fn upload(
 ) -> Result<impl IntoResponse, ApiError> {
     let handle = authorised(&state, &client, &room, &headers, Role::Editor).await?;
     let Query(choice) = choice.map_err(|_| {
-        ApiError::invalid_value("layer is `result`, `sketch` or `photo`: name one, or leave it out")
+        ApiError::invalid_value(
+            "layer is `result`, `sketch` or `photo`, target `base` or `layer`, and the rest are whole \
+             numbers: correct the query, or leave it out",
+        )
     })?;
+    let wish = choice.wish()?;
     let (bytes, held) = images::read_body(&state, handle.key(), body).await?;
-    let kept = images::keep_image(&state, &handle, bytes, choice.layer).await?;
+    let kept = images::keep_image(&state, &handle, bytes, wish).await?;
     drop(held);
     let kept = ImageKept {
         image: kept.id,

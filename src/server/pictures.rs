@@ -21,6 +21,8 @@ pub enum Asked {
     Layer(PictureLayer),
     /// What is painted on a layer, as PNG with transparency.
     PaintLayer(u64),
+    /// The same, small.
+    LayerThumbnail(u64),
     /// A file to take away.
     Export(ExportWish),
 }

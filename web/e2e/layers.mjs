@@ -7,23 +7,41 @@ import { calm, size, state } from "./tools.mjs";
 const PAPER = [255, 255, 255];
 
 /** The sketch's pixel at a canvas point. */
-function pixel(page, [x, y]) {
+export function pixel(page, [x, y]) {
   return page.evaluate(([at, down]) => [...window.impasto.readPixels("sketch", [Math.floor(at), Math.floor(down), 1, 1])].slice(0, 3), [x, y]);
 }
 
 /** Opens the panel; on a phone it is behind the button for views. */
-async function openLayers(page) {
+export async function openLayers(page) {
   const more = page.getByRole("button", { name: /^Views and sharing/ });
   if (await more.isVisible()) await more.click();
   await page.getByRole("button", { name: "Layers", exact: true }).click();
   return page.getByRole("region", { name: "Layers" });
 }
 
+/** Waits until a layer's small picture has something painted on it, or nothing. */
+async function thumbnailed(panel, name, isPainted) {
+  const image = row(panel, name).locator("img");
+  const isDark = () =>
+    image.evaluate(async (img) => {
+      await img.decode();
+      const context = new OffscreenCanvas(img.naturalWidth, img.naturalHeight).getContext("2d");
+      context.drawImage(img, 0, 0);
+      const { data } = context.getImageData(0, 0, img.naturalWidth, img.naturalHeight);
+      return data.some((value, at) => at % 4 < 3 && value < 128 && data[at - (at % 4) + 3] > 128);
+    });
+  for (let tries = 0; tries < 60; tries += 1) {
+    if ((await image.count()) > 0 && (await isDark().catch(() => undefined)) === isPainted) return;
+    await panel.page().waitForTimeout(100);
+  }
+  assert.fail(`the small picture of ${name} does not show ${isPainted ? "what is painted" : "that nothing is"}`);
+}
+
 /** What takes a layer in hand. */
 const row = (panel, name) => panel.locator("button.name", { hasText: name });
 
 /** Names of the layers as they are listed, the topmost first. */
-const names = (panel) => panel.locator("ol .words").allTextContents();
+export const names = (panel) => panel.locator("ol .words").allTextContents();
 
 export const layerScenarios = {
   async "layers: two are painted on, hidden, multiplied, moved, deleted and undone, and a second member sees it"({ browser, url, room, shots }) {
@@ -46,6 +64,7 @@ export const layerScenarios = {
     await calm(page);
     const above = await pixel(page, middle);
     assert.notDeepEqual(above, below, "it covers what lies under it");
+    await thumbnailed(panel, "Layer 2", true);
     await page.screenshot({ path: `${shots}/layers.png` });
 
     const theirs = await openLayers(other.page);

@@ -1,5 +1,8 @@
 // The stand-in's layers: what ops make of them, and how they lie over the picture.
 
+/** What colour a picture on a layer has here. */
+const PICTURE = [90, 140, 190];
+
 const LOWEST = { id: 0, name: "Layer 1", visible: true, opacity: 1, blend: "normal", locked: false, alpha_locked: false, seen: true };
 
 /** The layers that the active changes make, the lowest first. */
@@ -54,6 +57,10 @@ export function paintedOn(layer, entries) {
     if (!entry.active) continue;
     if (entry.kind === "apply") {
       if (entry.into?.includes(layer.id)) { pixels.clear(); mask.clear(); }
+      continue;
+    }
+    if (entry.kind === "picture") {
+      if (entry.layer === layer.id) for (const at of entry.cover.keys()) pixels.set(at, [...PICTURE.map((channel) => channel / 255), 1]);
       continue;
     }
     if (entry.kind !== "stroke") continue;

@@ -99,9 +99,12 @@ class MockRoom {
         const refused = refusalOf(wish, this.layers);
         if (refused) return socket.send(JSON.stringify({ type: "error", code: refused[0], message: refused[1] }));
         const change = wish.action === "add" ? { name: `Layer ${this.layers.length + 1}`, ...wish } : wish;
-        const newest = this.entries.findLast((entry) => entry.client === client && entry.active && entry.kind !== "follows");
-        if (change.continues && newest?.change?.layer === change.layer) Object.assign(newest.change, { ...change, continues: undefined });
-        else this.entries.push({ seq: this.seq + 1, client, kind: "layer", change, active: true });
+        const newest = this.entries.findLast((entry) => entry.client === client && entry.active && entry.kind !== "follows" && !entry.leader);
+        if (change.action === "set" && change.continues && newest?.change?.layer === change.layer) Object.assign(newest.change, { ...change, continues: undefined });
+        else {
+          const leader = change.continues ? newest : undefined;
+          this.entries.push({ seq: this.seq + 1, client, kind: "layer", leader, change, active: true });
+        }
         this.accept(client, socket, { type: "layer", ...change }, undefined, [], true);
         this.everything = true;
         return this.replay();
@@ -116,6 +119,7 @@ class MockRoom {
       }
       case "place": {
         const { type: _type, ...placed } = message;
+        if (placed.layer !== undefined) return this.layOn(client, placed, socket);
         this.accept(client, socket, { type: "place", ...placed });
         const image = new Uint8Array(this.width * this.height * 3);
         for (let at = 0; at < image.length; at += 3) image.set([90, 140, 190], at);
@@ -183,8 +187,23 @@ class MockRoom {
     this.replay(rect);
   }
 
+  /** A picture on a layer: the stand-in decodes nothing, so it is a square in the middle. */
+  layOn(client, placed, socket) {
+    const layer = this.layers.find(({ id }) => id === placed.layer);
+    const refused = layer === undefined ? "unknown_layer" : layer.locked ? "layer_locked" : undefined;
+    if (refused) return socket.send(JSON.stringify({ type: "error", code: refused, message: "No picture goes on that layer; choose another one." }));
+    const leader = placed.continues ? this.entries.findLast((entry) => entry.client === client && entry.active && !entry.leader) : undefined;
+    const [size, cover] = [Math.min(this.width, this.height) / 2, new Map()];
+    for (let y = 0; y < size; y += 1) {
+      for (let x = 0; x < size; x += 1) cover.set(Math.floor((this.height - size) / 2 + y) * this.width + Math.floor((this.width - size) / 2 + x), 1);
+    }
+    this.entries.push({ seq: this.seq + 1, client, kind: "picture", leader, layer: placed.layer, cover, active: true });
+    this.accept(client, socket, { type: "place", ...placed });
+    return this.replay();
+  }
+
   takeBack(client, kind, socket) {
-    const own = this.entries.filter((entry) => entry.client === client && entry.active === (kind === "undo") && entry.kind !== "follows");
+    const own = this.entries.filter((entry) => entry.client === client && entry.active === (kind === "undo") && entry.kind !== "follows" && !entry.leader);
     const entry = kind === "undo" ? own.at(-1) : own.sort((a, b) => a.takenAt - b.takenAt).at(-1);
     if (!entry) {
       return socket.send(JSON.stringify({ type: "error", code: "nothing_to_undo", message: "There is nothing to undo." }));
@@ -295,6 +314,21 @@ class MockRoom {
     // What was taken back outside the mask is sent with the next render.
     this.everything ||= rect[2] === this.width && rect[3] === this.height;
     this.schedule();
+  }
+
+  /** Some of a layer's pixels, on white: of the lowest those of the sketch. */
+  thumbnailOf(id) {
+    const side = 16;
+    const layer = this.layers.find((known) => known.id === id);
+    const painted = id === 0 || !layer ? undefined : paintedOn(layer, this.entries).pixels;
+    const small = new Uint8Array(side * side * 3).fill(255);
+    for (let at = 0; at < side * side; at += 1) {
+      const [x, y] = [at % side, Math.floor(at / side)].map((place, axis) => Math.floor(((place + 0.5) / side) * [this.width, this.height][axis]));
+      const from = y * this.width + x;
+      if (!painted) small.set(this.sketch.subarray(from * 3, from * 3 + 3), at * 3);
+      else if (painted.has(from)) small.set(painted.get(from).slice(0, 3).map((channel) => Math.round(channel * 255)), at * 3);
+    }
+    return encodePng(small, side, [0, 0, side, side]);
   }
 
   schedule(delay = this.delay) {
@@ -412,6 +446,12 @@ export async function startMock({ port = 0, width = 512, height = 512, delay = 1
     if (calls.answer(request, response, url.pathname)) return undefined;
     const image = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/image$/);
     const images = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/images$/);
+    const thumbnail = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/layers\/(\d+)\/thumbnail$/);
+    if (thumbnail) {
+      const found = room(decodeURIComponent(thumbnail[1]));
+      response.setHeader("content-type", "image/png");
+      return response.end(found.thumbnailOf(Number(thumbnail[2])));
+    }
     const exported = url.pathname.match(/^\/v1\/rooms\/([^/]+)\/export$/);
     if (exported) return exportPng(room(decodeURIComponent(exported[1])), url.searchParams, response);
     if (image) {

@@ -43,6 +43,14 @@ test("what a photo wants goes with the photo", () => {
   expect(history.entries.map((entry) => entry.label).slice(3)).toEqual(["Placed a photo"]);
 });
 
+test("a picture on a layer is no base, and goes with the layer that was added for it", () => {
+  add({ type: "layer", action: "add", name: "barn" });
+  add({ type: "place", image: "a", mode: "plain", layer: 4, continues: true });
+  add({ type: "place", image: "b", mode: "plain", layer: 4 });
+  expect(history.entries.map((entry) => entry.label).slice(3)).toEqual(["New layer", "Picture on a layer"]);
+  expect(history.base).toBeUndefined();
+});
+
 test("what lies under the strokes is the last base that was not taken back", () => {
   add({ type: "place", image: "a", mode: "invert" });
   add({ type: "apply" });

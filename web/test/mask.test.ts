@@ -58,6 +58,8 @@ describe("what is known of the mask", () => {
     expect(mask.empty).toBe(true);
     mask.heard(stroke("brush"));
     expect(mask.empty).toBe(false);
+    mask.heard({ type: "place", image: "a", mode: "plain", layer: 3 });
+    expect(mask.empty).toBe(false);
     mask.heard({ type: "apply" });
     expect(mask.empty).toBe(true);
     mask.heard(stroke("mask"));

@@ -207,3 +207,15 @@ test("without a store an outbox works as before, and restores nothing", async ()
   expect(outbox.acknowledge(1, "a")).toEqual(stroke("a"));
   expect(outbox.entries).toEqual([]);
 });
+
+test("a picture whose layer is locked, gone or full is no longer waited for, and a placed one is", () => {
+  for (const code of ["layer_locked", "unknown_layer", "too_large"] as const) {
+    const outbox = new Outbox();
+    const base: OpMessage = { type: "place", image: "a", mode: "plain" };
+    const laid: OpMessage = { ...base, layer: 4 };
+    outbox.add(base);
+    outbox.add(laid);
+    expect(outbox.refuse({ code, message: "" })).toBe(laid);
+    expect(outbox.entries).toEqual([base]);
+  }
+});

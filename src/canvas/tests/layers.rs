@@ -6,7 +6,7 @@ use super::{
     SIDE, any_brush, any_points, assert_equal_outside, assert_result_is_sketch_outside_the_mask,
     brush, canvas, noise,
 };
-use crate::canvas::{Canvas, MAX_UNDO_ENTRIES, StackLayer};
+use crate::canvas::{Canvas, CanvasError, LayerPixels, MAX_UNDO_ENTRIES, Pixels, StackLayer};
 use crate::protocol::{BlendMode, Brush, LOWEST_LAYER, Rect, StrokePoint, Tool};
 
 const DOT: [StrokePoint; 1] = [[96.0, 96.0, 1.0]];
@@ -191,6 +191,99 @@ fn an_apply_takes_what_is_shown_and_leaves_what_is_hidden() {
     assert_eq!(canvas.sketch(), &before);
 }
 
+/// A half-transparent square of 64 pixels from 64, 64 on, whose left half is opaque.
+fn square(color: [u8; 3]) -> LayerPixels {
+    let mut picture = LayerPixels::empty(canvas().size());
+    for (y, x) in (64..128).flat_map(|y| (64..128).map(move |x| (y, x))) {
+        picture.color.span_mut(x, y, 1).copy_from_slice(&color);
+        picture.alpha[(y * SIDE + x) as usize] = if x < 96 { 255 } else { 128 };
+    }
+    picture
+}
+
+#[test]
+fn a_picture_lies_on_its_layer_with_its_transparency_and_leaves_the_mask() {
+    for id in [LOWEST_LAYER, 2] {
+        let mut canvas = layered();
+        let dirty = canvas.lay_picture(1, id, &square([200, 0, 0])).unwrap();
+        assert_eq!(dirty, Rect::new(64, 64, 64, 64));
+        for (place, expected) in [
+            ((64, 64), [200, 0, 0]),
+            // 255·(127/255) + 200·(128/255) = 227.4
+            ((127, 127), [227, 127, 127]),
+            ((63, 64), [255; 3]),
+            ((128, 127), [255; 3]),
+        ] {
+            let (x, y) = place;
+            assert_eq!(canvas.sketch().pixel(x, y), expected, "{place:?} of {id}");
+            assert_eq!(canvas.result().pixel(x, y), expected, "nothing is rendered");
+        }
+        assert!(canvas.footprint().bounds().is_empty());
+        assert!(!canvas.is_beyond_ink());
+        canvas.switch(&[(1, false)]);
+        assert!(canvas.sketch().is_white() && canvas.result().is_white());
+        canvas.switch(&[(1, true)]);
+        assert_eq!(canvas.result().pixel(64, 64), [200, 0, 0]);
+    }
+}
+
+#[test]
+fn a_layer_gives_back_the_picture_that_was_laid_on_it() {
+    let mut canvas = layered();
+    let picture = sticker(77);
+    canvas.lay_picture(1, 2, &picture).unwrap();
+    let back = canvas.layer_copy(2).unwrap().to_pixels();
+    assert_eq!(back.alpha, picture.alpha);
+    let pixels = |of: &LayerPixels| {
+        of.to_rgba()
+            .chunks(4)
+            .map(<[u8]>::to_vec)
+            .collect::<Vec<_>>()
+    };
+    for (found, laid) in pixels(&back).iter().zip(pixels(&picture)) {
+        assert!(laid[3] == 0 && *found == [0; 4] || *found == laid);
+    }
+}
+
+#[test]
+fn a_locked_alpha_keeps_a_picture_inside_of_what_is_painted() {
+    let mut canvas = layered();
+    paint(&mut canvas, 1, &on(2, Tool::Brush, "#0000ff"), &DOT);
+    let mut stack = canvas.stack().to_vec();
+    stack[2].keeps_alpha = true;
+    canvas.set_stack(stack);
+    let before = canvas.layer_copy(2).unwrap().to_pixels();
+    canvas.lay_picture(2, 2, &square([200, 0, 0])).unwrap();
+    let after = canvas.layer_copy(2).unwrap().to_pixels();
+    assert_eq!(after.alpha, before.alpha);
+    assert_eq!(after.color.pixel(94, 96), [200, 0, 0]);
+}
+
+#[test]
+fn a_picture_that_has_no_place_is_refused() {
+    let mut canvas = layered();
+    let before = canvas.state();
+    let picture = square([1, 2, 3]);
+    assert_eq!(
+        canvas.lay_picture(1, 9, &picture),
+        Err(CanvasError::UnknownLayer(9))
+    );
+    let small = LayerPixels {
+        color: Pixels::new(64, 64, [0; 3]),
+        alpha: vec![255; 64 * 64],
+    };
+    assert_eq!(
+        canvas.lay_picture(1, 1, &small),
+        Err(CanvasError::OtherSize)
+    );
+    assert_eq!(canvas.state(), before);
+    canvas.lay_picture(1, 1, &picture).unwrap();
+    assert_eq!(
+        canvas.lay_picture(1, 1, &picture),
+        Err(CanvasError::DuplicateId(1))
+    );
+}
+
 #[test]
 fn a_stroke_on_a_layer_that_is_not_there_is_refused() {
     let mut canvas = layered();
@@ -209,6 +302,26 @@ enum Action {
     Place(u32),
     Render(u32),
     Toggle(usize),
+    Picture(u64, u32),
+}
+
+/// A picture with a transparent edge and something else in each pixel.
+fn sticker(seed: u32) -> LayerPixels {
+    let mut picture = LayerPixels::empty(canvas().size());
+    let rect = Rect::new(seed % 70, seed % 41, 1 + seed % 130, 1 + seed % 97);
+    picture
+        .color
+        .paste(&noise(rect.width, rect.height, seed), rect.x, rect.y);
+    let alpha = noise(rect.width, rect.height, !seed);
+    for y in 0..rect.height {
+        let at = ((rect.y + y) * SIDE + rect.x) as usize;
+        let row = alpha.span(0, y, rect.width).chunks_exact(3);
+        for (alpha, from) in picture.alpha[at..].iter_mut().zip(row) {
+            // Wholly opaque and wholly transparent pixels are among them.
+            *alpha = from[0].saturating_mul(2).saturating_sub(120);
+        }
+    }
+    picture
 }
 
 fn any_layer(id: u64) -> impl Strategy<Value = StackLayer> {
@@ -249,6 +362,7 @@ fn any_action() -> impl Strategy<Value = Action> {
         1 => any::<u32>().prop_map(Action::Place),
         2 => any::<u32>().prop_map(Action::Render),
         6 => (0usize..6).prop_map(Action::Toggle),
+        3 => (0u64..4, any::<u32>()).prop_map(|(layer, seed)| Action::Picture(layer, seed)),
     ]
 }
 
@@ -288,6 +402,10 @@ fn act(canvas: &mut Canvas, active: &mut Vec<bool>, action: &Action) -> Rect {
             }
             None => Rect::default(),
         },
+        Action::Picture(layer, seed) => {
+            active.push(true);
+            canvas.lay_picture(id, *layer, &sticker(*seed)).unwrap()
+        }
     }
 }
 
@@ -333,6 +451,7 @@ proptest! {
         for action in &actions {
             let action = match action.clone() {
                 Action::Stroke(_, brush, points) => Action::Stroke(LOWEST_LAYER, brush, points),
+                Action::Picture(_, seed) => Action::Picture(LOWEST_LAYER, seed),
                 Action::Stack(_) => continue,
                 action => action,
             };

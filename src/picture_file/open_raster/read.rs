@@ -8,8 +8,8 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use super::{LayerName, MERGED, MIMETYPE, OPEN_RASTER_TYPE, OpenRasterError, STACK};
-use crate::canvas::{CodecError, ImageLimits, Pixels, decode_image};
-use crate::protocol::Rect;
+use crate::canvas::{CodecError, ImageLimits, Pixels, Upload, decode_image, decode_upload};
+use crate::protocol::CanvasSize;
 
 /// What a ZIP archive begins with.
 const ARCHIVE: &[u8] = b"PK\x03\x04";
@@ -41,13 +41,18 @@ pub fn read_open_raster(
 ) -> Result<Pixels, OpenRasterError> {
     let mut parts = Parts::open(bytes, limits)?;
     match layer {
-        None => parts.picture(MERGED, limits),
+        None => {
+            let content = parts.read(MERGED, limits.max_bytes)?;
+            Ok(decode_image(&content, limits)?)
+        }
         Some(name) => {
             let stack = parts.read(STACK, STACK_BYTES)?;
             let stack = String::from_utf8(stack).map_err(damaged)?;
             let place = LayerPlace::find(&stack, name, limits)?;
-            let picture = parts.picture(&place.source, limits)?;
-            Ok(place.on_paper(&picture))
+            let content = parts.read(&place.source, limits.max_bytes)?;
+            let picture = decode_upload(&content, limits)?.into_layer();
+            let framed = picture.framed((place.x, place.y), place.size);
+            Ok(Upload::from(framed).over(u8::MAX))
         }
     }
 }
@@ -114,11 +119,6 @@ impl<'a> Parts<'a> {
             false => Ok(content),
         }
     }
-
-    fn picture(&mut self, name: &str, limits: &ImageLimits) -> Result<Pixels, OpenRasterError> {
-        let content = self.read(name, limits.max_bytes)?;
-        Ok(decode_image(&content, limits)?)
-    }
 }
 
 /// Parts are looked up by their names and never become paths; a name that would lead out of a folder
@@ -140,8 +140,7 @@ struct LayerPlace {
     source: String,
     x: i64,
     y: i64,
-    width: u32,
-    height: u32,
+    size: CanvasSize,
 }
 
 impl LayerPlace {
@@ -182,22 +181,8 @@ impl LayerPlace {
             source: source.to_owned(),
             x: offset("x")?,
             y: offset("y")?,
-            width,
-            height,
+            size: CanvasSize { width, height },
         })
-    }
-
-    fn on_paper(&self, picture: &Pixels) -> Pixels {
-        let mut paper = Pixels::new(self.width, self.height, [255; 3]);
-        let (Some(column), Some(row)) = (
-            Span::inside(self.x, picture.width(), self.width),
-            Span::inside(self.y, picture.height(), self.height),
-        ) else {
-            return paper;
-        };
-        let seen = Rect::new(column.from, row.from, column.length, row.length);
-        paper.paste(&picture.crop(&seen), column.at, row.at);
-        paper
     }
 }
 
@@ -211,29 +196,6 @@ fn side(image: Node<'_, '_>, name: &str) -> Result<u32, OpenRasterError> {
         _ => Err(OpenRasterError::Damaged(
             "stack.xml says no size".to_owned(),
         )),
-    }
-}
-
-/// The part of a layer's row or column that lies on the paper.
-struct Span {
-    /// Where it begins in the layer.
-    from: u32,
-    /// Where it begins on the paper.
-    at: u32,
-    length: u32,
-}
-
-impl Span {
-    fn inside(offset: i64, length: u32, paper: u32) -> Option<Self> {
-        let begin = offset.max(0);
-        let end = offset.saturating_add(length.into()).min(paper.into());
-        let number = |number: i64| u32::try_from(number).ok();
-        (end > begin).then_some(())?;
-        Some(Self {
-            from: number(begin.checked_sub(offset)?)?,
-            at: number(begin)?,
-            length: number(end - begin)?,
-        })
     }
 }
 

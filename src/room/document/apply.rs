@@ -9,8 +9,10 @@ use super::{
     state::Document,
 };
 use crate::{
-    canvas::{MAX_UNDO_ENTRIES, Painting, Pixels},
-    protocol::{Op, PlaceMode, Rect, SequencedOp, SettingsPatch, StrokeChunk, Switch, Tool},
+    canvas::{MAX_UNDO_ENTRIES, Painting, Upload},
+    protocol::{
+        Op, PlaceMode, Placement, Rect, SequencedOp, SettingsPatch, StrokeChunk, Switch, Tool,
+    },
 };
 
 /// Why an op cannot be applied: it is not one that this document's requests have made.
@@ -59,7 +61,7 @@ impl Document {
     pub(in crate::room) fn apply(
         &mut self,
         op: &SequencedOp,
-        image: impl FnOnce(&str) -> Option<Pixels>,
+        image: impl FnOnce(&str) -> Option<Upload>,
     ) -> Result<Changed, ApplyError> {
         let mut stroke = match self.begin(op, image)? {
             Begun::Done(changed) => return Ok(changed),
@@ -79,7 +81,7 @@ impl Document {
     pub(in crate::room) fn begin(
         &mut self,
         op: &SequencedOp,
-        image: impl FnOnce(&str) -> Option<Pixels>,
+        image: impl FnOnce(&str) -> Option<Upload>,
     ) -> Result<Begun, ApplyError> {
         let (seq, author) = (op.seq, op.client);
         if seq != self.seq + 1 {
@@ -89,7 +91,7 @@ impl Document {
             });
         }
         let placed = match &op.op {
-            Op::Place { image: id, .. } => {
+            Op::Place(Placement { image: id, .. }) => {
                 Some(image(id).ok_or_else(|| ApplyError::MissingImage(id.clone()))?)
             }
             _ => None,
@@ -104,13 +106,14 @@ impl Document {
             Op::Settings(patch) => self.change_settings(seq, author, patch),
             Op::Layer(change) => self.change_layers(seq, author, change),
             Op::Apply {} => self.flatten(seq, author),
-            Op::Place { mode, prompt, .. } => {
-                let photo =
-                    (*mode == PlaceMode::Invert).then(|| prompt.clone().unwrap_or_default());
-                placed.map_or_else(Changed::default, |pixels| {
-                    self.place(seq, author, pixels, photo)
-                })
-            }
+            Op::Place(placement) => placed.map_or_else(Changed::default, |picture| {
+                let leader = self.history.undo_target(&author);
+                let leader = leader.filter(|_| placement.continues);
+                match placement.layer {
+                    Some(layer) => self.lay(seq, author, leader, layer, picture),
+                    None => self.place(seq, author, leader, picture, placement),
+                }
+            }),
             Op::Undo { target } => {
                 let switches = self.history.undo(seq, &author, *target);
                 self.switch(switches)
@@ -225,7 +228,12 @@ impl Document {
 
     /// A new entry of the canvas is in the picture.
     fn push(&mut self, seq: u64, author: Uuid, kind: EntryKind) {
-        self.history.push(seq, author, kind);
+        self.push_after(None, seq, author, kind);
+    }
+
+    /// The same, for an entry that goes on with `leader`, where there is one.
+    fn push_after(&mut self, leader: Option<u64>, seq: u64, author: Uuid, kind: EntryKind) {
+        self.history.push_after(leader, seq, author, kind);
         self.entries_hash.change(seq, seq, true);
     }
 
@@ -296,15 +304,55 @@ impl Document {
         }
     }
 
-    fn place(&mut self, seq: u64, author: Uuid, image: Pixels, photo: Option<String>) -> Changed {
-        self.push(seq, author, EntryKind::Place);
+    fn place(
+        &mut self,
+        seq: u64,
+        author: Uuid,
+        leader: Option<u64>,
+        picture: Upload,
+        Placement { mode, prompt, .. }: &Placement,
+    ) -> Changed {
+        self.push_after(leader, seq, author, EntryKind::Place);
         self.grounds.place(seq);
-        self.photos.extend(photo.map(|prompt| (seq, prompt)));
-        let changed = self.canvas.place(seq, image);
+        if *mode == PlaceMode::Invert {
+            self.photos.insert(seq, prompt.clone().unwrap_or_default());
+        }
+        let changed = self.canvas.place(seq, picture.over(u8::MAX));
         Changed {
             sketch: changed,
             result: changed,
             ..self.other_base()
+        }
+    }
+
+    fn lay(
+        &mut self,
+        seq: u64,
+        author: Uuid,
+        leader: Option<u64>,
+        layer: u64,
+        picture: Upload,
+    ) -> Changed {
+        self.push_after(leader, seq, author, EntryKind::Picture);
+        let laid = self.canvas.lay_picture(seq, layer, &picture.into_layer());
+        let laid = laid.unwrap_or_else(|error| {
+            // The layer was looked for, and images are as large as the canvas.
+            tracing::error!(%error, "the canvas refused a picture");
+            Rect::default()
+        });
+        self.other_sketch(&laid)
+    }
+
+    /// The sketch is another inside a rectangle: what is under the mask there wants new pixels.
+    pub(super) fn other_sketch(&self, rect: &Rect) -> Changed {
+        let around = self.dilated(rect);
+        Changed {
+            sketch: *rect,
+            result: around,
+            mask: self.canvas.masked_rects(&around),
+            stale: around,
+            obsolete: Obsolete::OfAuthor,
+            ..Changed::default()
         }
     }
 
@@ -367,25 +415,19 @@ impl Document {
         }
         let pairs: Vec<(u64, bool)> = switches.iter().map(|it| (it.entry, it.active)).collect();
         let switched = self.canvas.switch(&pairs);
-        let around = self.dilated(&switched.rect);
-        let is_other_base = self.canvas.base_id() != base_before;
-        let changed = match is_other_base {
-            true => self.other_base(),
+        let mut changed = self.other_sketch(&switched.rect);
+        if switched.is_result_back {
+            // What an apply had flattened is there again.
+            changed.mask.clear();
+        }
+        match self.canvas.base_id() == base_before {
+            true => changed,
             false => Changed {
-                stale: around,
-                obsolete: Obsolete::OfAuthor,
-                ..Changed::default()
+                sketch: changed.sketch,
+                result: changed.result,
+                mask: changed.mask,
+                ..self.other_base()
             },
-        };
-        Changed {
-            sketch: switched.rect,
-            result: around,
-            // An apply that is undone brings its result back; other changes want new pixels.
-            mask: match switched.is_result_back {
-                true => Vec::new(),
-                false => self.canvas.masked_rects(&around),
-            },
-            ..changed
         }
     }
 
@@ -397,6 +439,11 @@ impl Document {
     /// What was folded away can be undone no more.
     fn forget_folded(&mut self) {
         let mut folded = self.canvas.take_folded();
+        let is_picture = |id: &u64| {
+            let kind = self.history.kind(*id);
+            kind == Some(EntryKind::Picture) && self.history.is_active(*id)
+        };
+        self.has_old_picture |= folded.iter().any(is_picture);
         folded.extend(self.settings_log.fold(&self.history));
         folded.extend(self.fold_layers());
         for entry in self.history.forget(&folded) {

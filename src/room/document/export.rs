@@ -23,9 +23,19 @@ impl Document {
         })
     }
 
+    /// What the sketch is made of.
+    fn sketch_ground(&self) -> Ground {
+        let ground = self.ground();
+        let has_picture = self.has_old_picture || self.history.has_active(EntryKind::Picture);
+        Ground {
+            has_photo: ground.has_photo || has_picture,
+            ..ground
+        }
+    }
+
     /// What the result is made of.
     pub(super) fn result_ground(&self) -> Ground {
-        let ground = self.ground();
+        let ground = self.sketch_ground();
         Ground {
             has_model: ground.has_model || self.shows_model(),
             ..ground
@@ -52,7 +62,7 @@ impl Document {
     pub(in crate::room) fn export(&self, layers: ExportLayers) -> RoomExport {
         let base = self.ground();
         let top = match layers {
-            ExportLayers::One(Layer::Sketch) => base,
+            ExportLayers::One(Layer::Sketch) => self.sketch_ground(),
             ExportLayers::One(Layer::Result) | ExportLayers::All => self.result_ground(),
         };
         let canvas = &self.canvas;

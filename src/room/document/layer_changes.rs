@@ -2,15 +2,10 @@
 
 use uuid::Uuid;
 
-use super::{
-    changed::{Changed, Obsolete},
-    history::EntryKind,
-    refusal::Refusal,
-    state::Document,
-};
+use super::{changed::Changed, history::EntryKind, refusal::Refusal, state::Document};
 use crate::protocol::{
-    BlendMode, LOWEST_LAYER, LayerChange, LayerPatch, MAX_LAYERS, NewLayer, PaintLayer, Role,
-    StrokeChunk, Tool,
+    BlendMode, LOWEST_LAYER, LayerChange, LayerPatch, MAX_LAYERS, NewLayer, PaintLayer, Placement,
+    Role, StrokeChunk, Tool,
 };
 
 /// The most bytes that the layers above the lowest may hold in a room.
@@ -54,7 +49,7 @@ impl Document {
                 };
                 return Ok(LayerChange::Add(NewLayer {
                     name: Some(name),
-                    above: wanted.above,
+                    ..wanted.clone()
                 }));
             }
             LayerChange::Set(patch) => self.check_patch(author, role, patch)?,
@@ -118,9 +113,21 @@ impl Document {
         let Some(brush) = &chunk.brush else {
             return Ok(());
         };
-        let id = brush.layer.unwrap_or(LOWEST_LAYER);
         // The mask is no paint: where it lies may be changed all the same.
         let paints = matches!(brush.tool, Tool::Brush | Tool::Erase);
+        self.check_paint_on(brush.layer.unwrap_or(LOWEST_LAYER), paints)
+    }
+
+    /// Checks that an image may be placed where it is to lie.
+    ///
+    /// # Errors
+    /// As of a stroke that begins, for one that goes on a layer.
+    pub(in crate::room) fn check_placement(&self, placement: &Placement) -> Result<(), Refusal> {
+        let layer = placement.layer;
+        layer.map_or(Ok(()), |layer| self.check_paint_on(layer, true))
+    }
+
+    fn check_paint_on(&self, id: u64, paints: bool) -> Result<(), Refusal> {
         if self.layer(id)?.locked && paints {
             return Err(Refusal::LayerLocked);
         }
@@ -146,6 +153,7 @@ impl Document {
         }
         let leader = self.history.undo_target(&author);
         let (leader, goes_on) = match change {
+            LayerChange::Add(wanted) if wanted.continues => (leader, None),
             LayerChange::Set(patch) if patch.continues && leader.is_some() => {
                 let newest = self.layer_log.newest_of(patch.layer, &self.history);
                 let belongs = newest == leader
@@ -172,20 +180,12 @@ impl Document {
     pub(super) fn follow_layers(&mut self) -> Changed {
         self.layers = self.layer_log.layers(&self.history);
         let dirty = self.canvas.set_stack(self.layer_log.stack(&self.layers));
-        let around = self.dilated(&dirty);
-        let changed = Changed {
-            layers: Some(self.layers.clone()),
-            ..Changed::default()
+        let changed = match dirty.is_empty() {
+            true => Changed::default(),
+            false => self.other_sketch(&dirty),
         };
-        if dirty.is_empty() {
-            return changed;
-        }
         Changed {
-            sketch: dirty,
-            result: around,
-            mask: self.canvas.masked_rects(&around),
-            stale: around,
-            obsolete: Obsolete::OfAuthor,
+            layers: Some(self.layers.clone()),
             ..changed
         }
     }

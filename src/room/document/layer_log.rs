@@ -179,6 +179,7 @@ mod tests {
         LayerChange::Add(NewLayer {
             name: Some(name.to_owned()),
             above,
+            ..NewLayer::default()
         })
     }
 

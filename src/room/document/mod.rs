@@ -13,6 +13,8 @@ mod layer_log;
 #[cfg(test)]
 mod layer_tests;
 mod picture_key;
+#[cfg(test)]
+mod picture_tests;
 mod prompts;
 mod refusal;
 mod request;

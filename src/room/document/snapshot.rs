@@ -40,6 +40,8 @@ pub(in crate::room) struct Facts {
     /// Empty in snapshots from before it was kept.
     #[serde(default)]
     grounds: Grounds,
+    #[serde(default)]
+    has_old_picture: bool,
     seq: u64,
     epoch: u64,
     unrendered: Unrendered,
@@ -85,6 +87,7 @@ impl Document {
                 prompts: self.prompts.clone(),
                 photos: self.photos.clone(),
                 grounds: self.grounds.clone(),
+                has_old_picture: self.has_old_picture,
                 seq: self.seq,
                 epoch: self.epoch,
                 unrendered: self.unrendered.clone(),
@@ -115,6 +118,7 @@ impl Document {
             prompts: facts.prompts,
             photos: facts.photos,
             grounds: facts.grounds,
+            has_old_picture: facts.has_old_picture,
             seq: facts.seq,
             epoch: facts.epoch,
             unrendered: facts.unrendered,

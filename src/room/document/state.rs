@@ -34,6 +34,8 @@ pub(in crate::room) struct Document {
     /// The source prompts of the photos that were placed to be inverted, by the op that did.
     pub(super) photos: BTreeMap<u64, String>,
     pub(super) grounds: Grounds,
+    /// A picture was laid on a layer for good.
+    pub(super) has_old_picture: bool,
     pub(super) seq: u64,
     /// How many applies are in the picture: each moves on to new noise.
     pub(super) epoch: u64,
@@ -59,6 +61,7 @@ impl Document {
             prompts: StrokePrompts::default(),
             photos: BTreeMap::new(),
             grounds: Grounds::default(),
+            has_old_picture: false,
             seq: 0,
             epoch: 0,
             unrendered: Unrendered::default(),

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::{
-    canvas::{Mask, Pixels, Window, WindowRules, windows_for},
+    canvas::{LayerPixels, Mask, Pixels, Upload, Window, WindowRules, windows_for},
     picture_file::{FilePixels, LayerName, Origin},
     protocol::*,
     room::export::ExportLayers,
@@ -43,10 +43,20 @@ fn settings() -> Settings {
     }
 }
 
-fn image(id: &str) -> Option<Pixels> {
+/// The picture of an id; those whose number is odd are transparent here and there.
+fn image(id: &str) -> Option<Upload> {
     let seed = id.bytes().fold(0u8, u8::wrapping_add);
     let data = (0..SIZE.width * SIZE.height * 3).map(|at| (at as u8).wrapping_mul(seed));
-    Pixels::from_raw(SIZE.width, SIZE.height, data.collect()).ok()
+    let color = Pixels::from_raw(SIZE.width, SIZE.height, data.collect()).ok()?;
+    if seed.is_multiple_of(2) {
+        return Some(color.into());
+    }
+    let alpha = color
+        .data()
+        .chunks(3)
+        .map(|pixel| pixel[0].saturating_sub(90));
+    let alpha = alpha.collect();
+    Some(LayerPixels { color, alpha }.into())
 }
 
 /// What a document is made of, in order.
@@ -76,6 +86,7 @@ enum Action {
     Seed(u64),
     Apply,
     Place(u8, bool),
+    Lay(u8, usize, bool),
     Undo,
     Redo,
     Revert(prop::sample::Index),
@@ -99,6 +110,8 @@ fn action() -> impl Strategy<Value = Action> {
         1 => (0u64..9).prop_map(Action::Seed),
         1 => Just(Action::Apply),
         1 => (0u8..9, any::<bool>()).prop_map(|(image, invert)| Action::Place(image, invert)),
+        3 => (0u8..9, 0usize..6, any::<bool>())
+            .prop_map(|(image, layer, continues)| Action::Lay(image, layer, continues)),
         4 => Just(Action::Undo),
         3 => Just(Action::Redo),
         2 => any::<prop::sample::Index>().prop_map(Action::Revert),
@@ -113,6 +126,7 @@ fn layer_change(kind: u8, layer: u64, other: u64, how: u8) -> LayerChange {
         0 | 1 => LayerChange::Add(NewLayer {
             name: None,
             above: is_on.then_some(layer),
+            continues: how.is_multiple_of(3),
         }),
         2 => LayerChange::Remove { layer },
         3 => LayerChange::Move {
@@ -218,14 +232,26 @@ impl Studio {
                 ..SettingsPatch::default()
             })),
             Action::Apply => Some(Op::Apply {}),
-            Action::Place(image, invert) => Some(Op::Place {
+            Action::Place(image, invert) => Some(Op::Place(Placement {
                 image: format!("image {image}"),
                 mode: match invert {
                     true => PlaceMode::Invert,
                     false => PlaceMode::Plain,
                 },
                 prompt: Some("a house".to_owned()),
-            }),
+                ..Placement::default()
+            })),
+            Action::Lay(image, layer, continues) => {
+                let layers = self.document.layers();
+                let placement = Placement {
+                    image: format!("image {image}"),
+                    layer: Some(layers[*layer % layers.len()].id),
+                    continues: *continues,
+                    ..Placement::default()
+                };
+                let checked = self.document.check_placement(&placement);
+                checked.ok().map(|()| Op::Place(placement))
+            }
             Action::Layer(kind, layer, other, how) => {
                 let layers = self.document.layers();
                 let id = |at: usize| layers[at % layers.len()].id;
@@ -307,6 +333,8 @@ fn assert_same(found: &Document, expected: &Document) {
     assert_eq!(found.prompts, expected.prompts);
     assert_eq!(found.photo(), expected.photo());
     assert_eq!(found.grounds, expected.grounds);
+    assert_eq!(found.has_old_picture, expected.has_old_picture);
+    assert_eq!(found.result_origin(), expected.result_origin());
     assert_eq!(found.noise_seed(), expected.noise_seed());
     assert_eq!(found.seq, expected.seq);
 }
@@ -366,11 +394,12 @@ fn an_op_out_of_order_or_without_its_image_changes_nothing() {
     };
     let twice = studio.document.apply(&op(1, Op::Apply {}), image);
     assert!(twice.is_err());
-    let place = Op::Place {
+    let place = Op::Place(Placement {
         image: "lost".to_owned(),
         mode: PlaceMode::Plain,
         prompt: None,
-    };
+        ..Placement::default()
+    });
     let without = studio.document.apply(&op(2, place), |_| None);
     assert!(without.is_err());
     assert_same(&replayed(&studio.events), &studio.document);
@@ -489,7 +518,7 @@ fn an_export_says_whether_a_model_had_a_part_in_it() {
         (Origin::NotGenerated, with_photo.to_vec())
     );
     let photo = studio.document.export(ExportLayers::All).layers.pop();
-    let expected = image("image 3").map(FilePixels::Opaque);
+    let expected = image("image 3").map(|picture| FilePixels::Opaque(picture.over(255)));
     assert_eq!(photo.map(|layer| layer.pixels), expected);
     studio.act(me, &stroke(40.0));
     studio.act(me, &Action::Render(everywhere, 200));

@@ -29,7 +29,7 @@ impl Deed {
             | RoomCommand::Layer(_)
             | RoomCommand::Render(_)
             | RoomCommand::Apply
-            | RoomCommand::Place { .. }
+            | RoomCommand::Place(_)
             | RoomCommand::CancelInversion
             | RoomCommand::Undo
             | RoomCommand::Redo

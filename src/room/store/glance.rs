@@ -1,7 +1,8 @@
 //! What a room looks like, read without bringing it back: it may run or not, and is not changed.
 
 use super::{
-    Record, Recording, RoomStore, StoreError, StoredRoom, opening::read_room, snapshot::Glance,
+    Record, Recording, RoomStore, StoreError, StoredRoom, opening::read_room,
+    pictures::decode_picture, snapshot::Glance,
 };
 use crate::{canvas::Pixels, protocol::Op};
 
@@ -51,7 +52,7 @@ pub(in crate::room) fn read_picture(
     match store.journal.read_snapshot(room.id)? {
         Some(snapshot) if snapshot.seq == last => {
             let glance = Glance::at(&snapshot.bytes, store.blobs.as_ref())?;
-            store.picture(glance.result()?)
+            Ok(decode_picture(&store.blobs.get(glance.result()?)?)?)
         }
         _ => {
             let (document, ..) = read_room(store, room, 0)?;

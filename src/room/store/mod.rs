@@ -23,8 +23,8 @@ pub use error::StoreError;
 pub(super) use glance::{read_picture, read_prompt, read_recording};
 pub(super) use metadata::{Metadata, StoredRoom, change_metadata};
 pub(super) use opening::{Opened, open_room};
-use pictures::decode_picture;
-pub(super) use pictures::encode_picture;
+use pictures::decode_kept_upload;
+pub(super) use pictures::encode_upload;
 pub(super) use record::Record;
 pub(super) use recorder::{Entry, Recorder};
 pub use recording::{RECORDED_SIDE_MOST, RecordedPicture};
@@ -38,7 +38,7 @@ use std::{path::Path, sync::Arc};
 use uuid::Uuid;
 
 use crate::{
-    canvas::Pixels,
+    canvas::Upload,
     journal::{BlobHash, BlobStore, DiskJournal, DiskOptions, FolderBlobs, Journal},
 };
 
@@ -90,11 +90,11 @@ impl RoomStore {
         Ok(())
     }
 
-    /// The picture of a blob. Blocks on the disk.
+    /// The upload that a blob is. Blocks on the disk.
     ///
     /// # Errors
     /// [`StoreError`] when it is missing, damaged or no picture.
-    pub(super) fn picture(&self, hash: BlobHash) -> Result<Pixels, StoreError> {
-        Ok(decode_picture(&self.blobs.get(hash)?)?)
+    pub(super) fn upload(&self, hash: BlobHash) -> Result<Upload, StoreError> {
+        Ok(decode_kept_upload(&self.blobs.get(hash)?)?)
     }
 }

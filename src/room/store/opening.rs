@@ -99,7 +99,7 @@ fn replay(
 ) -> Result<(), StoreError> {
     let mut failed = None;
     // A placed image is named by its blob.
-    let picture = |id: &str| store.picture(id.parse()?);
+    let picture = |id: &str| store.upload(id.parse()?);
     let image = |id: &str| {
         let found = picture(id);
         found.map_err(|error| failed = Some(error)).ok()

@@ -80,6 +80,9 @@ enum KindHeader {
         #[serde(flatten)]
         facts: StrokeFacts,
         tiles: Vec<(u32, u32)>,
+        /// The colours of a picture that is laid on a layer.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        picture: Option<String>,
     },
 }
 
@@ -158,9 +161,11 @@ pub(in crate::room) fn encode_snapshot(
             EntryStateKind::Stroke(stroke) => {
                 let tiles = stroke.tiles.iter();
                 tiles.for_each(|(_, values)| coverage.extend_from_slice(values));
+                let picture = stroke.picture.as_ref();
                 KindHeader::Stroke {
                     facts: stroke.facts.clone(),
                     tiles: stroke.tiles.iter().map(|(index, _)| *index).collect(),
+                    picture: picture.map(|it| pictures.put_shared(it)).transpose()?,
                 }
             }
         };
@@ -242,12 +247,17 @@ pub(in crate::room) fn decode_snapshot(
                 is_apply,
                 stack,
             },
-            KindHeader::Stroke { facts, tiles } => {
+            KindHeader::Stroke {
+                facts,
+                tiles,
+                picture,
+            } => {
                 let tiles = tiles.into_iter();
                 let tiles = tiles.map(|index| Ok((index, take((TILE * TILE) as usize)?)));
                 EntryStateKind::Stroke(StrokeState {
                     facts,
                     tiles: tiles.collect::<Result<_, StoreError>>()?,
+                    picture: picture.map(|hash| pictures.get(&hash)).transpose()?,
                 })
             }
         };

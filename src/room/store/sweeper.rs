@@ -44,7 +44,7 @@ fn named_blob(bytes: &[u8]) -> Result<Option<BlobHash>, StoreError> {
     }
     match Record::decode(bytes)? {
         Record::Op(op) => match op.op {
-            Op::Place { image, .. } => Ok(Some(image.parse()?)),
+            Op::Place(placement) => Ok(Some(placement.image.parse()?)),
             _ => Ok(None),
         },
         Record::Recorded(picture) => Ok(Some(picture.blob.parse()?)),

@@ -291,19 +291,21 @@ fn refusals_have_their_codes_and_change_nothing() {
     world.send(me, RoomCommand::Undo);
     world.send(
         me,
-        RoomCommand::Place {
+        RoomCommand::Place(Placement {
             image: "x".to_owned(),
             mode: PlaceMode::Plain,
             prompt: None,
-        },
+            ..Placement::default()
+        }),
     );
     world.send(
         me,
-        RoomCommand::Place {
+        RoomCommand::Place(Placement {
             image: "x".to_owned(),
             mode: PlaceMode::Invert,
             prompt: None,
-        },
+            ..Placement::default()
+        }),
     );
     let outside = Some(Rect::new(5000, 0, 10, 10));
     world.send(

@@ -184,11 +184,12 @@ fn what_goes_on_with_a_placed_picture_is_undone_with_it() {
     let begun = world.core.document.settings().clone();
     world.send(
         me,
-        RoomCommand::Place {
+        RoomCommand::Place(Placement {
             image: "photo".to_owned(),
             mode: PlaceMode::Plain,
             prompt: None,
-        },
+            ..Placement::default()
+        }),
     );
     for guidance_scale in [3.0, 4.0] {
         world.send(

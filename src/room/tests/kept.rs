@@ -16,7 +16,7 @@ use super::{
     tasks::{Quick, blank, hello, watch},
 };
 use crate::{
-    canvas::{Pixels, fit_to, pixel_rms, size_within},
+    canvas::{LayerPixels, Pixels, fit_to, pixel_rms, size_within},
     journal::{
         Change, Journal, JournalError, MemoryBlobs, MemoryJournal, OpenedRoom, Page, Pending,
         Ready, RoomSummary, Snapshot,
@@ -81,11 +81,12 @@ async fn a_room_is_the_same_after_the_server_was_stopped() {
     assert!(joined.welcome.kept);
     let upload = Pixels::new(300, 200, [10, 200, 30]);
     let image = room.store_image(upload).await.unwrap();
-    let place = RoomCommand::Place {
+    let place = RoomCommand::Place(Placement {
         image: image.clone(),
         mode: PlaceMode::Plain,
         prompt: None,
-    };
+        ..Placement::default()
+    });
     room.send(joined.member, place.clone()).await.unwrap();
     paint(&room, &mut joined, "a").await;
     let result = room.image(PictureLayer::Result).await.unwrap();
@@ -250,6 +251,45 @@ async fn what_cannot_be_kept_is_not_acknowledged_and_ends_the_room() {
     let gone = registry.join("studio", hello(1)).await.err();
     let gone = gone.map(|error| error.to_string()).unwrap_or_default();
     assert!(gone.contains("cannot be opened"), "{gone}");
+}
+
+#[tokio::test]
+async fn a_picture_on_a_layer_comes_back_with_its_transparency() {
+    let store = store();
+    let registry = start(&store);
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    let mut sticker = LayerPixels::empty(SIZE);
+    for (at, alpha) in sticker
+        .alpha
+        .iter_mut()
+        .enumerate()
+        .filter(|(at, _)| at % 3 > 0)
+    {
+        *alpha = (at % 251) as u8;
+        sticker.color.data_mut()[at * 3] = 200;
+    }
+    let image = room.store_image(sticker).await.unwrap();
+    let place = RoomCommand::Place(Placement {
+        image: image.clone(),
+        layer: Some(LOWEST_LAYER),
+        ..Placement::default()
+    });
+    room.send(joined.member, place.clone()).await.unwrap();
+    paint(&room, &mut joined, "a").await;
+    let sketch = room.image(PictureLayer::Sketch).await.unwrap();
+    registry.shut_down().await;
+
+    let registry = start(&store);
+    let (room, joined) = registry.join("studio", hello(1)).await.unwrap();
+    assert!(room.image(PictureLayer::Sketch).await.unwrap() == sketch);
+    assert!(
+        needed_blobs(&store)
+            .unwrap()
+            .contains(&image.parse().unwrap())
+    );
+    // The upload is there to be laid once more, and covers what was painted over it.
+    room.send(joined.member, place).await.unwrap();
+    assert!(room.image(PictureLayer::Sketch).await.unwrap() != sketch);
 }
 
 #[tokio::test]

@@ -38,11 +38,17 @@ fn commands() -> Vec<RoomCommand> {
             steps: None,
         }),
         RoomCommand::Apply,
-        RoomCommand::Place {
+        RoomCommand::Place(Placement {
             image: "photo".to_owned(),
             mode: PlaceMode::Plain,
             prompt: None,
-        },
+            ..Placement::default()
+        }),
+        RoomCommand::Place(Placement {
+            image: "photo".to_owned(),
+            layer: Some(LOWEST_LAYER),
+            ..Placement::default()
+        }),
         RoomCommand::CancelInversion,
         RoomCommand::Undo,
         RoomCommand::Redo,
@@ -141,8 +147,8 @@ fn every_role_may_do_its_part_whether_the_room_is_locked_or_not() {
 #[test]
 fn what_changes_the_picture_is_an_op_and_nothing_else_is() {
     for (command, works) in commands().into_iter().zip([
-        true, true, false, true, true, false, true, true, true, true, false, false, false, false,
-        false, false, false,
+        true, true, false, true, true, true, false, true, true, true, true, false, false, false,
+        false, false, false, false,
     ]) {
         let mut world = world_with(Role::Owner, false);
         let seq = world.core.document.seq();

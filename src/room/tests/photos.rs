@@ -19,11 +19,12 @@ fn world() -> World {
 }
 
 pub(super) fn place(mode: PlaceMode) -> RoomCommand {
-    RoomCommand::Place {
+    RoomCommand::Place(Placement {
         image: "photo".to_owned(),
         mode,
         prompt: Some("a house".to_owned()),
-    }
+        ..Placement::default()
+    })
 }
 
 /// Inverts patches until one is done.
@@ -63,7 +64,7 @@ fn a_placed_photo_is_inverted_patch_by_patch_and_told() {
     };
     assert_eq!(told(&world), [of_patch(RIGHT), of_patch(LEFT)].concat());
     let op = &world.ops.last().unwrap().op;
-    let Op::Place { mode, prompt, .. } = op else {
+    let Op::Place(Placement { mode, prompt, .. }) = op else {
         panic!("{op:?}")
     };
     assert_eq!(

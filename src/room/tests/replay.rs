@@ -13,7 +13,7 @@ use crate::{
         document::Document,
         members::HouseRules,
         store::{
-            Metadata, Opened, Record, Recording, StoredRoom, encode_picture, encode_snapshot,
+            Metadata, Opened, Record, Recording, StoredRoom, encode_snapshot, encode_upload,
             open_room,
         },
     },
@@ -40,9 +40,9 @@ fn empty_store() -> (RoomStore, StoredRoom) {
 /// An op whose placed image is the simulation's, by its blob.
 fn kept_as(op: &SequencedOp, store: &RoomStore, world: &World) -> SequencedOp {
     let mut op = op.clone();
-    if let Op::Place { image, .. } = &mut op.op {
-        let photo = world.core.images.get(image).unwrap();
-        let hash = store.blobs.put(&encode_picture(photo).unwrap()).unwrap();
+    if let Op::Place(Placement { image, .. }) = &mut op.op {
+        let upload = world.core.images.get(image).unwrap();
+        let hash = store.blobs.put(&encode_upload(upload).unwrap()).unwrap();
         *image = hash.to_string();
     }
     op

@@ -13,7 +13,7 @@ use super::{
     replay::assert_comes_back,
 };
 use crate::{
-    canvas::{Canvas, Pixels},
+    canvas::{Canvas, LayerPixels, Pixels},
     protocol::*,
     room::{RoomCommand, members::Deed},
 };
@@ -134,14 +134,43 @@ struct Habits {
 }
 
 fn place(dice: &mut Dice) -> RoomCommand {
-    RoomCommand::Place {
+    RoomCommand::Place(Placement {
         image: "photo".to_owned(),
         mode: match dice.roll(4) {
             0 => PlaceMode::Plain,
             _ => PlaceMode::Invert,
         },
         prompt: Some("a house".to_owned()),
+        ..Placement::default()
+    })
+}
+
+/// Lays the sticker on a layer, or seldom one that is not there.
+fn lay(world: &World, dice: &mut Dice) -> RoomCommand {
+    RoomCommand::Place(Placement {
+        image: "sticker".to_owned(),
+        layer: Some(any_layer(world, dice)),
+        continues: dice.roll(3) == 0,
+        ..Placement::default()
+    })
+}
+
+/// A picture with a hole in it, and half of it see-through.
+fn sticker() -> LayerPixels {
+    let mut picture = LayerPixels::empty(SIZE);
+    for (y, x) in (8..40).flat_map(|y| (20..70).map(move |x| (y, x))) {
+        picture
+            .color
+            .span_mut(x, y, 1)
+            .copy_from_slice(&[x as u8, 200, y as u8]);
+        let is_hole = (30..40).contains(&x) && y < 20;
+        picture.alpha[(y * SIZE.width + x) as usize] = match is_hole {
+            true => 0,
+            false if x < 45 => 255,
+            false => 110,
+        };
     }
+    picture
 }
 
 fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, habits: Habits) {
@@ -149,6 +178,10 @@ fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, habits: H
         0 | 1 if habits.layers => {
             let change = layer_change(world, dice);
             world.send(who, RoomCommand::Layer(change));
+        }
+        2 if habits.layers => {
+            let laid = lay(world, dice);
+            world.send(who, laid);
         }
         0..=10 if habits.layers => {
             let layer = Some(any_layer(world, dice)).filter(|id| *id != LOWEST_LAYER);
@@ -299,7 +332,7 @@ fn replayed(ops: &[SequencedOp]) -> (Canvas, Settings) {
                     *is_in = pictures[*seq as usize].get(entry).copied().unwrap_or(false);
                 }
             }
-            Op::Apply {} | Op::Place { .. } | Op::Layer(_) => {
+            Op::Apply {} | Op::Place(_) | Op::Layer(_) => {
                 unreachable!("not in these simulations")
             }
         }
@@ -350,6 +383,8 @@ fn simulate(seed: u64, habits: Habits) {
     let mut world = World::zoomed(1 + seed as u32 % 2);
     let photo = Pixels::new(SIZE.width, SIZE.height, [40, 90, 160]);
     world.core.images.insert("photo".to_owned(), photo).unwrap();
+    let images = &mut world.core.images;
+    images.insert("sticker".to_owned(), sticker()).unwrap();
     let (fast, slow, guest, second) = (client(1), client(2), client(3), client(5));
     let painters = [fast, slow, guest, second];
     let (owner, mut most_jobs) = (client(4), 2 * painters.len());

@@ -298,11 +298,12 @@ async fn a_placed_image_is_what_everybody_sees() {
         .store_image(Pixels::new(300, 200, [10, 200, 30]))
         .await
         .unwrap();
-    let place = RoomCommand::Place {
+    let place = RoomCommand::Place(Placement {
         image,
         mode: PlaceMode::Plain,
         prompt: None,
-    };
+        ..Placement::default()
+    });
     room.send(joined.member, place).await.unwrap();
     let wanted = Pixels::new(SIZE.width, SIZE.height, [10, 200, 30]);
     watch(&mut joined.outbox, &mut blank(), |_, layers| {

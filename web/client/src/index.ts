@@ -25,6 +25,7 @@ export {
   type ImageMade,
   type ImageWish,
   type InviteMade,
+  type PartOfWhole,
   type PictureLayer,
   type RoomFacts,
   type RoomMade,

@@ -11,6 +11,11 @@ export function isOpMessage(message: ClientMessage): message is OpMessage {
   return ["stroke", "settings", "layer", "apply", "place", "undo", "redo", "revert"].includes(message.type);
 }
 
+/** A picture that goes on a layer. */
+function isOnLayer(message: OpMessage): boolean {
+  return message.type === "place" && message.layer !== undefined;
+}
+
 /** What was kept of an outbox when its page went. */
 export interface KeptOutbox {
   /** What was not acknowledged, oldest first, each under its number. */
@@ -126,7 +131,9 @@ export class Outbox {
           return entry.type === "settings";
         case "unknown_layer":
         case "layer_locked":
-          return entry.type === "layer";
+          return entry.type === "layer" || isOnLayer(entry);
+        case "too_large":
+          return isOnLayer(entry);
         case "unknown_image":
           return entry.type === "place";
         case "prompt_blocked":

@@ -21,7 +21,7 @@ import type {
   StrokeChunk,
   Welcome,
 } from "./protocol/index.js";
-import { Server, type ExportQuery, type FileLayer, type ImageKept, type PictureLayer } from "./server.js";
+import { Server, type ExportQuery, type FileLayer, type ImageKept, type PartOfWhole, type PictureLayer } from "./server.js";
 
 /** What a room tells. */
 export interface RoomEvents {
@@ -241,6 +241,11 @@ export class Room {
     return this.#op({ type: "place", image, mode, ...(prompt === undefined ? {} : { prompt }) });
   }
 
+  /** Lays an uploaded image on a layer; where it `continues`, one undo takes back what we did before, too. */
+  lay(image: string, layer: number, continues = false): Promise<number> {
+    return this.#op({ type: "place", image, mode: "plain", layer, ...(continues ? { continues } : {}) });
+  }
+
   /** Renders what the mask covers now; `render` events tell of it. */
   render(wish: RenderWish = {}): void {
     this.#connection.send({ type: "render", ...wish });
@@ -254,6 +259,11 @@ export class Room {
   /** Uploads a picture for `place`. */
   upload(image: Blob, layer?: FileLayer): Promise<ImageKept> {
     return this.server.upload(this.name, image, layer);
+  }
+
+  /** Uploads a picture for `lay`. */
+  uploadForLayer(image: Blob, layer?: FileLayer, within?: PartOfWhole): Promise<ImageKept> {
+    return this.server.uploadForLayer(this.name, image, layer, within);
   }
 
   /** A file of the room's picture to take away. */

@@ -105,6 +105,12 @@ export type PictureLayer = Layer | "mask" | "noise" | "reconstruction";
 /** A picture inside an OpenRaster file. */
 export type FileLayer = Layer | "photo";
 
+/** Where a picture lies in a larger whole, in pixels, and how large that is. */
+export interface PartOfWhole extends CanvasSize {
+  x: number;
+  y: number;
+}
+
 /** The HTTP calls of a server. Each throws `CallRefused` where it comes to nothing. */
 export class Server {
   readonly #base: string;
@@ -184,6 +190,11 @@ export class Server {
     return (await this.#call(callPath(room, `layers/${layer}`))).blob();
   }
 
+  /** A small picture of a layer as PNG, of 96 pixels on its longer side at most. */
+  async layerThumbnail(room: string, layer: number): Promise<Blob> {
+    return (await this.#call(callPath(room, `layers/${layer}/thumbnail`))).blob();
+  }
+
   /** A file of a room's picture to take away. */
   async export(room: string, query: ExportQuery): Promise<Blob> {
     return (await this.#call(callPath(room, `export?${searchOf(query)}`))).blob();
@@ -217,6 +228,12 @@ export class Server {
   /** The LoRAs that the server was started with, and how much of each is in the model. */
   async loras(): Promise<{ loras: { name: string; weight: number }[] }> {
     return (await (await this.#call("v1/loras")).json()) as { loras: { name: string; weight: number }[] };
+  }
+
+  /** Uploads a picture that `place` lays on a layer: it keeps its transparency, and is seen whole. */
+  async uploadForLayer(room: string, image: Blob, layer?: FileLayer, within?: PartOfWhole): Promise<ImageKept> {
+    const path = callPath(room, `images?${searchOf({ target: "layer", layer, ...within })}`);
+    return (await (await this.#call(path, "POST", image)).json()) as ImageKept;
   }
 
   /** Uploads a picture that `place` makes the base of the canvas. */

@@ -57,9 +57,13 @@ export class History {
         this.#pushChange(seq, client, settingsLabel(op), op.continues === true);
         return;
       case "layer":
-        this.#pushChange(seq, client, layerLabel(op), op.action === "set" && op.continues === true);
+        this.#pushChange(seq, client, layerLabel(op), (op.action === "set" || op.action === "add") && op.continues === true);
         return;
       case "place":
+        if (op.layer !== undefined) {
+          this.#pushChange(seq, client, "Picture on a layer", op.continues === true);
+          return;
+        }
         this.#pushEntry(seq, client, op.mode === "invert" ? "Placed a photo" : "Placed a picture", {
           base: op.mode === "invert" ? "photo" : "picture",
         });

@@ -137,8 +137,9 @@ function emptyAfter(op: Op, before: boolean | undefined): boolean | undefined {
       if (op.tool === "brush" || op.tool === "mask") return false;
       if (op.tool === "restore" && isWhole(op.id)) return true;
       return before === true ? true : undefined;
-    case "apply":
     case "place":
+      return op.layer === undefined ? true : before;
+    case "apply":
       return true;
     default:
       return undefined;

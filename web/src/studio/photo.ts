@@ -1,4 +1,5 @@
 import type { CanvasSize } from "../../client/src";
+import { surface } from "../stage/picture";
 import type { Parameters } from "./parameters";
 import { isArchive, parametersIn } from "./picture-notes";
 import { serverFor, tokenOfPage } from "./pictures";
@@ -8,7 +9,7 @@ import { sentenceOf } from "../wire/errors";
 /** What the server reads; the browser turns others into one of these. */
 const ACCEPTED = ["image/png", "image/jpeg", "image/webp"];
 /** What the server takes at most; larger ones are made smaller here. */
-const MOST = { bytes: 16 * 2 ** 20, side: 4096 } as const;
+export const MOST = { bytes: 16 * 2 ** 20, side: 4096 } as const;
 /** Up to so many pixels a picture goes without loss: it then has 8 MiB at most. */
 const LOSSLESS_PIXELS = 2 ** 21;
 /** Shapes that differ by less lose a few rows, of which nobody is told. */
@@ -28,7 +29,7 @@ export interface OfferedPicture {
   parameters: Parameters | undefined;
 }
 
-/** Takes a picture in: asks what is to become of it, where there is a choice. */
+/** Takes a picture in: asks what is to become of it. */
 export async function receiveImage(studio: Studio, file: Blob): Promise<void> {
   // Some systems know no type for a file: whether it is a picture shows when it is read.
   if (file.type !== "" && !file.type.startsWith("image/") && !isNamedOra(file)) {
@@ -40,9 +41,7 @@ export async function receiveImage(studio: Studio, file: Blob): Promise<void> {
     return;
   }
   const isLayered = await isArchive(file).catch(() => false);
-  const parameters = await parametersIn(file);
-  if (studio.room.invertsPhotos || isLayered || parameters) studio.offered = { file, isLayered, parameters };
-  else await placeImage(studio, file, { as: "picture" });
+  studio.offered = { file, isLayered, parameters: await parametersIn(file) };
 }
 
 /** Uploads a picture, or a layer of a file, and makes it the base of the canvas. */
@@ -102,7 +101,7 @@ function isNamedOra(file: Blob): boolean {
 }
 
 /** The file as it is where the server takes it, and otherwise a smaller or a plainer one. */
-async function readyToSend(file: Blob): Promise<Blob> {
+export async function readyToSend(file: Blob, keepsAlpha = false): Promise<Blob> {
   if (await isArchive(file).catch(() => false)) return file;
   const accepted = ACCEPTED.includes(file.type);
   const bitmap = await createImageBitmap(file).catch(() => undefined);
@@ -114,24 +113,28 @@ async function readyToSend(file: Blob): Promise<Blob> {
   try {
     const size = within(bitmap, MOST.side);
     if (accepted && size.width === bitmap.width && file.size <= MOST.bytes) return file;
-    return await redrawn(bitmap, size);
+    return await redrawn(size, keepsAlpha, (context) => context.drawImage(bitmap, 0, 0, size.width, size.height));
   } finally {
     bitmap.close();
   }
 }
 
-function redrawn(bitmap: ImageBitmap, { width, height }: CanvasSize): Promise<Blob> {
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext("2d");
-  if (!context) throw new Error("this browser offers no 2D canvas");
-  // As the server does: JPEG knows no transparency and would show black.
-  context.fillStyle = "#ffffff";
-  context.fillRect(0, 0, width, height);
+/** A picture that is drawn here, on white paper or with its transparency. */
+export function redrawn(
+  { width, height }: CanvasSize,
+  keepsAlpha: boolean,
+  draw: (context: CanvasRenderingContext2D) => void,
+): Promise<Blob> {
+  const { canvas, context } = surface(width, height);
+  if (!keepsAlpha) {
+    // As the server does: JPEG knows no transparency and would show black.
+    context.fillStyle = "#ffffff";
+    context.fillRect(0, 0, width, height);
+  }
   context.imageSmoothingQuality = "high";
-  context.drawImage(bitmap, 0, 0, width, height);
-  const type = width * height <= LOSSLESS_PIXELS ? "image/png" : "image/jpeg";
+  draw(context);
+  const lossy = keepsAlpha ? "image/webp" : "image/jpeg";
+  const type = width * height <= LOSSLESS_PIXELS ? "image/png" : lossy;
   return new Promise((resolve, reject) => {
     const done = (blob: Blob | null): void =>
       blob ? resolve(blob) : reject(new Error("this browser cannot make it smaller; choose a smaller one"));
@@ -140,7 +143,7 @@ function redrawn(bitmap: ImageBitmap, { width, height }: CanvasSize): Promise<Bl
 }
 
 /** A sentence as the end of another one. */
-function inSentence(text: string): string {
+export function inSentence(text: string): string {
   const trimmed = text.replace(/\.+$/u, "");
   return trimmed.charAt(0).toLowerCase() + trimmed.slice(1);
 }

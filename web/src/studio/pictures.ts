@@ -42,6 +42,15 @@ export async function layerOf(room: string, layer: number): Promise<Blob | undef
   }
 }
 
+/** A small picture of a layer; undefined where the server cannot be reached or has no such layer. */
+export async function layerThumbnailOf(room: string, layer: number): Promise<Blob | undefined> {
+  try {
+    return await serverFor(tokenOfPage()).layerThumbnail(room, layer);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The invite in this page's address. */
 export function tokenOfPage(): string | undefined {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");

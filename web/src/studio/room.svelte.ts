@@ -26,8 +26,9 @@ import type { Renderer } from "../stage/renderer";
 import { Chat } from "./chat.svelte";
 import { History, pairIds } from "./history.svelte";
 import type { InvertedPhoto } from "./inversion";
+import { LayerThumbnails } from "./layer-thumbnails.svelte";
 import { Layers } from "./layers.svelte";
-import { layerOf, maskOf } from "./pictures";
+import { layerOf, layerThumbnailOf, maskOf } from "./pictures";
 import type { Notices } from "./notices.svelte";
 import { everywhere, inversionOf, isWhole, MaskView } from "./mask.svelte";
 import { People, type Member } from "./people.svelte";
@@ -60,6 +61,12 @@ export interface RoomOptions {
   photoPlaced: () => void;
 }
 
+/** Who waits for what comes of a message. */
+interface Asked {
+  resolve: (seq: number) => void;
+  reject: (reason: Error) => void;
+}
+
 /** What is said while a setting is dragged, and does not end that. */
 const BESIDE: readonly ClientMessage["type"][] = ["settings", "presence", "ping", "chat", "role", "remove", "admit", "lock"];
 /** One room as this member sees it: the picture, the people, the order of things. */
@@ -72,6 +79,7 @@ export class Room {
   readonly thumbnails: Thumbnails;
   readonly mask: MaskView;
   readonly layers: Layers;
+  readonly layerThumbnails: LayerThumbnails;
   readonly unseen: UnseenLayers;
   readonly painter: Painter;
   phase = $state<Phase>({ name: "closed" });
@@ -94,6 +102,7 @@ export class Room {
   readonly #shown: Shown;
   readonly #photos: InvertedPhotos;
   readonly #connection: Connection;
+  readonly #asked = new Map<OpMessage, Asked>();
   readonly #options: RoomOptions;
 
   constructor(options: RoomOptions) {
@@ -151,6 +160,7 @@ export class Room {
     this.thumbnails = new Thumbnails(options.clock, () => this.#thumbnail());
     this.mask = new MaskView(() => maskOf(options.name), options.clock);
     this.layers = new Layers((change) => this.send({ type: "layer", ...change }), options.clock);
+    this.layerThumbnails = new LayerThumbnails((layer) => layerThumbnailOf(options.name, layer), options.clock);
     this.unseen = new UnseenLayers((layer) => layerOf(options.name, layer), options.clock);
     this.settings = new RoomSettings((patch) => this.send({ type: "settings", ...patch }), options.clock);
     this.painter = new Painter({
@@ -271,6 +281,14 @@ export class Room {
     this.#connection.send(message);
   }
 
+  /** Sends what becomes an op; answers its `seq` once the server has it, and rejects where it is refused. */
+  ask(message: OpMessage): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#asked.set(message, { resolve, reject });
+      this.send(message);
+    });
+  }
+
   /** Puts the whole canvas under the mask, or takes all of it out; the paint stays. */
   maskEverything(tool: "mask" | "restore"): void {
     if (this.picture) this.send({ type: "stroke", ...everywhere(tool, this.picture, newId()) });
@@ -345,6 +363,7 @@ export class Room {
     this.seq = welcome.seq;
     this.settings.replace(welcome.settings);
     this.layers.welcome(welcome.layers);
+    this.layerThumbnails.welcome(this.layers.all);
     this.unseen.follow(this.layers.all);
     this.people.welcome(welcome);
     this.chat.welcome(welcome.chat ?? []);
@@ -368,6 +387,7 @@ export class Room {
     this.history.add(message);
     this.mask.heard(op);
     this.layers.heard(message, client === this.client);
+    this.layerThumbnails.heard(message, this.layers.all);
     this.unseen.heard(message, this.layers.all);
     const ink = this.picture?.ink;
     if (!ink || !this.picture) return;
@@ -408,6 +428,7 @@ export class Room {
       case "apply":
       case "place":
         this.#shown.paper.painted();
+        if (op.type === "place" && op.layer !== undefined) return;
         if (op.type === "place" && op.mode === "invert") {
           this.#photos.place(seq);
           if (client === this.client) this.#options.photoPlaced();
@@ -453,14 +474,27 @@ export class Room {
   }
 
   #accepted(message: OpMessage, seq: number): void {
+    this.#answer(message)?.resolve(seq);
     this.saved = Math.max(this.saved, seq);
     if (message.type !== "stroke") return;
     const sent = this.painter.acknowledge(message.id, seq);
     if (sent && this.settings.local.live) this.#shown.await(seq, sent.drawnAt);
   }
 
+  /** Whoever waits for what comes of a message is told once. */
+  #answer(message: OpMessage): Asked | undefined {
+    const asked = this.#asked.get(message);
+    this.#asked.delete(message);
+    return asked;
+  }
+
   #refused(message: OpMessage, { code, message: reason }: ErrorMessage): void {
     const { notices } = this.#options;
+    const asked = this.#answer(message);
+    if (asked) {
+      asked.reject(new Error(reason));
+      return;
+    }
     if (message.type === "place" && message.mode === "invert" && code !== "unknown_image" && code !== "forbidden" && code !== "prompt_blocked") {
       this.invertsPhotos = false;
       this.send({ type: "place", image: message.image, mode: "plain" });
@@ -480,6 +514,7 @@ export class Room {
   #lost(messages: readonly OpMessage[]): void {
     const strokes = new Set(messages.flatMap((message) => (message.type === "stroke" ? [message.id] : [])));
     for (const id of strokes) this.painter.refuse(id);
+    for (const message of messages) this.#answer(message)?.reject(new Error("The room is closed to you; open it again."));
     this.#options.notices.trouble(lostWords(strokes.size));
   }
 

@@ -16,7 +16,7 @@ use crate::cli::bench::client::{BenchClient, Heard, make_room, upload};
 use crate::cli::bench::painting::{ANSWER_WITHIN, Listener, listen, paint};
 use crate::protocol::{
     CanvasSize, ClientMessage, FrameFormat, FrameHeader, Layer, MAX_GUIDANCE_SCALE, PlaceMode,
-    RenderState, ServerMessage,
+    Placement, RenderState, ServerMessage,
 };
 
 /// How long an inversion may tell nothing.
@@ -115,11 +115,12 @@ impl<'a> Sitting<'a> {
         image: String,
     ) -> Result<Self, Failure> {
         let words = file.file_stem().unwrap_or_default().to_string_lossy();
-        let place = ClientMessage::Place {
+        let place = ClientMessage::Place(Placement {
             image,
             mode: PlaceMode::Invert,
             prompt: Some(words.replace(['-', '_'], " ")),
-        };
+            ..Placement::default()
+        });
         onlooker.awaited += 1;
         client.send(&place).await?;
         while onlooker.inversion.done_after().is_none() {

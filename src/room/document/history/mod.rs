@@ -19,6 +19,8 @@ pub(super) enum EntryKind {
     Stroke,
     /// A placed image.
     Place,
+    /// An image that was laid on a layer.
+    Picture,
     /// A flattened result.
     Apply,
     /// A change of settings. The canvas knows nothing of it.
@@ -33,7 +35,10 @@ pub(super) enum EntryKind {
 impl EntryKind {
     /// True for what the canvas has an entry of its own for.
     pub(super) fn is_on_canvas(self) -> bool {
-        matches!(self, Self::Stroke | Self::Place | Self::Apply)
+        matches!(
+            self,
+            Self::Stroke | Self::Place | Self::Picture | Self::Apply
+        )
     }
 }
 
@@ -105,6 +110,12 @@ impl History {
     /// True while the entry is in the picture.
     pub(super) fn is_active(&self, id: u64) -> bool {
         self.entries.get(&id).is_some_and(|entry| entry.is_active)
+    }
+
+    /// True while an entry of that kind is in the picture.
+    pub(super) fn has_active(&self, kind: EntryKind) -> bool {
+        let mut entries = self.entries.values();
+        entries.any(|entry| entry.kind == kind && entry.is_active)
     }
 
     /// The entries that the canvas has, and whether they are in the picture.

@@ -11,4 +11,8 @@ name?: string,
 /**
  * The layer that it lies on; the topmost when left out.
  */
-above?: number, };
+above?: number, 
+/**
+ * True for a part of what the sender did last: one undo takes both back.
+ */
+continues?: boolean, };

@@ -29,6 +29,7 @@ export type { PhotoDefaults } from "./PhotoDefaults.js";
 export type { PhotoInfo } from "./PhotoInfo.js";
 export type { PhotoPart } from "./PhotoPart.js";
 export type { PlaceMode } from "./PlaceMode.js";
+export type { Placement } from "./Placement.js";
 export type { Presence } from "./Presence.js";
 export type { Rect } from "./Rect.js";
 export type { RemovedMember } from "./RemovedMember.js";
