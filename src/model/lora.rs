@@ -225,12 +225,12 @@ fn parts_of(
     let mut first = 0;
     let parts = outputs.iter().map(|outputs| {
         let (middle, end) = (first + outputs / 2, first + outputs);
-        let rows: &[_] = match changed.swaps_halves {
-            true => &[middle..end, first..middle],
-            false => &[first..end],
+        let rows = match changed.swaps_halves {
+            true => [middle..end, first..middle],
+            false => [first..middle, middle..end],
         };
         first = end;
-        change.of_outputs(rows, shape)
+        change.of_outputs(&rows, shape)
     });
     parts.collect()
 }

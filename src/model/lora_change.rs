@@ -276,7 +276,7 @@ mod tests {
             }),
             ..plain(ChangeKind::Whole(counted(&[2, 3], 0.5)), 1.0)
         };
-        let second = &[1..2];
+        let second = std::slice::from_ref(&(1..2));
         let own = with(true, 2).of_outputs(second, &[2, 3]).unwrap().unwrap();
         let lengths = own.magnitude.unwrap().lengths;
         same(&values(&lengths), &values(&counted(&[2], 1.0))[1..]);

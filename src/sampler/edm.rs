@@ -105,13 +105,13 @@ impl Edm {
         };
         let last = if self.to_sigma_min { least } else { 0.0 };
         let sigmas = sigmas::rounded(sigmas.into_iter().chain([last]));
-        let level = |noise| NoiseLevel { alpha: 1.0, sigma };
+        let level = |sigma| NoiseLevel { alpha: 1.0, sigma };
         sigmas.into_iter().map(level).collect()
     }
 
     /// A step between two levels, with the factors around the network.
     fn step(&self, levels: [NoiseLevel; 2], next: Next) -> Step {
-        let (sigma, data) = (levels[0].noise, self.sigma_data);
+        let (sigma, data) = (levels[0].sigma, self.sigma_data);
         let spread = sigma.hypot(data);
         let sign = match self.prediction_type {
             PredictionType::VPrediction => -1.0,

@@ -104,7 +104,7 @@ fn through_diffusion(
 fn flow_level(sigma: f64) -> NoiseLevel {
     NoiseLevel {
         alpha: 1.0 - sigma,
-        sigma: sigma,
+        sigma,
     }
 }
 

@@ -131,7 +131,7 @@ fn level_of(sigma: f64, flows: bool) -> NoiseLevel {
     if flows {
         return NoiseLevel {
             alpha: 1.0 - sigma,
-            sigma: sigma,
+            sigma,
         };
     }
     let alpha = 1.0 / sigma.hypot(1.0);

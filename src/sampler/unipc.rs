@@ -76,7 +76,7 @@ impl Sampler for UniPc {
                 let before = &levels[i + 1 - order_at(i)..i];
                 // Nothing but the image is left where the noise ends: diffusers' higher orders have
                 // no number there.
-                let before = if pair[1].noise == 0.0 { &[] } else { before };
+                let before = if pair[1].sigma == 0.0 { &[] } else { before };
                 let corrects = i > skipped && !uncorrected.contains(&(i - 1));
                 let correction = corrects.then(|| {
                     let before = &levels[i - order_at(i - 1)..i - 1];

@@ -167,11 +167,11 @@ mod tests {
     /// A photo whose noise is `first` at σ 0.6 and `second` at σ 0.8.
     fn inversion(first: [f32; 4], second: [f32; 4]) -> Inversion {
         let photo = [0.5, -1.0, 2.0, 0.25];
-        let kept = |timestep, alpha: f64, noise: f64, drawn: [f32; 4]| KeptLatents {
+        let kept = |timestep, alpha: f64, sigma: f64, drawn: [f32; 4]| KeptLatents {
             timestep,
             level: NoiseLevel { alpha, sigma },
             latents: (tensor(photo) * alpha)
-                .and_then(|clean| clean + (tensor(drawn) * noise)?)
+                .and_then(|clean| clean + (tensor(drawn) * sigma)?)
                 .unwrap(),
         };
         Inversion {
@@ -188,7 +188,7 @@ mod tests {
     fn implied_noise_is_the_noise_that_was_added() {
         let (first, second) = ([1.0, -1.0, 0.5, 3.0], [-2.0, 0.0, 0.5, 1.0]);
         let inversion = inversion(first, second);
-        let at = |alpha, noise| inversion.noise_at(&NoiseLevel { alpha, sigma }).unwrap();
+        let at = |alpha, sigma| inversion.noise_at(&NoiseLevel { alpha, sigma }).unwrap();
         close(&at(0.8, 0.6), first);
         close(&at(0.6, 0.8), second);
         // Beyond the ends, in the middle, and in sigma space: σ = 0.75/1 is 0.6 of unit variance.

@@ -178,11 +178,11 @@ mod tests {
 
     fn inversion(rect: &LatentRect) -> Inversion {
         let levels = [0.3f64, 0.9];
-        let kept = |(level, noise): (usize, f64)| KeptLatents {
-            timestep: noise,
+        let kept = |(level, sigma): (usize, f64)| KeptLatents {
+            timestep: sigma,
             level: NoiseLevel {
-                alpha: (1.0 - sigma * noise).sqrt(),
-                noise,
+                alpha: (1.0 - sigma * sigma).sqrt(),
+                sigma,
             },
             latents: values(rect, level as u32 + 1),
         };
