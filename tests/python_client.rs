@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Cursor, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use image::{ImageFormat, Rgb, RgbImage};
+use image::{ImageFormat, Rgb, RgbImage, Rgba, RgbaImage};
 use serde_json::json;
 use support::TestServer;
 use tokio::task::spawn_blocking;
@@ -177,6 +177,40 @@ async fn a_python_program_changes_a_part_of_a_photo() {
     let changed = image::open(&changed).unwrap().into_rgb8();
     assert_eq!(changed.get_pixel(256, 256), &Rgb([30, 10, 20]));
     assert_eq!(changed.get_pixel(20, 20), &Rgb([10, 20, 30]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_python_program_lays_a_picture_on_a_layer() {
+    if !python_is_ready() {
+        return;
+    }
+    let server = TestServer::start().await;
+    let scratch = tempfile::tempdir().unwrap();
+    let file = scratch.path().join("half.png");
+    let half = RgbaImage::from_fn(512, 512, |x, _| {
+        Rgba([10, 20, 30, if x < 256 { 255 } else { 0 }])
+    });
+    half.save_with_format(&file, ImageFormat::Png).unwrap();
+    let script = r#"
+import asyncio, sys
+from pathlib import Path
+from impasto_client import Room
+async def main(address, file):
+    async with await Room.join(address, "layers") as room:
+        kept = await room.upload(Path(file).read_bytes(), for_layer=True)
+        print(await room.place_on_layer(kept["image"], 0))
+asyncio.run(main(*sys.argv[1:]))
+"#;
+    let mut command = python();
+    command.args(["-c", script, &server.url("/")]).arg(&file);
+    assert_eq!(run(command).await.trim(), "1");
+    let shown = picture(&server, "layers").await;
+    assert_eq!(shown.get_pixel(100, 100), &Rgb([10, 20, 30]));
+    assert_eq!(
+        shown.get_pixel(400, 100),
+        &Rgb([255; 3]),
+        "transparent there"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -151,6 +151,10 @@ class Room:
             message["prompt"] = prompt
         return await (await self._say_op(message))
 
+    async def place_on_layer(self, image: str, layer: int) -> int:
+        """An image that was uploaded `for_layer` is laid over what is on a layer, 0 for the lowest."""
+        return await (await self._say_op({"type": "place", "image": image, "mode": "plain", "layer": layer}))
+
     async def render(self, **wish: Any) -> None:
         """Renders what the mask covers now: `rect` and `steps` may be said. Messages of type `render` tell of it."""
         await self._say({"type": "render", **wish})
@@ -161,9 +165,10 @@ class Room:
 
     # The room's HTTP calls, beside the event loop.
 
-    async def upload(self, image: bytes, *, layer: str | None = None) -> Message:
-        """Uploads a PNG, JPEG, WebP or OpenRaster file for `place`: `{image, width, height}`."""
-        return await asyncio.to_thread(self.server.upload, self.name, image, layer=layer)
+    async def upload(self, image: bytes, *, layer: str | None = None, for_layer: bool = False) -> Message:
+        """Uploads a PNG, JPEG, WebP or OpenRaster file: `{image, width, height}`, for `place` or, `for_layer`, for
+        `place_on_layer`."""
+        return await asyncio.to_thread(self.server.upload, self.name, image, layer=layer, for_layer=for_layer)
 
     async def export(self, format: str = "png", **query: str | int) -> bytes:
         """A file of the room's picture to take away."""

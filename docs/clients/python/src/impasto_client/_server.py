@@ -92,10 +92,14 @@ class Server:
         """What there is to know of a room."""
         return self._json("GET", room_path(room))
 
-    def upload(self, room: str, image: bytes, *, layer: str | None = None) -> dict[str, Any]:
-        """Uploads a picture for `place`: `{image, width, height}`. `layer` names one of an OpenRaster file."""
-        query = "" if layer is None else "?" + urlencode({"layer": layer})
-        return self._json("POST", f"{room_path(room)}/images{query}", image)
+    def upload(
+        self, room: str, image: bytes, *, layer: str | None = None, for_layer: bool = False
+    ) -> dict[str, Any]:
+        """Uploads a picture: `{image, width, height}`. `layer` names one of an OpenRaster file. One `for_layer` keeps its
+        transparency and is seen whole; another covers the canvas."""
+        asked = {"layer": layer, "target": "layer" if for_layer else None}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        return self._json("POST", f"{room_path(room)}/images?{query}", image)
 
     def picture(self, room: str, layer: str = "result") -> bytes:
         """A picture of the room as PNG: `result`, `sketch`, `mask`, `noise` or `reconstruction`."""
