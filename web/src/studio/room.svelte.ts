@@ -161,7 +161,7 @@ export class Room {
     this.mask = new MaskView(() => maskOf(options.name), options.clock);
     this.layers = new Layers((change) => this.send({ type: "layer", ...change }), options.clock);
     this.layerThumbnails = new LayerThumbnails((layer) => layerThumbnailOf(options.name, layer), options.clock);
-    this.unseen = new UnseenLayers((layer) => layerOf(options.name, layer), options.clock);
+    this.unseen = new UnseenLayers((layer) => this.#unseenLayer(layer), options.clock);
     this.settings = new RoomSettings((patch) => this.send({ type: "settings", ...patch }), options.clock);
     this.painter = new Painter({
       client: () => this.client,
@@ -471,6 +471,14 @@ export class Room {
       label: this.history.latest,
       image: miniature(picture.result, picture),
     };
+  }
+
+  async #unseenLayer(layer: number): Promise<Blob | undefined> {
+    const { seq } = this;
+    const picture = await layerOf(this.#options.name, layer);
+    // Neither a frame nor a render comes of what the model does not see: its ink goes with this picture.
+    if (picture && this.renders.busy.length === 0) this.#shown.retire(seq);
+    return picture;
   }
 
   #accepted(message: OpMessage, seq: number): void {
