@@ -130,3 +130,21 @@ test("mask ink is a translucent tint, restore shows the sketch, erase lightens",
     }
   }
 });
+
+test("a layer that is shown beside the result takes the ink of its strokes, as far as it has them", () => {
+  twoChunks({ ...RED, layer: 3 });
+  ink.acknowledge("me/a", 5);
+  ink.begin("me/b", RED);
+  ink.extend("me/b", [[40, 100, 1]]);
+  ink.cut("me/b");
+  ink.acknowledge("me/b", 6);
+  ink.acknowledge("me/a", 7);
+  ink.layerShown(2, 9);
+  expect(paintedAt(25, 40)).toEqual([255, 0, 0, 255]);
+  ink.layerShown(3, 6);
+  expect(paintedAt(25, 40)[3]).toBe(0);
+  expect(paintedAt(200, 40)).toEqual([255, 0, 0, 255]);
+  ink.layerShown(3, 7);
+  expect(ink.has("me/a")).toBe(false);
+  expect(paintedAt(40, 100)).toEqual([255, 0, 0, 255]);
+});

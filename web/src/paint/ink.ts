@@ -199,6 +199,15 @@ export class Ink {
     return dirty;
   }
 
+  /** A layer that is shown beside the result is shown with all up to `rev`: the ink of its strokes goes. */
+  layerShown(layer: number, rev: number): Rect {
+    let dirty = NOTHING;
+    for (const [key, stroke] of this.#strokes) {
+      if (stroke.brush.layer === layer) dirty = union(dirty, this.#retire(key, stroke, stroke.bounds, rev));
+    }
+    return dirty;
+  }
+
   /** The colours of a tile's ink as RGBA bytes, straight alpha; false when there is none. */
   paintTile(tile: Tile, out: Uint8ClampedArray): boolean {
     let any = false;

@@ -477,7 +477,7 @@ export class Room {
     const { seq } = this;
     const picture = await layerOf(this.#options.name, layer);
     // Neither a frame nor a render comes of what the model does not see: its ink goes with this picture.
-    if (picture && this.renders.busy.length === 0) this.#shown.retire(seq);
+    if (picture && this.picture) this.refreshInk(this.picture.ink.layerShown(layer, seq));
     return picture;
   }
 
