@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPResponse
 from typing import Any, cast
-from urllib.error import HTTPError, URLError
+from urllib.error import HTTPError
 from urllib.parse import quote, urlencode, urljoin
 from urllib.request import Request, urlopen
 
@@ -176,7 +176,7 @@ class Server:
             return cast(HTTPResponse, urlopen(request, timeout=_TIMEOUT))
         except HTTPError as error:
             raise _refusal(error) from None
-        except (URLError, HTTPException, TimeoutError, ConnectionError) as error:
+        except (HTTPException, OSError) as error:
             raise _unreachable(error) from error
 
 
