@@ -185,16 +185,13 @@ fn server_messages_are_written_exactly_so() {
         steps: 25,
         psnr_db: Some(31.5),
     });
-    let mask = SequencedOp {
-        seq: 6,
+    let mask = SequencedOp::new(
+        6,
         client,
-        op: Op::Mask {
+        Op::Mask {
             rect: Rect::new(0, 0, 64, 64),
         },
-        switches: Vec::new(),
-        settings: None,
-        layers: None,
-    };
+    );
     let undo = SequencedOp {
         seq: 7,
         client,

@@ -1,6 +1,6 @@
 //! How the device's threads stand beside those that answer people.
 
-/// How much nicer than others they are (`nice(2)`). With 5 a room of fifty painters waited four times
+/// How much nicer than others they are (`nice(2)`). With 5 a room of fifty painters waited three times
 /// as long for acknowledgements as with 10 (`impasto bench load --case crowd`).
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;

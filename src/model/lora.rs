@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::slice;
 
 use super::lora_change::WeightChange;
 use super::lora_names::{Changed, LoraKey, Target, WeightNames};
@@ -225,12 +226,13 @@ fn parts_of(
     let mut first = 0;
     let parts = outputs.iter().map(|outputs| {
         let (middle, end) = (first + outputs / 2, first + outputs);
+        let (whole, swapped) = (first..end, [middle..end, first..middle]);
         let rows = match changed.swaps_halves {
-            true => [middle..end, first..middle],
-            false => [first..middle, middle..end],
+            true => &swapped,
+            false => slice::from_ref(&whole),
         };
         first = end;
-        change.of_outputs(&rows, shape)
+        change.of_outputs(rows, shape)
     });
     parts.collect()
 }

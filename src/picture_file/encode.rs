@@ -11,7 +11,7 @@ use moxcms::ColorProfile;
 
 use super::Notes;
 use super::notes::exif_with;
-use crate::canvas::{CodecError, LayerPixels, Pixels};
+use crate::canvas::{CodecError, LayerPixels, Pixels, Upload, encode_image};
 use crate::protocol::FrameFormat;
 
 /// Under which name PNG keeps the text of the parameters.
@@ -47,6 +47,17 @@ pub fn encode_with_notes(
         FrameFormat::Png => png_of(picture, notes).map_err(encode_error),
         FrameFormat::Jpeg => jpeg_of(picture, quality, notes),
         FrameFormat::Webp => webp_of(picture, notes),
+    }
+}
+
+/// Encodes a picture that was brought along as PNG, with the transparency that it has.
+///
+/// # Errors
+/// [`CodecError::Encode`] for one without pixels.
+pub fn encode_upload(picture: &Upload) -> Result<Vec<u8>, CodecError> {
+    match picture {
+        Upload::Opaque(pixels) => encode_image(pixels, FrameFormat::Png, 100),
+        Upload::Transparent(pixels) => encode_layer(pixels),
     }
 }
 

@@ -14,7 +14,7 @@ mod parameters;
 mod tests;
 
 pub use animation::{ANIMATION_TYPE, Animation};
-pub use encode::{check_notes, encode_layer, encode_with_notes};
+pub use encode::{check_notes, encode_upload, encode_with_notes};
 pub use notes::Notes;
 pub use open_raster::{
     FileLayer, FilePixels, LayerName, OPEN_RASTER_TYPE, OpenRasterError, is_archive,

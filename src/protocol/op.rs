@@ -233,6 +233,20 @@ pub struct SequencedOp {
     pub layers: Option<Vec<PaintLayer>>,
 }
 
+impl SequencedOp {
+    /// An op that switched nothing, and changed neither the settings nor the layers.
+    pub const fn new(seq: u64, client: Uuid, op: Op) -> Self {
+        Self {
+            seq,
+            client,
+            op,
+            switches: Vec::new(),
+            settings: None,
+            layers: None,
+        }
+    }
+}
+
 /// What a member asks to be rendered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(deny_unknown_fields)]

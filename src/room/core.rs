@@ -161,14 +161,7 @@ impl RoomCore {
     /// Gives an op its place, applies it, and has it kept and told. A stroke is only begun:
     /// [`Self::paint`] goes on with it.
     pub(super) fn accept(&mut self, client: Uuid, op: Op, now: Instant) {
-        let op = SequencedOp {
-            seq: self.document.seq() + 1,
-            client,
-            op,
-            switches: Vec::new(),
-            settings: None,
-            layers: None,
-        };
+        let op = SequencedOp::new(self.document.seq() + 1, client, op);
         if self.is_resting() {
             self.results.keep(&self.document);
         }

@@ -19,13 +19,13 @@ use super::{
     export::{ExportLayers, RoomExport},
     members::{Arrival, HouseRules, Joined, MemberId},
     message::Message,
-    store::{RoomStore, StoreError, encode_upload},
+    store::{RoomStore, StoreError},
 };
 use crate::{
     canvas::{Pixels, Upload},
     engine::RoomKey,
     journal::BlobHash,
-    picture_file::FilePixels,
+    picture_file::{FilePixels, encode_upload},
     protocol::{CanvasSize, Hello, PROTOCOL_VERSION, PictureLayer, Role},
 };
 

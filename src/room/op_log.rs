@@ -81,14 +81,7 @@ mod tests {
     use crate::protocol::Op;
 
     fn op(seq: u64) -> SequencedOp {
-        SequencedOp {
-            seq,
-            client: Uuid::nil(),
-            op: Op::Apply {},
-            switches: Vec::new(),
-            settings: None,
-            layers: None,
-        }
+        SequencedOp::new(seq, Uuid::nil(), Op::Apply {})
     }
 
     fn journal(ops: u64, most: usize) -> OpLog {

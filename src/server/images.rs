@@ -15,15 +15,15 @@ use super::budget::Held;
 use super::error::{ApiError, HttpOnlyCode};
 use super::pictures::{Asked, HeldPicture};
 use super::state::AppState;
-use super::upload_wish::{MOST_SIDE, UploadWish};
+use super::upload_wish::UploadWish;
 use crate::canvas::{
     CodecError, ImageLimits, Pixels, Upload, decode_upload, encode_image, fit_to, size_within,
 };
 use crate::engine::RoomKey;
 use crate::picture_file::{
-    FilePixels, OpenRasterError, encode_layer, is_archive, read_open_raster,
+    FilePixels, OpenRasterError, encode_upload, is_archive, read_open_raster,
 };
-use crate::protocol::{CanvasSize, ErrorCode, FrameFormat, PictureLayer};
+use crate::protocol::{CanvasSize, ErrorCode, FrameFormat, MAX_CANVAS_SIDE, PictureLayer};
 use crate::room::{RoomError, RoomHandle};
 
 /// The longest side of a thumbnail, in pixels: a card of the start page on a fine screen.
@@ -163,8 +163,8 @@ pub async fn keep_image(
 pub(super) fn limits(state: &AppState) -> ImageLimits {
     ImageLimits {
         max_bytes: state.options().limits.image_bytes,
-        max_side: MOST_SIDE,
-        max_pixels: u64::from(MOST_SIDE) * u64::from(MOST_SIDE),
+        max_side: MAX_CANVAS_SIDE,
+        max_pixels: u64::from(MAX_CANVAS_SIDE).pow(2),
     }
 }
 
@@ -268,10 +268,7 @@ async fn paint_layer(
             Some(size) => painted.fitted(size),
             None => painted,
         };
-        match painted {
-            Upload::Opaque(pixels) => encode_image(&pixels, FrameFormat::Png, 100),
-            Upload::Transparent(pixels) => encode_layer(&pixels),
-        }
+        encode_upload(&painted)
     };
     let (encoded, _turn) = in_turn(turn, encode).await?;
     let file = encoded.map_err(|cause| ApiError::internal(&cause))?;

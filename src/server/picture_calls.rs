@@ -42,7 +42,7 @@ pub(super) fn calls() -> Vec<Call> {
             "/v1/rooms/{room}/layers/{layer}",
             "readLayer",
             "What is painted on a layer of the room, with transparency above the lowest.",
-            paint_layer,
+            paint_layer::<false>,
         )
         .by(Who::Viewer)
         .answers_files(200, "The layer.", &["image/png"]),
@@ -50,7 +50,7 @@ pub(super) fn calls() -> Vec<Call> {
             "/v1/rooms/{room}/layers/{layer}/thumbnail",
             "readLayerThumbnail",
             "A small picture of a layer: 96 pixels on its longer side at most.",
-            layer_thumbnail,
+            paint_layer::<true>,
         )
         .by(Who::Viewer)
         .answers_files(200, "The layer.", &["image/png"]),
@@ -92,25 +92,14 @@ async fn picture(
     Ok(png_response(&state, &client, png))
 }
 
-async fn paint_layer(
+async fn paint_layer<const IS_SMALL: bool>(
     State(state): State<AppState>,
     Path((room, layer)): Path<(String, u64)>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
     let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
-    let png = images::encode_paint_layer(&state, handle, layer, false).await?;
-    Ok(png_response(&state, &client, png))
-}
-
-async fn layer_thumbnail(
-    State(state): State<AppState>,
-    Path((room, layer)): Path<(String, u64)>,
-    Extension(client): Extension<Client>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
-    let png = images::encode_paint_layer(&state, handle, layer, true).await?;
+    let png = images::encode_paint_layer(&state, handle, layer, IS_SMALL).await?;
     Ok(png_response(&state, &client, png))
 }
 

@@ -3,10 +3,7 @@
 use super::error::ApiError;
 use crate::canvas::Upload;
 use crate::picture_file::LayerName;
-use crate::protocol::CanvasSize;
-
-/// The longest side of an uploaded image, in pixels: as long as a canvas may be.
-pub(super) const MOST_SIDE: u32 = 4096;
+use crate::protocol::{CanvasSize, MAX_CANVAS_SIDE};
 
 /// What an upload is to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,10 +41,10 @@ impl UploadWish {
             return Ok(());
         };
         let mut sides = width.iter().chain(height);
-        match sides.all(|side| (1..=MOST_SIDE).contains(side)) {
+        match sides.all(|side| (1..=MAX_CANVAS_SIDE).contains(side)) {
             true => Ok(()),
             false => Err(ApiError::invalid_value(format!(
-                "`width` and `height` are 1 to {MOST_SIDE} pixels: send a smaller picture"
+                "`width` and `height` are 1 to {MAX_CANVAS_SIDE} pixels: send a smaller picture"
             ))),
         }
     }

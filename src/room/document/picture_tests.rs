@@ -36,14 +36,7 @@ fn image(id: &str) -> Option<Upload> {
 }
 
 fn accept(document: &mut Document, client: Uuid, op: Op) -> Changed {
-    let op = SequencedOp {
-        seq: document.seq() + 1,
-        client,
-        op,
-        switches: Vec::new(),
-        settings: None,
-        layers: None,
-    };
+    let op = SequencedOp::new(document.seq() + 1, client, op);
     document.apply(&op, image).unwrap()
 }
 

@@ -174,14 +174,7 @@ impl Studio {
     }
 
     fn accept(&mut self, client: Uuid, op: Op) -> Changed {
-        let mut op = SequencedOp {
-            seq: self.document.seq() + 1,
-            client,
-            op,
-            switches: Vec::new(),
-            settings: None,
-            layers: None,
-        };
+        let mut op = SequencedOp::new(self.document.seq() + 1, client, op);
         let changed = self.document.apply(&op, image).unwrap();
         op.switches.clone_from(&changed.switches);
         op.layers.clone_from(&changed.layers);
@@ -384,14 +377,7 @@ fn an_op_out_of_order_or_without_its_image_changes_nothing() {
     let mut studio = Studio::new();
     let me = Uuid::from_u128(1);
     studio.act(me, &Action::Mask(Rect::new(8, 8, 20, 20)));
-    let op = |seq, op| SequencedOp {
-        seq,
-        client: me,
-        op,
-        switches: Vec::new(),
-        settings: None,
-        layers: None,
-    };
+    let op = |seq, op| SequencedOp::new(seq, me, op);
     let twice = studio.document.apply(&op(1, Op::Apply {}), image);
     assert!(twice.is_err());
     let place = Op::Place(Placement {

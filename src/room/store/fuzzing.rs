@@ -100,14 +100,7 @@ pub fn snapshot_of_a_room(settings: Settings) -> Result<Vec<u8>, StoreError> {
         stroke("two", Tool::Erase, None, false),
     ];
     for (seq, op) in (1..).zip(ops) {
-        let op = SequencedOp {
-            seq,
-            client: Uuid::from_u128(1),
-            op,
-            switches: Vec::new(),
-            settings: None,
-            layers: None,
-        };
+        let op = SequencedOp::new(seq, Uuid::from_u128(1), op);
         document
             .apply(&op, |_| None)
             .map_err(|error| StoreError::Unreadable(error.to_string()))?;

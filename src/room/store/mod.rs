@@ -24,7 +24,6 @@ pub(super) use glance::{read_picture, read_prompt, read_recording};
 pub(super) use metadata::{Metadata, StoredRoom, change_metadata};
 pub(super) use opening::{Opened, open_room};
 use pictures::decode_kept_upload;
-pub(super) use pictures::encode_upload;
 pub(super) use record::Record;
 pub(super) use recorder::{Entry, Recorder};
 pub use recording::{RECORDED_SIDE_MOST, RecordedPicture};

@@ -2,7 +2,6 @@
 
 use crate::{
     canvas::{CodecError, ImageLimits, Pixels, Upload, decode_image, decode_upload, encode_image},
-    picture_file::encode_layer,
     protocol::{FrameFormat, MAX_CANVAS_SIDE},
 };
 
@@ -33,17 +32,6 @@ pub(super) fn encode_recorded(pixels: &Pixels) -> Result<Vec<u8>, CodecError> {
 /// [`CodecError::Encode`] for one without pixels.
 pub(in crate::room) fn encode_picture(pixels: &Pixels) -> Result<Vec<u8>, CodecError> {
     encode_image(pixels, FrameFormat::Png, 100)
-}
-
-/// An uploaded picture as PNG.
-///
-/// # Errors
-/// [`CodecError::Encode`] for one without pixels.
-pub(in crate::room) fn encode_upload(picture: &Upload) -> Result<Vec<u8>, CodecError> {
-    match picture {
-        Upload::Opaque(pixels) => encode_picture(pixels),
-        Upload::Transparent(pixels) => encode_layer(pixels),
-    }
 }
 
 /// The pixels of a kept picture.

@@ -7,15 +7,13 @@ use uuid::Uuid;
 use super::harness::*;
 use crate::{
     journal::{Journal, MemoryBlobs, MemoryJournal},
+    picture_file::encode_upload,
     protocol::*,
     room::{
         RoomStore,
         document::Document,
         members::HouseRules,
-        store::{
-            Metadata, Opened, Record, Recording, StoredRoom, encode_snapshot, encode_upload,
-            open_room,
-        },
+        store::{Metadata, Opened, Record, Recording, StoredRoom, encode_snapshot, open_room},
     },
 };
 

@@ -116,14 +116,7 @@ mod tests {
             points: vec![[1.0, 2.0, 1.0]],
             done: false,
         };
-        let told = ServerMessage::Op(SequencedOp {
-            seq: 3,
-            client,
-            op: Op::Stroke(chunk),
-            switches: Vec::new(),
-            settings: None,
-            layers: None,
-        });
+        let told = ServerMessage::Op(SequencedOp::new(3, client, Op::Stroke(chunk)));
         let text = serde_json::to_string(&told).unwrap();
         let glance: Glance<'_> = serde_json::from_str(&text).unwrap();
         assert_eq!((glance.kind, glance.client), ("op", Some(client)));
