@@ -1,7 +1,7 @@
 import type { CanvasSize, OpMessage } from "../../client/src";
 import { sentenceOf } from "../wire/errors";
 import { Archive } from "./archive";
-import { LAYERS_MOST, type LayerLook } from "./layers.svelte";
+import { LAYER_NAME_MOST, LAYERS_MOST, type LayerLook } from "./layers.svelte";
 import { blendOf, stackOf, type StackLayer } from "./open-raster";
 import { inSentence, MOST } from "./photo";
 import { serverFor, tokenOfPage } from "./pictures";
@@ -11,8 +11,6 @@ import type { Studio } from "./studio.svelte";
 const PNG = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Where its width and height stand. */
 const [PNG_WIDTH, PNG_HEIGHT, PNG_HEAD] = [16, 20, 24];
-/** The longest name of a layer. */
-const NAME_MOST = 64;
 /** Of more layers than these one undo may not take all back: some are too old by then. */
 const UNDONE_MOST = 30;
 /** So many names are told, and how many others there are. */
@@ -42,11 +40,13 @@ export async function fileLayersIn(file: Blob): Promise<FileLayers> {
   if (stack.width > MOST.side || stack.height > MOST.side) {
     throw new Error(`The file is ${stack.width} × ${stack.height} pixels; make it ${MOST.side} a side at most.`);
   }
-  const looked = layers.map(async (layer, at): Promise<FileLayer> => {
-    const title = [...layer.name].slice(0, NAME_MOST).join("") || `Layer ${layers.length - at} of the file`;
-    return { ...layer, title, trouble: await troubleWith(archive, layer) };
-  });
-  return { ...stack, archive, layers: await Promise.all(looked) };
+  const looked: FileLayer[] = [];
+  // One after the other: hundreds that are unpacked at once may be gigabytes.
+  for (const [at, layer] of layers.entries()) {
+    const title = [...layer.name].slice(0, LAYER_NAME_MOST).join("") || `Layer ${layers.length - at} of the file`;
+    looked.push({ ...layer, title, trouble: await troubleWith(archive, layer) });
+  }
+  return { ...stack, archive, layers: looked };
 }
 
 /** What will be another than in the file, in sentences, before anybody says yes. */

@@ -1,12 +1,10 @@
 import type { OpMessage } from "../../client/src";
 import { sentenceOf } from "../wire/errors";
 import { drawArranged, isUnmoved, type Arrangement } from "../stage/arrangement";
+import { LAYER_NAME_MOST } from "./layers.svelte";
 import { inSentence, readyToSend, redrawn, type FileLayer } from "./photo";
 import { serverFor, tokenOfPage } from "./pictures";
 import type { Studio } from "./studio.svelte";
-
-/** The longest name of a layer. */
-const NAME_MOST = 64;
 
 /** The layer that a picture goes on. */
 export type LayerTarget = "new" | "in-hand";
@@ -53,5 +51,5 @@ async function arranged(studio: Studio, file: Blob, arrangement: Arrangement): P
 /** What a file's layer is called: as the file, where that has a name. */
 function nameOf(file: Blob): string | undefined {
   const name = file instanceof File ? file.name.replace(/\.[^.]*$/u, "").trim() : "";
-  return name === "" ? undefined : [...name].slice(0, NAME_MOST).join("");
+  return name === "" ? undefined : [...name].slice(0, LAYER_NAME_MOST).join("");
 }

@@ -4,6 +4,8 @@ import type { BlendMode, Clock, LayerChange, LayerPatch, PaintLayer, SequencedOp
 export const LOWEST = 0;
 /** The most layers of a room. */
 export const LAYERS_MOST = 64;
+/** The longest name of a layer, in characters. */
+export const LAYER_NAME_MOST = 64;
 
 /** While the opacity is dragged, the least time between two values that are sent, in milliseconds. */
 export const OPACITY_GAP_MS = 60;
