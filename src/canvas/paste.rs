@@ -13,7 +13,9 @@ impl Canvas {
     /// With it, `known·(1 − mask) + model·mask` mixes the model's pixels with
     /// the sketch along the soft edge of the strokes, and with the result of
     /// earlier renders where a window fades out. Rendering again and again
-    /// therefore does not make soft edges creep towards hard ones.
+    /// therefore does not make soft edges creep towards hard ones. Where the
+    /// mask is full nothing is known but the sketch: a picture does not depend
+    /// on the one that it replaces.
     pub fn known(&self, window: &Rect, mask: &Mask, soft: &Mask) -> Pixels {
         let window = window.intersect(&self.bounds);
         let mut known = self.result.crop(&window);
@@ -105,8 +107,12 @@ impl Pixels {
 /// `mask` = f·s, the picture wanted is `(1 − f)·result + f·((1 − s)·sketch +
 /// s·model)`; this is the sketch's share of what is not the model's.
 fn sketch_weight(mask: u8, soft: u8) -> u8 {
-    if soft == 0 || mask == 255 {
+    if soft == 0 {
         return 0;
+    }
+    // Nothing but the model's shows there, and the encoder must not see what was painted before.
+    if mask == 255 {
+        return 255;
     }
     let (mask, soft) = (u32::from(mask.min(soft)), u32::from(soft));
     (mask * (255 - soft) * 255 / (soft * (255 - mask)).max(1)).min(255) as u8

@@ -8,14 +8,22 @@ use std::thread;
 
 use candle_core::Device;
 
-/// How often a thread that finds nothing to do looks again before it offers its core to others.
-const LOOKS: usize = 8;
+/// How long a thread that finds nothing to do waits before it offers its core to others, in spins.
+const SPINS: usize = 8;
+/// How often a thread looks and finds nothing until it goes to sleep after all: some milliseconds,
+/// more than lie between two operations.
+///
+/// It must not stay awake until the end. A thread that took a part of an operation before it heard
+/// that it is to stay awake hears of it in the middle of that part, where it waits for another
+/// thread; the caller waits for the part, and neither would go on.
+const LOOKS_MOST: usize = 4_000;
 
 thread_local! {
     static HELD: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keeps the other threads of the calling thread's rayon pool awake until it is dropped.
+/// Keeps the other threads of the calling thread's rayon pool awake until it is dropped, or until
+/// they find nothing to do for some milliseconds.
 ///
 /// A network is hundreds of operations of some ten microseconds each. Rayon's threads sleep when
 /// there is nothing to do for about that long, and to wake one takes as long again, or several
@@ -58,9 +66,13 @@ impl Drop for Wakeful {
 }
 
 fn work_until(over: &AtomicBool) {
-    while !over.load(Ordering::Relaxed) {
-        if rayon::yield_now() != Some(rayon::Yield::Executed) {
-            (0..LOOKS).for_each(|_| hint::spin_loop());
+    let mut looks = 0;
+    while !over.load(Ordering::Relaxed) && looks < LOOKS_MOST {
+        if rayon::yield_now() == Some(rayon::Yield::Executed) {
+            looks = 0;
+        } else {
+            looks += 1;
+            (0..SPINS).for_each(|_| hint::spin_loop());
             thread::yield_now();
         }
     }
@@ -96,6 +108,45 @@ mod tests {
             // Hangs if a thread is still kept awake by one that was dropped.
             pool.broadcast(|_| ());
         }
+    }
+
+    /// The other thread hears that it is to stay awake while it waits inside a part of an operation
+    /// that the caller waits for.
+    #[test]
+    fn a_thread_that_is_told_late_does_not_stop_the_caller() {
+        let (ended, end) = std::sync::mpsc::channel();
+        let [is_begun, is_awake, is_taken] = [(); 3].map(|()| AtomicBool::new(false));
+        let until = |flag: &AtomicBool| {
+            while !flag.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+        };
+        let operation = move || {
+            let awake = || {
+                until(&is_begun);
+                let wakeful = Wakeful::threads(&Device::Cpu);
+                is_awake.store(true, Ordering::Release);
+                wakeful
+            };
+            let inner = || {
+                is_taken.store(true, Ordering::Release);
+                // Until the other thread waits for this.
+                thread::sleep(std::time::Duration::from_millis(50));
+            };
+            let part = || {
+                is_begun.store(true, Ordering::Release);
+                until(&is_awake);
+                rayon::join(|| until(&is_taken), inner);
+            };
+            let (_wakeful, ()) = rayon::join(awake, part);
+        };
+        thread::spawn(move || {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(2);
+            pool.build().unwrap().install(operation);
+            ended.send(()).unwrap();
+        });
+        let waited = end.recv_timeout(std::time::Duration::from_secs(60));
+        assert!(waited.is_ok(), "both threads wait for each other");
     }
 
     #[test]

@@ -2,10 +2,16 @@
 //! encoder says itself how long it took, and how long the ops waited that a frame is the first to
 //! show.
 
-use std::{collections::VecDeque, sync::Arc, time::Instant};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
 use bytes::Bytes;
-use tokio::sync::{OnceCell, Semaphore};
+use futures_util::future::{BoxFuture, FutureExt, Shared};
+use tokio::sync::Semaphore;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::view::FramePlan;
 use crate::{
@@ -15,6 +21,9 @@ use crate::{
 
 /// Quality of lossy frames, 1 … 100.
 const JPEG_QUALITY: u8 = 90;
+
+/// A picture that is being encoded, for all who wait for it; none when that fails, which is logged.
+type Encoding = Shared<BoxFuture<'static, Option<Bytes>>>;
 
 /// Encodes frames for all rooms of a process, a bounded number at once.
 #[derive(Clone, Debug)]
@@ -29,26 +38,44 @@ impl FrameEncoder {
         }
     }
 
-    async fn encode(&self, pixels: Arc<Pixels>, format: FrameFormat) -> Option<Bytes> {
-        let permit = self.at_once.clone().acquire_owned().await.ok()?;
-        let encoded = tokio::task::spawn_blocking(move || {
-            let begun = Instant::now();
-            let encoded = encode_image(&pixels, format, JPEG_QUALITY);
-            metrics::histogram!("impasto_stage_seconds", "stage" => "codec")
-                .record(begun.elapsed());
-            drop(permit);
-            encoded
-        });
-        match encoded.await {
-            Ok(Ok(image)) => Some(image.into()),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "a frame could not be encoded");
-                None
-            }
-            Err(error) => {
+    /// Begins to encode a picture, in a task of its own: a connection that writes to a slow client
+    /// polls nothing else meanwhile, and would hold its place and whoever wants the same picture.
+    fn begin(&self, pixels: Arc<Pixels>, format: FrameFormat) -> Encoding {
+        let encoded =
+            AbortOnDropHandle::new(tokio::spawn(encode(self.at_once.clone(), pixels, format)));
+        let encoded = async {
+            encoded.await.unwrap_or_else(|error| {
                 tracing::error!(%error, "the encoding of a frame broke off");
                 None
-            }
+            })
+        };
+        encoded.boxed().shared()
+    }
+}
+
+/// Encodes when one of the places is free.
+async fn encode(
+    at_once: Arc<Semaphore>,
+    pixels: Arc<Pixels>,
+    format: FrameFormat,
+) -> Option<Bytes> {
+    let permit = at_once.acquire_owned().await.ok()?;
+    let encoded = tokio::task::spawn_blocking(move || {
+        let begun = Instant::now();
+        let encoded = encode_image(&pixels, format, JPEG_QUALITY);
+        metrics::histogram!("impasto_stage_seconds", "stage" => "codec").record(begun.elapsed());
+        drop(permit);
+        encoded
+    });
+    match encoded.await {
+        Ok(Ok(image)) => Some(image.into()),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "a frame could not be encoded");
+            None
+        }
+        Err(error) => {
+            tracing::error!(%error, "the encoding of a frame broke off");
+            None
         }
     }
 }
@@ -58,7 +85,7 @@ impl FrameEncoder {
 struct SharedImage {
     plan: FramePlan,
     pixels: Arc<Pixels>,
-    encoded: OnceCell<Option<Bytes>>,
+    encoded: OnceLock<Encoding>,
 }
 
 impl SharedImage {
@@ -66,7 +93,7 @@ impl SharedImage {
         Self {
             plan,
             pixels: Arc::new(pixels),
-            encoded: OnceCell::new(),
+            encoded: OnceLock::new(),
         }
     }
 
@@ -78,10 +105,10 @@ impl SharedImage {
 
     /// The encoded image; the first caller's work is shared.
     async fn encoded(&self, encoder: &FrameEncoder) -> Option<Bytes> {
-        self.encoded
-            .get_or_init(|| encoder.encode(self.pixels.clone(), self.plan.format))
-            .await
-            .clone()
+        let encoding = self
+            .encoded
+            .get_or_init(|| encoder.begin(self.pixels.clone(), self.plan.format));
+        encoding.clone().await
     }
 }
 
@@ -144,5 +171,49 @@ impl MemberFrame {
                 None
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::protocol::{Layer, Rect};
+
+    fn image(shade: u8) -> Arc<SharedImage> {
+        let plan = FramePlan {
+            layer: Layer::Result,
+            rect: Rect::new(0, 0, 64, 64),
+            rev: 1,
+            step: 1,
+            steps: 1,
+            is_final: true,
+            format: FrameFormat::Png,
+            version: 1,
+            arrived: None,
+        };
+        Arc::new(SharedImage::new(plan, Pixels::new(64, 64, [shade; 3])))
+    }
+
+    /// One place, and a connection that asks for a frame and then polls nothing any more.
+    #[tokio::test]
+    async fn who_does_not_read_holds_no_place_and_no_picture() {
+        let encoder = FrameEncoder::new(1);
+        let place = encoder.at_once.clone().acquire_owned().await.unwrap();
+        let first = image(1);
+        let mut stuck = Box::pin(first.encoded(&encoder));
+        assert!((&mut stuck).now_or_never().is_none());
+        drop(place);
+        let soon = |image: Arc<SharedImage>| {
+            let encoder = encoder.clone();
+            async move { timeout(Duration::from_secs(60), image.encoded(&encoder)).await }
+        };
+        assert!(soon(image(2)).await.unwrap().is_some());
+        let same = soon(first.clone()).await.unwrap();
+        assert!(same.is_some());
+        assert_eq!(stuck.await, same);
     }
 }
