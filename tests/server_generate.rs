@@ -27,8 +27,8 @@ const RED: Rgb<u8> = Rgb([255, 0, 0]);
 /// What the test's renderer makes of red.
 const GREEN: Rgb<u8> = Rgb([0, 255, 0]);
 
-async fn ask(server: &TestServer, wish: Value) -> Response {
-    call(server, Method::POST, "/v1/images", None, Some(wish)).await
+async fn ask(server: &TestServer, body: Value) -> Response {
+    call(server, Method::POST, "/v1/images", None, Some(body)).await
 }
 
 async fn file(answer: Response) -> Vec<u8> {
@@ -65,10 +65,10 @@ fn header(answer: &Response, name: &str) -> String {
 #[tokio::test]
 async fn a_picture_is_made_of_words_and_says_with_what() {
     let server = TestServer::start().await;
-    let wish = json!({
+    let body = json!({
         "prompt": "a harbour, by night", "negative_prompt": "people", "seed": 42, "steps": 3.0
     });
-    let answer = ask(&server, wish).await;
+    let answer = ask(&server, body).await;
     assert_eq!(header(&answer, "content-type"), "image/png");
     assert_eq!(header(&answer, "cache-control"), "no-store");
     assert_eq!(header(&answer, "impasto-seed"), "42");
@@ -97,15 +97,15 @@ async fn a_sketch_is_changed_where_the_mask_is_white() {
         64,
         |x, _| if x < 40 { Rgb([255; 3]) } else { Rgb([0; 3]) },
     );
-    let wish = |format: &str, mask: Option<&RgbImage>| {
-        let mut wish = json!({"prompt": "grass", "sketch": base64_png(&sketch), "format": format});
+    let body = |format: &str, mask: Option<&RgbImage>| {
+        let mut body = json!({"prompt": "grass", "sketch": base64_png(&sketch), "format": format});
         if let Some(mask) = mask {
-            wish["mask"] = json!(format!("data:image/png;base64,{}", base64_png(mask)));
+            body["mask"] = json!(format!("data:image/png;base64,{}", base64_png(mask)));
         }
-        wish
+        body
     };
     for format in ["png", "webp"] {
-        let answer = ask(&server, wish(format, Some(&mask))).await;
+        let answer = ask(&server, body(format, Some(&mask))).await;
         assert_eq!(header(&answer, "content-type"), format!("image/{format}"));
         let file = file(answer).await;
         let expected = RgbImage::from_fn(128, 64, |x, _| if x < 40 { GREEN } else { RED });
@@ -115,11 +115,11 @@ async fn a_sketch_is_changed_where_the_mask_is_white() {
             "digitalsourcetype/compositeWithTrainedAlgorithmicMedia<"
         ));
     }
-    let everywhere = file(ask(&server, wish("png", None)).await).await;
+    let everywhere = file(ask(&server, body("png", None)).await).await;
     assert_eq!(pixels(&everywhere), RgbImage::from_pixel(128, 64, GREEN));
     assert!(holds(&everywhere, "Denoising strength: 1"));
 
-    let mut smaller = wish("jpeg", None);
+    let mut smaller = body("jpeg", None);
     smaller["width"] = json!(64);
     smaller["quality"] = json!(50);
     let jpeg = file(ask(&server, smaller).await).await;
@@ -144,7 +144,7 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
     let server = TestServer::start().await;
     let sketch = base64_png(&RgbImage::from_pixel(8, 8, RED));
     let large = base64_png(&RgbImage::from_pixel(1024, 1024, RED));
-    for (wish, status, code) in [
+    for (body, status, code) in [
         (json!({}), 400, "malformed_message"),
         (json!([]), 400, "malformed_message"),
         (json!({"prompt": 7}), 400, "malformed_message"),
@@ -206,9 +206,9 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
             "invalid_image",
         ),
     ] {
-        let mut told = wish.to_string();
+        let mut told = body.to_string();
         told.truncate(80);
-        let answer = refused(ask(&server, wish).await).await;
+        let answer = refused(ask(&server, body).await).await;
         assert_eq!((answer.0, answer.1.as_str()), (status, code), "{told}");
     }
     let post = |kind: &'static str, body: Vec<u8>| {
@@ -231,8 +231,8 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
 #[tokio::test]
 async fn a_body_over_the_limit_is_refused() {
     let server = TestServer::start_with(|options| options.limits.image_bytes = 10_000).await;
-    let wish = json!({"prompt": "a", "sketch": "A".repeat(200_000)});
-    let answer = refused(ask(&server, wish).await).await;
+    let body = json!({"prompt": "a", "sketch": "A".repeat(200_000)});
+    let answer = refused(ask(&server, body).await).await;
     assert_eq!(answer, (413, "too_large".to_owned()));
 }
 
@@ -242,14 +242,14 @@ async fn with_auth_it_is_the_operators_call() {
     let room = server.make_room(json!({"name": "mine"})).await;
     let owner = room["invites"]["owner"].as_str().unwrap();
     for token in [None, Some(owner), Some("guess")] {
-        let wish = Some(json!({"prompt": "sea"}));
-        let answer = call(&server, Method::POST, "/v1/images", token, wish).await;
+        let body = Some(json!({"prompt": "sea"}));
+        let answer = call(&server, Method::POST, "/v1/images", token, body).await;
         let (status, code) = refused(answer).await;
         assert_eq!((status, code.as_str()), (401, "invalid_token"), "{token:?}");
     }
     let operator = server.operator();
-    let wish = Some(json!({"prompt": "sea"}));
-    let answer = call(&server, Method::POST, "/v1/images", Some(&operator), wish).await;
+    let body = Some(json!({"prompt": "sea"}));
+    let answer = call(&server, Method::POST, "/v1/images", Some(&operator), body).await;
     assert_eq!(answer.status(), StatusCode::OK);
 }
 

@@ -27,9 +27,9 @@ fn token(room: &Value, role: &str) -> String {
     room["invites"][role].as_str().unwrap().to_owned()
 }
 
-async fn mint(server: &TestServer, room: &str, owner: &str, wish: Value) -> Value {
+async fn mint(server: &TestServer, room: &str, owner: &str, body: Value) -> Value {
     let path = format!("/v1/rooms/{room}/invites");
-    let response = call(server, Method::POST, &path, Some(owner), Some(wish)).await;
+    let response = call(server, Method::POST, &path, Some(owner), Some(body)).await;
     assert_eq!(response.status(), StatusCode::CREATED);
     assert_eq!(response.headers()["cache-control"], "no-store");
     response.json().await.unwrap()
@@ -146,22 +146,22 @@ async fn an_owner_makes_lists_and_revokes_invites() {
             assert_eq!(code(answer).await, "forbidden");
         }
     }
-    for wish in [
+    for body in [
         json!({"role": "operator"}),
         json!({}),
         json!({"role": "editor", "uses": -1}),
         json!({"role": "editor", "colour": 1}),
     ] {
-        let answer = call(&server, Method::POST, path, Some(&owner), Some(wish)).await;
+        let answer = call(&server, Method::POST, path, Some(&owner), Some(body)).await;
         assert_eq!(code(answer).await, "malformed_message");
     }
-    for wish in [
+    for body in [
         json!({"role": "editor", "uses": 0}),
         json!({"role": "editor", "uses": 1_000_000}),
         json!({"role": "editor", "expires_in_seconds": 0}),
         json!({"role": "editor", "expires_in_seconds": u64::MAX}),
     ] {
-        let answer = call(&server, Method::POST, path, Some(&owner), Some(wish)).await;
+        let answer = call(&server, Method::POST, path, Some(&owner), Some(body)).await;
         assert_eq!(code(answer).await, "invalid_value");
     }
 
@@ -212,8 +212,8 @@ async fn an_invite_that_ends_lets_its_members_go() {
     let server = auth_server().await;
     let room = server.make_room(json!({"name": "atelier"})).await;
     let owner = token(&room, "owner");
-    let wish = json!({"role": "editor", "expires_in_seconds": 1});
-    let made = mint(&server, "atelier", &owner, wish).await;
+    let body = json!({"role": "editor", "expires_in_seconds": 1});
+    let made = mint(&server, "atelier", &owner, body).await;
     assert!(made["expires_at"].as_u64().unwrap() > 1_700_000_000);
     let invite = made["token"].as_str().unwrap();
     let mut guest = server.connect("atelier").await;

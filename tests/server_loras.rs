@@ -224,8 +224,8 @@ async fn loras_are_listed_and_switched_over_http() {
     let server = serve(false).await;
     assert_eq!(server.get().await, listed(1.0, 0.0));
     let before = render(&server.engine.handle()).await;
-    let wish = json!({"loras": [{"name": "lcm", "weight": 0.5}]});
-    let (status, answer) = server.put(None, &wish).await;
+    let body = json!({"loras": [{"name": "lcm", "weight": 0.5}]});
+    let (status, answer) = server.put(None, &body).await;
     assert_eq!((status, answer), (StatusCode::OK, listed(0.0, 0.5)));
     assert_eq!(server.get().await, listed(0.0, 0.5));
     assert_ne!(before, render(&server.engine.handle()).await);

@@ -326,7 +326,7 @@ async fn a_photo_that_has_no_place_in_memory_is_edited_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bad_wishes_are_refused_and_change_nothing() {
+async fn bad_requests_are_refused_and_change_nothing() {
     let studio = Studio::start(64 << 20, STEPS).await;
     let mut member = studio.join("bad").await;
     let before = studio.picture("bad", "result").await.unwrap();
@@ -375,8 +375,8 @@ async fn viewers_place_and_stop_nothing() {
         .hello(json!({"token": made["invites"]["viewer"]}))
         .await;
     viewer.until("welcome").await;
-    for wish in [place("nobody"), json!({"type": "cancel"})] {
-        viewer.send(wish).await;
+    for request in [place("nobody"), json!({"type": "cancel"})] {
+        viewer.send(request).await;
         assert_eq!(viewer.refusal().await, "forbidden");
     }
 }

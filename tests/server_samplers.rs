@@ -45,11 +45,11 @@ async fn check(model: &str, has: &[&str], has_not: &str) {
     let info: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
     assert_eq!(info["samplers"], json!(has), "{model}");
     for name in has {
-        let wish = json!({
+        let request = json!({
             "prompt": "a boat", "sampler": name, "steps": 4, "width": 64, "height": 64,
         });
         let url = server.url("/v1/images");
-        let made = Client::new().post(url).json(&wish).send().await.unwrap();
+        let made = Client::new().post(url).json(&request).send().await.unwrap();
         assert_eq!(made.status(), StatusCode::OK, "{model} {name}");
     }
 
@@ -64,8 +64,8 @@ async fn check(model: &str, has: &[&str], has_not: &str) {
         let op = client.until("op").await;
         assert!(op.to_string().contains(name), "{op}");
     }
-    let wish = json!({"type": "settings", "sampler": has_not});
-    client.send(wish).await;
+    let request = json!({"type": "settings", "sampler": has_not});
+    client.send(request).await;
     let refusal = client.until("error").await;
     assert_eq!(refusal["code"], "unknown_sampler");
     let message = refusal["message"].as_str().unwrap();

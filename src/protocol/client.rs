@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
-use super::{LayerChange, Placement, Presence, RenderWish, Role, SettingsPatch, StrokeChunk};
+use super::{LayerChange, Placement, Presence, RenderRequest, Role, SettingsPatch, StrokeChunk};
 
 /// The first message on a socket, within five seconds of its opening.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
@@ -42,7 +42,7 @@ pub enum ClientMessage {
     /// A change of the layers.
     Layer(LayerChange),
     /// Render now.
-    Render(RenderWish),
+    Render(RenderRequest),
     /// Flatten the result into the sketch.
     Apply {},
     /// An uploaded image becomes the base, or is laid on a layer.

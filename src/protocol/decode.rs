@@ -6,7 +6,8 @@ use uuid::Uuid;
 
 use super::{
     Brush, ClientMessage, ErrorCode, ErrorMessage, Hello, LayerChange, MAX_TEXT_BYTES, Placement,
-    Presence, RenderWish, Role, SettingsPatch, StrokeChunk, StrokePoint, validate_client_message,
+    Presence, RenderRequest, Role, SettingsPatch, StrokeChunk, StrokePoint,
+    validate_client_message,
 };
 
 /// The fields of a [`Brush`] that make a chunk the first of a stroke.
@@ -85,7 +86,7 @@ fn message_from_fields(
         "stroke" => ClientMessage::Stroke(stroke_from_fields(fields)?),
         "settings" => ClientMessage::Settings(from_fields::<SettingsPatch>(fields)?),
         "layer" => ClientMessage::Layer(from_fields::<LayerChange>(fields)?),
-        "render" => ClientMessage::Render(from_fields::<RenderWish>(fields)?),
+        "render" => ClientMessage::Render(from_fields::<RenderRequest>(fields)?),
         "apply" => ClientMessage::Apply {},
         "place" => ClientMessage::Place(from_fields::<Placement>(fields)?),
         "cancel" => ClientMessage::Cancel {},

@@ -251,7 +251,7 @@ impl SequencedOp {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 #[serde(deny_unknown_fields)]
 #[ts(optional_fields)]
-pub struct RenderWish {
+pub struct RenderRequest {
     /// Where; left out: everything that the mask covers, or the whole canvas where there is no mask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rect: Option<Rect>,

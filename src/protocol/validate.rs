@@ -4,8 +4,8 @@ use super::{
     Brush, ClientMessage, ErrorCode, ErrorMessage, Gradient, Hello, LayerChange, MAX_BRUSH_SIZE,
     MAX_CHAT_CHARS, MAX_CONTROL_SCALE, MAX_COORDINATE, MAX_GUIDANCE_SCALE, MAX_ID_CHARS,
     MAX_NAME_CHARS, MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE,
-    MIN_FLOW, MIN_STRENGTH, PlaceMode, Placement, Presence, RenderWish, SEED_LIMIT, SettingsPatch,
-    StrokeChunk,
+    MIN_FLOW, MIN_STRENGTH, PlaceMode, Placement, Presence, RenderRequest, SEED_LIMIT,
+    SettingsPatch, StrokeChunk,
 };
 
 type Checked = Result<(), ErrorMessage>;
@@ -26,7 +26,7 @@ pub fn validate_client_message(message: &ClientMessage) -> Checked {
         }
         ClientMessage::Settings(patch) => validate_settings(patch),
         ClientMessage::Layer(change) => validate_layer(change),
-        ClientMessage::Render(wish) => validate_render(wish),
+        ClientMessage::Render(request) => validate_render(request),
         ClientMessage::Place(placement) => validate_placement(placement),
         ClientMessage::Presence(presence) => validate_presence(presence),
         ClientMessage::Chat { text: said } => text("text", said, MAX_CHAT_CHARS),
@@ -218,11 +218,11 @@ fn validate_placement(placement: &Placement) -> Checked {
     }
 }
 
-fn validate_render(wish: &RenderWish) -> Checked {
-    if wish.rect.is_some_and(|rect| rect.is_empty()) {
+fn validate_render(request: &RenderRequest) -> Checked {
+    if request.rect.is_some_and(|rect| rect.is_empty()) {
         return refuse("`rect` needs a width and a height of 1 or more.");
     }
-    if wish.steps == Some(0) {
+    if request.steps == Some(0) {
         return refuse("`steps` is 1 or more.");
     }
     Ok(())

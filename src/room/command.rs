@@ -3,7 +3,8 @@
 use uuid::Uuid;
 
 use crate::protocol::{
-    ClientMessage, LayerChange, Placement, Presence, RenderWish, Role, SettingsPatch, StrokeChunk,
+    ClientMessage, LayerChange, Placement, Presence, RenderRequest, Role, SettingsPatch,
+    StrokeChunk,
 };
 
 /// A message of a member that the room answers.
@@ -16,7 +17,7 @@ pub enum RoomCommand {
     /// A change of the layers.
     Layer(LayerChange),
     /// Render now.
-    Render(RenderWish),
+    Render(RenderRequest),
     /// Flatten the result into the sketch.
     Apply,
     /// An uploaded image becomes the base, or is laid on a layer; its id is what

@@ -10,7 +10,7 @@ use super::{
     document::{Document, Refusal, Request, Verdict},
     members::Deed,
 };
-use crate::protocol::{Op, RenderWish, ServerMessage, StrokeChunk};
+use crate::protocol::{Op, RenderRequest, ServerMessage, StrokeChunk};
 
 /// What any command costs, in the unit of what strokes cost: pixels that are looked at.
 const COMMAND_COST: u64 = 4096;
@@ -139,7 +139,12 @@ impl RoomCore {
         });
     }
 
-    fn render(&mut self, client: Uuid, request: &RenderWish, now: Instant) -> Result<(), Refusal> {
+    fn render(
+        &mut self,
+        client: Uuid,
+        request: &RenderRequest,
+        now: Instant,
+    ) -> Result<(), Refusal> {
         if let Some(wait) = self.scheduler.retry_after() {
             return Err(Refusal::Busy(wait));
         }

@@ -36,7 +36,7 @@ const TICKET: u64 = 1;
 
 /// What a picture should be.
 #[derive(Clone, Debug)]
-pub struct GenerateWish {
+pub struct PictureRequest {
     /// How it is made: what the model's pictures look best with, and what was asked for over it.
     pub settings: Settings,
     /// Width and height: what [`RoomRegistry::generate_size`] answered.
@@ -173,14 +173,14 @@ impl PicturePlace {
     ///
     /// # Errors
     /// [`GenerateError`], when the engine does not take it, fails or stops.
-    pub async fn generate(&self, wish: GenerateWish) -> Result<Generated, GenerateError> {
+    pub async fn generate(&self, request: PictureRequest) -> Result<Generated, GenerateError> {
         let began = Instant::now();
         let shared = &self.rooms.shared;
         let turn = shared.picture_turn.clone().acquire_owned().await;
         let _turn = turn.map_err(|_| GenerateError::Stopped)?;
         let waited = began.elapsed();
         let renderer = shared.renderer.clone();
-        let edit = edit_of(&wish, renderer.model_info(), renderer.window_rules());
+        let edit = edit_of(&request, renderer.model_info(), renderer.window_rules());
         let (events, received) = mpsc::channel(EVENTS_PER_JOB);
         // Dropped before the turn is given back.
         let _end = EndOfPicture(renderer.clone());
@@ -188,18 +188,18 @@ impl PicturePlace {
             author: Uuid::new_v4(),
             edit,
         };
-        let request = Request {
+        let start = Request {
             ticket: TICKET,
             work: Work::Render(Box::new(work)),
         };
         renderer
-            .send(RoomKey::NO_ROOM, Command::Start(request), &events)
+            .send(RoomKey::NO_ROOM, Command::Start(start), &events)
             .map_err(|refused| GenerateError::Refused(refused.to_string()))?;
         // From here on the channel ends when the engine lets the job go.
         drop(events);
         let (rendered, mut timings) = end_of_job(received).await?;
         add_waiting(&mut timings, waited);
-        let pixels = match (wish.sketch, wish.mask) {
+        let pixels = match (request.sketch, request.mask) {
             (Some(mut sketch), Some(mask)) => {
                 sketch.paste_inside(&rendered, &mask);
                 sketch
@@ -248,27 +248,27 @@ fn add_waiting(timings: &mut TimingsMs, waited: Duration) {
 }
 
 /// The whole picture as one window.
-pub(super) fn edit_of(wish: &GenerateWish, model: &ModelInfo, rules: WindowRules) -> Edit {
-    let CanvasSize { width, height } = wish.size;
-    let zoom = zoom_of(wish.size, model, rules.grid);
+pub(super) fn edit_of(request: &PictureRequest, model: &ModelInfo, rules: WindowRules) -> Edit {
+    let CanvasSize { width, height } = request.size;
+    let zoom = zoom_of(request.size, model, rules.grid);
     let seen = CanvasSize {
         width: width / zoom,
         height: height / zoom,
     };
-    let sketch = match &wish.sketch {
+    let sketch = match &request.sketch {
         Some(sketch) if zoom == 1 => sketch.clone(),
         Some(sketch) => resize_bicubic(sketch, seen),
         // White paper is no sketch.
         None => Pixels::new(seen.width, seen.height, [255; 3]),
     };
-    let mask = match &wish.mask {
+    let mask = match &request.mask {
         Some(mask) => mask.shrunk(zoom),
         None => Mask::new(seen.width, seen.height, u8::MAX),
     };
     let sketch = Arc::new(sketch);
-    let control = ControlSettings::of(&wish.settings).map(|settings| ControlPicture {
+    let control = ControlSettings::of(&request.settings).map(|settings| ControlPicture {
         settings,
-        picture: match &wish.control {
+        picture: match &request.control {
             // The pipeline scales it to what the model sees.
             Some(picture) => Arc::new(picture.clone()),
             None => sketch.clone(),
@@ -280,11 +280,11 @@ pub(super) fn edit_of(wish: &GenerateWish, model: &ModelInfo, rules: WindowRules
         known: sketch.clone(),
         sketch,
         mask: Arc::new(mask),
-        settings: render_settings(&wish.settings, seen),
+        settings: render_settings(&request.settings, seen),
         output: Output {
             rect: Rect::new(0, 0, width, height),
-            finish: wish.settings.finish,
-            finish_strength: wish.settings.finish_strength,
+            finish: request.settings.finish,
+            finish_strength: request.settings.finish_strength,
         },
         photo: None,
     }

@@ -41,7 +41,7 @@ pub use catalog::{ListedRoom, RoomFacts, TITLE_MOST};
 pub use command::RoomCommand;
 pub use error::RoomError;
 pub use export::{ExportLayers, RoomExport};
-pub use generate::{GenerateError, GenerateWish, Generated, PicturePlace};
+pub use generate::{GenerateError, Generated, PicturePlace, PictureRequest};
 pub use handle::{JoinRequest, RoomHandle};
 pub use members::{CloseReason, Joined, MemberId, MemberOutbox, Outgoing};
 pub use options::{InversionOptions, MEMBERS_MOST, RegistryLimits, RoomOptions};

@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use super::authorise::authorised;
 use super::calls::{Call, Who};
 use super::error::ApiError;
-use super::export_wish::{ExportFormat, ExportQuery, ExportWish, QUERY_SHAPE};
+use super::export_request::{ExportFormat, ExportQuery, ExportRequest, QUERY_SHAPE};
 use super::images::{
     attachment, codec_turn, export_turn, hold, in_turn, keep_until_sent, pixel_bytes,
 };
@@ -50,16 +50,16 @@ async fn export(
 ) -> Result<Response, ApiError> {
     let Query(query) = query.map_err(|_| ApiError::invalid_value(QUERY_SHAPE))?;
     let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
-    let wish = ExportWish::of(&query, handle.size()).map_err(ApiError::invalid_value)?;
-    let key = (handle.key(), Asked::Export(wish));
-    let name = file_name(&room, &wish);
-    let make = || encode(state.clone(), handle, wish).boxed();
+    let request = ExportRequest::of(&query, handle.size()).map_err(ApiError::invalid_value)?;
+    let key = (handle.key(), Asked::Export(request));
+    let name = file_name(&room, &request);
+    let make = || encode(state.clone(), handle, request).boxed();
     let file = state.pictures().join(key, make).await?;
     client.place.demand(state.options().limits.picture_rate);
     let headers = [
         (
             header::CONTENT_TYPE,
-            HeaderValue::from_static(wish.format.media_type()),
+            HeaderValue::from_static(request.format.media_type()),
         ),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::CONTENT_DISPOSITION, attachment(&name)?),
@@ -68,32 +68,36 @@ async fn export(
 }
 
 /// Names of rooms have only characters that fit into a file's.
-fn file_name(room: &str, wish: &ExportWish) -> String {
-    let layer = match wish.layers {
+fn file_name(room: &str, request: &ExportRequest) -> String {
+    let layer = match request.layers {
         ExportLayers::One(Layer::Sketch) => "-sketch",
         ExportLayers::One(Layer::Result) | ExportLayers::All => "",
     };
-    format!("{room}{layer}.{}", wish.format.ending())
+    format!("{room}{layer}.{}", request.format.ending())
 }
 
-async fn encode(state: AppState, room: RoomHandle, wish: ExportWish) -> Result<Bytes, ApiError> {
+async fn encode(
+    state: AppState,
+    room: RoomHandle,
+    request: ExportRequest,
+) -> Result<Bytes, ApiError> {
     let model = state.model()?.id.clone();
     // First the turn, then the copy: those that wait hold none.
-    let turn = match wish.is_large(room.size()) {
+    let turn = match request.is_large(room.size()) {
         true => export_turn(&state).await?,
         false => codec_turn(&state).await?,
     };
     let pictures = state.pictures();
-    pictures.begins(&(room.key(), Asked::Export(wish)));
+    pictures.begins(&(room.key(), Asked::Export(request)));
     let size = room.size();
-    let enlarged = match wish.scale {
+    let enlarged = match request.scale {
         1 => 0,
-        _ => pixel_bytes(wish.size(size)),
+        _ => pixel_bytes(request.size(size)),
     };
-    let bytes = pixel_bytes(size) * wish.layers.most() + enlarged;
+    let bytes = pixel_bytes(size) * request.layers.most() + enlarged;
     let held = hold(&state, room.key(), bytes)?;
-    let export = room.export(wish.layers).await?;
-    let work = move || write(export, &wish, size, model);
+    let export = room.export(request.layers).await?;
+    let work = move || write(export, &request, size, model);
     let (written, _turn) = in_turn(turn, work).await?;
     let file = written.map_err(|cause| ApiError::internal(&cause))?;
     Ok(keep_until_sent(file, held))
@@ -102,7 +106,7 @@ async fn encode(state: AppState, room: RoomHandle, wish: ExportWish) -> Result<B
 /// Blocks for as long as the encoding takes.
 fn write(
     export: RoomExport,
-    wish: &ExportWish,
+    request: &ExportRequest,
     size: CanvasSize,
     model: String,
 ) -> Result<Vec<u8>, OpenRasterError> {
@@ -114,8 +118,8 @@ fn write(
     } = export;
     let notes = Notes {
         origin,
-        dpi: wish.dpi,
-        parameters: wish
+        dpi: request.dpi,
+        parameters: request
             .with_settings
             .then(|| parameters(settings, size, model)),
     };
@@ -123,12 +127,12 @@ fn write(
         FilePixels::Opaque(picture) => Some(picture),
         FilePixels::Painted(_) => None,
     });
-    let (Some(format), Some(picture)) = (wish.encoding(), picture) else {
+    let (Some(format), Some(picture)) = (request.encoding(), picture) else {
         return write_open_raster(&layers, &notes);
     };
-    let enlarged = (wish.scale > 1).then(|| fit_to(picture, wish.size(size)));
+    let enlarged = (request.scale > 1).then(|| fit_to(picture, request.size(size)));
     let picture = enlarged.as_ref().unwrap_or(picture);
-    Ok(encode_with_notes(picture, format, wish.quality, &notes)?)
+    Ok(encode_with_notes(picture, format, request.quality, &notes)?)
 }
 
 /// What a room's picture was made with.

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::access::bearer;
 use super::calls::{Call, Who};
 use super::error::ApiError;
-use super::export_wish::JPEG_QUALITY;
+use super::export_request::JPEG_QUALITY;
 use super::images::{codec_turn, decode_error, hold, in_turn, keep_until_sent, limits, read_body};
 use super::origin::{SEED_HEADER, TIMING_HEADER};
 use super::serving::Client;
@@ -33,7 +33,7 @@ use crate::protocol::{
     CanvasSize, ControlPreprocess, Finish, FrameFormat, SEED_LIMIT, Settings, SettingsPatch,
     TimingsMs, decode_body,
 };
-use crate::room::{GenerateWish, RoomRegistry};
+use crate::room::{PictureRequest, RoomRegistry};
 
 /// Base64 with or without its padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -45,7 +45,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// ranges are those of `settings` over the websocket.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct ImageWish {
+struct ImageRequest {
     /// What the picture should show.
     #[schemars(length(max = 1000))]
     prompt: String,
@@ -125,7 +125,7 @@ struct Encoding {
     quality: u8,
 }
 
-impl ImageWish {
+impl ImageRequest {
     fn encoding(&self) -> Result<Encoding, ApiError> {
         let format = self.format.unwrap_or(FrameFormat::Png);
         if format != FrameFormat::Jpeg && self.quality.is_some() {
@@ -180,7 +180,7 @@ pub(super) fn calls() -> Vec<Call> {
     vec![
         Call::post("/v1/images", "generateImage", summary, generate)
             .by(Who::Operator)
-            .takes_json::<ImageWish>(example)
+            .takes_json::<ImageRequest>(example)
             .answers_files(200, "The picture, with its settings in it.", &media_types)
             .with_header("Impasto-Seed", "The seed that it was made with.")
             .with_header(
@@ -204,30 +204,30 @@ async fn generate(
         return Err(ApiError::not_json());
     }
     let (bytes, held) = read_body(&state, RoomKey::NO_ROOM, body).await?;
-    let wish = std::str::from_utf8(&bytes).map_err(|_| {
+    let request = std::str::from_utf8(&bytes).map_err(|_| {
         ApiError::invalid_body("the body is not text in UTF-8: send the JSON object in UTF-8")
     })?;
-    let wish: ImageWish = decode_body(wish)?;
+    let request: ImageRequest = decode_body(request)?;
     drop(bytes);
-    state.options().blocked_words.check(&wish.prompt)?;
-    let encoding = wish.encoding()?;
-    let settings = rooms.generate_settings(&wish.patch())?;
-    if wish.mask.is_some() && wish.sketch.is_none() {
+    state.options().blocked_words.check(&request.prompt)?;
+    let encoding = request.encoding()?;
+    let settings = rooms.generate_settings(&request.patch())?;
+    if request.mask.is_some() && request.sketch.is_none() {
         let message = "a mask says where a sketch may change: send a sketch with it";
         return Err(ApiError::invalid_value(message));
     }
-    if wish.control_image.is_some() && settings.control.is_empty() {
+    if request.control_image.is_some() && settings.control.is_empty() {
         let message = "nothing reads a control_image: name one of the model's controls with it";
         return Err(ApiError::invalid_value(message));
     }
     let place = rooms.picture_place()?;
-    let wish = wish_of(&state, rooms, wish, settings).await?;
+    let request = request_of(&state, rooms, request, settings).await?;
     drop(held);
-    let notes = notes_of(&wish, state.model()?.id.clone());
+    let notes = notes_of(&request, state.model()?.id.clone());
     check_notes(&notes, encoding.format)
         .map_err(|cause| ApiError::invalid_value(cause.to_string()))?;
-    let seed = wish.settings.seed;
-    let made = place.generate(wish).await?;
+    let seed = request.settings.seed;
+    let made = place.generate(request).await?;
     let mut timings = made.timings;
     let coding = Instant::now();
     let file = encode(&state, made.pixels, encoding, notes).await?;
@@ -255,15 +255,15 @@ fn is_json(headers: &HeaderMap) -> bool {
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
 
-/// Decodes what the wish starts from, in its size.
-async fn wish_of(
+/// Decodes what the request starts from, in its size.
+async fn request_of(
     state: &AppState,
     rooms: RoomRegistry,
-    wish: ImageWish,
+    request: ImageRequest,
     settings: Settings,
-) -> Result<GenerateWish, ApiError> {
+) -> Result<PictureRequest, ApiError> {
     let limits = limits(state);
-    let decode = move || -> Result<GenerateWish, ApiError> {
+    let decode = move || -> Result<PictureRequest, ApiError> {
         let read = |field: &str, text: &str, background: Option<u8>| {
             let bytes = bytes_of(field, text)?;
             let picture = match background {
@@ -272,18 +272,18 @@ async fn wish_of(
             };
             picture.map_err(|cause| decode_error(cause.into()))
         };
-        let sketch = wish.sketch.as_deref();
+        let sketch = request.sketch.as_deref();
         let sketch = sketch.map(|text| read("sketch", text, None)).transpose()?;
         let drawn = sketch.as_ref().map(size_of);
-        let size = rooms.generate_size(wish.width, wish.height, drawn)?;
-        let mask = wish.mask.as_deref();
+        let size = rooms.generate_size(request.width, request.height, drawn)?;
+        let mask = request.mask.as_deref();
         // What is transparent in a mask stays as it is.
         let mask = mask.map(|text| read("mask", text, Some(0))).transpose()?;
-        let control = wish.control_image.as_deref();
+        let control = request.control_image.as_deref();
         let control = control
             .map(|text| read("control_image", text, None))
             .transpose()?;
-        Ok(GenerateWish {
+        Ok(PictureRequest {
             settings,
             size,
             sketch: sketch.map(|picture| fit_to(&picture, size)),
@@ -317,7 +317,7 @@ fn bytes_of(field: &str, text: &str) -> Result<Vec<u8>, ApiError> {
 }
 
 /// What the file says besides its pixels, as with the command line's.
-fn notes_of(wish: &GenerateWish, model: String) -> Notes {
+fn notes_of(request: &PictureRequest, model: String) -> Notes {
     let Settings {
         prompt,
         negative_prompt,
@@ -327,8 +327,8 @@ fn notes_of(wish: &GenerateWish, model: String) -> Notes {
         seed,
         strength,
         ..
-    } = wish.settings.clone();
-    let has_sketch = wish.sketch.is_some();
+    } = request.settings.clone();
+    let has_sketch = request.sketch.is_some();
     Notes {
         origin: Origin::of(has_sketch, true),
         dpi: None,
@@ -339,8 +339,8 @@ fn notes_of(wish: &GenerateWish, model: String) -> Notes {
             sampler,
             guidance_scale,
             seed,
-            width: wish.size.width,
-            height: wish.size.height,
+            width: request.size.width,
+            height: request.size.height,
             model,
             strength: has_sketch.then_some(strength),
         }),

@@ -76,15 +76,15 @@ fn examples_of_calls_are_what_their_schemas_say() {
         checked += 1;
     }
     assert!(checked > 15, "{checked} examples are checked");
-    let wish = json!({"$ref": "#/components/schemas/ImageWish"});
+    let request = json!({"$ref": "#/components/schemas/ImageRequest"});
     for wrong in [
         json!({"prompt": 7}),
         json!({"prompt": "sea", "strength": 2}),
         json!({"prompt": "sea", "colour": "red"}),
         json!({"seed": 7}),
     ] {
-        let flaw = flaw(&document, Draft::V2020_12, &wish, &wrong);
-        assert!(flaw.is_some(), "{wrong} is no wish");
+        let flaw = flaw(&document, Draft::V2020_12, &request, &wrong);
+        assert!(flaw.is_some(), "{wrong} is no request");
     }
 }
 

@@ -15,7 +15,7 @@ use super::budget::Held;
 use super::error::{ApiError, HttpOnlyCode};
 use super::pictures::{Asked, HeldPicture};
 use super::state::AppState;
-use super::upload_wish::UploadWish;
+use super::upload_request::UploadRequest;
 use crate::canvas::{
     CodecError, ImageLimits, Pixels, Upload, decode_upload, encode_image, fit_to, size_within,
 };
@@ -127,7 +127,7 @@ async fn discard(mut parts: BodyDataStream) {
     }
 }
 
-/// Decodes an uploaded image and gives it to the room, as is wished.
+/// Decodes an uploaded image and gives it to the room, as the request says.
 ///
 /// # Errors
 /// 400 for a layer of a file that has none or a size of 0 or too many pixels, 413 or 422 when the image is too large or none, 503 when
@@ -136,10 +136,10 @@ pub async fn keep_image(
     state: &AppState,
     room: &RoomHandle,
     bytes: Bytes,
-    wish: UploadWish,
+    request: UploadRequest,
 ) -> Result<KeptImage, ApiError> {
-    wish.check()?;
-    let (limits, layer) = (limits(state), wish.file_layer());
+    request.check()?;
+    let (limits, layer) = (limits(state), request.file_layer());
     let is_layered = is_archive(&bytes);
     if layer.is_some() && !is_layered {
         let message = "only an OpenRaster file has layers: leave `layer` out, or send an .ora file";
@@ -150,7 +150,7 @@ pub async fn keep_image(
         true => read_open_raster(&bytes, layer, &limits).map(Upload::from),
         false => Ok(decode_upload(&bytes, &limits)?),
     };
-    let arranged = move || decode().map(|picture| (picture.size(), wish.arrange(picture)));
+    let arranged = move || decode().map(|picture| (picture.size(), request.arrange(picture)));
     let (decoded, turn) = in_turn(turn, arranged).await?;
     let (CanvasSize { width, height }, image) = decoded.map_err(decode_error)?;
     let id = room.store_image(image).await?;

@@ -26,7 +26,7 @@ use crate::room::is_room_name;
 /// Body of `POST /v1/rooms/{room}/invites`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct InviteWish {
+struct InviteRequest {
     /// What its bearer may do.
     role: Role,
     /// When it ends; never when left out.
@@ -45,14 +45,14 @@ pub(super) fn calls() -> Vec<Call> {
     const PATH: &str = "/v1/rooms/{room}/invites";
     let revoke_path = "/v1/rooms/{room}/invites/{invite}";
     let revoke_summary = "Revokes an invite: it opens nothing any more.";
-    let wish = json!({"role": "viewer", "expires_in_seconds": 86400, "uses": 5});
+    let request = json!({"role": "viewer", "expires_in_seconds": 86400, "uses": 5});
     let mut made = listed();
     made["token"] = json!("eyJyb29tIjoi…");
     made["url"] = json!("http://localhost:7860/?room=studio#token=eyJyb29tIjoi…");
     vec![
         Call::post(PATH, "makeInvite", "Makes an invite.", mint)
             .by(Who::Owner)
-            .json::<InviteWish>(BODY_BYTES, wish)
+            .json::<InviteRequest>(BODY_BYTES, request)
             .answers::<InviteMade>(201, "The invite, with its token.", made),
         Call::get(
             PATH,
@@ -143,19 +143,19 @@ async fn mint(
     Path(room): Path<String>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
-    body: Result<Json<InviteWish>, JsonRejection>,
+    body: Result<Json<InviteRequest>, JsonRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
     let canvas = owned_room(&state, &client, &room, &headers)?;
-    let Json(wish) = body.map_err(|rejection| {
+    let Json(request) = body.map_err(|rejection| {
         ApiError::bad_body(&rejection, "{role, expires_in_seconds?, uses?}")
     })?;
-    let expires_in = wish.expires_in_seconds.map(Duration::from_secs);
+    let expires_in = request.expires_in_seconds.map(Duration::from_secs);
     if expires_in.is_some_and(|end| end.is_zero() || end > LONGEST) {
         let most = LONGEST.as_secs();
         let message = format!("expires_in_seconds is 1 to {most}: leave it out for no end");
         return Err(ApiError::invalid_value(message));
     }
-    if wish
+    if request
         .uses
         .is_some_and(|uses| !(1..=MOST_USES).contains(&uses))
     {
@@ -163,7 +163,7 @@ async fn mint(
         return Err(ApiError::invalid_value(message));
     }
     let access = state.access();
-    let (invite, token) = access.mint(&room, canvas, wish.role, expires_in, wish.uses)?;
+    let (invite, token) = access.mint(&room, canvas, request.role, expires_in, request.uses)?;
     state.save_access().await?;
     let url = links::room_url(&base_url(&state, &headers), &room);
     let url = links::with_token(&url, &token);

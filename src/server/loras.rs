@@ -58,9 +58,9 @@ async fn replace(
     let control = state.loras()?;
     let operator = state.access().operator(bearer(&headers));
     operator.map_err(|refused| state.refused_token(client.address, refused))?;
-    let Json(wish) =
+    let Json(request) =
         body.map_err(|rejection| ApiError::bad_body(&rejection, "{loras: [{name, weight}, …]}"))?;
-    control.set_loras(wish.loras).await.map_err(refusal)?;
+    control.set_loras(request.loras).await.map_err(refusal)?;
     let loras = control.loras();
     tracing::info!(?loras, "the LoRAs have other weights");
     Ok(Json(LoraWeights { loras }))

@@ -21,7 +21,7 @@ mod connections;
 mod deleted_rooms;
 mod descriptors;
 mod error;
-mod export_wish;
+mod export_request;
 mod exports;
 mod generate;
 #[cfg(test)]
@@ -48,7 +48,7 @@ mod routes;
 mod serving;
 mod shutdown;
 mod state;
-mod upload_wish;
+mod upload_request;
 mod websocket;
 mod writer;
 

@@ -18,7 +18,7 @@ use super::error::ApiError;
 use super::images;
 use super::serving::Client;
 use super::state::AppState;
-use super::upload_wish::UploadWish;
+use super::upload_request::UploadRequest;
 use crate::picture_file::{LayerName, OPEN_RASTER_TYPE};
 use crate::protocol::{PictureLayer, Role};
 
@@ -140,11 +140,11 @@ enum UploadTarget {
 }
 
 impl UploadChoice {
-    fn wish(&self) -> Result<UploadWish, ApiError> {
+    fn request(&self) -> Result<UploadRequest, ApiError> {
         let is_placed = self.x.is_some() || self.y.is_some();
         let is_framed = self.width.is_some() || self.height.is_some();
         if self.target == Some(UploadTarget::Layer) {
-            return Ok(UploadWish::Layer {
+            return Ok(UploadRequest::Layer {
                 place: (self.x.unwrap_or(0).into(), self.y.unwrap_or(0).into()),
                 width: self.width,
                 height: self.height,
@@ -152,7 +152,7 @@ impl UploadChoice {
             });
         }
         match is_placed || is_framed {
-            false => Ok(UploadWish::Base(self.layer)),
+            false => Ok(UploadRequest::Base(self.layer)),
             true => Err(ApiError::invalid_value(
                 "`x`, `y`, `width` and `height` are for layers: say `target=layer`, or leave them out",
             )),
@@ -186,9 +186,9 @@ async fn upload(
              numbers: correct the query, or leave it out",
         )
     })?;
-    let wish = choice.wish()?;
+    let request = choice.request()?;
     let (bytes, held) = images::read_body(&state, handle.key(), body).await?;
-    let kept = images::keep_image(&state, &handle, bytes, wish).await?;
+    let kept = images::keep_image(&state, &handle, bytes, request).await?;
     drop(held);
     let kept = ImageKept {
         image: kept.id,

@@ -10,7 +10,7 @@ use futures_util::future::{BoxFuture, Shared, WeakShared};
 
 use super::budget::{ByteBudget, Held};
 use super::error::ApiError;
-use super::export_wish::ExportWish;
+use super::export_request::ExportRequest;
 use crate::engine::RoomKey;
 use crate::protocol::PictureLayer;
 
@@ -24,7 +24,7 @@ pub enum Asked {
     /// The same, small.
     LayerThumbnail(u64),
     /// A file to take away.
-    Export(ExportWish),
+    Export(ExportRequest),
 }
 
 /// A file of a room.

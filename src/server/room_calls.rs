@@ -46,7 +46,7 @@ pub(super) fn calls() -> Vec<Call> {
             .answers::<RoomList>(200, "The rooms.", json!({"rooms": [line]})),
         Call::post(ROOMS, "makeRoom", "Makes a room.", make)
             .by(Who::Operator)
-            .json::<RoomWish>(
+            .json::<RoomRequest>(
                 BODY_BYTES,
                 json!({"name": "studio", "width": 768, "height": 512}),
             )
@@ -107,7 +107,7 @@ fn example_told() -> Value {
 /// A room to be made.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct RoomWish {
+struct RoomRequest {
     /// 1 to 64 letters, digits, `-` or `_`; a random one when left out.
     #[schemars(length(min = 1, max = 64))]
     name: Option<String>,
@@ -140,16 +140,16 @@ async fn make(
     State(state): State<AppState>,
     Extension(client): Extension<Client>,
     headers: HeaderMap,
-    body: Result<Json<RoomWish>, JsonRejection>,
+    body: Result<Json<RoomRequest>, JsonRejection>,
 ) -> Result<impl IntoResponse, ApiError> {
     let token = bearer(&headers);
     let operator = state.access().operator(token);
     operator.map_err(|refused| state.refused_token(client.address, refused))?;
-    let Json(wish) =
+    let Json(request) =
         body.map_err(|rejection| ApiError::bad_body(&rejection, "{name?, width?, height?}"))?;
     // Where everybody may make rooms, each address has its share of them.
     let counted = (!state.access().required()).then_some(client.address);
-    let (room, invites) = state.make_room(wish.name, wish.width, wish.height, counted)?;
+    let (room, invites) = state.make_room(request.name, request.width, request.height, counted)?;
     state.save_access().await?;
     Ok(made(&state, &headers, room, invites))
 }
@@ -311,8 +311,8 @@ async fn rename(
     let rooms = state.rooms()?;
     let message = "a room's title is its owner's to give: ask the room's owner";
     let grant = granted_as(&state, &client, &room, &headers, Role::Owner, message)?;
-    let Json(wish) = body.map_err(|rejection| ApiError::bad_body(&rejection, "{title}"))?;
-    let title = title_of(&wish.title)?;
+    let Json(request) = body.map_err(|rejection| ApiError::bad_body(&rejection, "{title}"))?;
+    let title = title_of(&request.title)?;
     if !rooms.exists(&room) {
         // One that nobody has been in is kept from now on.
         state.existing_room(&room, &grant, client.address).await?;
@@ -340,9 +340,9 @@ async fn duplicate(
     let operator = state.access().operator(bearer(&headers));
     operator.map_err(|refused| state.refused_token(client.address, refused))?;
     granted_as(&state, &client, &room, &headers, Role::Editor, FOR_EDITORS)?;
-    let Json(wish) = body.map_err(|rejection| ApiError::bad_body(&rejection, "{title?}"))?;
+    let Json(request) = body.map_err(|rejection| ApiError::bad_body(&rejection, "{title?}"))?;
     let facts = facts_of(&state, &room).await?;
-    let title = match wish.title {
+    let title = match request.title {
         Some(title) => title_of(&title)?,
         None => facts.title.map(|title| copy_title(&title)),
     };
@@ -436,8 +436,8 @@ async fn to_the_end(
 }
 
 /// A title as it may be shown to others; none where nothing is left of it.
-fn title_of(wish: &str) -> Result<Option<String>, ApiError> {
-    let title = shown_text(wish).trim().to_owned();
+fn title_of(request: &str) -> Result<Option<String>, ApiError> {
+    let title = shown_text(request).trim().to_owned();
     if title.chars().count() > TITLE_MOST {
         let message = format!("a title has {TITLE_MOST} characters at most: make it shorter");
         return Err(ApiError::invalid_value(message));

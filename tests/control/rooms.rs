@@ -107,9 +107,9 @@ impl Studio {
             .into_raw()
     }
 
-    async fn ask(&self, wish: Value) -> (StatusCode, Vec<u8>) {
+    async fn ask(&self, request: Value) -> (StatusCode, Vec<u8>) {
         let url = format!("http://{}/v1/images", self.address);
-        let answer = Client::new().post(url).json(&wish).send().await.unwrap();
+        let answer = Client::new().post(url).json(&request).send().await.unwrap();
         let status = answer.status();
         (status, answer.bytes().await.unwrap().to_vec())
     }
@@ -234,13 +234,14 @@ async fn a_server_without_controls_says_nothing_of_them() {
 #[tokio::test]
 async fn pictures_without_a_room_are_steered_by_a_picture_of_their_own() {
     let studio = Studio::start(&["t2i-sketch"]).await;
-    let wish = json!({"prompt": "a red apple", "seed": 7, "steps": 2, "width": 64, "height": 64});
+    let request =
+        json!({"prompt": "a red apple", "seed": 7, "steps": 2, "width": 64, "height": 64});
     let made = |more: Value| {
-        let mut wish = wish.clone();
+        let mut request = request.clone();
         for (name, value) in more.as_object().unwrap() {
-            wish[name] = value.clone();
+            request[name] = value.clone();
         }
-        studio.ask(wish)
+        studio.ask(request)
     };
     let (status, words) = made(json!({})).await;
     assert_eq!(status, StatusCode::OK);

@@ -143,8 +143,8 @@ impl LoraControl for TestRenderer {
     }
 
     fn set_loras(&self, weights: Vec<LoraWeight>) -> BoxFuture<'_, Result<(), EngineError>> {
-        let unknown = |wish: &LoraWeight| EngineError::UnknownLora {
-            name: wish.name.clone(),
+        let unknown = |request: &LoraWeight| EngineError::UnknownLora {
+            name: request.name.clone(),
             known: "none".to_owned(),
         };
         let refused = weights.first().map(unknown);

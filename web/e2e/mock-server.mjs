@@ -95,10 +95,10 @@ class MockRoom {
         return this.schedule();
       }
       case "layer": {
-        const { type: _type, ...wish } = message;
-        const refused = refusalOf(wish, this.layers);
+        const { type: _type, ...request } = message;
+        const refused = refusalOf(request, this.layers);
         if (refused) return socket.send(JSON.stringify({ type: "error", code: refused[0], message: refused[1] }));
-        const change = wish.action === "add" ? { name: `Layer ${this.layers.length + 1}`, ...wish } : wish;
+        const change = request.action === "add" ? { name: `Layer ${this.layers.length + 1}`, ...request } : request;
         const newest = this.entries.findLast((entry) => entry.client === client && entry.active && entry.kind !== "follows" && !entry.leader);
         if (change.action === "set" && change.continues && newest?.change?.layer === change.layer) Object.assign(newest.change, { ...change, continues: undefined });
         else {
@@ -474,11 +474,11 @@ export async function startMock({ port = 0, width = 512, height = 512, delay = 1
       let text = "";
       request.on("data", (part) => (text += part));
       return request.on("end", () => {
-        const wish = JSON.parse(text);
-        rooms.set(wish.name, new MockRoom(wish.name, wish.width ?? width, wish.height ?? height, delay));
+        const wanted = JSON.parse(text);
+        rooms.set(wanted.name, new MockRoom(wanted.name, wanted.width ?? width, wanted.height ?? height, delay));
         response.writeHead(201, { "content-type": "application/json" });
-        const invites = Object.fromEntries(["owner", "editor", "viewer"].map((role) => [role, `${role}-${wish.name}`]));
-        response.end(JSON.stringify({ room: wish.name, url: `http://mock/?room=${wish.name}`, invites }));
+        const invites = Object.fromEntries(["owner", "editor", "viewer"].map((role) => [role, `${role}-${wanted.name}`]));
+        response.end(JSON.stringify({ room: wanted.name, url: `http://mock/?room=${wanted.name}`, invites }));
       });
     }
     if (images && request.method === "POST") {

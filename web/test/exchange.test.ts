@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { exportName, exportPicture, exportQuery, mayScale, printedSize, type ExportWish } from "../src/studio/exchange";
+import { exportName, exportPicture, exportQuery, mayScale, printedSize, type ExportRequest } from "../src/studio/exchange";
 import type { Studio } from "../src/studio/studio.svelte";
 
 const said: string[] = [];
 const saved: { name: string; text: Promise<string> }[] = [];
 const studio = { room: { name: "sea" }, notices: { say: (text: string) => said.push(text) } } as unknown as Studio;
-const wish: ExportWish = { format: "png", layer: "result", scale: 1, quality: 92, dpi: 0, settings: true };
+const request: ExportRequest = { format: "png", layer: "result", scale: 1, quality: 92, dpi: 0, settings: true };
 
 beforeEach(() => {
   let last: Blob | undefined;
@@ -23,15 +23,15 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-test("a wish is asked for in as few words as say it", () => {
-  expect(exportQuery(wish)).toEqual({ format: "png" });
-  const whole: ExportWish = { format: "jpeg", layer: "sketch", scale: 2, quality: 70, dpi: 300, settings: false };
+test("a request is asked for in as few words as say it", () => {
+  expect(exportQuery(request)).toEqual({ format: "png" });
+  const whole: ExportRequest = { format: "jpeg", layer: "sketch", scale: 2, quality: 70, dpi: 300, settings: false };
   expect(exportQuery(whole)).toEqual(whole);
   for (const format of ["ora", "psd"] as const) expect(exportQuery({ ...whole, format, settings: true })).toEqual({ format: "ora" });
-  expect(exportQuery({ ...wish, quality: 70, dpi: 150 }), "only a JPEG has a quality").toEqual({ format: "png", dpi: 150 });
-  expect(exportName("sea", { ...wish, layer: "sketch", format: "jpeg" })).toBe("sea-sketch.jpg");
-  expect(exportName("sea", { ...wish, layer: "sketch", format: "ora" })).toBe("sea.ora");
-  expect(exportName("sea", { ...wish, layer: "sketch", format: "psd" })).toBe("sea.psd");
+  expect(exportQuery({ ...request, quality: 70, dpi: 150 }), "only a JPEG has a quality").toEqual({ format: "png", dpi: 150 });
+  expect(exportName("sea", { ...request, layer: "sketch", format: "jpeg" })).toBe("sea-sketch.jpg");
+  expect(exportName("sea", { ...request, layer: "sketch", format: "ora" })).toBe("sea.ora");
+  expect(exportName("sea", { ...request, layer: "sketch", format: "psd" })).toBe("sea.psd");
 });
 
 test("a print is as large as its dots are small", () => {
@@ -47,7 +47,7 @@ test("only scales that the server makes are offered", () => {
 test("a file is saved under the room's name, and what is refused is told", async () => {
   const fetch = vi.fn(async (_path: string, _request: RequestInit) => new Response("a file"));
   vi.stubGlobal("fetch", fetch);
-  await exportPicture(studio, { ...wish, format: "webp" });
+  await exportPicture(studio, { ...request, format: "webp" });
   const [path, request] = fetch.mock.calls[0] ?? [];
   expect(path).toBe("v1/rooms/sea/export?format=webp");
   expect(request?.headers).toEqual({ authorization: "Bearer secret" });
@@ -57,8 +57,8 @@ test("a file is saved under the room's name, and what is refused is told", async
 
   const error = { error: { code: "unavailable", message: "Many pictures wait for the server: try again soon." } };
   vi.stubGlobal("fetch", async () => new Response(JSON.stringify(error), { status: 503 }));
-  await expect(exportPicture(studio, wish)).rejects.toThrow("Many pictures wait for the server: try again soon.");
+  await expect(exportPicture(studio, request)).rejects.toThrow("Many pictures wait for the server: try again soon.");
   vi.stubGlobal("fetch", async () => Promise.reject(new TypeError("Failed to fetch")));
-  await expect(exportPicture(studio, wish)).rejects.toThrow("The server cannot be reached");
+  await expect(exportPicture(studio, request)).rejects.toThrow("The server cannot be reached");
   expect(saved).toHaveLength(1);
 });

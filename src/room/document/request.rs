@@ -11,7 +11,7 @@ use super::{
 use crate::{
     canvas::stroke_cost,
     protocol::{
-        MAX_STROKE_COST, ModelInfo, Op, Rect, RenderWish, Settings, SettingsPatch, StrokeChunk,
+        MAX_STROKE_COST, ModelInfo, Op, Rect, RenderRequest, Settings, SettingsPatch, StrokeChunk,
     },
 };
 
@@ -125,7 +125,7 @@ impl Document {
     /// Too many steps, or a rectangle outside the canvas.
     pub(in crate::room) fn check_render(
         &self,
-        request: &RenderWish,
+        request: &RenderRequest,
         model: &ModelInfo,
     ) -> Result<(Rect, Option<Op>), Refusal> {
         if let Some(steps) = request.steps {

@@ -115,7 +115,7 @@ fn a_hand_that_rests_is_settled_once_with_more_steps() {
 }
 
 #[test]
-fn nothing_is_rendered_while_live_is_off_except_by_wish() {
+fn nothing_is_rendered_while_live_is_off_except_on_request() {
     let (mut world, me) = (world(), client(1));
     world.send(me, patch(|patch| patch.live = Some(false)));
     world.send(me, dab("a", 20.0, 20.0));
@@ -123,7 +123,7 @@ fn nothing_is_rendered_while_live_is_off_except_by_wish() {
     assert!(world.submitted.is_empty());
     world.send(
         me,
-        RoomCommand::Render(RenderWish {
+        RoomCommand::Render(RenderRequest {
             rect: None,
             steps: Some(8),
         }),
@@ -134,9 +134,9 @@ fn nothing_is_rendered_while_live_is_off_except_by_wish() {
 }
 
 #[test]
-fn a_wish_on_white_paper_covers_the_whole_canvas_and_can_be_undone() {
+fn a_request_on_white_paper_covers_the_whole_canvas_and_can_be_undone() {
     let (mut world, me) = (world(), client(1));
-    world.send(me, RoomCommand::Render(RenderWish::default()));
+    world.send(me, RoomCommand::Render(RenderRequest::default()));
     world.come_to_rest();
     let mask = world.canvas().repaint_mask(&world.canvas().bounds());
     assert!(mask.data().iter().all(|value| *value == 255));
@@ -157,13 +157,13 @@ fn a_wish_on_white_paper_covers_the_whole_canvas_and_can_be_undone() {
 }
 
 #[test]
-fn a_wish_for_a_rectangle_stays_inside_it() {
+fn a_request_for_a_rectangle_stays_inside_it() {
     let (mut world, me) = (world(), client(1));
     world.send(me, patch(|patch| patch.spread = Some(0)));
     let rect = Rect::new(40, 30, 70, 50);
     world.send(
         me,
-        RoomCommand::Render(RenderWish {
+        RoomCommand::Render(RenderRequest {
             rect: Some(rect),
             steps: None,
         }),
@@ -310,7 +310,7 @@ fn refusals_have_their_codes_and_change_nothing() {
     let outside = Some(Rect::new(5000, 0, 10, 10));
     world.send(
         me,
-        RoomCommand::Render(RenderWish {
+        RoomCommand::Render(RenderRequest {
             rect: outside,
             steps: None,
         }),

@@ -93,8 +93,8 @@ fn registry(most: usize, model: ModelInfo) -> (RoomRegistry, Arc<Held>, Jobs) {
     (rooms, renderer, received)
 }
 
-fn wish(seed: u64) -> GenerateWish {
-    GenerateWish {
+fn request(seed: u64) -> PictureRequest {
+    PictureRequest {
         settings: Settings { seed, ..settings() },
         size: sides(64, 64),
         sketch: None,
@@ -146,9 +146,9 @@ async fn pictures_are_made_one_after_another_and_forgotten() {
     let refused = rooms.picture_place().err().unwrap();
     assert!(matches!(refused, GenerateError::TooMany(2)), "{refused}");
     let [first, second] = places;
-    let first = tokio::spawn(async move { first.generate(wish(1)).await });
+    let first = tokio::spawn(async move { first.generate(request(1)).await });
     let job = next(&mut jobs).await;
-    let second = tokio::spawn(async move { second.generate(wish(2)).await });
+    let second = tokio::spawn(async move { second.generate(request(2)).await });
     tokio::task::yield_now().await;
     assert!(jobs.try_recv().is_err(), "it waits for the first one");
     end(job, [9, 8, 7]);
@@ -176,9 +176,9 @@ async fn who_goes_away_takes_the_picture_back() {
         rooms.picture_place().unwrap(),
         rooms.picture_place().unwrap(),
     );
-    let gone = tokio::spawn(async move { gone.generate(wish(1)).await });
+    let gone = tokio::spawn(async move { gone.generate(request(1)).await });
     let _running = next(&mut jobs).await;
-    let stays = tokio::spawn(async move { stays.generate(wish(2)).await });
+    let stays = tokio::spawn(async move { stays.generate(request(2)).await });
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
     end(next(&mut jobs).await, [1, 2, 3]);
@@ -193,8 +193,8 @@ async fn an_engine_that_lets_go_or_fails_is_told() {
     let (rooms, _renderer, mut jobs) = registry(1, model());
     let place = rooms.picture_place().unwrap();
     let made = tokio::spawn(async move {
-        let first = place.generate(wish(1)).await;
-        (first, place.generate(wish(2)).await)
+        let first = place.generate(request(1)).await;
+        (first, place.generate(request(2)).await)
     });
     drop(next(&mut jobs).await);
     let (ticket, _, events) = next(&mut jobs).await;
@@ -212,10 +212,10 @@ async fn what_the_mask_leaves_out_keeps_its_bytes() {
     let place = rooms.picture_place().unwrap();
     let mut mask = Mask::new(64, 64, 0);
     mask.span_mut(0, 0, 8).fill(u8::MAX);
-    let masked = GenerateWish {
+    let masked = PictureRequest {
         sketch: Some(Pixels::new(64, 64, [200, 10, 20])),
         mask: Some(mask),
-        ..wish(1)
+        ..request(1)
     };
     let made = tokio::spawn(async move { place.generate(masked).await });
     end(next(&mut jobs).await, [1, 2, 3]);
@@ -267,11 +267,11 @@ fn settings_are_refused_as_a_room_refuses_them() {
 #[test]
 fn the_model_sees_a_picture_as_it_sees_a_rooms_canvas() {
     let seen = |width, height, grid| {
-        let wish = GenerateWish {
+        let request = PictureRequest {
             size: sides(width, height),
-            ..wish(1)
+            ..request(1)
         };
-        edit_of(&wish, &zooming(), WindowRules { grid, ..RULES })
+        edit_of(&request, &zooming(), WindowRules { grid, ..RULES })
     };
     let edit = seen(512, 512, 64);
     assert_eq!(edit.window, Rect::new(0, 0, 256, 256));

@@ -33,7 +33,7 @@ fn commands() -> Vec<RoomCommand> {
     vec![
         dab("new", 90.0, 60.0),
         patch(|patch| patch.prompt = Some("a boat".to_owned())),
-        RoomCommand::Render(RenderWish {
+        RoomCommand::Render(RenderRequest {
             rect: Some(Rect::new(0, 0, 64, 64)),
             steps: None,
         }),

@@ -209,7 +209,10 @@ fn act(world: &mut World, dice: &mut Dice, who: Uuid, hand: &mut Hand, habits: H
         19 if habits.photos => world.send(who, photo_habit(dice)),
         17 => {
             let rect = (dice.roll(2) == 0).then(|| Rect::new(20, 10, 90, 60));
-            world.send(who, RoomCommand::Render(RenderWish { rect, steps: None }));
+            world.send(
+                who,
+                RoomCommand::Render(RenderRequest { rect, steps: None }),
+            );
         }
         18 => {
             let seq = dice.roll(world.core.document.seq() + 2);

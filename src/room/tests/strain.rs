@@ -69,8 +69,8 @@ fn a_busy_room_renders_when_the_hand_lifts_and_says_when_to_ask_again() {
     assert_eq!(world.jobs(), 0);
     world.send(me, chunk("d", true, &[[60.0, 60.0, 1.0]], false));
     assert_eq!(world.jobs(), 0, "the hand is down");
-    let wish = RenderWish::default();
-    world.send(me, RoomCommand::Render(wish));
+    let request = RenderRequest::default();
+    world.send(me, RoomCommand::Render(request));
     assert_eq!(world.errors(me), [ErrorCode::Busy]);
     let texts = world.eyes[&me].texts.iter();
     let retry = texts.filter_map(|text| match text {
@@ -82,7 +82,7 @@ fn a_busy_room_renders_when_the_hand_lifts_and_says_when_to_ask_again() {
     assert_eq!(world.jobs(), 1, "nothing that was painted is lost");
     world.come_to_rest();
     assert_eq!(told(&world, me).last(), Some(&StrainLevel::Calm));
-    world.send(me, RoomCommand::Render(wish));
+    world.send(me, RoomCommand::Render(request));
     assert_eq!(world.jobs(), 1, "and nothing is refused any more");
     world.come_to_rest();
     world.pull_all(me);

@@ -23,7 +23,7 @@ export {
   type FileLayer,
   type ImageKept,
   type ImageMade,
-  type ImageWish,
+  type ImageRequest,
   type InviteMade,
   type PartOfWhole,
   type PictureLayer,

@@ -13,7 +13,7 @@ import type {
   MemberNews,
   PlaceMode,
   RenderNews,
-  RenderWish,
+  RenderRequest,
   RoomNews,
   SequencedOp,
   SettingsPatch,
@@ -247,8 +247,8 @@ export class Room {
   }
 
   /** Renders what the mask covers now; `render` events tell of it. */
-  render(wish: RenderWish = {}): void {
-    this.#connection.send({ type: "render", ...wish });
+  render(request: RenderRequest = {}): void {
+    this.#connection.send({ type: "render", ...request });
   }
 
   /** Says something to everybody in the room. */

@@ -42,7 +42,7 @@ export interface ImageKept extends CanvasSize {
 }
 
 /** A picture without a room: what is left out is as the model likes it. */
-export interface ImageWish {
+export interface ImageRequest {
   prompt: string;
   negative_prompt?: string;
   guidance_scale?: number;
@@ -128,8 +128,8 @@ export class Server {
   }
 
   /** Makes a picture without a room; the operator's call. */
-  async generate(wish: ImageWish): Promise<ImageMade> {
-    const answer = await this.#call("v1/images", "POST", wish);
+  async generate(request: ImageRequest): Promise<ImageMade> {
+    const answer = await this.#call("v1/images", "POST", request);
     return {
       image: await answer.blob(),
       seed: Number(answer.headers.get("impasto-seed")),
@@ -144,8 +144,8 @@ export class Server {
   }
 
   /** Makes a room; the operator's call. */
-  async makeRoom(wish: { name?: string; width?: number; height?: number } = {}): Promise<RoomMade> {
-    return (await (await this.#call("v1/rooms", "POST", wish)).json()) as RoomMade;
+  async makeRoom(request: { name?: string; width?: number; height?: number } = {}): Promise<RoomMade> {
+    return (await (await this.#call("v1/rooms", "POST", request)).json()) as RoomMade;
   }
 
   /** What there is to know of a room. */
@@ -160,8 +160,8 @@ export class Server {
 
   /** Makes a copy of a room. */
   async duplicate(room: string, title?: string): Promise<RoomMade> {
-    const wish = title === undefined ? {} : { title };
-    return (await (await this.#call(callPath(room, "duplicate"), "POST", wish)).json()) as RoomMade;
+    const request = title === undefined ? {} : { title };
+    return (await (await this.#call(callPath(room, "duplicate"), "POST", request)).json()) as RoomMade;
   }
 
   /** Deletes a room for good. */

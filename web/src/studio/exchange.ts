@@ -35,7 +35,7 @@ export function isOnePicture(format: ExportFormat): boolean {
 }
 
 /** A file to take away. */
-export interface ExportWish {
+export interface ExportRequest {
   format: ExportFormat;
   /** Of the pictures that are no layers. */
   layer: Layer;
@@ -52,8 +52,8 @@ export function mayScale(canvas: CanvasSize, scale: number): boolean {
   return canvas.width * canvas.height * scale * scale <= PIXELS_MOST;
 }
 
-/** A wish in as few words as say it. */
-export function exportQuery({ format, layer, scale, quality, dpi, settings }: ExportWish): ExportQuery {
+/** A request in as few words as say it. */
+export function exportQuery({ format, layer, scale, quality, dpi, settings }: ExportRequest): ExportQuery {
   const isPicture = isOnePicture(format);
   return {
     // A PSD is made here, of the same layers.
@@ -66,8 +66,8 @@ export function exportQuery({ format, layer, scale, quality, dpi, settings }: Ex
   };
 }
 
-/** The name of a wish's file. */
-export function exportName(room: string, { format, layer }: ExportWish): string {
+/** The name of a request's file. */
+export function exportName(room: string, { format, layer }: ExportRequest): string {
   const ending = FORMATS.find((known) => known.format === format)?.ending ?? format;
   return `${room}${isOnePicture(format) && layer === "sketch" ? "-sketch" : ""}.${ending}`;
 }
@@ -76,15 +76,15 @@ export function exportName(room: string, { format, layer }: ExportWish): string 
  * Saves a file of the room's picture; throws the sentence with which the server refused. Where it cannot
  * be reached, a PNG is made of this page's own pixels.
  */
-export async function exportPicture(studio: Studio, wish: ExportWish): Promise<void> {
+export async function exportPicture(studio: Studio, request: ExportRequest): Promise<void> {
   const { notices, room } = studio;
-  const name = exportName(room.name, wish);
+  const name = exportName(room.name, request);
   try {
-    const file = await serverFor(tokenOfPage()).export(room.name, exportQuery(wish));
-    save(wish.format === "psd" ? await (await import("./psd")).psdOf(file) : file, name);
+    const file = await serverFor(tokenOfPage()).export(room.name, exportQuery(request));
+    save(request.format === "psd" ? await (await import("./psd")).psdOf(file) : file, name);
   } catch (error) {
     const isAway = error instanceof CallRefused && error.status === 0;
-    const own = isAway && wish.format === "png" ? await fromHere(studio, wish.layer) : undefined;
+    const own = isAway && request.format === "png" ? await fromHere(studio, request.layer) : undefined;
     if (!own) throw error;
     save(own, name);
     notices.say(`Exported ${name} from this page, without its settings: the server cannot be reached.`);

@@ -1,4 +1,4 @@
-import { CallRefused, type CanvasSize, type ImageWish, type ModelInfo, type Settings } from "../../client/src";
+import { CallRefused, type CanvasSize, type ImageRequest, type ModelInfo, type Settings } from "../../client/src";
 import { sentenceOf } from "../wire/errors";
 
 /** How many pictures a sheet has. */
@@ -33,7 +33,7 @@ export function sheetSeeds(room: number, random: () => number): number[] {
 }
 
 /** One picture of a sheet, over a sketch and its mask as `data:` URLs; over none where nothing was painted. */
-export function sheetWish(settings: Settings, seed: number, size: CanvasSize, pictures: { sketch?: string; mask?: string }): ImageWish {
+export function sheetRequest(settings: Settings, seed: number, size: CanvasSize, pictures: { sketch?: string; mask?: string }): ImageRequest {
   const { prompt, negative_prompt, guidance_scale, guidance_rescale, image_guidance_scale, steps, strength, sampler, finish, finish_strength } = settings;
   return {
     prompt,

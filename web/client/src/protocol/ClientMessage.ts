@@ -3,7 +3,7 @@ import type { Hello } from "./Hello.js";
 import type { LayerChange } from "./LayerChange.js";
 import type { Placement } from "./Placement.js";
 import type { Presence } from "./Presence.js";
-import type { RenderWish } from "./RenderWish.js";
+import type { RenderRequest } from "./RenderRequest.js";
 import type { Role } from "./Role.js";
 import type { SettingsPatch } from "./SettingsPatch.js";
 import type { StrokeChunk } from "./StrokeChunk.js";
@@ -11,7 +11,7 @@ import type { StrokeChunk } from "./StrokeChunk.js";
 /**
  * A text frame from client to server.
  */
-export type ClientMessage = { "type": "hello" } & Hello | { "type": "stroke" } & StrokeChunk | { "type": "settings" } & SettingsPatch | { "type": "layer" } & LayerChange | { "type": "render" } & RenderWish | { "type": "apply", } | { "type": "place" } & Placement | { "type": "cancel", } | { "type": "undo", } | { "type": "redo", } | { "type": "revert", 
+export type ClientMessage = { "type": "hello" } & Hello | { "type": "stroke" } & StrokeChunk | { "type": "settings" } & SettingsPatch | { "type": "layer" } & LayerChange | { "type": "render" } & RenderRequest | { "type": "apply", } | { "type": "place" } & Placement | { "type": "cancel", } | { "type": "undo", } | { "type": "redo", } | { "type": "revert", 
 /**
  * `seq` of that op; 0 is the empty room.
  */

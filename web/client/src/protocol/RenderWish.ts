@@ -4,7 +4,7 @@ import type { Rect } from "./Rect.js";
 /**
  * What a member asks to be rendered.
  */
-export type RenderWish = { 
+export type RenderRequest = { 
 /**
  * Where; left out: everything that the mask covers, or the whole canvas where there is no mask.
  */

@@ -35,7 +35,7 @@ export type { Rect } from "./Rect.js";
 export type { RemovedMember } from "./RemovedMember.js";
 export type { RenderNews } from "./RenderNews.js";
 export type { RenderState } from "./RenderState.js";
-export type { RenderWish } from "./RenderWish.js";
+export type { RenderRequest } from "./RenderRequest.js";
 export type { RenderWork } from "./RenderWork.js";
 export type { Role } from "./Role.js";
 export type { RoomNews } from "./RoomNews.js";

@@ -155,9 +155,9 @@ class Room:
         """An image that was uploaded `for_layer` is laid over what is on a layer, 0 for the lowest."""
         return await (await self._say_op({"type": "place", "image": image, "mode": "plain", "layer": layer}))
 
-    async def render(self, **wish: Any) -> None:
+    async def render(self, **options: Any) -> None:
         """Renders what the mask covers now: `rect` and `steps` may be said. Messages of type `render` tell of it."""
-        await self._say({"type": "render", **wish})
+        await self._say({"type": "render", **options})
 
     async def say(self, text: str) -> None:
         """Says something to everybody in the room; a message of type `chat` tells of it."""

@@ -71,22 +71,22 @@ class Server:
         """The model that it paints with."""
         return self._json("GET", "v1/model")
 
-    def generate(self, prompt: str, *, sketch: bytes | None = None, mask: bytes | None = None, **wish: Any) -> Image:
+    def generate(self, prompt: str, *, sketch: bytes | None = None, mask: bytes | None = None, **options: Any) -> Image:
         """Makes a picture without a room; on a server with auth the operator's call.
 
-        `sketch` and `mask` are PNG, JPEG or WebP files; `wish` has the names of the protocol's settings, and `width`,
+        `sketch` and `mask` are PNG, JPEG or WebP files; `options` have the names of the protocol's settings, and `width`,
         `height`, `format` and `quality`.
         """
         files = {"sketch": sketch, "mask": mask}
         encoded = {name: base64.b64encode(data).decode() for name, data in files.items() if data is not None}
-        answer = self._call("POST", "v1/images", {"prompt": prompt, **encoded, **wish})
+        answer = self._call("POST", "v1/images", {"prompt": prompt, **encoded, **options})
         headers = answer.headers
         return Image(answer.body, int(headers["impasto-seed"]), _timings(headers.get("server-timing", "")))
 
     def make_room(self, *, name: str | None = None, width: int | None = None, height: int | None = None) -> dict[str, Any]:
         """Makes a room: `{room, url, invites}`; on a server with auth the operator's call."""
-        wish = {"name": name, "width": width, "height": height}
-        return self._json("POST", "v1/rooms", {key: value for key, value in wish.items() if value is not None})
+        body = {"name": name, "width": width, "height": height}
+        return self._json("POST", "v1/rooms", {key: value for key, value in body.items() if value is not None})
 
     def facts(self, room: str) -> dict[str, Any]:
         """What there is to know of a room."""

@@ -89,7 +89,7 @@ pub const QUERY_SHAPE: &str = "format is `png`, `jpeg`, `webp` or `ora`; beside 
 
 /// A file to take away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ExportWish {
+pub struct ExportRequest {
     /// Its kind.
     pub format: ExportFormat,
     /// Which pictures are in it.
@@ -104,8 +104,8 @@ pub struct ExportWish {
     pub with_settings: bool,
 }
 
-impl ExportWish {
-    /// The wish of a query, for a canvas of that size.
+impl ExportRequest {
+    /// The request of a query, for a canvas of that size.
     ///
     /// # Errors
     /// A sentence that says what to ask for instead.
@@ -132,7 +132,7 @@ impl ExportWish {
         if !(1..=SCALE_MOST).contains(&scale) {
             return Err(format!("scale is 1, 2, 3 or {SCALE_MOST}: choose one"));
         }
-        let wish = Self {
+        let request = Self {
             format,
             layers: match format {
                 ExportFormat::Ora => ExportLayers::All,
@@ -143,9 +143,9 @@ impl ExportWish {
             dpi: query.dpi,
             with_settings: query.settings.unwrap_or(true),
         };
-        let CanvasSize { width, height } = wish.size(canvas);
+        let CanvasSize { width, height } = request.size(canvas);
         match u64::from(width) * u64::from(height) > PIXELS_MOST {
-            false => Ok(wish),
+            false => Ok(request),
             true => Err(format!(
                 "a picture of {width} × {height} pixels is too large to export: choose a smaller \
                  scale, of {PIXELS_MOST} pixels at most"
@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_has_defaults() {
-        let wish = ExportWish::of(&jpeg(), CANVAS).unwrap();
+    fn a_request_has_defaults() {
+        let request = ExportRequest::of(&jpeg(), CANVAS).unwrap();
         assert_eq!(
-            (wish.scale, wish.quality, wish.with_settings),
+            (request.scale, request.quality, request.with_settings),
             (1, 92, true)
         );
-        assert_eq!(wish.layers, ExportLayers::One(Layer::Result));
-        assert_eq!(wish.size(CANVAS), CANVAS);
+        assert_eq!(request.layers, ExportLayers::One(Layer::Result));
+        assert_eq!(request.size(CANVAS), CANVAS);
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
             format: Some(ExportFormat::Png),
             ..jpeg()
         };
-        let refused = |query| ExportWish::of(&query, CANVAS).unwrap_err();
+        let refused = |query| ExportRequest::of(&query, CANVAS).unwrap_err();
         let scale = |scale, query| ExportQuery {
             scale: Some(scale),
             ..query
@@ -235,7 +235,7 @@ mod tests {
         assert!(refused(dpi(0, png)).contains("1 to 2400"));
         assert!(refused(dpi(2401, png)).contains("1 to 2400"));
         assert_eq!(
-            ExportWish::of(&dpi(300, png), CANVAS).unwrap().dpi,
+            ExportRequest::of(&dpi(300, png), CANVAS).unwrap().dpi,
             Some(300)
         );
         assert!(refused(quality(0, jpeg())).contains("1 to 100"));
@@ -243,12 +243,12 @@ mod tests {
         assert!(refused(scale(0, png)).contains("choose one"));
         assert!(refused(scale(5, png)).contains("choose one"));
         // 8192 × 4096 is the most, and is reached here.
-        assert!(ExportWish::of(&scale(4, png), CANVAS).is_ok());
+        assert!(ExportRequest::of(&scale(4, png), CANVAS).is_ok());
         let larger = CanvasSize {
             width: 2048,
             height: 1088,
         };
-        let refused = ExportWish::of(&scale(4, png), larger).unwrap_err();
+        let refused = ExportRequest::of(&scale(4, png), larger).unwrap_err();
         assert!(refused.contains("choose a smaller scale"));
     }
 }

@@ -7,7 +7,7 @@ use crate::protocol::{CanvasSize, MAX_CANVAS_SIDE};
 
 /// What an upload is to become.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UploadWish {
+pub enum UploadRequest {
     /// A picture that covers the canvas; of an OpenRaster file the merged one, or the layer that is named.
     Base(Option<LayerName>),
     /// A picture for a layer, which keeps its transparency and is seen whole.
@@ -23,7 +23,7 @@ pub enum UploadWish {
     },
 }
 
-impl UploadWish {
+impl UploadRequest {
     /// The layer of an OpenRaster file that is meant.
     pub(super) const fn file_layer(&self) -> Option<LayerName> {
         match self {
