@@ -234,6 +234,8 @@ impl RoomActor {
             Some(command) => self.core.handle(client, *command, turn.arrived),
             None => self.remove(client),
         }
+        // What is accepted is kept and acknowledged while it is painted.
+        self.perform();
         while self.core.is_painting() && !self.shutdown.is_cancelled() {
             self.core.paint(SLICE);
             tokio::task::yield_now().await;

@@ -36,7 +36,7 @@ pub(super) enum Effect {
         id: Option<String>,
         seq: u64,
     },
-    /// An op has changed the document: it is to be kept, and everybody told once it is.
+    /// The document has taken an op: it is to be kept, and everybody told once it is.
     Applied(SequencedOp),
     /// A render has changed the result, which is to be kept.
     Shown(ShownPicture),
@@ -57,9 +57,9 @@ pub(super) enum Effect {
     Command(Command),
 }
 
-/// An op whose stroke is being painted.
-struct PaintingOp {
-    op: SequencedOp,
+/// A part of a stroke that is being painted.
+struct Painting {
+    author: Uuid,
     stroke: PaintingStroke,
     /// When its command came in.
     arrived: Instant,
@@ -77,8 +77,8 @@ pub(super) struct RoomCore {
     pub(super) chat: Chat,
     pub(super) images: ImageStore,
     pub(super) effects: Vec<Effect>,
-    /// The stroke that is being painted. Until it is done nothing else may reach the document.
-    painting: Option<PaintingOp>,
+    /// The stroke that is being painted. Until that is done nothing else may change the document.
+    painting: Option<Painting>,
     pub(super) op_log: OpLog,
     results: ResultCache,
     /// The journal keeps the room.
@@ -158,8 +158,8 @@ impl RoomCore {
         self.accept(Uuid::nil(), Op::Settings(patch), now);
     }
 
-    /// Gives an op its place, applies it, and has it kept and told. A stroke is only begun:
-    /// [`Self::paint`] goes on with it.
+    /// Gives an op its place, applies it, and has it kept and told. A stroke is kept and told before
+    /// it is painted, so that nobody waits for that: [`Self::paint`] goes on with it.
     pub(super) fn accept(&mut self, client: Uuid, op: Op, now: Instant) {
         let op = SequencedOp::new(self.document.seq() + 1, client, op);
         if self.is_resting() {
@@ -169,8 +169,9 @@ impl RoomCore {
         match self.document.begin(&op, |id| images.get(id).cloned()) {
             Ok(Begun::Done(changed)) => self.applied(op, changed, now),
             Ok(Begun::Painting(stroke)) => {
-                self.painting = Some(PaintingOp {
-                    op,
+                self.tell(op);
+                self.painting = Some(Painting {
+                    author: client,
                     stroke,
                     arrived: now,
                 });
@@ -182,7 +183,7 @@ impl RoomCore {
         }
     }
 
-    /// True while a stroke is being painted: only [`Self::paint`] may be called.
+    /// True while a stroke is being painted: nothing but [`Self::paint`] may change the document.
     pub(super) fn is_painting(&self) -> bool {
         self.painting.is_some()
     }
@@ -196,8 +197,10 @@ impl RoomCore {
         match self.document.paint_some(&mut painting.stroke, budget) {
             None => self.painting = Some(painting),
             Some(changed) => {
-                let (author, arrived) = (painting.op.client, painting.arrived);
-                self.applied(painting.op, changed, arrived);
+                let Painting {
+                    author, arrived, ..
+                } = painting;
+                self.take_in(author, &changed, arrived);
                 self.scheduler.dispatch_all(author, &self.document, arrived);
                 self.finish(arrived);
             }
@@ -209,22 +212,27 @@ impl RoomCore {
         op.switches.clone_from(&changed.switches);
         op.settings.clone_from(&changed.settings);
         op.layers.clone_from(&changed.layers);
-        if let Err(error) = self.op_log.append(&op) {
-            // The document has checked its place.
-            tracing::error!(%error, room = %self.name, "an op is not in the log");
-        }
         let author = op.client;
         let may_be_back = matches!(
             op.op,
             Op::Undo { .. } | Op::Redo { .. } | Op::Revert { .. } | Op::Settings(_) | Op::Layer(_)
         );
-        self.acknowledge(&op);
-        self.effects.push(Effect::Applied(op));
+        self.tell(op);
         let changed = match may_be_back {
             true => self.bring_result_back(changed),
             false => changed,
         };
         self.take_in(author, &changed, now);
+    }
+
+    /// Has an op kept, its author told, and then everybody.
+    fn tell(&mut self, op: SequencedOp) {
+        if let Err(error) = self.op_log.append(&op) {
+            // The document has checked its place.
+            tracing::error!(%error, room = %self.name, "an op is not in the log");
+        }
+        self.acknowledge(&op);
+        self.effects.push(Effect::Applied(op));
     }
 
     /// Where the picture is one that was there before, its result is too, and nothing has to be
