@@ -245,10 +245,19 @@ async fn next_event(events: &mut mpsc::Receiver<Event>) -> Event {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_engine_renders_for_rooms_and_stops() {
-    let engine =
-        tokio::task::spawn_blocking(|| Engine::start(EngineOptions::new(bundled())).unwrap())
-            .await
-            .unwrap();
+    for batch in [None, Some(4)] {
+        renders_for_rooms_and_stops(batch).await;
+    }
+}
+
+async fn renders_for_rooms_and_stops(batch: Option<usize>) {
+    let options = EngineOptions {
+        batch,
+        ..EngineOptions::new(bundled())
+    };
+    let engine = tokio::task::spawn_blocking(|| Engine::start(options).unwrap())
+        .await
+        .unwrap();
     let handle = engine.handle();
     assert_eq!(handle.model_info().native_size, 256);
     assert_eq!(handle.model_info().samplers[0], "lcm");
@@ -288,6 +297,32 @@ async fn an_engine_renders_for_rooms_and_stops() {
         }
     };
     assert_eq!(again, pixels);
+
+    // So does every room of many that ask at once.
+    let tickets = 50..56;
+    for ticket in tickets.clone() {
+        start(ticket, ticket, edit("red apple")).unwrap();
+    }
+    let mut rendered = Vec::new();
+    while rendered.len() < 6 {
+        match next_event(&mut events).await {
+            Event::Started { .. } => (),
+            Event::Rendered {
+                ticket,
+                pixels: of_room,
+                ..
+            } => {
+                // Rows of a batch are added up in another order.
+                let differences = of_room.data().iter().zip(pixels.data());
+                let most = differences.map(|(a, b)| a.abs_diff(*b)).max();
+                assert!(most <= Some(1), "{ticket}: {most:?}");
+                rendered.push(ticket);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    rendered.sort_unstable();
+    assert!(rendered.into_iter().eq(tickets));
 
     // One that is cancelled ends so, waiting or running.
     for ticket in [3, 4] {

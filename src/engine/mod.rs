@@ -38,6 +38,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use candle_core::Device;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::canvas::WindowRules;
@@ -69,8 +70,8 @@ pub struct EngineOptions {
     pub controls: Vec<ControlChoice>,
     /// Prompts whose embeddings are kept.
     pub text_entries: usize,
-    /// Renders whose steps go in one batch.
-    pub batch: usize,
+    /// Renders whose steps go in one batch; when left out as many as suit the device.
+    pub batch: Option<usize>,
     /// Renders that may wait, over all rooms.
     pub waiting: usize,
     /// Threads that compute on the CPU; one per core when left out.
@@ -95,7 +96,7 @@ impl EngineOptions {
             loras: Vec::new(),
             controls: Vec::new(),
             text_entries: 256,
-            batch: 4,
+            batch: None,
             waiting: 1024,
             threads: None,
             latent_budget: DEFAULT_LATENT_BUDGET,
@@ -157,12 +158,12 @@ impl Engine {
                 pool.install(|| match load(&options) {
                     Ok((pipeline, description)) => {
                         let _ = ready.send(Ok(description));
-                        let (batch, budget) = (options.batch, options.latent_budget);
+                        let usual = batch_for(&pipeline.model().device);
                         let worker = Worker::new(
                             pipeline,
                             shared,
-                            batch,
-                            budget,
+                            options.batch.unwrap_or(usual),
+                            options.latent_budget,
                             latent_parent,
                             active_loras,
                         );
@@ -223,6 +224,15 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// How many renders share a step. On a CPU a step of two takes twice as long as one of one: both
+/// would come late, and who comes next would wait for both.
+fn batch_for(device: &Device) -> usize {
+    match device.is_cpu() {
+        true => 1,
+        false => 4,
     }
 }
 
