@@ -264,7 +264,11 @@ async fn renders_for_rooms_and_stops(batch: Option<usize>) {
     let (sender, mut events) = mpsc::channel(64);
     let start = |room, ticket, edit| {
         let author = Uuid::from_u128(1);
-        let work = Work::Render(Box::new(RenderWork { author, edit }));
+        let work = Work::Render(Box::new(RenderWork {
+            author,
+            is_refinement: false,
+            edit,
+        }));
         let request = Request { ticket, work };
         handle.send(RoomKey(room), Command::Start(request), &sender)
     };
@@ -323,6 +327,30 @@ async fn renders_for_rooms_and_stops(batch: Option<usize>) {
     }
     rendered.sort_unstable();
     assert!(rendered.into_iter().eq(tickets));
+
+    // A refinement gives way, and ends all the same.
+    let mut long = edit("red apple");
+    long.settings.steps = 50;
+    let work = RenderWork {
+        author: Uuid::from_u128(1),
+        is_refinement: true,
+        edit: long,
+    };
+    let work = Work::Render(Box::new(work));
+    let refine = Command::Start(Request { ticket: 60, work });
+    handle.send(RoomKey(1), refine, &sender).unwrap();
+    let started = next_event(&mut events).await;
+    assert!(matches!(started, Event::Started { ticket: 60 }));
+    start(2, 61, edit("red apple")).unwrap();
+    let mut rendered = Vec::new();
+    while rendered.len() < 2 {
+        match next_event(&mut events).await {
+            Event::Started { .. } => (),
+            Event::Rendered { ticket, .. } => rendered.push(ticket),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(rendered, [61, 60]);
 
     // One that is cancelled ends so, waiting or running.
     for ticket in [3, 4] {
@@ -416,7 +444,11 @@ async fn models_of_every_family_paint_for_rooms() {
         };
         let sketch = edit.sketch.clone();
         let author = Uuid::from_u128(1);
-        let work = Work::Render(Box::new(RenderWork { author, edit }));
+        let work = Work::Render(Box::new(RenderWork {
+            author,
+            is_refinement: false,
+            edit,
+        }));
         let start = Command::Start(Request { ticket: 1, work });
         handle.send(RoomKey(1), start, &sender).unwrap();
         let pixels = loop {

@@ -68,7 +68,11 @@ fn start(engine: &EngineHandle, steps: u32, events: &mpsc::Sender<Event>) {
         photo: None,
     };
     let author = Uuid::from_u128(1);
-    let work = Work::Render(Box::new(RenderWork { author, edit }));
+    let work = Work::Render(Box::new(RenderWork {
+        author,
+        is_refinement: false,
+        edit,
+    }));
     let request = Request { ticket: 1, work };
     engine
         .send(RoomKey(1), Command::Start(request), events)

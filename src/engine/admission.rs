@@ -20,10 +20,18 @@ use super::request::{InversionWork, Job, RenderWork};
 
 pub(super) use inversion_queue::{InversionTurn, WaitingInversion};
 
+/// After so long a refinement is waited for too, so that it comes although others paint on.
+const REFINED_WITHIN: Duration = Duration::from_secs(2);
+
 /// A render with the time at which it came.
 pub(super) struct Waiting {
     pub job: Job<RenderWork>,
     pub since: Instant,
+}
+
+/// True where somebody waits for a render that came at `since`: all but young refinements.
+pub(super) fn is_waited_for(work: &RenderWork, since: Instant, now: Instant) -> bool {
+    !work.is_refinement || now.saturating_duration_since(since) >= REFINED_WITHIN
 }
 
 impl Waiting {
@@ -41,6 +49,25 @@ pub(super) struct Running {
     pub is_cancelled: Arc<AtomicBool>,
     /// What its room paid for it, until it is known what it costs.
     paid: Paid,
+}
+
+/// How many renders may begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Places {
+    /// Of those that somebody waits for.
+    pub waited_for: usize,
+    /// Of all.
+    pub any: usize,
+}
+
+impl Places {
+    /// What is left when so many have begun.
+    fn after(self, begun: usize) -> Self {
+        Self {
+            waited_for: self.waited_for.saturating_sub(begun),
+            any: self.any.saturating_sub(begun),
+        }
+    }
 }
 
 /// What there is to do next.
@@ -215,10 +242,10 @@ impl Admission {
         self.changed.notify_one();
     }
 
-    /// The next renders to begin, at most `free` of them, and what is to end, or `None` once the
-    /// engine is closed. Waits when there is nothing to do. While a change of LoRAs waits for
+    /// The next renders to begin, as many as there are places, and what is to end, or `None` once
+    /// the engine is closed. Waits when there is nothing to do. While a change of LoRAs waits for
     /// running renders to end, none begins.
-    pub fn next(&self, free: usize) -> Option<Admitted> {
+    pub fn next(&self, places: Places) -> Option<Admitted> {
         let mut state = self.lock();
         while !state.closed
             && state.running.is_empty()
@@ -239,9 +266,9 @@ impl Admission {
         let quiet = state.running.is_empty();
         let loras = state.loras.take_if(|_| quiet);
         let mut begin = Vec::new();
+        let now = Instant::now();
         while state.loras.is_none()
-            && begin.len() < free
-            && let Some((waiting, paid)) = state.take_next()
+            && let Some((waiting, paid)) = state.take_next(places.after(begin.len()), now)
         {
             let running = Running {
                 key: waiting.job.key,
@@ -295,9 +322,21 @@ impl Admission {
 
 impl State {
     /// The oldest render that may run (its author has none running) of the room whose turn it is, and
-    /// what that room paid for it.
-    fn take_next(&mut self) -> Option<(Waiting, Paid)> {
+    /// what that room paid for it. What somebody waits for goes first.
+    fn take_next(&mut self, places: Places, now: Instant) -> Option<(Waiting, Paid)> {
         self.drop_abandoned();
+        if places.waited_for > 0
+            && let Some(taken) = self.take_where(|it| is_waited_for(&it.job.work, it.since, now))
+        {
+            return Some(taken);
+        }
+        match places.any {
+            0 => None,
+            _ => self.take_where(|_| true),
+        }
+    }
+
+    fn take_where(&mut self, condition: impl Fn(&Waiting) -> bool) -> Option<(Waiting, Paid)> {
         let Self {
             waiting,
             running,
@@ -311,7 +350,7 @@ impl State {
         };
         let next_of = |room: RoomKey| {
             let mut waiting = waiting.iter();
-            waiting.position(|waiting| waiting.job.key.room == room && may_run(waiting))
+            waiting.position(|it| it.job.key.room == room && may_run(it) && condition(it))
         };
         let (room, paid) = shares.next(|room| next_of(room).is_some())?;
         let next = next_of(room);

@@ -56,6 +56,8 @@ pub enum Work {
 pub struct RenderWork {
     /// Whose stroke it follows: one render runs and one waits for each author of a room.
     pub author: Uuid,
+    /// What it shows is seen already and only becomes better: what somebody waits for goes first.
+    pub is_refinement: bool,
     /// What to render.
     pub edit: Edit,
 }

@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use metrics::{counter, histogram};
 use tokio::sync::watch;
 
-use super::admission::{Admission, Running, Waiting};
+use super::admission::{Admission, Places, Running, Waiting, is_waited_for};
 use super::error::EngineError;
 use super::inversion_run::InversionRuns;
 use super::keys::RoomKey;
@@ -27,10 +27,18 @@ use crate::protocol::{EditMethod, LoraWeight};
 /// A render on the device.
 struct Active {
     job: Job<RenderWork>,
+    /// When it came.
+    since: Instant,
     running: Running,
     run: Box<dyn Run>,
     /// How long the device has worked for it.
     spent: Duration,
+}
+
+impl Active {
+    fn is_waited_for(&self, now: Instant) -> bool {
+        is_waited_for(&self.job.work, self.since, now)
+    }
 }
 
 /// Owns the model and everything on the device.
@@ -73,7 +81,7 @@ impl Worker {
     /// Runs until the engine is closed.
     pub fn run(mut self) {
         let mut active: Vec<Active> = Vec::new();
-        while let Some(admitted) = self.admission.next(self.batch - active.len()) {
+        while let Some(admitted) = self.admission.next(self.places(&active)) {
             for room in admitted.forgotten {
                 self.residency.forget(room);
             }
@@ -100,6 +108,16 @@ impl Worker {
         }
         self.inversions.stop_all();
         active.iter().for_each(|active| active.job.superseded());
+    }
+
+    /// A refinement gives its place to what somebody waits for, and goes on afterwards.
+    fn places(&self, active: &[Active]) -> Places {
+        let now = Instant::now();
+        let waited_for = active.iter().filter(|active| active.is_waited_for(now));
+        Places {
+            waited_for: self.batch.saturating_sub(waited_for.count()),
+            any: self.batch.saturating_sub(active.len()),
+        }
     }
 
     fn change_loras(&mut self, change: LoraChange) {
@@ -136,6 +154,7 @@ impl Worker {
                 run.timings_mut().add(Stage::Queue, queue);
                 Some(Active {
                     job,
+                    since,
                     running,
                     run,
                     spent: begun.elapsed(),
@@ -229,8 +248,17 @@ impl Worker {
         kept
     }
 
-    /// One step of every active render, batched by shape.
-    fn step(&self, active: Vec<Active>) -> Vec<Active> {
+    /// One step of every active render that has a place, batched by shape.
+    fn step(&self, mut active: Vec<Active>) -> Vec<Active> {
+        let now = Instant::now();
+        active.sort_by_key(|active| !active.is_waited_for(now));
+        let paused = active.split_off(self.batch.min(active.len()));
+        let mut stepped = self.step_all(active);
+        stepped.extend(paused);
+        stepped
+    }
+
+    fn step_all(&self, active: Vec<Active>) -> Vec<Active> {
         let (mut active, alone) = active
             .into_iter()
             .map(|mut active| {
@@ -300,6 +328,7 @@ impl Worker {
             running,
             run,
             spent,
+            ..
         } in done
         {
             let begun = Instant::now();

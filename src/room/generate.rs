@@ -186,6 +186,7 @@ impl PicturePlace {
         let _end = EndOfPicture(renderer.clone());
         let work = RenderWork {
             author: Uuid::new_v4(),
+            is_refinement: false,
             edit,
         };
         let start = Request {

@@ -23,8 +23,30 @@ fn render(room: u64, author: u128, ticket: u64, events: &mpsc::Sender<Event>) ->
     let author = Uuid::from_u128(author);
     Job {
         key: key(room, ticket),
-        work: RenderWork { author, edit },
+        work: RenderWork {
+            author,
+            is_refinement: false,
+            edit,
+        },
         events: events.clone(),
+    }
+}
+
+fn refinement(
+    room: u64,
+    author: u128,
+    ticket: u64,
+    events: &mpsc::Sender<Event>,
+) -> Job<RenderWork> {
+    let mut job = render(room, author, ticket, events);
+    job.work.is_refinement = true;
+    job
+}
+
+fn places(any: usize) -> Places {
+    Places {
+        waited_for: any,
+        any,
     }
 }
 
@@ -44,8 +66,31 @@ fn the_latest_of_an_author_replaces_the_waiting_one() {
         received.try_recv(),
         Ok(Event::Superseded { ticket: 10 })
     ));
-    let admitted = queues.next(4).unwrap();
+    let admitted = queues.next(places(4)).unwrap();
     assert_eq!(tickets(&admitted), [11, 12]);
+}
+
+#[test]
+fn a_refinement_waits_for_what_is_waited_for_but_not_for_ever() {
+    let (events, _received) = mpsc::channel(8);
+    let queues = Admission::new(8);
+    queues.render(refinement(1, 1, 1, &events)).unwrap();
+    queues.render(render(2, 2, 2, &events)).unwrap();
+    queues.render(refinement(3, 3, 3, &events)).unwrap();
+    queues.render(render(4, 4, 4, &events)).unwrap();
+    assert_eq!(tickets(&queues.next(places(1)).unwrap()), [2]);
+    // The device is at work on a refinement, which gives way.
+    let gives_way = Places {
+        waited_for: 1,
+        any: 0,
+    };
+    assert_eq!(tickets(&queues.next(gives_way).unwrap()), [4]);
+    assert!(queues.next(gives_way).unwrap().begin.is_empty());
+    queues.render(render(5, 5, 5, &events)).unwrap();
+    let later = Instant::now() + REFINED_WITHIN;
+    let (waiting, _) = queues.lock().take_next(gives_way, later).unwrap();
+    assert_eq!(waiting.job.key.ticket, 1, "it has waited long enough");
+    assert_eq!(tickets(&queues.next(places(4)).unwrap()), [5, 3]);
 }
 
 #[test]
@@ -53,16 +98,16 @@ fn one_render_runs_per_author_and_only_a_cancel_stops_it() {
     let (events, _received) = mpsc::channel(8);
     let queues = Admission::new(8);
     queues.render(render(1, 1, 1, &events)).unwrap();
-    let first = queues.next(4).unwrap();
+    let first = queues.next(places(4)).unwrap();
     let (_, running) = &first.begin[0];
     queues.render(render(1, 1, 2, &events)).unwrap();
     assert!(!running.is_cancelled.load(Ordering::Relaxed));
-    assert!(queues.next(4).unwrap().begin.is_empty());
+    assert!(queues.next(places(4)).unwrap().begin.is_empty());
     queues.render(render(1, 1, 3, &events)).unwrap();
     queues.cancel(key(1, 1));
     assert!(running.is_cancelled.load(Ordering::Relaxed));
     queues.ended(running, Duration::ZERO, false);
-    assert_eq!(tickets(&queues.next(4).unwrap()), [3]);
+    assert_eq!(tickets(&queues.next(places(4)).unwrap()), [3]);
 }
 
 #[test]
@@ -75,9 +120,9 @@ fn a_busy_room_does_not_starve_another() {
             .unwrap();
     }
     queues.render(render(2, 1, 100, &events)).unwrap();
-    assert_eq!(tickets(&queues.next(1).unwrap()), [0]);
-    assert_eq!(tickets(&queues.next(1).unwrap()), [100]);
-    assert_eq!(tickets(&queues.next(1).unwrap()), [1]);
+    assert_eq!(tickets(&queues.next(places(1)).unwrap()), [0]);
+    assert_eq!(tickets(&queues.next(places(1)).unwrap()), [100]);
+    assert_eq!(tickets(&queues.next(places(1)).unwrap()), [1]);
 }
 
 #[test]
@@ -95,7 +140,7 @@ fn rooms_share_the_device_by_what_their_renders_cost() {
         }
     }
     for _ in 0..200 {
-        let admitted = queues.next(1).unwrap();
+        let admitted = queues.next(places(1)).unwrap();
         let (waiting, running) = &admitted.begin[0];
         let room = waiting.job.key.room.0;
         let cost = Duration::from_millis(if room == 1 { 200 } else { 50 });
@@ -121,7 +166,7 @@ fn pictures_without_a_room_have_one_rooms_share_however_many_they_are() {
     queues.render(render(none.0, 1, 1, &events)).unwrap();
     queues.render(render(2, 1, 2, &events)).unwrap();
     for number in 3..203u64 {
-        let admitted = queues.next(1).unwrap();
+        let admitted = queues.next(places(1)).unwrap();
         let (waiting, running) = &admitted.begin[0];
         let room = waiting.job.key.room;
         let cost = Duration::from_millis(if room == none { 200 } else { 50 });
@@ -145,7 +190,7 @@ fn a_forgotten_room_leaves_nothing() {
     let (events, mut received) = mpsc::channel(8);
     let queues = Admission::new(8);
     queues.render(render(1, 1, 1, &events)).unwrap();
-    let admitted = queues.next(1).unwrap();
+    let admitted = queues.next(places(1)).unwrap();
     queues.render(render(1, 1, 2, &events)).unwrap();
     queues.forget_room(RoomKey(1));
     assert!(matches!(
@@ -153,7 +198,7 @@ fn a_forgotten_room_leaves_nothing() {
         Ok(Event::Superseded { ticket: 2 })
     ));
     assert!(admitted.begin[0].1.is_cancelled.load(Ordering::Relaxed));
-    assert_eq!(queues.next(1).unwrap().forgotten, [RoomKey(1)]);
+    assert_eq!(queues.next(places(1)).unwrap().forgotten, [RoomKey(1)]);
 }
 
 fn inversion(room: u64, ticket: u64, events: &mpsc::Sender<Event>) -> Job<InversionWork> {
@@ -242,14 +287,14 @@ fn inversions_can_be_stopped_waiting_or_under_way() {
     queues.cancel(key(1, 1));
     queues.cancel(key(1, 1));
     assert_eq!(superseded(), None, "the device tells it");
-    assert_eq!(queues.next(4).unwrap().stopped, [key(1, 1)], "once");
+    assert_eq!(queues.next(places(4)).unwrap().stopped, [key(1, 1)], "once");
     assert_eq!(turn(&queues), Some((3, true)));
     queues.cancel(key(1, 3));
     queues.inversion_ended(key(1, 3));
     // Nothing is left of it; something else wakes the device.
     queues.forget_photo(RoomKey(1), 1);
     assert!(
-        queues.next(4).unwrap().stopped.is_empty(),
+        queues.next(places(4)).unwrap().stopped.is_empty(),
         "ended meanwhile"
     );
 
@@ -259,7 +304,7 @@ fn inversions_can_be_stopped_waiting_or_under_way() {
     assert_eq!(turn(&queues), Some((5, true)));
     queues.forget_room(RoomKey(1));
     assert_eq!(superseded(), Some(6));
-    assert_eq!(queues.next(4).unwrap().stopped, [key(1, 5)]);
+    assert_eq!(queues.next(places(4)).unwrap().stopped, [key(1, 5)]);
     queues.close();
     assert_eq!(superseded(), Some(7));
     assert_eq!(superseded(), None, "each once");
@@ -275,15 +320,15 @@ fn loras_are_changed_between_renders() {
         (LoraChange { choices, done }, told)
     };
     queues.render(render(1, 1, 1, &events)).unwrap();
-    let first = queues.next(4).unwrap();
+    let first = queues.next(places(4)).unwrap();
     queues.render(render(1, 2, 2, &events)).unwrap();
     queues.change_loras(change().0).unwrap();
     let refused = queues.change_loras(change().0);
     assert!(matches!(refused, Err(EngineError::Switching)));
-    let busy = queues.next(4).unwrap();
+    let busy = queues.next(places(4)).unwrap();
     assert!(busy.loras.is_none() && busy.begin.is_empty());
     queues.ended(&first.begin[0].1, Duration::ZERO, false);
-    let quiet = queues.next(4).unwrap();
+    let quiet = queues.next(places(4)).unwrap();
     assert!(quiet.loras.is_some(), "nothing is under way");
     assert_eq!(tickets(&quiet), [2], "to begin after the change");
 
@@ -304,11 +349,11 @@ fn a_full_or_closed_queue_refuses() {
     assert!(matches!(refused, Err(EngineError::Overloaded)));
     drop(received);
     assert!(
-        queues.lock().take_next().is_none(),
+        queues.lock().take_next(places(1), Instant::now()).is_none(),
         "a request whose room is gone is dropped"
     );
     queues.close();
     let refused = queues.render(render(1, 1, 3, &events));
     assert!(matches!(refused, Err(EngineError::Stopped)));
-    assert!(queues.next(1).is_none());
+    assert!(queues.next(places(1)).is_none());
 }

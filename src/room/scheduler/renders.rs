@@ -154,7 +154,11 @@ impl Scheduler {
             });
             let ticket = self.jobs.push(document.seq(), window.rect, steps, work);
             queue.started(ticket);
-            let work = Work::Render(Box::new(RenderWork { author, edit }));
+            let work = Work::Render(Box::new(RenderWork {
+                author,
+                is_refinement: reason == Reason::Refine,
+                edit,
+            }));
             self.command(Command::Start(Request { ticket, work }));
             return;
         }
@@ -181,7 +185,8 @@ impl Scheduler {
         let ticket = event.ticket();
         if let Event::Started { .. } = event {
             let render = self.jobs.begin_render(ticket)?;
-            if render.is_alone {
+            // What is seen already may come late.
+            if render.is_alone && render.reason != Reason::Refine {
                 let wait = now.saturating_duration_since(render.submitted);
                 self.strain.waited(wait, now);
             }
