@@ -139,7 +139,7 @@ async fn serve(
 
     let result = tokio::select! {
         () = &mut stop => end(&switch, serving).await,
-        () = engine.ended() => {
+        () = device_fails(&engine) => {
             switch.fail();
             // Tasks that wait for the device do not keep a server alive that cannot paint.
             end_within(within);
@@ -158,6 +158,14 @@ async fn serve(
         .await
         .map_err(Failure::broken)?;
     result
+}
+
+/// Ends when the device paints nothing any more.
+async fn device_fails(engine: &Engine) {
+    tokio::select! {
+        () = engine.ended() => {}
+        () = engine.stalled() => {}
+    }
 }
 
 /// Deletes what no room needs any more, once a day.

@@ -17,6 +17,7 @@ use super::error::EngineError;
 use super::keys::{JobKey, RoomKey};
 use super::loras::LoraChange;
 use super::request::{InversionWork, Job, RenderWork};
+use super::watchdog::Pulse;
 
 pub(super) use inversion_queue::{InversionTurn, WaitingInversion};
 
@@ -100,6 +101,7 @@ struct State {
 pub(super) struct Admission {
     state: Mutex<State>,
     changed: Condvar,
+    pulse: Pulse,
     capacity: usize,
 }
 
@@ -108,6 +110,7 @@ impl Admission {
         Self {
             state: Mutex::default(),
             changed: Condvar::new(),
+            pulse: Pulse::default(),
             capacity,
         }
     }
@@ -255,11 +258,13 @@ impl Admission {
             && state.inversions.is_idle()
             && state.loras.is_none()
         {
+            self.pulse.waits();
             state = self
                 .changed
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
         }
+        self.pulse.beats();
         if state.closed {
             return None;
         }
@@ -286,6 +291,11 @@ impl Admission {
             forgotten: std::mem::take(&mut state.forgotten),
             forgotten_photos: std::mem::take(&mut state.forgotten_photos),
         })
+    }
+
+    /// Where the device's loop is.
+    pub fn pulse(&self) -> &Pulse {
+        &self.pulse
     }
 
     /// A running render ended, after the device spent so much on it; `is_whole` where it was not

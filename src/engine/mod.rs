@@ -19,6 +19,7 @@ mod request;
 mod residency;
 mod run;
 mod thread_priority;
+mod watchdog;
 mod worker;
 
 pub use device::device_from_name;
@@ -37,9 +38,11 @@ pub(crate) use priority_queue::PriorityQueue;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
 
 use crate::canvas::WindowRules;
 use crate::model::{ControlChoice, LoadOptions, LoraChoice, MAX_STEPS, Model, Supplied};
@@ -52,6 +55,7 @@ use admission::Admission;
 use device_guard::DeviceGuard;
 use loras::{KnownLoras, LoraChange};
 use request::Job;
+use watchdog::Watchdog;
 use worker::Worker;
 
 /// How an engine is started.
@@ -110,6 +114,8 @@ pub struct Engine {
     handle: EngineHandle,
     thread: Option<JoinHandle<()>>,
     alive: watch::Receiver<()>,
+    /// How long the first render took.
+    warm_up: Duration,
 }
 
 /// What rooms hold of an engine.
@@ -179,6 +185,7 @@ impl Engine {
             info,
             rules,
             defaults,
+            warm_up,
         } = loaded.recv().map_err(|_| EngineError::Stopped)??;
         let handle = EngineHandle {
             admission,
@@ -192,6 +199,7 @@ impl Engine {
             handle,
             thread: Some(thread),
             alive,
+            warm_up,
         })
     }
 
@@ -204,6 +212,22 @@ impl Engine {
     pub fn ended(&self) -> impl Future<Output = ()> + Send + use<> {
         let mut alive = self.alive.clone();
         async move { while alive.changed().await.is_ok() {} }
+    }
+
+    /// Ends when the device has been at one step for much longer than any can take: it will not go
+    /// on. The thread cannot be stopped then.
+    pub fn stalled(&self) -> impl Future<Output = ()> + Send + use<> {
+        let admission = self.handle.admission.clone();
+        let mut watchdog = Watchdog::new(self.warm_up);
+        async move {
+            let mut seconds = tokio::time::interval(Duration::from_secs(1));
+            // A process that was stopped has not looked in the meantime.
+            seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while !watchdog.look(admission.pulse()) {
+                seconds.tick().await;
+            }
+            tracing::error!("the device stands still: nothing can be painted any more");
+        }
     }
 
     /// Stops the thread after its current step and waits for it.
@@ -318,6 +342,7 @@ struct Description {
     info: ModelInfo,
     rules: WindowRules,
     defaults: Settings,
+    warm_up: Duration,
 }
 
 fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError> {
@@ -329,8 +354,10 @@ fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError>
     };
     let model = Model::load(&options.model, &load_options)?;
     let mut pipeline = Pipeline::new(model, options.text_entries)?;
-    let description = describe(&pipeline, &options.device)?;
+    let mut description = describe(&pipeline, &options.device)?;
+    let begun = Instant::now();
     worker::warm_up(&mut pipeline, &description.rules)?;
+    description.warm_up = begun.elapsed();
     Ok((pipeline, description))
 }
 
@@ -401,5 +428,6 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         info,
         rules,
         defaults,
+        warm_up: Duration::ZERO,
     })
 }

@@ -323,17 +323,23 @@ impl Worker {
         let (done, kept) = active
             .into_iter()
             .partition::<Vec<_>, _>(|active| active.run.is_done());
+        // A hand that lifted meanwhile waits for another picture.
         for Active {
             job,
             running,
             run,
             spent,
             ..
-        } in done
+        } in self.drop_cancelled(done)
         {
             let begun = Instant::now();
             let _span = tracing::debug_span!("decode", room = job.key.room.0).entered();
             match run.finish(&self.pipeline) {
+                Ok(_) if running.is_cancelled.load(Ordering::Relaxed) => {
+                    self.admission
+                        .ended(&running, spent + begun.elapsed(), false);
+                    job.superseded();
+                }
                 Ok(rendered) => {
                     let rendered = rendered.shown(&job.work.edit.output);
                     self.admission
