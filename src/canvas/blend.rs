@@ -12,6 +12,13 @@ pub(super) fn mix(from: u8, to: u8, weight: u8) -> u8 {
 
 /// [`mix`] over the three channels of a pixel.
 pub(super) fn mix_pixel(pixel: &mut [u8], to: &[u8], weight: u8) {
+    if weight == 255 {
+        // Most of what a hard brush covers.
+        return pixel
+            .iter_mut()
+            .zip(to)
+            .for_each(|(pixel, to)| *pixel = *to);
+    }
     for (from, to) in pixel.iter_mut().zip(to) {
         *from = mix(*from, *to, weight);
     }

@@ -285,6 +285,56 @@ impl Ink {
     /// `place` is that of the row's first pixel.
     fn compose_row(
         &self,
+        place: (u32, u32),
+        covered: &[u8],
+        base: &[u8],
+        sketch: &mut [u8],
+        footprint: &mut [u8],
+    ) {
+        if self.opacity == 0 {
+            return;
+        }
+        if self.picture.is_some() || self.ramp.is_some() {
+            return self.compose_varied_row(place, covered, base, sketch, footprint);
+        }
+        // With what is the same for the whole row outside of the loop: where many paint over one
+        // another this is most of what a room does.
+        let opacity = self.opacity;
+        let row = covered.iter().zip(footprint);
+        match self.tool {
+            Tool::Brush => {
+                let pixels = sketch.chunks_exact_mut(3);
+                for ((covered, mask), pixel) in row.zip(pixels).filter(is_covered) {
+                    mix_pixel(pixel, &self.color, scale(*covered, opacity));
+                    // A thin glaze still hands its pixels to the model: opacity
+                    // is about the paint, the edge of the brush about the mask.
+                    *mask = (*mask).max(*covered);
+                }
+            }
+            Tool::Erase => {
+                let pixels = sketch.chunks_exact_mut(3).zip(base.chunks_exact(3));
+                for ((covered, mask), (pixel, base)) in row.zip(pixels).filter(is_covered) {
+                    let weight = scale(*covered, opacity);
+                    mix_pixel(pixel, base, weight);
+                    *mask = scale(*mask, 255 - weight);
+                }
+            }
+            Tool::Mask => {
+                for (covered, mask) in row {
+                    *mask = (*mask).max(scale(*covered, opacity));
+                }
+            }
+            Tool::Restore => {
+                for (covered, mask) in row {
+                    *mask = scale(*mask, 255 - scale(*covered, opacity));
+                }
+            }
+        }
+    }
+
+    /// The same where colour or cover differ from pixel to pixel.
+    fn compose_varied_row(
+        &self,
         (x, y): (u32, u32),
         covered: &[u8],
         base: &[u8],
@@ -294,7 +344,7 @@ impl Ink {
         let pixels = sketch.chunks_exact_mut(3).zip(base.chunks_exact(3));
         let row = (x..).zip(covered).zip(footprint).zip(pixels);
         for (((x, covered), mask), (pixel, base)) in row {
-            if *covered == 0 || self.opacity == 0 {
+            if *covered == 0 {
                 continue;
             }
             let (color, left) = self.at((x, y));
@@ -304,8 +354,6 @@ impl Ink {
             mix_pixel(pixel, towards, self.paint_weight(covered));
             let weight = scale(covered, self.opacity);
             *mask = match self.tool {
-                // A thin glaze still hands its pixels to the model: opacity
-                // is about the paint, the edge of the brush about the mask.
                 Tool::Brush if self.adds_mask() => (*mask).max(covered),
                 Tool::Brush => *mask,
                 Tool::Mask => (*mask).max(weight),
@@ -313,6 +361,11 @@ impl Ink {
             };
         }
     }
+}
+
+/// True for pixels of a row that the brush covers at all.
+fn is_covered<T>(((covered, _), _): &((&u8, &mut u8), T)) -> bool {
+    **covered != 0
 }
 
 fn parse_color(text: &str) -> Result<[u8; 3], CanvasError> {
@@ -329,7 +382,34 @@ fn parse_color(text: &str) -> Result<[u8; 3], CanvasError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn rows_of_one_colour_come_out_as_those_of_many(
+            tool in prop::sample::select(vec![Tool::Brush, Tool::Erase, Tool::Mask, Tool::Restore]),
+            opacity in any::<u8>(),
+            covered in prop::collection::vec(prop_oneof![Just(0u8), Just(255), any::<u8>()], 9),
+            [base, sketch] in any::<[[u8; 27]; 2]>(),
+            footprint in any::<[u8; 9]>(),
+        ) {
+            let ink = Ink {
+                tool,
+                color: [200, 30, 7],
+                opacity,
+                ramp: None,
+                picture: None,
+            };
+            let composed = |row: fn(&Ink, (u32, u32), &[u8], &[u8], &mut [u8], &mut [u8])| {
+                let (mut sketch, mut footprint) = (sketch, footprint);
+                row(&ink, (0, 0), &covered, &base, &mut sketch, &mut footprint);
+                (sketch, footprint)
+            };
+            prop_assert_eq!(composed(Ink::compose_row), composed(Ink::compose_varied_row));
+        }
+    }
 
     #[test]
     fn colours_are_six_digits() {
