@@ -390,7 +390,7 @@ mod tests {
         #[test]
         fn rows_of_one_colour_come_out_as_those_of_many(
             tool in prop::sample::select(vec![Tool::Brush, Tool::Erase, Tool::Mask, Tool::Restore]),
-            opacity in any::<u8>(),
+            opacity in 1..=u8::MAX,
             covered in prop::collection::vec(prop_oneof![Just(0u8), Just(255), any::<u8>()], 9),
             [base, sketch] in any::<[[u8; 27]; 2]>(),
             footprint in any::<[u8; 9]>(),
