@@ -112,6 +112,14 @@ impl Entry {
         }
     }
 
+    /// True where it only ever adds to the footprint.
+    pub(super) fn adds_mask(&self) -> bool {
+        match &self.kind {
+            EntryKind::Stroke(stroke) => stroke.ink.adds_mask(),
+            EntryKind::Image { .. } => false,
+        }
+    }
+
     pub(super) fn stroke_mut(&mut self) -> Option<&mut Stroke> {
         match &mut self.kind {
             EntryKind::Stroke(stroke) => Some(stroke),

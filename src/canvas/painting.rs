@@ -1,7 +1,7 @@
 //! Points of a stroke on their way onto the canvas, a little at a time.
 
 use super::Pixels;
-use super::entry::{EntryKind, UnderTile};
+use super::entry::{Entry, EntryKind, UnderTile};
 use super::layers::Canvas;
 use super::stack::sketch_of;
 use super::stroke::{TileWalk, Touched};
@@ -130,8 +130,11 @@ impl Canvas {
             return;
         };
         let is_active = self.entries[index].active;
-        let above = self.entries.range(index + 1..);
-        let above = above.filter(|entry| entry.active).count() as u64;
+        let entries = self.entries.range(index + 1..);
+        let above = entries.filter(|entry| entry.active);
+        // The mask stays wherever this stroke draws: the result is not the sketch there.
+        let keep_mask = above.clone().all(Entry::adds_mask);
+        let above = above.count() as u64;
         let Some(stroke) = self.entries[index].stroke_mut() else {
             return;
         };
@@ -165,7 +168,7 @@ impl Canvas {
         painting.spent += above * touched.part.area();
         painting.dirty = painting.dirty.union(&touched.part);
         painting.drawn.push(touched.part);
-        painting.resets |= !adds_mask || !is_top;
+        painting.resets |= !adds_mask || !keep_mask;
     }
 
     /// Puts the sketch back into the result in the next rows of what was drawn, where the mask does
