@@ -48,9 +48,9 @@ test("a file is saved under the room's name, and what is refused is told", async
   const fetch = vi.fn(async (_path: string, _request: RequestInit) => new Response("a file"));
   vi.stubGlobal("fetch", fetch);
   await exportPicture(studio, { ...request, format: "webp" });
-  const [path, request] = fetch.mock.calls[0] ?? [];
+  const [path, init] = fetch.mock.calls[0] ?? [];
   expect(path).toBe("v1/rooms/sea/export?format=webp");
-  expect(request?.headers).toEqual({ authorization: "Bearer secret" });
+  expect(init?.headers).toEqual({ authorization: "Bearer secret" });
   expect(saved.map(({ name }) => name)).toEqual(["sea.webp"]);
   expect(await saved[0]?.text).toBe("a file");
   expect(said).toEqual(["Exported sea.webp."]);
