@@ -238,7 +238,9 @@ impl RoomActor {
         self.perform();
         while self.core.is_painting() && !self.shutdown.is_cancelled() {
             self.core.paint(SLICE);
-            tokio::task::yield_now().await;
+            if self.core.is_painting() {
+                tokio::task::yield_now().await;
+            }
         }
     }
 

@@ -157,7 +157,10 @@ impl Writer {
         let mut gathered_until = tokio::time::Instant::now();
         let result = loop {
             let from_room = async {
-                sleep_until(gathered_until).await;
+                // A timer costs more than a look at the clock, and mostly none is needed.
+                if tokio::time::Instant::now() < gathered_until {
+                    sleep_until(gathered_until).await;
+                }
                 outbox.next().await
             };
             let written = tokio::select! {
