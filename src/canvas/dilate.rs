@@ -4,6 +4,7 @@
 //! and one along columns, because the square of the distance is a sum.
 
 use super::Mask;
+use super::avx2::with_avx2;
 use super::mask::is_zero;
 use crate::protocol::Rect;
 
@@ -38,7 +39,9 @@ impl Mask {
 /// Dilates all of `mask` by `dilation` > 0.
 pub(super) fn dilate_values(mask: &Mask, dilation: u32) -> Mask {
     let data = if dilation <= LARGEST_DIRECT_DILATION {
-        dilate_by_offsets(mask, dilation as usize)
+        let mut data = Vec::new();
+        with_avx2(|| data = dilate_by_offsets(mask, dilation as usize));
+        data
     } else {
         dilate_by_envelopes(mask, dilation)
     };
@@ -49,6 +52,7 @@ pub(super) fn dilate_values(mask: &Mask, dilation: u32) -> Mask {
 
 /// Tries every offset in 16-bit fixed point, 257 being one step of the mask.
 /// Costs are rounded up, so that what should be 0 is.
+#[inline(always)]
 fn dilate_by_offsets(mask: &Mask, dilation: usize) -> Vec<u8> {
     let (width, height) = (mask.width() as usize, mask.height() as usize);
     let limit = (dilation * dilation + 1) as u32;
