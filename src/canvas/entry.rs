@@ -394,6 +394,8 @@ mod tests {
 
     use super::*;
 
+    type ComposeRow = fn(&Ink, (u32, u32), &[u8], &[u8], &mut [u8], &mut [u8]);
+
     proptest! {
         #[test]
         fn rows_of_one_colour_come_out_as_those_of_many(
@@ -410,7 +412,7 @@ mod tests {
                 ramp: None,
                 picture: None,
             };
-            let composed = |row: fn(&Ink, (u32, u32), &[u8], &[u8], &mut [u8], &mut [u8])| {
+            let composed = |row: ComposeRow| {
                 let (mut sketch, mut footprint) = (sketch, footprint);
                 row(&ink, (0, 0), &covered, &base, &mut sketch, &mut footprint);
                 (sketch, footprint)
