@@ -302,66 +302,44 @@ impl Ink {
         if self.opacity == 0 {
             return;
         }
-        if self.picture.is_some() || self.ramp.is_some() {
-            return self.compose_varied_row(place, covered, base, sketch, footprint);
-        }
-        // With what is the same for the whole row outside of the loop: where many paint over one
-        // another this is most of what a room does.
-        let opacity = self.opacity;
-        let row = covered.iter().zip(footprint);
-        match self.tool {
-            Tool::Brush => {
-                let pixels = sketch.chunks_exact_mut(3);
-                for ((covered, mask), pixel) in row.zip(pixels).filter(is_covered) {
-                    mix_pixel(pixel, &self.color, scale(*covered, opacity));
-                    // A thin glaze still hands its pixels to the model: opacity
-                    // is about the paint, the edge of the brush about the mask.
-                    *mask = (*mask).max(*covered);
-                }
-            }
-            Tool::Erase => {
-                let pixels = sketch.chunks_exact_mut(3).zip(base.chunks_exact(3));
-                for ((covered, mask), (pixel, base)) in row.zip(pixels).filter(is_covered) {
-                    let weight = scale(*covered, opacity);
-                    mix_pixel(pixel, base, weight);
-                    *mask = scale(*mask, 255 - weight);
-                }
-            }
-            Tool::Mask => {
-                for (covered, mask) in row {
-                    *mask = (*mask).max(scale(*covered, opacity));
-                }
-            }
-            Tool::Restore => {
-                for (covered, mask) in row {
-                    *mask = scale(*mask, 255 - scale(*covered, opacity));
-                }
+        let (left, y) = place;
+        let from_place = |x| self.at((left + x, y));
+        match self.picture.is_some() || self.ramp.is_some() {
+            true => self.compose_pixels(from_place, covered, base, sketch, footprint),
+            // Compiled for itself: where many paint over one another this is most of what a room does.
+            false => {
+                let one_colour = |_| (self.color, u8::MAX);
+                self.compose_pixels(one_colour, covered, base, sketch, footprint);
             }
         }
     }
 
-    /// The same where colour or cover differ from pixel to pixel.
-    fn compose_varied_row(
+    /// The same, where `at` gives the colour at a pixel of the row, and how much of what the brush
+    /// covers of it counts.
+    #[inline(always)]
+    fn compose_pixels(
         &self,
-        (x, y): (u32, u32),
+        at: impl Fn(u32) -> ([u8; 3], u8),
         covered: &[u8],
         base: &[u8],
         sketch: &mut [u8],
         footprint: &mut [u8],
     ) {
         let pixels = sketch.chunks_exact_mut(3).zip(base.chunks_exact(3));
-        let row = (x..).zip(covered).zip(footprint).zip(pixels);
+        let row = (0..).zip(covered).zip(footprint).zip(pixels);
         for (((x, covered), mask), (pixel, base)) in row {
             if *covered == 0 {
                 continue;
             }
-            let (color, left) = self.at((x, y));
+            let (color, left) = at(x);
             let covered = scale(*covered, left);
             let is_eraser = self.tool == Tool::Erase;
             let towards = if is_eraser { base } else { &color };
             mix_pixel(pixel, towards, self.paint_weight(covered));
             let weight = scale(covered, self.opacity);
             *mask = match self.tool {
+                // A thin glaze still hands its pixels to the model: opacity
+                // is about the paint, the edge of the brush about the mask.
                 Tool::Brush if self.adds_mask() => (*mask).max(covered),
                 Tool::Brush => *mask,
                 Tool::Mask => (*mask).max(weight),
@@ -369,11 +347,6 @@ impl Ink {
             };
         }
     }
-}
-
-/// True for pixels of a row that the brush covers at all.
-fn is_covered<T>(((covered, _), _): &((&u8, &mut u8), T)) -> bool {
-    **covered != 0
 }
 
 fn parse_color(text: &str) -> Result<[u8; 3], CanvasError> {
@@ -417,7 +390,11 @@ mod tests {
                 row(&ink, (0, 0), &covered, &base, &mut sketch, &mut footprint);
                 (sketch, footprint)
             };
-            prop_assert_eq!(composed(Ink::compose_row), composed(Ink::compose_varied_row));
+            let varied: ComposeRow = |ink, (left, y), covered, base, sketch, footprint| {
+                let from_place = |x| ink.at((left + x, y));
+                ink.compose_pixels(from_place, covered, base, sketch, footprint);
+            };
+            prop_assert_eq!(composed(Ink::compose_row), composed(varied));
         }
     }
 

@@ -30,12 +30,12 @@ pub(super) struct Waiting {
     pub since: Instant,
 }
 
-/// True where somebody waits for a render that came at `since`: all but young refinements.
-pub(super) fn is_waited_for(work: &RenderWork, since: Instant, now: Instant) -> bool {
-    !work.is_refinement || now.saturating_duration_since(since) >= REFINED_WITHIN
-}
-
 impl Waiting {
+    /// True where somebody waits for it: all but young refinements.
+    pub fn is_waited_for(&self, now: Instant) -> bool {
+        !self.job.work.is_refinement || now.saturating_duration_since(self.since) >= REFINED_WITHIN
+    }
+
     /// One of these runs, and one waits.
     fn author(&self) -> (RoomKey, Uuid) {
         (self.job.key.room, self.job.work.author)
@@ -336,7 +336,7 @@ impl State {
     fn take_next(&mut self, places: Places, now: Instant) -> Option<(Waiting, Paid)> {
         self.drop_abandoned();
         if places.waited_for > 0
-            && let Some(taken) = self.take_where(|it| is_waited_for(&it.job.work, it.since, now))
+            && let Some(taken) = self.take_where(|waiting| waiting.is_waited_for(now))
         {
             return Some(taken);
         }

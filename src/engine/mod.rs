@@ -162,8 +162,8 @@ impl Engine {
                 };
                 // Inside the pool, kernels need no hand-over from this thread for each operation.
                 pool.install(|| match load(&options) {
-                    Ok((pipeline, description)) => {
-                        let _ = ready.send(Ok(description));
+                    Ok((pipeline, description, warm_up)) => {
+                        let _ = ready.send(Ok((description, warm_up)));
                         let usual = batch_for(&pipeline.model().device);
                         let worker = Worker::new(
                             pipeline,
@@ -181,12 +181,12 @@ impl Engine {
                 });
             })
             .map_err(EngineError::Thread)?;
+        let (description, warm_up) = loaded.recv().map_err(|_| EngineError::Stopped)??;
         let Description {
             info,
             rules,
             defaults,
-            warm_up,
-        } = loaded.recv().map_err(|_| EngineError::Stopped)??;
+        } = description;
         let handle = EngineHandle {
             admission,
             info: Arc::new(info),
@@ -342,10 +342,10 @@ struct Description {
     info: ModelInfo,
     rules: WindowRules,
     defaults: Settings,
-    warm_up: Duration,
 }
 
-fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError> {
+/// The model, what it is, and how long its first render took.
+fn load(options: &EngineOptions) -> Result<(Pipeline, Description, Duration), EngineError> {
     let load_options = LoadOptions {
         loras: options.loras.clone(),
         controls: options.controls.clone(),
@@ -354,11 +354,10 @@ fn load(options: &EngineOptions) -> Result<(Pipeline, Description), EngineError>
     };
     let model = Model::load(&options.model, &load_options)?;
     let mut pipeline = Pipeline::new(model, options.text_entries)?;
-    let mut description = describe(&pipeline, &options.device)?;
+    let description = describe(&pipeline, &options.device)?;
     let begun = Instant::now();
     worker::warm_up(&mut pipeline, &description.rules)?;
-    description.warm_up = begun.elapsed();
-    Ok((pipeline, description))
+    Ok((pipeline, description, begun.elapsed()))
 }
 
 fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineError> {
@@ -428,6 +427,5 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         info,
         rules,
         defaults,
-        warm_up: Duration::ZERO,
     })
 }

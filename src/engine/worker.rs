@@ -9,7 +9,7 @@ use candle_core::Tensor;
 use metrics::{counter, histogram};
 use tokio::sync::watch;
 
-use super::admission::{Admission, Places, Running, Waiting, is_waited_for};
+use super::admission::{Admission, Places, Running, Waiting};
 use super::error::EngineError;
 use super::inversion_run::InversionRuns;
 use super::keys::RoomKey;
@@ -26,19 +26,11 @@ use crate::protocol::{EditMethod, LoraWeight};
 
 /// A render on the device.
 struct Active {
-    job: Job<RenderWork>,
-    /// When it came.
-    since: Instant,
+    waiting: Waiting,
     running: Running,
     run: Box<dyn Run>,
     /// How long the device has worked for it.
     spent: Duration,
-}
-
-impl Active {
-    fn is_waited_for(&self, now: Instant) -> bool {
-        is_waited_for(&self.job.work, self.since, now)
-    }
 }
 
 /// Owns the model and everything on the device.
@@ -107,13 +99,17 @@ impl Worker {
             }
         }
         self.inversions.stop_all();
-        active.iter().for_each(|active| active.job.superseded());
+        active
+            .iter()
+            .for_each(|active| active.waiting.job.superseded());
     }
 
     /// A refinement gives its place to what somebody waits for, and goes on afterwards.
     fn places(&self, active: &[Active]) -> Places {
         let now = Instant::now();
-        let waited_for = active.iter().filter(|active| active.is_waited_for(now));
+        let waited_for = active
+            .iter()
+            .filter(|active| active.waiting.is_waited_for(now));
         Places {
             waited_for: self.batch.saturating_sub(waited_for.count()),
             any: self.batch.saturating_sub(active.len()),
@@ -143,25 +139,23 @@ impl Worker {
     }
 
     fn begin(&mut self, waiting: Waiting, running: Running) -> Option<Active> {
-        let Waiting { job, since } = waiting;
-        job.started();
-        let queue = since.elapsed();
+        waiting.job.started();
+        let queue = waiting.since.elapsed();
         let begun = Instant::now();
-        let prepared = self.prepare(&job);
+        let prepared = self.prepare(&waiting.job);
         self.await_device();
         match prepared {
             Ok(mut run) => {
                 run.timings_mut().add(Stage::Queue, queue);
                 Some(Active {
-                    job,
-                    since,
+                    waiting,
                     running,
                     run,
                     spent: begun.elapsed(),
                 })
             }
             Err(error) => {
-                self.fail(&job, &running, begun.elapsed(), &error);
+                self.fail(&waiting.job, &running, begun.elapsed(), &error);
                 None
             }
         }
@@ -235,23 +229,15 @@ impl Worker {
         let (gone, kept) = active
             .into_iter()
             .partition::<Vec<_>, _>(|active| active.running.is_cancelled.load(Ordering::Relaxed));
-        for Active {
-            job,
-            running,
-            spent,
-            ..
-        } in gone
-        {
-            self.admission.ended(&running, spent, false);
-            job.superseded();
-        }
+        gone.iter()
+            .for_each(|active| self.supersede(&active.waiting.job, &active.running, active.spent));
         kept
     }
 
     /// One step of every active render that has a place, batched by shape.
     fn step(&self, mut active: Vec<Active>) -> Vec<Active> {
         let now = Instant::now();
-        active.sort_by_key(|active| !active.is_waited_for(now));
+        active.sort_by_key(|active| !active.waiting.is_waited_for(now));
         let paused = active.split_off(self.batch.min(active.len()));
         let mut stepped = self.step_all(active);
         stepped.extend(paused);
@@ -290,7 +276,7 @@ impl Worker {
                 .into_iter()
                 .partition::<Vec<_>, _>(|(other, _)| *other == shape);
             for (_, active) in failed {
-                self.fail(&active.job, &active.running, active.spent, &error);
+                self.fail(&active.waiting.job, &active.running, active.spent, &error);
             }
             active = kept;
         }
@@ -313,7 +299,7 @@ impl Worker {
         match stepped {
             Ok(()) => Some(active),
             Err(error) => {
-                self.fail(&active.job, &active.running, active.spent, &error);
+                self.fail(&active.waiting.job, &active.running, active.spent, &error);
                 None
             }
         }
@@ -325,20 +311,17 @@ impl Worker {
             .partition::<Vec<_>, _>(|active| active.run.is_done());
         // A hand that lifted meanwhile waits for another picture.
         for Active {
-            job,
+            waiting: Waiting { job, .. },
             running,
             run,
             spent,
-            ..
         } in self.drop_cancelled(done)
         {
             let begun = Instant::now();
             let _span = tracing::debug_span!("decode", room = job.key.room.0).entered();
             match run.finish(&self.pipeline) {
                 Ok(_) if running.is_cancelled.load(Ordering::Relaxed) => {
-                    self.admission
-                        .ended(&running, spent + begun.elapsed(), false);
-                    job.superseded();
+                    self.supersede(&job, &running, spent + begun.elapsed());
                 }
                 Ok(rendered) => {
                     let rendered = rendered.shown(&job.work.edit.output);
@@ -351,6 +334,11 @@ impl Worker {
             }
         }
         kept
+    }
+
+    fn supersede(&self, job: &Job<RenderWork>, running: &Running, spent: Duration) {
+        self.admission.ended(running, spent, false);
+        job.superseded();
     }
 
     fn fail(

@@ -1,4 +1,4 @@
-//! What one socket may send: a token bucket for messages and a window for
+//! What one socket may send and get: a token bucket for messages and a window for
 //! refusals. Pure arithmetic; the caller brings the clock.
 
 use std::collections::VecDeque;

@@ -204,10 +204,10 @@ async fn generate(
         return Err(ApiError::not_json());
     }
     let (bytes, held) = read_body(&state, RoomKey::NO_ROOM, body).await?;
-    let request = std::str::from_utf8(&bytes).map_err(|_| {
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
         ApiError::invalid_body("the body is not text in UTF-8: send the JSON object in UTF-8")
     })?;
-    let request: ImageRequest = decode_body(request)?;
+    let request: ImageRequest = decode_body(text)?;
     drop(bytes);
     state.options().blocked_words.check(&request.prompt)?;
     let encoding = request.encoding()?;

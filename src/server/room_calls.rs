@@ -436,8 +436,8 @@ async fn to_the_end(
 }
 
 /// A title as it may be shown to others; none where nothing is left of it.
-fn title_of(request: &str) -> Result<Option<String>, ApiError> {
-    let title = shown_text(request).trim().to_owned();
+fn title_of(wanted: &str) -> Result<Option<String>, ApiError> {
+    let title = shown_text(wanted).trim().to_owned();
     if title.chars().count() > TITLE_MOST {
         let message = format!("a title has {TITLE_MOST} characters at most: make it shorter");
         return Err(ApiError::invalid_value(message));

@@ -9,11 +9,11 @@ use futures_util::stream::SplitSink;
 use futures_util::{FutureExt, SinkExt};
 use metrics::counter;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{interval_at, sleep_until, timeout};
+use tokio::time::{interval_at, sleep, timeout};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
-use super::allowance::RefusalWindow;
+use super::allowance::{MessageAllowance, RefusalWindow};
 use super::metrics::{REFUSALS, code_name};
 use super::options::ServerLimits;
 use super::websocket::{Socket, feed_binary};
@@ -22,12 +22,12 @@ use crate::room::{CloseReason, MemberOutbox, Outgoing};
 
 /// Messages of a room that go out together, where so many wait.
 const TOGETHER_MOST: usize = 64;
-/// From one write of what a room says to the next, where it says so much: it is gathered meanwhile. A
-/// call of the system for each message of each of fifty painters took more of the processor than all
-/// that the room did (`impasto bench load --case crowd`).
-const WRITE_EVERY: Duration = Duration::from_millis(5);
-/// Writes may be so far ahead of that. In a room that few paint in none waits.
-const WRITES_AHEAD: Duration = Duration::from_millis(160);
+/// Writes a second of what a room says; of more it is gathered. A call of the system for each message
+/// of each of fifty painters took more of the processor than all that the room did
+/// (`impasto bench load --case crowd`).
+const WRITES_PER_SECOND: u32 = 200;
+/// Writes that need not wait for that. In a room that few paint in none waits.
+const WRITES_AT_ONCE: u32 = 32;
 
 /// Close codes of RFC 6455 and its registry.
 pub mod close {
@@ -154,12 +154,11 @@ impl Writer {
             tracing::debug!(%cause, "the client did not take its welcome");
             return;
         }
-        let mut gathered_until = tokio::time::Instant::now();
+        let mut writes = room_writes(Instant::now());
         let result = loop {
             let from_room = async {
-                // A timer costs more than a look at the clock, and mostly none is needed.
-                if tokio::time::Instant::now() < gathered_until {
-                    sleep_until(gathered_until).await;
+                while let Err(wait) = writes.take(1, Instant::now()) {
+                    sleep(wait).await;
                 }
                 outbox.next().await
             };
@@ -171,7 +170,6 @@ impl Writer {
                 }
                 Some(reply) = replies.recv() => self.send(Message::Text(reply)).await,
                 outgoing = from_room => {
-                    gathered_until = next_write(gathered_until, tokio::time::Instant::now());
                     match self.together(outgoing, &mut outbox, &refusals).await {
                         Ok(None) => Ok(()),
                         Ok(Some(ending)) => return self.end(ending).await,
@@ -272,10 +270,9 @@ impl Writer {
     }
 }
 
-/// When the write after one at `now` may be that was due at `due` (the generic cell rate algorithm).
-fn next_write(due: tokio::time::Instant, now: tokio::time::Instant) -> tokio::time::Instant {
-    let earliest = now.checked_sub(WRITES_AHEAD).unwrap_or(now);
-    due.max(earliest) + WRITE_EVERY
+/// How often what a room says may be written.
+fn room_writes(now: Instant) -> MessageAllowance {
+    MessageAllowance::new(WRITES_AT_ONCE, WRITES_PER_SECOND, now)
 }
 
 /// Writes, unless the client does not read.
@@ -328,9 +325,10 @@ mod tests {
 
     #[test]
     fn few_messages_go_out_at_once_and_many_are_gathered() {
-        let begun = tokio::time::Instant::now();
+        let begun = Instant::now();
         let written_within = |messages_per_second: u32, seconds: u32| {
-            let (mut due, mut free_at, mut writes) = (begun, begun, 0);
+            let mut allowance = room_writes(begun);
+            let (mut free_at, mut writes) = (begun, 0);
             let mut longest = Duration::ZERO;
             for message in 0..messages_per_second * seconds {
                 let arrived = begun + message * Duration::from_secs(1) / messages_per_second;
@@ -338,9 +336,11 @@ mod tests {
                     // It goes out with an earlier one that waits.
                     continue;
                 }
-                free_at = due.max(arrived);
+                free_at = arrived;
+                while let Err(wait) = allowance.take(1, free_at) {
+                    free_at += wait.max(Duration::from_nanos(1));
+                }
                 longest = longest.max(free_at - arrived);
-                due = next_write(due, free_at);
                 writes += 1;
             }
             (writes, longest)
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(written_within(100, 10), (1000, Duration::ZERO));
         let (writes, longest) = written_within(5000, 10);
         assert!((1900..2100).contains(&writes), "{writes}");
-        assert!(longest <= WRITE_EVERY, "{longest:?}");
+        assert!(longest <= Duration::from_millis(5), "{longest:?}");
     }
 
     #[test]

@@ -71,6 +71,8 @@ proptest! {
                 // Along the edge dabs add up to more than one disc's antialiasing, a little of it beyond.
                 let around = Rect::new(x, y, 1, 1).inflate_within(1, &disc.bounds());
                 prop_assert!(share(&disc, &around) > 0.0, "{:?} at {}, {}", kind, x, y);
+                let (left, most) = (tip.footprint().value(x, y), disc.footprint().value(x, y));
+                prop_assert!(most > 0 || left < 64, "{:?} at {}, {}: {}", kind, x, y, left);
             }
         }
     }
