@@ -18,6 +18,7 @@ use super::request::{Job, RenderWork};
 use super::residency::{Residency, WindowKey};
 use super::run::Run;
 use crate::canvas::{Pixels, WindowRules};
+use crate::kernels::interruptible;
 use crate::pipeline::{
     Edit, GenerateRequest, PhotoWindow, Pipeline, PipelineError, Render, RenderSettings, Stage,
     Timings, latent_rect_from_window,
@@ -142,7 +143,8 @@ impl Worker {
         waiting.job.started();
         let queue = waiting.since.elapsed();
         let begun = Instant::now();
-        let prepared = self.prepare(&waiting.job);
+        let flags = vec![running.is_cancelled.clone()];
+        let prepared = interruptible(flags, || self.prepare(&waiting.job));
         self.await_device();
         match prepared {
             Ok(mut run) => {
@@ -257,13 +259,17 @@ impl Worker {
         shapes.dedup();
         for shape in shapes {
             let _span = tracing::debug_span!("step", ?shape).entered();
+            let of_batch = active.iter().filter(|(other, _)| *other == shape);
+            let flags = of_batch
+                .map(|(_, active)| active.running.is_cancelled.clone())
+                .collect();
             let mut batch: Vec<&mut Render> = active
                 .iter_mut()
                 .filter(|(other, _)| *other == shape)
                 .filter_map(|(_, active)| active.run.batched())
                 .collect();
             let (begun, rows) = (Instant::now(), batch.len().max(1) as u32);
-            let stepped = self.pipeline.step(&mut batch);
+            let stepped = interruptible(flags, || self.pipeline.step(&mut batch));
             self.await_device();
             // Rows of one shape cost the same.
             let share = begun.elapsed() / rows;
@@ -293,7 +299,8 @@ impl Worker {
     fn step_alone(&self, mut active: Active) -> Option<Active> {
         let _span = tracing::debug_span!("step alone").entered();
         let begun = Instant::now();
-        let stepped = active.run.step(&self.pipeline);
+        let flags = vec![active.running.is_cancelled.clone()];
+        let stepped = interruptible(flags, || active.run.step(&self.pipeline));
         self.await_device();
         active.spent += begun.elapsed();
         match stepped {
@@ -319,7 +326,8 @@ impl Worker {
         {
             let begun = Instant::now();
             let _span = tracing::debug_span!("decode", room = job.key.room.0).entered();
-            match run.finish(&self.pipeline) {
+            let flags = vec![running.is_cancelled.clone()];
+            match interruptible(flags, || run.finish(&self.pipeline)) {
                 Ok(_) if running.is_cancelled.load(Ordering::Relaxed) => {
                     self.supersede(&job, &running, spent + begun.elapsed());
                 }
@@ -341,6 +349,7 @@ impl Worker {
         job.superseded();
     }
 
+    /// A render that did not come to its end: nobody waits for the reason of one that was cancelled.
     fn fail(
         &self,
         job: &Job<RenderWork>,
@@ -348,6 +357,9 @@ impl Worker {
         spent: Duration,
         error: &PipelineError,
     ) {
+        if running.is_cancelled.load(Ordering::Relaxed) {
+            return self.supersede(job, running, spent);
+        }
         self.admission.ended(running, spent, false);
         job.failed(error);
     }
@@ -400,3 +412,6 @@ pub(super) fn warm_up(pipeline: &mut Pipeline, rules: &WindowRules) -> Result<()
     pipeline.generate(request, |_, _| ())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

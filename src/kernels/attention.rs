@@ -16,7 +16,7 @@ use super::math::{self, Arithmetic, for_each_set};
 use super::profile::Work;
 use super::storage::{Output, Parts, Values, is_cpu_f32};
 use super::tile::{self, Left, ROWS, Right, Tile};
-use super::{profile, stock, threads};
+use super::{interrupt, profile, stock, threads};
 
 /// `softmax(scale · q kᵀ + mask) v` for each head, heads lying side by side in the last dimension.
 ///
@@ -44,6 +44,7 @@ fn attention_for_set(
     scale: f64,
     mask: Option<&Tensor>,
 ) -> Result<Tensor> {
+    interrupt::check()?;
     let (batch, queries, width) = query.dims3()?;
     let (key_batch, keys, key_width) = key.dims3()?;
     if key.shape() != value.shape()

@@ -13,7 +13,7 @@ use super::math::{Arithmetic, for_each_set};
 use super::profile::Work;
 use super::storage::{Output, Parts, Values, is_cpu_f32};
 use super::tile::{self, Left, MOST_VECTORS, ROWS, Right, Tile};
-use super::{profile, stock, threads};
+use super::{interrupt, profile, stock, threads};
 
 /// A dense layer: `x · weightᵀ + bias`. Clones share its weights.
 #[derive(Clone)]
@@ -87,6 +87,7 @@ impl Linear {
     }
 
     fn run(&self, input: &Tensor, residual: Option<&Tensor>) -> Result<Tensor> {
+        interrupt::check()?;
         let mut dims = input.dims().to_vec();
         if dims.pop() != Some(self.features_in) {
             candle_core::bail!(

@@ -17,7 +17,7 @@ use super::{Conv2d, Fused, Weights, direct, winograd};
 use crate::kernels::buffer::Buffer;
 use crate::kernels::instructions::InstructionSet;
 use crate::kernels::storage::{Output, Parts, Values, is_cpu_f32};
-use crate::kernels::{profile, stock};
+use crate::kernels::{interrupt, profile, stock};
 
 /// One convolution of a [`ConvChain`] and what happens to its result.
 #[derive(Clone)]
@@ -157,7 +157,7 @@ impl ConvChain {
         };
         let one = out_channels * out_height * out_width;
         let mut output = Output::new(batch * one);
-        with_memory(place * count, |memory| {
+        with_memory(place * count, |memory| -> Result<()> {
             for (index, values) in values.chunks_exact(channels * height * width).enumerate() {
                 let image = Image {
                     batch: 1,
@@ -167,6 +167,7 @@ impl ConvChain {
                 let mut source = Source::Planes { image, values };
                 let mut pictures: Vec<Picture> = Vec::with_capacity(self.links.len());
                 for (number, link) in self.links.iter().enumerate() {
+                    interrupt::check()?;
                     let (channels, height, width) = sizes[number];
                     let _span = profile::span("convolution", || {
                         let (channels, height, width) = match number {
@@ -209,7 +210,8 @@ impl ConvChain {
                     source = Source::Picture(picture);
                 }
             }
-        });
+            Ok(())
+        })?;
         // SAFETY: the last link writes every pixel of every channel of each image.
         unsafe { output.into_tensor((batch, out_channels, out_height, out_width)) }
     }
@@ -315,14 +317,15 @@ fn places(links: &[Link]) -> (Vec<usize>, usize) {
 }
 
 /// Calls `work` with memory for `length` values, kept from the last call where it was not much.
-fn with_memory(length: usize, work: impl FnOnce(Parts)) {
+fn with_memory<R>(length: usize, work: impl FnOnce(Parts) -> R) -> R {
     let spare = || SPARE.lock().unwrap_or_else(PoisonError::into_inner);
     let mut buffer = spare().take().unwrap_or_default();
     buffer.reserve(length);
-    work(Parts::of(buffer.values_mut()));
+    let result = work(Parts::of(buffer.values_mut()));
     if length <= KEPT {
         *spare() = Some(buffer);
     }
+    result
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ use self::weights::Packed;
 use self::winograd::{Sink, Source, Transformed};
 use super::instructions::InstructionSet;
 use super::storage::{Output, Parts, Values, is_cpu_f32};
-use super::{elementwise, profile, reshape, stock};
+use super::{elementwise, interrupt, profile, reshape, stock};
 
 /// Rows and columns of zeros around an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -202,6 +202,7 @@ impl Conv2d {
 
     /// [`Conv2d::forward`] with the sums and the activation that follow it done in the same pass.
     pub fn forward_fused(&self, input: &Tensor, fused: Fused) -> Result<Tensor> {
+        interrupt::check()?;
         let dims = self.output_dims(input, 1, &fused)?;
         let _span = profile::span("convolution", || self.kernel.work(input.elem_count(), dims));
         match &*self.weights {
@@ -253,6 +254,7 @@ impl Conv2d {
                 transformed,
                 ..
             } if self.kernel.is_three_by_three() => {
+                interrupt::check()?;
                 let dims = self.output_dims(input, 2, &fused)?;
                 let work = || self.kernel.work(input.elem_count(), dims);
                 let _span = profile::span("convolution", work);
