@@ -106,6 +106,24 @@ fn a_journal_of_another_version_is_refused_and_stays_as_it_is() {
     assert_eq!(format.get("version").unwrap().unwrap().value(), 7);
 }
 
+#[cfg(unix)]
+#[test]
+fn a_limit_of_files_that_is_too_low_is_named() {
+    for files in [5, 8, 16, 63] {
+        let output = Command::new("sh")
+            .args([
+                "-c",
+                "ulimit -n \"$1\" && exec \"$2\" serve --listen 127.0.0.1:0 --data none",
+            ])
+            .args(["sh", &files.to_string(), env!("CARGO_BIN_EXE_impasto")])
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{files}: {text}");
+        assert!(one_line(&text).contains("ulimit -n"), "{files}: {text}");
+    }
+}
+
 /// Not even root makes folders there.
 #[cfg(target_os = "linux")]
 #[test]

@@ -13,12 +13,17 @@ use super::{Failure, ServeFlags, ServeSettings, SuppliedFlags, find_model, spinn
 use crate::engine::{Engine, EngineOptions};
 use crate::pipeline::scheduler_notice;
 use crate::room::{RegistryLimits, RoomOptions, RoomRegistry, RoomStore};
-use crate::server::{BlockedWords, Server, ServerOptions, Switch, end_within, stop_signal};
+use crate::server::{
+    BlockedWords, Server, ServerOptions, Switch, allow_open_files, end_within, stop_signal,
+};
 
 /// Rooms that the operator may open when the server is full.
 const ROOMS_OF_THE_OPERATOR: usize = 8;
 /// How often pictures that no room needs are looked for.
 const SWEEP_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
+/// The fewest files that a process may open for a server to start: the model's, the journal's, and
+/// some connections.
+const FILES_LEAST: usize = 64;
 /// How long blocking work may hold up the end of the process.
 const LAST_WAIT: Duration = Duration::from_secs(2);
 
@@ -30,6 +35,7 @@ const LAST_WAIT: Duration = Duration::from_secs(2);
 pub fn run(flags: ServeFlags) -> Result<(), Failure> {
     let settings = ServeSettings::resolve(&flags)?;
     telemetry::start(&settings.log, settings.log_format)?;
+    require_files()?;
     let model = find_model(settings.model.as_deref())?;
     let data = settings.data_folder()?;
     let lock = data.as_deref().map(lock_data_folder).transpose()?;
@@ -43,6 +49,17 @@ pub fn run(flags: ServeFlags) -> Result<(), Failure> {
     runtime.shutdown_timeout(LAST_WAIT);
     drop(lock);
     result
+}
+
+/// Before anything is opened: runtimes and libraries panic where they find no descriptor.
+fn require_files() -> Result<(), Failure> {
+    match allow_open_files(FILES_LEAST) {
+        Some(most) if most < FILES_LEAST => Err(Failure::usage(format!(
+            "this process may open {most} files only: raise the limit to {FILES_LEAST} or more \
+             (ulimit -n)"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 async fn serve(
