@@ -1,5 +1,7 @@
 //! Files of models that people download.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use impasto::model::fuzzing::lora_module;
@@ -12,11 +14,23 @@ const DATA_MOST: usize = 1 << 20;
 /// Steps that are asked of a scheduler.
 const STEPS: u32 = 4;
 
+thread_local! {
+    /// Made once for all runs: to make and remove it costs more than what is tested.
+    static FOLDER: tempfile::TempDir = tempfile::tempdir().unwrap();
+}
+
 /// A file as it is.
 pub fn safetensors_file(bytes: &[u8]) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("model.safetensors");
-    std::fs::write(&path, bytes).unwrap();
+    safetensors_file_of(bytes, bytes.len());
+}
+
+/// A file that begins with `bytes`, with zeros after them.
+fn safetensors_file_of(bytes: &[u8], length: usize) {
+    let path = FOLDER.with(|folder| folder.path().join("model.safetensors"));
+    let mut file = File::create(&path).unwrap();
+    file.write_all(bytes).unwrap();
+    file.set_len(length as u64).unwrap();
+    drop(file);
     // What a server does with a file that is said to be a model, or a LoRA: it is refused or read.
     drop(inspect_with(&path, &Supplied::default()));
     drop(Lora::open(&LoraChoice::new(path.clone(), 1.0)));
@@ -25,7 +39,7 @@ pub fn safetensors_file(bytes: &[u8]) {
     };
     for name in file.names() {
         let (start, end) = file.info(&name).unwrap().data_offsets;
-        assert!(start <= end && end < bytes.len());
+        assert!(start <= end && end < length);
         assert_eq!(file.read_bytes(&name).unwrap().len(), end - start);
     }
 }
@@ -35,8 +49,8 @@ pub fn safetensors_header(header: &[u8]) {
     let said = serde_json::from_slice::<Metadata>(header).map_or(0, |header| header.data_len());
     let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
     bytes.extend(header);
-    bytes.resize(bytes.len() + said.min(DATA_MOST), 0);
-    safetensors_file(&bytes);
+    let length = bytes.len() + said.min(DATA_MOST);
+    safetensors_file_of(&bytes, length);
 }
 
 /// A tensor's name: what is found in it is found again under the plainest name for it.

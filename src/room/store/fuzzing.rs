@@ -4,6 +4,7 @@
 use std::{
     collections::HashSet,
     io::{Read, Write},
+    sync::OnceLock,
     time::Duration,
 };
 
@@ -52,7 +53,8 @@ pub fn snapshot_survives(bytes: &[u8]) -> Option<bool> {
 /// # Errors
 /// None that memory can give.
 pub fn packed(content: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut packed = DeflateEncoder::new(vec![INLINE], Compression::fast());
+    // What is packed tightly is read in the same way, and takes the fuzzer longer.
+    let mut packed = DeflateEncoder::new(vec![INLINE], Compression::none());
     packed.write_all(content)?;
     packed.finish()
 }
@@ -121,14 +123,22 @@ pub fn snapshot_of_a_room(settings: Settings) -> Result<Vec<u8>, StoreError> {
 #[derive(Debug)]
 struct WhitePaper {
     put: MemoryBlobs,
-    paper: Vec<u8>,
+    paper: &'static [u8],
 }
 
 impl WhitePaper {
     fn new() -> Result<Self, StoreError> {
+        static PAPER: OnceLock<Vec<u8>> = OnceLock::new();
+        let paper = match PAPER.get() {
+            Some(paper) => paper,
+            None => {
+                let paper = encode_picture(&Pixels::new(SIDE, SIDE, [255; 3]))?;
+                PAPER.get_or_init(|| paper)
+            }
+        };
         Ok(Self {
             put: MemoryBlobs::new(),
-            paper: encode_picture(&Pixels::new(SIDE, SIDE, [255; 3]))?,
+            paper,
         })
     }
 }
@@ -140,7 +150,7 @@ impl BlobStore for WhitePaper {
 
     fn get(&self, hash: BlobHash) -> Result<Vec<u8>, BlobError> {
         match self.put.get(hash) {
-            Err(BlobError::Missing(_)) => Ok(self.paper.clone()),
+            Err(BlobError::Missing(_)) => Ok(self.paper.to_vec()),
             other => other,
         }
     }
