@@ -40,6 +40,8 @@ pub(super) fn settings() -> Settings {
         seed: 7,
         variation: 0.0,
         sampler: "lcm".to_owned(),
+        timestep_spacing: crate::protocol::TimestepSpacingChoice::Default,
+        sigmas: crate::protocol::SigmasChoice::Default,
         spread: 8,
         live: true,
         method: EditMethod::Ddim,
@@ -65,6 +67,7 @@ pub(super) fn model() -> ModelInfo {
         guidance_free: false,
         scheduler: None,
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
+        schedules: std::collections::BTreeMap::new(),
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
         controls: Vec::new(),
     }
