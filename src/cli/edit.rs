@@ -132,7 +132,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
         strength,
         seed: args.seed,
         sampler: sampler.clone(),
-        schedule,
+        schedule: schedule.clone(),
         ..RenderSettings::default()
     };
     let notes = Notes {
@@ -147,6 +147,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
                 EditMethod::EditFriendly => args.method.name().to_owned(),
                 EditMethod::Ddim | EditMethod::InfEdit => sampler.clone(),
             },
+            sigmas: schedule.sigmas(),
             guidance_scale,
             seed: args.seed,
             width: mask.width(),

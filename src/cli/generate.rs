@@ -189,6 +189,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             negative_prompt: args.negative_prompt.clone().unwrap_or_default(),
             steps,
             sampler: sampler.clone(),
+            sigmas: schedule.sigmas(),
             guidance_scale,
             seed: args.seed,
             width,

@@ -201,6 +201,14 @@ impl Default for Schedule {
 }
 
 impl Schedule {
+    /// How its sigmas are spaced; of a list nobody spaces them.
+    pub fn sigmas(&self) -> SigmasChoice {
+        match self {
+            Self::Spaced { sigmas, .. } => *sigmas,
+            Self::Timesteps(_) | Self::Sigmas(_) => SigmasChoice::Default,
+        }
+    }
+
     /// How many steps a list has; none where steps are spaced.
     pub fn listed_steps(&self) -> Option<u32> {
         let count = match self {

@@ -172,6 +172,7 @@ pub(super) struct RenderSettingsSeen {
     pub(super) window: Rect,
     pub(super) mask: Mask,
     pub(super) steps: u32,
+    pub(super) schedule: Schedule,
     pub(super) seed: u64,
     pub(super) prompt: String,
     /// The prompts of parts of the window, and how much of it they hold, 0 … 255.
@@ -394,6 +395,7 @@ impl World {
                 window: edit.window,
                 mask: edit.mask.as_ref().clone(),
                 steps: edit.settings.steps,
+                schedule: edit.settings.schedule.clone(),
                 seed: edit.settings.seed,
                 prompt: edit.settings.prompt.clone(),
                 regions: edit.settings.regions.iter().map(region_seen).collect(),
