@@ -1,13 +1,16 @@
-//! The samplers against diffusers: each case of `tests/parity/fixtures/schedulers` is run again
-//! from the same image, model outputs and noise, and every recorded sample must agree.
+//! The samplers against diffusers: each case of `tests/parity/fixtures/schedulers`, and of `schedules`
+//! beside it, where requests choose the schedule, is run again from the same image, model outputs and
+//! noise, and every recorded sample must agree.
 //!
-//! `python tests/parity/schedulers.py` remakes the fixtures and says how they are laid out.
+//! `python tests/parity/schedulers.py` and `schedules.py` remake the fixtures and say how they are laid
+//! out.
 
 // Clippy's allowance for tests stops at the helpers around them.
 #![allow(clippy::unwrap_used)]
 
 use std::path::Path;
 
+use impasto::protocol::Schedule;
 use impasto::sampler::{
     Element, Prediction, Sampler, SchedulerConfig, StepTable, StepTableRequest, sampler_by_name,
     sampler_names,
@@ -50,6 +53,24 @@ fn distance(ours: &[f64], theirs: &[f64]) -> f64 {
         .fold(0.0, f64::max)
 }
 
+/// What a case asks for over its config.
+fn schedule(case: &Value) -> Schedule {
+    if let Some(timesteps) = case.get("asked_timesteps") {
+        return Schedule::Timesteps(serde_json::from_value(timesteps.clone()).unwrap());
+    }
+    match case.get("sigmas") {
+        Some(list) if list.is_array() => Schedule::Sigmas(numbers(list)),
+        choice => Schedule::Spaced {
+            timestep_spacing: name(case.get("timestep_spacing")).parse().unwrap(),
+            sigmas: name(choice).parse().unwrap(),
+        },
+    }
+}
+
+fn name(choice: Option<&Value>) -> &str {
+    choice.map_or("default", |choice| choice.as_str().unwrap())
+}
+
 struct Pool {
     image: Vec<f64>,
     outputs: Vec<Vec<f64>>,
@@ -63,6 +84,7 @@ fn check(sampler: &dyn Sampler, pool: &Pool, case: &Value) -> (f64, String) {
         .for_pipeline(case["pipeline"].as_str().unwrap_or_default());
     let request = StepTableRequest {
         steps: u32::try_from(case["steps"].as_u64().unwrap()).unwrap(),
+        schedule: schedule(case),
         strength: case["strength"].as_f64().unwrap(),
         eta: case["eta"].as_f64(),
         keeps_a_step: false,
@@ -170,9 +192,24 @@ fn advance(step_table: &StepTable, i: usize, pool: &Pool, elements: &mut [Elemen
 
 #[test]
 fn every_sampler_does_what_diffusers_does() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/schedulers");
+    check_all("schedulers", sampler_names());
+}
+
+#[test]
+fn every_schedule_that_a_request_can_choose_is_what_diffusers_makes_of_it() {
+    let own = ["ddim-inverse", "turbo"];
+    check_all(
+        "schedules",
+        sampler_names().filter(|name| !own.contains(name)),
+    );
+}
+
+/// Runs the cases of a folder for each of these samplers.
+fn check_all(folder: &str, samplers: impl Iterator<Item = &'static str>) {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
+    let folder = fixtures.join(folder);
     let mut failures = Vec::new();
-    for name in sampler_names() {
+    for name in samplers {
         let path = folder.join(format!("{}.json", name.replace('+', "p")));
         let text = std::fs::read_to_string(&path).unwrap();
         let fixture: Value = serde_json::from_str(&text).unwrap();
@@ -193,7 +230,9 @@ fn every_sampler_does_what_diffusers_does() {
                     unreachable!()
                 };
                 shown.retain(|key, _| {
-                    ["config", "steps", "strength", "eta"].contains(&key.as_str())
+                    let asked = ["timestep_spacing", "sigmas", "asked_timesteps"];
+                    let shown = ["config", "steps", "strength", "eta"];
+                    shown.contains(&key.as_str()) || asked.contains(&key.as_str())
                 });
                 failures.push(format!("{name}: off by {found:.1e} at {place}: {shown:?}"));
             }

@@ -167,6 +167,41 @@ async fn what_makes_no_sense_is_refused_with_a_code() {
             "unknown_sampler",
         ),
         (
+            json!({"prompt": "a", "sigmas": "karras"}),
+            400,
+            "invalid_value",
+        ),
+        (
+            json!({"prompt": "a", "sigmas": "cosine"}),
+            400,
+            "invalid_value",
+        ),
+        (
+            json!({"prompt": "a", "timestep_spacing": "even"}),
+            400,
+            "invalid_value",
+        ),
+        (
+            json!({"prompt": "a", "timesteps": [999, 499]}),
+            400,
+            "invalid_value",
+        ),
+        (
+            json!({"prompt": "a", "timesteps": [-1]}),
+            400,
+            "invalid_value",
+        ),
+        (
+            json!({"prompt": "a", "timesteps": [999], "steps": 1}),
+            400,
+            "invalid_value",
+        ),
+        (
+            json!({"prompt": "a", "timesteps": [999], "sigmas": [14, 0]}),
+            400,
+            "invalid_value",
+        ),
+        (
             json!({"prompt": "a", "finish": "crayon"}),
             400,
             "invalid_value",

@@ -117,3 +117,92 @@ async fn stable_diffusion_has_all_but_those_of_edm() {
     ];
     check("pipelines/sd15", &has, "edm-euler").await;
 }
+
+async fn made(server: &TestServer, request: Value) -> (StatusCode, Vec<u8>) {
+    let url = server.url("/v1/images");
+    let made = Client::new().post(url).json(&request).send().await.unwrap();
+    let status = made.status();
+    (status, made.bytes().await.unwrap().to_vec())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_has_the_schedule_that_is_asked_for_where_its_sampler_can() {
+    let (server, engine) = started("pipelines/sd15").await;
+    let url = server.url("/v1/model");
+    let info: Value = reqwest::get(url).await.unwrap().json().await.unwrap();
+    let schedules = &info["schedules"];
+    let all_sigmas = json!(["karras", "exponential", "beta"]);
+    assert_eq!(schedules["euler"]["sigmas"], all_sigmas);
+    assert_eq!(schedules["euler"]["largest_timestep"], 999);
+    let spacings = json!(["leading", "linspace", "trailing"]);
+    assert_eq!(schedules["ddim"]["timestep_spacing"], spacings);
+    assert_eq!(schedules["ddim"]["sigmas"], json!([]));
+    assert_eq!(schedules["turbo"], Value::Null);
+
+    let request = |sampler: &str, asked: Value| {
+        let mut request = json!({
+            "prompt": "a boat", "sampler": sampler, "width": 64, "height": 64, "seed": 3,
+        });
+        for (field, value) in asked.as_object().unwrap() {
+            request[field] = value.clone();
+        }
+        request
+    };
+    let mut pictures = Vec::new();
+    for asked in [
+        json!({"steps": 4}),
+        json!({"steps": 4, "sigmas": "karras"}),
+        json!({"steps": 4, "timestep_spacing": "trailing"}),
+        json!({"timesteps": [999, 600, 300, 100]}),
+        json!({"sigmas": [14.6, 5, 2, 0.5, 0]}),
+    ] {
+        let (status, picture) = made(&server, request("euler", asked.clone())).await;
+        assert_eq!(status, StatusCode::OK, "{asked}");
+        assert!(!pictures.contains(&picture), "{asked} is another picture");
+        pictures.push(picture);
+    }
+    let same = request("euler", json!({"steps": 4, "sigmas": "default"}));
+    assert_eq!(made(&server, same).await.1, pictures[0]);
+
+    for (sampler, asked, parts) in [
+        ("lcm", json!({"sigmas": "karras"}), ["`sigmas`", "lcm"]),
+        (
+            "ddim",
+            json!({"timesteps": [999, 499]}),
+            ["`timesteps`", "ddim"],
+        ),
+        (
+            "euler",
+            json!({"timesteps": [1000, 499]}),
+            ["`timesteps`", "999 or less"],
+        ),
+        (
+            "euler",
+            json!({"timesteps": []}),
+            ["`timesteps`", "999 or less"],
+        ),
+        (
+            "euler",
+            json!({"sigmas": [14.6, 5]}),
+            ["`sigmas`", "the last being 0"],
+        ),
+        (
+            "dpm-solver++",
+            json!({"sigmas": [14.6, 0]}),
+            ["`sigmas`", "dpm-solver++"],
+        ),
+    ] {
+        let (status, body) = made(&server, request(sampler, asked.clone())).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{sampler} {asked}");
+        let body: Value = serde_json::from_slice(&body).unwrap();
+        let error = &body["error"];
+        assert_eq!(error["code"], "invalid_value", "{body}");
+        let message = error["message"].as_str().unwrap();
+        for part in parts {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+    tokio::task::spawn_blocking(|| engine.shutdown())
+        .await
+        .unwrap();
+}

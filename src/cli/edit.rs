@@ -11,11 +11,12 @@ use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_gu
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, read_mask, write_image};
+use super::schedule::ScheduleArgs;
 use super::{Failure, LoraFlag};
 use crate::canvas::Mask;
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
 use crate::pipeline::{EditMethod, Inversion, RenderSettings, hundredths};
-use crate::protocol::TimingsMs;
+use crate::protocol::{Schedule, TimingsMs};
 
 /// Flags of `edit`.
 #[derive(Clone, Debug, Args)]
@@ -44,6 +45,9 @@ pub struct EditArgs {
     /// Sampler; edit-friendly has one of its own [default: what the model wants]
     #[arg(long, value_name = "NAME")]
     pub sampler: Option<String>,
+    /// Its timesteps and sigmas.
+    #[command(flatten)]
+    pub schedule: ScheduleArgs,
     /// Sampling steps [default: what the model wants]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub steps: Option<u32>,
@@ -99,13 +103,23 @@ struct EditPsnr {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: EditArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
+    let schedule = args.schedule.schedule(args.steps)?;
+    if args.method == EditMethod::EditFriendly && schedule != Schedule::default() {
+        return Err(Failure::usage(
+            "--method edit-friendly has timesteps of its own: leave --timestep-spacing, --sigmas and \
+             --timesteps out, or choose another method",
+        ));
+    }
     let mask = Mask::from_brightness(&read_mask(&args.mask)?);
     let (mut pipeline, load_ms) = args.model.load(&args.lora, &[])?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
     let wanted = pipeline.model().defaults.clone();
-    let steps = args.steps.unwrap_or(wanted.steps);
+    let steps = schedule
+        .listed_steps()
+        .or(args.steps)
+        .unwrap_or(wanted.steps);
     let strength = args.strength.unwrap_or(wanted.photo.strength);
     let guidance_scale = args.guidance_scale.unwrap_or(wanted.photo.guidance_scale);
     warn_of_guidance(guidance_scale, pipeline.model());
@@ -118,6 +132,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
         strength,
         seed: args.seed,
         sampler: sampler.clone(),
+        schedule: schedule.clone(),
         ..RenderSettings::default()
     };
     let notes = Notes {
@@ -132,6 +147,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
                 EditMethod::EditFriendly => args.method.name().to_owned(),
                 EditMethod::Ddim | EditMethod::InfEdit => sampler.clone(),
             },
+            sigmas: schedule.sigmas(),
             guidance_scale,
             seed: args.seed,
             width: mask.width(),

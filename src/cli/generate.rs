@@ -14,6 +14,7 @@ use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_gu
 use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
 use super::pictures::{format_of, read_image, read_mask, unwritable, write_image};
+use super::schedule::ScheduleArgs;
 use super::{Failure, LoraFlag, bar};
 use crate::canvas::{Mask, Pixels, fit_to};
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
@@ -48,6 +49,9 @@ pub struct GenerateArgs {
     /// Sampler [default: what the model wants]
     #[arg(long, value_name = "NAME")]
     pub sampler: Option<String>,
+    /// Its timesteps and sigmas.
+    #[command(flatten)]
+    pub schedule: ScheduleArgs,
     /// Sampling steps [default: what the model wants]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub steps: Option<u32>,
@@ -162,7 +166,11 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let guidance_scale = args.guidance_scale.unwrap_or(wanted.guidance_scale);
     warn_of_guidance(guidance_scale, model);
     warn_of_extra_networks(&args.prompt);
-    let steps = args.steps.unwrap_or(wanted.steps);
+    let schedule = args.schedule.schedule(args.steps)?;
+    let steps = schedule
+        .listed_steps()
+        .or(args.steps)
+        .unwrap_or(wanted.steps);
     let strength = args.strength.unwrap_or(match mask {
         Some(_) => wanted.fill_strength,
         None => wanted.strength,
@@ -181,6 +189,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             negative_prompt: args.negative_prompt.clone().unwrap_or_default(),
             steps,
             sampler: sampler.clone(),
+            sigmas: schedule.sigmas(),
             guidance_scale,
             seed: args.seed,
             width,
@@ -203,6 +212,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             seed: args.seed,
             variation: args.variation.unwrap_or(wanted.variation),
             sampler: sampler.clone(),
+            schedule,
             eta: args.eta,
             regions: Vec::new(),
             micro_conditioning: MicroConditioning {

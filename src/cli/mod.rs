@@ -32,6 +32,7 @@ mod output;
 mod photo;
 mod pictures;
 mod progress;
+mod schedule;
 mod settings;
 mod telemetry;
 

@@ -48,9 +48,10 @@ use crate::canvas::WindowRules;
 use crate::model::{ControlChoice, LoadOptions, LoraChoice, MAX_STEPS, Model, Supplied};
 use crate::pipeline::Pipeline;
 use crate::protocol::{
-    ControlInfo, ControlPreprocess, EditMethod, LoraWeight, ModelInfo, Settings,
+    ControlInfo, ControlPreprocess, EditMethod, LoraWeight, ModelInfo, Settings, SigmasChoice,
+    TimestepSpacingChoice,
 };
-use crate::sampler::samplers_for;
+use crate::sampler::{samplers_for, schedules_for};
 use admission::Admission;
 use device_guard::DeviceGuard;
 use loras::{KnownLoras, LoraChange};
@@ -384,6 +385,8 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         seed: 0,
         variation: wanted.variation,
         sampler: wanted.sampler.clone(),
+        timestep_spacing: TimestepSpacingChoice::Default,
+        sigmas: SigmasChoice::Default,
         spread: 16,
         live: true,
         method: EditMethod::default(),
@@ -412,6 +415,7 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         guidance_free: model.family.is_guidance_free(),
         scheduler: Some(pipeline.scheduler().class_name().to_owned()),
         samplers,
+        schedules: schedules_for(pipeline.scheduler()),
         defaults: wanted,
         controls,
     };

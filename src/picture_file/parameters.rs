@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use crate::protocol::SigmasChoice;
+
 /// What a picture was made with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameters {
@@ -14,6 +16,8 @@ pub struct Parameters {
     pub steps: u32,
     /// The sampler, by our name for it.
     pub sampler: String,
+    /// How its sigmas are spaced, where that was asked for.
+    pub sigmas: SigmasChoice,
     /// Classifier-free guidance scale.
     pub guidance_scale: f64,
     /// Seed of the noise.
@@ -51,6 +55,16 @@ impl Parameters {
             .find(|(own, _)| *own == self.sampler)
             .map_or(&self.sampler, |(_, other)| other)
     }
+
+    /// What the other programs call the spacing of sigmas; none for the scheduler's own.
+    fn schedule_type(&self) -> Option<&'static str> {
+        match self.sigmas {
+            SigmasChoice::Default => None,
+            SigmasChoice::Karras => Some("Karras"),
+            SigmasChoice::Exponential => Some("Exponential"),
+            SigmasChoice::Beta => Some("Beta"),
+        }
+    }
 }
 
 impl Display for Parameters {
@@ -61,9 +75,16 @@ impl Display for Parameters {
         }
         write!(
             formatter,
-            "Steps: {}, Sampler: {}, CFG scale: {}, Seed: {}, Size: {}x{}, Model: {}",
+            "Steps: {}, Sampler: {}, ",
             self.steps,
             quoted(self.sampler_name()),
+        )?;
+        if let Some(schedule_type) = self.schedule_type() {
+            write!(formatter, "Schedule type: {schedule_type}, ")?;
+        }
+        write!(
+            formatter,
+            "CFG scale: {}, Seed: {}, Size: {}x{}, Model: {}",
             self.guidance_scale,
             self.seed,
             self.width,

@@ -14,7 +14,7 @@ use super::*;
 use crate::canvas::{
     Canvas, CodecError, ImageLimits, Pixels, StackLayer, decode_image, encode_image,
 };
-use crate::protocol::{BlendMode, Brush, CanvasSize, FrameFormat, PaintLayer, Tool};
+use crate::protocol::{BlendMode, Brush, CanvasSize, FrameFormat, PaintLayer, SigmasChoice, Tool};
 
 fn parameters() -> Parameters {
     Parameters {
@@ -22,6 +22,7 @@ fn parameters() -> Parameters {
         negative_prompt: "people".to_owned(),
         steps: 4,
         sampler: "euler-ancestral".to_owned(),
+        sigmas: SigmasChoice::Default,
         guidance_scale: 7.5,
         seed: 42,
         width: 512,
@@ -76,12 +77,14 @@ fn parameters_are_written_as_other_programs_write_them() {
     let bare = Parameters {
         negative_prompt: String::new(),
         sampler: "flow-euler".to_owned(),
+        sigmas: SigmasChoice::Karras,
         strength: None,
         ..parameters()
     };
     let text = bare.to_string();
     assert!(!text.contains("Negative prompt") && !text.contains("Denoising"));
-    assert!(text.contains("Sampler: flow-euler,"), "{text}");
+    let sampler = "Sampler: flow-euler, Schedule type: Karras, CFG scale";
+    assert!(text.contains(sampler), "{text}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{ControlPicture, Output};
 use crate::canvas::{Mask, Pixels};
-use crate::protocol::{EditMethod, Rect, Settings};
+use crate::protocol::{EditMethod, Rect, Schedule, Settings};
 use crate::sampler::StepTableRequest;
 
 /// Sampling settings of one render.
@@ -35,6 +35,9 @@ pub struct RenderSettings {
     pub variation: f64,
     /// A name that [`crate::sampler::sampler_by_name`] knows.
     pub sampler: String,
+    /// Which timesteps and sigmas the steps have: the scheduler's own, or what the sampler can have of
+    /// others. A list says how many steps there are, whatever `steps` says.
+    pub schedule: Schedule,
     /// DDIM's and TCD's eta, 0 … 1; the scheduler's own default when left out. Other samplers
     /// ignore it.
     pub eta: Option<f64>,
@@ -60,6 +63,7 @@ impl Default for RenderSettings {
             seed: 0,
             variation: 1.0,
             sampler: "ddim".to_owned(),
+            schedule: Schedule::default(),
             eta: None,
             micro_conditioning: MicroConditioning::default(),
             regions: Vec::new(),
@@ -83,6 +87,8 @@ impl From<&Settings> for RenderSettings {
             seed,
             variation,
             sampler,
+            timestep_spacing,
+            sigmas,
             ..
         } = settings;
         Self {
@@ -97,6 +103,10 @@ impl From<&Settings> for RenderSettings {
             seed: *seed,
             variation: *variation,
             sampler: sampler.clone(),
+            schedule: Schedule::Spaced {
+                timestep_spacing: *timestep_spacing,
+                sigmas: *sigmas,
+            },
             ..usual
         }
     }
@@ -107,6 +117,7 @@ impl RenderSettings {
     pub(super) fn step_table_request(&self, image_seq_len: usize) -> StepTableRequest {
         StepTableRequest {
             steps: self.steps,
+            schedule: self.schedule.clone(),
             strength: self.strength,
             eta: self.eta,
             keeps_a_step: self.keeps_a_step,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     ChatLine, ControlInfo, Finish, MemberInfo, MemberNews, PaintLayer, Rect, RemovedMember, Role,
-    RoomNews, SequencedOp, Settings,
+    RoomNews, ScheduleChoices, SequencedOp, Settings,
 };
 
 /// The model that a server paints with; also the body of `GET /v1/model`.
@@ -41,12 +41,25 @@ pub struct ModelInfo {
     pub scheduler: Option<String>,
     /// The samplers that can paint with this model, the default first.
     pub samplers: Vec<String>,
+    /// What of the schedule can be chosen with which of them. Those that are not here have one of
+    /// their own.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[ts(optional, as = "Option<BTreeMap<String, ScheduleChoices>>")]
+    pub schedules: BTreeMap<String, ScheduleChoices>,
     /// What its pictures look best with: a room begins so.
     pub defaults: ModelDefaults,
     /// What can steer it by the sketch, where the server was started with any.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[ts(optional, as = "Option<Vec<ControlInfo>>")]
     pub controls: Vec<ControlInfo>,
+}
+
+impl ModelInfo {
+    /// What of the schedule can be chosen with a sampler.
+    pub fn schedule_choices(&self, sampler: &str) -> &ScheduleChoices {
+        static NONE: ScheduleChoices = ScheduleChoices::NONE;
+        self.schedules.get(sampler).unwrap_or(&NONE)
+    }
 }
 
 /// What a model's pictures look best with.

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::ControlPreprocess;
+use super::{ControlPreprocess, SigmasChoice, TimestepSpacingChoice};
 
 /// How windows over an inverted photo are edited.
 #[derive(
@@ -119,6 +119,12 @@ pub struct SettingsPatch {
     /// One of the names in the model's `samplers`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sampler: Option<String>,
+    /// Where the sampler's timesteps lie, as the model's `schedules` allow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timestep_spacing: Option<TimestepSpacingChoice>,
+    /// How the sampler's sigmas are spaced, as the model's `schedules` allow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sigmas: Option<SigmasChoice>,
     /// Canvas pixels beyond the strokes that the model may repaint, 0 … 256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spread: Option<u32>,
@@ -170,6 +176,8 @@ macro_rules! with_settings {
             seed,
             variation,
             sampler,
+            timestep_spacing,
+            sigmas,
             spread,
             live,
             method,
@@ -267,6 +275,12 @@ pub struct Settings {
     pub variation: f64,
     /// Sampler name.
     pub sampler: String,
+    /// Where its timesteps lie.
+    #[serde(default)]
+    pub timestep_spacing: TimestepSpacingChoice,
+    /// How its sigmas are spaced.
+    #[serde(default)]
+    pub sigmas: SigmasChoice,
     /// Canvas pixels beyond the strokes that the model may repaint.
     pub spread: u32,
     /// Whether strokes are rendered while they are painted.
@@ -325,6 +339,9 @@ impl Settings {
         settings.strength = patch.strength.unwrap_or(settings.strength);
         settings.seed = patch.seed.unwrap_or(settings.seed);
         settings.variation = patch.variation.unwrap_or(settings.variation);
+        let spacing = patch.timestep_spacing;
+        settings.timestep_spacing = spacing.unwrap_or(settings.timestep_spacing);
+        settings.sigmas = patch.sigmas.unwrap_or(settings.sigmas);
         settings.spread = patch.spread.unwrap_or(settings.spread);
         settings.live = patch.live.unwrap_or(settings.live);
         settings.method = patch.method.unwrap_or(settings.method);

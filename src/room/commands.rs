@@ -86,8 +86,8 @@ impl RoomCore {
                 Op::Stroke(chunk)
             }
             RoomCommand::Settings(patch) => {
-                Document::check_settings(&patch, &self.model)?;
-                Op::Settings(patch)
+                let settings = self.document.settings();
+                Op::Settings(Document::settings_change(settings, patch, &self.model)?)
             }
             RoomCommand::Layer(change) => {
                 let role = self.members.role(&client)?;

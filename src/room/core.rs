@@ -113,6 +113,7 @@ impl RoomCore {
             size,
             rules,
             max_steps: model.max_steps,
+            schedules: model.schedules.clone(),
             rest: options.rest,
             inversion: options.inversion,
         });

@@ -12,7 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use uuid::Uuid;
 
 use super::{
-    document::Document, error::RoomError, options::canvas_size, registry::RoomRegistry,
+    document::{Document, Refusal},
+    error::RoomError,
+    options::canvas_size,
+    registry::RoomRegistry,
     renderer::Renderer,
 };
 use crate::{
@@ -23,8 +26,8 @@ use crate::{
         hundredths,
     },
     protocol::{
-        CanvasSize, ClientMessage, ErrorMessage, ModelInfo, Rect, Settings, SettingsPatch,
-        TimingsMs, validate_client_message,
+        CanvasSize, ClientMessage, ErrorMessage, ModelInfo, Rect, Schedule, Settings,
+        SettingsPatch, TimingsMs, validate_client_message,
     },
 };
 
@@ -39,6 +42,8 @@ const TICKET: u64 = 1;
 pub struct PictureRequest {
     /// How it is made: what the model's pictures look best with, and what was asked for over it.
     pub settings: Settings,
+    /// Which timesteps and sigmas its steps have, where they are a list; otherwise as the settings say.
+    pub listed: Option<Schedule>,
     /// Width and height: what [`RoomRegistry::generate_size`] answered.
     pub size: CanvasSize,
     /// What to start from, of that size; the words alone where there is none.
@@ -107,9 +112,28 @@ impl RoomRegistry {
         let renderer = &self.shared.renderer;
         validate_client_message(&ClientMessage::Settings(patch.clone()))
             .map_err(GenerateError::Settings)?;
-        Document::check_settings(patch, renderer.model_info())
-            .map_err(|refusal| GenerateError::Settings(refusal.to_message(None)))?;
-        Ok(renderer.default_settings().patched(patch))
+        let defaults = renderer.default_settings();
+        Document::settings_change(defaults, patch.clone(), renderer.model_info())
+            .map(|patch| defaults.patched(&patch))
+            .map_err(|refusal| GenerateError::Settings(refusal.to_message(None)))
+    }
+
+    /// Checks that the sampler of these settings can have a schedule, of which a room's settings hold
+    /// no lists.
+    ///
+    /// # Errors
+    /// [`GenerateError::Settings`].
+    pub fn check_schedule(
+        &self,
+        settings: &Settings,
+        schedule: &Schedule,
+    ) -> Result<(), GenerateError> {
+        let model = self.shared.renderer.model_info();
+        let choices = model.schedule_choices(&settings.sampler);
+        let refused = schedule
+            .check(&settings.sampler, choices)
+            .map_err(Refusal::from);
+        refused.map_err(|refusal| GenerateError::Settings(refusal.to_message(None)))
     }
 
     /// The size of a picture: what is asked for, otherwise the sketch's, otherwise the largest square
@@ -281,7 +305,7 @@ pub(super) fn edit_of(request: &PictureRequest, model: &ModelInfo, rules: Window
         known: sketch.clone(),
         sketch,
         mask: Arc::new(mask),
-        settings: render_settings(&request.settings, seen),
+        settings: render_settings(request, seen),
         output: Output {
             rect: Rect::new(0, 0, width, height),
             finish: request.settings.finish,
@@ -301,15 +325,17 @@ fn zoom_of(size: CanvasSize, model: &ModelInfo, grid: u32) -> u32 {
     (1..=largest).rev().find(fits).unwrap_or(1)
 }
 
-fn render_settings(settings: &Settings, seen: CanvasSize) -> RenderSettings {
+fn render_settings(request: &PictureRequest, seen: CanvasSize) -> RenderSettings {
     // Unlike a room's window it is a whole picture.
     let size = Some((seen.width, seen.height));
+    let settings = RenderSettings::from(&request.settings);
     RenderSettings {
+        schedule: request.listed.clone().unwrap_or(settings.schedule),
         micro_conditioning: MicroConditioning {
             original_size: size,
             target_size: size,
             ..MicroConditioning::default()
         },
-        ..RenderSettings::from(settings)
+        ..settings
     }
 }

@@ -257,14 +257,22 @@ impl SchedulerConfig {
             _ => (false, false),
         };
         if offset {
-            self.fields
-                .insert("steps_offset".to_owned(), Value::from(1));
+            self.set("steps_offset", Value::from(1));
         }
         if clip {
-            self.fields
-                .insert("clip_sample".to_owned(), Value::from(false));
+            self.set("clip_sample", Value::from(false));
         }
         self
+    }
+
+    /// Gives a field another value, whatever the file says.
+    pub(super) fn set(&mut self, field: &str, value: Value) {
+        self.fields.insert(field.to_owned(), value);
+    }
+
+    /// How many timesteps the model was trained on.
+    pub(super) fn num_train_timesteps(&self) -> Result<usize, SamplerError> {
+        self.whole("num_train_timesteps", 1000, 2..=100_000)
     }
 
     /// Whether a flow's sigmas go evenly from 1 to `1 / steps`, instead of to the least that was

@@ -3,7 +3,8 @@
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::step_table::{Next, NoiseLevel, Step, StepTable, StepTableRequest};
-use super::{PredictionType, Sampler, SamplerError, SchedulerConfig};
+use super::{PredictionType, Sampler, SamplerError, SchedulerConfig, schedule};
+use crate::protocol::ScheduleChoices;
 
 /// `ddim`: diffusers' `DDIMScheduler`.
 pub(super) struct Ddim;
@@ -13,7 +14,14 @@ impl Sampler for Ddim {
         "ddim"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, _config: &SchedulerConfig) -> ScheduleChoices {
+        ScheduleChoices {
+            timestep_spacing: schedule::all_spacings(),
+            ..ScheduleChoices::NONE
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,

@@ -18,7 +18,7 @@ impl Sampler for DdimInverse {
         "ddim-inverse"
     }
 
-    fn step_table(
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,

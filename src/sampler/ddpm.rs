@@ -3,7 +3,8 @@
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::step_table::{Next, NoiseLevel, Step, StepTable, StepTableRequest};
-use super::{Sampler, SamplerError, SchedulerConfig};
+use super::{Sampler, SamplerError, SchedulerConfig, schedule};
+use crate::protocol::ScheduleChoices;
 
 /// `ddpm`: diffusers' `DDPMScheduler`.
 pub(super) struct Ddpm;
@@ -20,7 +21,15 @@ impl Sampler for Ddpm {
         "ddpm"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, config: &SchedulerConfig) -> ScheduleChoices {
+        ScheduleChoices {
+            timestep_spacing: schedule::all_spacings(),
+            largest_timestep: schedule::largest_timestep(config),
+            ..ScheduleChoices::NONE
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -40,7 +49,10 @@ impl Sampler for Ddpm {
         let count = request.checked_steps(diffusion.num_train_timesteps)?;
         let skipped = request.skipped(count)?;
         let prediction = diffusion.prediction_type;
-        let timesteps = diffusion.whole_timesteps(count)?;
+        let timesteps = match request.listed_timesteps() {
+            Some(listed) => listed.into_iter().map(|listed| listed as i64).collect(),
+            None => diffusion.whole_timesteps(count)?,
+        };
         let steps = (skipped..timesteps.len())
             .map(|i| {
                 let timestep = timesteps[i];

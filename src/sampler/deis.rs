@@ -3,9 +3,10 @@
 
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
-use super::multistep::{FinalSigma, Walk, order_of};
+use super::multistep::{FinalSigma, Walk, order_of, runs_on_a_flow};
 use super::step_table::{Next, NoiseLevel, Prediction, Step, StepTable, StepTableRequest};
-use super::{Sampler, SamplerError, SchedulerConfig};
+use super::{Sampler, SamplerError, SchedulerConfig, schedule};
+use crate::protocol::ScheduleChoices;
 
 /// `deis`: diffusers' `DEISMultistepScheduler`, orders 1 to 3.
 pub(super) struct Deis;
@@ -15,7 +16,18 @@ impl Sampler for Deis {
         "deis"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, config: &SchedulerConfig) -> ScheduleChoices {
+        match runs_on_a_flow(config) {
+            Ok(false) => ScheduleChoices {
+                timestep_spacing: schedule::all_spacings(),
+                sigmas: schedule::all_sigmas(),
+                ..ScheduleChoices::NONE
+            },
+            _ => ScheduleChoices::NONE,
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -31,13 +43,8 @@ impl Sampler for Deis {
         let lower_order_final = config.flag("lower_order_final", true)?;
         let count = request.checked_steps(diffusion.num_train_timesteps)?;
         let skipped = request.skipped(count)?;
-        let Walk { timesteps, levels } = Walk::new(
-            config,
-            &diffusion,
-            [count, request.image_seq_len],
-            class,
-            FinalSigma::RunMin,
-        )?;
+        let Walk { timesteps, levels } =
+            Walk::new(config, &diffusion, request, class, FinalSigma::RunMin)?;
         let count = timesteps.len();
         let lowers = lower_order_final && count < 15;
         let prediction = diffusion.prediction_type;

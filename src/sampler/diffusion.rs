@@ -79,7 +79,7 @@ impl Diffusion {
             let allowed = format!("at least `beta_start`, {beta_start}");
             return Err(SamplerError::config("beta_end", beta_end, allowed));
         }
-        let num_train_timesteps = config.whole("num_train_timesteps", 1000, 2..=100_000)?;
+        let num_train_timesteps = config.num_train_timesteps()?;
         config.refuse("thresholding")?;
         let clips = config.flag(
             "clip_sample",

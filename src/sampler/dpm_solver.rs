@@ -4,9 +4,10 @@
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::euler::reads_sigma_min;
-use super::multistep::{FinalSigma, Walk, lambda, order_of};
+use super::multistep::{FinalSigma, Walk, lambda, order_of, runs_on_a_flow};
 use super::step_table::{Next, NoiseLevel, Prediction, Step, StepTable, StepTableRequest};
-use super::{Sampler, SamplerError, SchedulerConfig};
+use super::{Sampler, SamplerError, SchedulerConfig, schedule};
+use crate::protocol::ScheduleChoices;
 
 /// diffusers' `DPMSolverMultistepScheduler`: as the config has it, or in one of the variants that
 /// people know by name.
@@ -49,7 +50,19 @@ impl Sampler for DpmSolver {
         self.name
     }
 
-    fn step_table(
+    fn schedule_choices(&self, config: &SchedulerConfig) -> ScheduleChoices {
+        match runs_on_a_flow(config) {
+            Ok(false) => ScheduleChoices {
+                timestep_spacing: schedule::all_spacings(),
+                sigmas: schedule::all_sigmas(),
+                largest_timestep: schedule::largest_timestep(config),
+                largest_sigma: None,
+            },
+            _ => ScheduleChoices::NONE,
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -76,13 +89,7 @@ impl Sampler for DpmSolver {
             true => FinalSigma::TableMin,
             false => FinalSigma::Zero,
         };
-        let Walk { timesteps, levels } = Walk::new(
-            config,
-            &diffusion,
-            [count, request.image_seq_len],
-            class,
-            last,
-        )?;
+        let Walk { timesteps, levels } = Walk::new(config, &diffusion, request, class, last)?;
         let count = timesteps.len();
         let lowers = lower_order_final && count < 15;
         let prediction = diffusion.prediction_type;

@@ -19,6 +19,7 @@ use super::step_table::{
     Next, NoiseLevel, PredOriginalSample, Prediction, Step, StepTable, StepTableRequest,
 };
 use super::{PredictionType, Sampler, SamplerError, SchedulerConfig};
+use crate::protocol::{ScheduleChoices, SigmasChoice};
 
 /// `edm-euler`: diffusers' `EDMEulerScheduler`, without churn.
 pub(super) struct EdmEuler;
@@ -81,7 +82,7 @@ impl Edm {
                 ],
             )?,
             rho: config.number("rho", 7.0, 0.01..=1000.0)?,
-            num_train_timesteps: config.whole("num_train_timesteps", 1000, 2..=100_000)?,
+            num_train_timesteps: config.num_train_timesteps()?,
             prediction_type: config.choice(
                 "prediction_type",
                 "epsilon",
@@ -133,12 +134,24 @@ impl Edm {
     }
 }
 
+/// What `sigma_schedule` can be.
+fn edm_choices() -> ScheduleChoices {
+    ScheduleChoices {
+        sigmas: vec![SigmasChoice::Karras, SigmasChoice::Exponential],
+        ..ScheduleChoices::NONE
+    }
+}
+
 impl Sampler for EdmEuler {
     fn name(&self) -> &'static str {
         "edm-euler"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, _config: &SchedulerConfig) -> ScheduleChoices {
+        edm_choices()
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -160,7 +173,11 @@ impl Sampler for EdmDpmSolver {
         "edm-dpm-solver++"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, _config: &SchedulerConfig) -> ScheduleChoices {
+        edm_choices()
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,

@@ -1,5 +1,7 @@
 //! What can be wrong with a request or a scheduler config.
 
+use crate::protocol::ScheduleRefusal;
+
 /// Why there is no step table.
 #[derive(Debug, thiserror::Error)]
 pub enum SamplerError {
@@ -43,6 +45,9 @@ pub enum SamplerError {
         /// Samplers that solve what the model was trained for.
         allowed: &'static str,
     },
+    /// The sampler cannot have the schedule that was asked for.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleRefusal),
     /// A field of the request is out of range for this model and sampler.
     #[error("`{field}` cannot be {value}; use {allowed}")]
     Request {

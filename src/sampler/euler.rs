@@ -4,7 +4,8 @@ use super::config::SchedulerClass;
 use super::diffusion::{Diffusion, TimestepSpacing};
 use super::sigmas::{self, SigmaSpacing};
 use super::step_table::{Next, NoiseLevel, Step, StepTable, StepTableRequest};
-use super::{Sampler, SamplerError, SchedulerConfig, spacing};
+use super::{Sampler, SamplerError, SchedulerConfig, schedule, spacing};
+use crate::protocol::ScheduleChoices;
 
 /// `euler`: diffusers' `EulerDiscreteScheduler`.
 pub(super) struct Euler;
@@ -14,7 +15,16 @@ impl Sampler for Euler {
         "euler"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, config: &SchedulerConfig) -> ScheduleChoices {
+        ScheduleChoices {
+            timestep_spacing: schedule::all_spacings(),
+            sigmas: schedule::all_sigmas(),
+            largest_timestep: schedule::largest_timestep(config),
+            largest_sigma: Some(schedule::LARGEST_SIGMA),
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -26,7 +36,7 @@ impl Sampler for Euler {
         let to_sigma_min = reads_sigma_min(config)?;
         let sigma_spacing = SigmaSpacing::read(config, false)?;
         let count = request.checked_steps(diffusion.num_train_timesteps)?;
-        let mut walk = SigmaWalk::new(&diffusion, count)?;
+        let mut walk = SigmaWalk::new(&diffusion, request, count)?;
         let (most, least) = (walk.sigmas.first(), walk.sigmas.last());
         if let (Some(&most), Some(&least)) = (most, least) {
             let most = config.number("sigma_max", most, 0.0..=f64::MAX)?;
@@ -40,7 +50,8 @@ impl Sampler for Euler {
                 walk.sigmas = spaced;
             }
         }
-        let last = if to_sigma_min {
+        // A list says itself that it ends at 0.
+        let last = if to_sigma_min && request.listed_sigmas().is_none() {
             diffusion.sigmas()[0]
         } else {
             0.0
@@ -66,16 +77,28 @@ pub(super) struct SigmaWalk {
 }
 
 impl SigmaWalk {
-    pub(super) fn new(diffusion: &Diffusion, count: usize) -> Result<Self, SamplerError> {
-        let timesteps = spacing::timesteps(
-            diffusion.timestep_spacing,
-            diffusion.num_train_timesteps,
-            count,
-            diffusion.steps_offset,
-            true,
-        );
-        spacing::check_trained(&timesteps, diffusion.num_train_timesteps)?;
+    /// What the request lists, or else `count` spaced timesteps.
+    pub(super) fn new(
+        diffusion: &Diffusion,
+        request: &StepTableRequest,
+        count: usize,
+    ) -> Result<Self, SamplerError> {
         let table = diffusion.sigmas();
+        if let Some(sigmas) = request.listed_sigmas() {
+            let timestep = |sigma: &f64| sigmas::timestep_of(&table, *sigma);
+            let timesteps = sigmas.iter().map(timestep).collect();
+            return Ok(Self { timesteps, sigmas });
+        }
+        let timesteps = request.listed_timesteps().unwrap_or_else(|| {
+            spacing::timesteps(
+                diffusion.timestep_spacing,
+                diffusion.num_train_timesteps,
+                count,
+                diffusion.steps_offset,
+                true,
+            )
+        });
+        spacing::check_trained(&timesteps, diffusion.num_train_timesteps)?;
         let sigmas = timesteps
             .iter()
             .map(|timestep| sigmas::at(&table, *timestep))

@@ -3,7 +3,8 @@
 use super::config::SchedulerClass;
 use super::diffusion::{Diffusion, TimestepSpacing};
 use super::euler::SigmaWalk;
-use super::{Sampler, SamplerError, SchedulerConfig, StepTable, StepTableRequest};
+use super::{Sampler, SamplerError, SchedulerConfig, StepTable, StepTableRequest, schedule};
+use crate::protocol::ScheduleChoices;
 
 /// `euler-ancestral`: diffusers' `EulerAncestralDiscreteScheduler`.
 pub(super) struct EulerAncestral;
@@ -13,7 +14,14 @@ impl Sampler for EulerAncestral {
         "euler-ancestral"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, _config: &SchedulerConfig) -> ScheduleChoices {
+        ScheduleChoices {
+            timestep_spacing: schedule::all_spacings(),
+            ..ScheduleChoices::NONE
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -33,7 +41,7 @@ pub(super) fn step_table(
     diffusion.refuse_flow(sampler)?;
     diffusion.timestep_spacing = spacing.unwrap_or(diffusion.timestep_spacing);
     let count = request.checked_steps(diffusion.num_train_timesteps)?;
-    let walk = SigmaWalk::new(&diffusion, count)?;
+    let walk = SigmaWalk::new(&diffusion, request, count)?;
     walk.into_step_table(&diffusion, 0.0, request.skipped(count)?, sigma_up)
 }
 

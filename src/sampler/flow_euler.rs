@@ -4,7 +4,8 @@ use super::diffusion::Diffusion;
 use super::flow_shift::{FlowShift, shifted, stretch_to_terminal};
 use super::sigmas::{self, SigmaSpacing};
 use super::step_table::{Next, NoiseLevel, Step, StepTable, StepTableRequest};
-use super::{PredictionType, Sampler, SamplerError, SchedulerConfig, spacing};
+use super::{PredictionType, Sampler, SamplerError, SchedulerConfig, schedule, spacing};
+use crate::protocol::ScheduleChoices;
 
 /// `flow-euler`: diffusers' `FlowMatchEulerDiscreteScheduler` for flow models.
 ///
@@ -18,7 +19,20 @@ impl Sampler for FlowEuler {
         "flow-euler"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, config: &SchedulerConfig) -> ScheduleChoices {
+        match config.prediction_type() {
+            // Lists of timesteps have no meaning of their own: diffusers shifts the sigmas that it
+            // makes of them, and tells the model the timesteps as they were.
+            PredictionType::FlowPrediction => ScheduleChoices {
+                sigmas: schedule::all_sigmas(),
+                largest_sigma: Some(schedule::LARGEST_FLOW_SIGMA),
+                ..ScheduleChoices::NONE
+            },
+            _ => ScheduleChoices::NONE,
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -28,7 +42,7 @@ impl Sampler for FlowEuler {
             return through_diffusion(config, request);
         }
         config.refuse("invert_sigmas")?;
-        let train = config.whole("num_train_timesteps", 1000, 2..=100_000)?;
+        let train = config.num_train_timesteps()?;
         let shift = FlowShift::read(config, request.image_seq_len)?;
         let count = request.checked_steps(train)?;
         let trained = 1.0 / train as f64;
@@ -38,7 +52,10 @@ impl Sampler for FlowEuler {
             FlowShift::Static(_) => f64::from(shift.apply(trained) as f32),
             FlowShift::Dynamic(_) => trained,
         };
-        let mut sigmas = flow_sigmas(1.0, least, shift.factor(), count);
+        let mut sigmas = match request.listed_sigmas() {
+            Some(listed) => listed.into_iter().map(|sigma| shift.apply(sigma)).collect(),
+            None => flow_sigmas(1.0, least, shift.factor(), count),
+        };
         stretch_to_terminal(config, &mut sigmas)?;
         if let (Some(&most), Some(&least)) = (sigmas.first(), sigmas.last())
             && let Some(spaced) = SigmaSpacing::read(config, false)?.between(most, least, count)

@@ -4,7 +4,8 @@
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::step_table::{Next, NoiseLevel, Step, StepTable, StepTableRequest};
-use super::{Sampler, SamplerError, SchedulerConfig};
+use super::{Sampler, SamplerError, SchedulerConfig, schedule};
+use crate::protocol::ScheduleChoices;
 
 /// `lcm`: diffusers' `LCMScheduler`.
 ///
@@ -18,7 +19,14 @@ impl Sampler for Lcm {
         "lcm"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, config: &SchedulerConfig) -> ScheduleChoices {
+        ScheduleChoices {
+            largest_timestep: schedule::largest_timestep(config),
+            ..ScheduleChoices::NONE
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -28,8 +36,7 @@ impl Sampler for Lcm {
         let train = diffusion.num_train_timesteps;
         let original = config.whole("original_inference_steps", 50.min(train), 1..=train)?;
         let timestep_scaling = config.number("timestep_scaling", 10.0, 0.0..=1e6)?;
-        let asked = request.checked_steps(original)?;
-        let timesteps = distilled_timesteps(train, original, request.left_of(original)?, asked);
+        let timesteps = timesteps(request, train, original)?;
         let prediction = diffusion.prediction_type;
         let steps = timesteps
             .iter()
@@ -52,14 +59,26 @@ impl Sampler for Lcm {
     }
 }
 
-/// Of the first `left` timesteps that the model was distilled on, `asked` evenly spaced ones
-/// (all, when there are no more), descending.
-pub(super) fn distilled_timesteps(
+/// What the request lists, without what the strength leaves out of it; otherwise of the timesteps
+/// that the model was distilled on, `original` of `train`, those that the strength leaves.
+pub(super) fn timesteps(
+    request: &StepTableRequest,
     train: usize,
     original: usize,
-    left: usize,
-    asked: usize,
-) -> Vec<i64> {
+) -> Result<Vec<i64>, SamplerError> {
+    if let Some(listed) = request.listed_timesteps() {
+        let count = request.checked_steps(train)?;
+        let listed = listed.into_iter().skip(request.skipped(count)?);
+        return Ok(listed.map(|listed| listed as i64).collect());
+    }
+    let asked = request.checked_steps(original)?;
+    let left = request.left_of(original)?;
+    Ok(distilled_timesteps(train, original, left, asked))
+}
+
+/// Of the first `left` timesteps that the model was distilled on, `asked` evenly spaced ones
+/// (all, when there are no more), descending.
+fn distilled_timesteps(train: usize, original: usize, left: usize, asked: usize) -> Vec<i64> {
     let stride = train / original;
     let count = asked.min(left);
     let spacing = left as f64 / count as f64;

@@ -43,6 +43,7 @@ mod lcm;
 mod multistep;
 pub mod noise;
 mod pndm;
+mod schedule;
 mod sigmas;
 mod spacing;
 mod step_table;
@@ -59,19 +60,48 @@ pub use step_table::{
     StepTableRequest,
 };
 
+use std::collections::BTreeMap;
+
+use crate::protocol::{Schedule, ScheduleChoices};
+
 /// Makes step tables of one kind.
 pub trait Sampler: Send + Sync {
     /// The name on the wire and the command line, such as `euler-ancestral`.
     fn name(&self) -> &'static str;
 
+    /// What of the schedule a request may choose with a model whose scheduler is `config`; the rest
+    /// is refused.
+    fn schedule_choices(&self, _config: &SchedulerConfig) -> ScheduleChoices {
+        ScheduleChoices::NONE
+    }
+
     /// The steps for a model whose scheduler is `config`. Fields that the config
     /// leaves out have the defaults of the diffusers class behind this sampler,
-    /// as with `Scheduler.from_config`.
+    /// as with `Scheduler.from_config`; those that the request's schedule chooses
+    /// have its values.
     ///
     /// # Errors
     /// When a field of the request or of the config is out of range, or when the
     /// two contradict each other; the message names the field and what is allowed.
     fn step_table(
+        &self,
+        config: &SchedulerConfig,
+        request: &StepTableRequest,
+    ) -> Result<StepTable, SamplerError> {
+        if request.schedule == Schedule::default() {
+            return self.configured_step_table(config, request);
+        }
+        let choices = self.schedule_choices(config);
+        request.schedule.check(self.name(), &choices)?;
+        self.configured_step_table(&config.scheduled(&request.schedule), request)
+    }
+
+    /// The same, once the choices of the request's schedule are in `config`; its lists, which no
+    /// config has, are still to be read.
+    ///
+    /// # Errors
+    /// As [`Sampler::step_table`].
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -157,6 +187,18 @@ pub fn samplers_for(config: &SchedulerConfig) -> impl Iterator<Item = &'static s
             requests.any(|request| sampler.step_table(config, &request).is_ok())
         })
         .map(|sampler| sampler.name())
+}
+
+/// What of the schedule can be chosen with which of [`samplers_for`] the same; those with which
+/// nothing can are left out.
+pub fn schedules_for(config: &SchedulerConfig) -> BTreeMap<String, ScheduleChoices> {
+    let offers = samplers_for(config).filter_map(|name| {
+        let sampler = sampler_by_name(name).ok()?;
+        Some((name.to_owned(), sampler.schedule_choices(config)))
+    });
+    offers
+        .filter(|(_, choices)| *choices != ScheduleChoices::NONE)
+        .collect()
 }
 
 /// The sampler of that name: its own, one that people know from other programs (`dpmpp_2m`), or

@@ -4,7 +4,9 @@ use super::diffusion::{Diffusion, TimestepSpacing};
 use super::flow_shift::{FlowShift, shifted, stretch_to_terminal};
 use super::sigmas::{self, SigmaSpacing};
 use super::step_table::NoiseLevel;
-use super::{PredictionType, SamplerError, SchedulerClass, SchedulerConfig, spacing};
+use super::{
+    PredictionType, SamplerError, SchedulerClass, SchedulerConfig, StepTableRequest, spacing,
+};
 
 /// The timesteps of a run before any strength, and its levels, of which there is one more.
 pub(super) struct Walk {
@@ -25,25 +27,24 @@ pub(super) enum FinalSigma {
 
 impl Walk {
     /// The walk of `class`, one of `DPMSolverMultistepScheduler`, `DEISMultistepScheduler` and
-    /// `UniPCMultistepScheduler`, which differ in details, of `count` steps over an image of so many
-    /// tokens.
+    /// `UniPCMultistepScheduler`, which differ in details, of the steps that are asked for.
     ///
     /// # Errors
     /// When a field of the config is out of range, or the timesteps were not trained.
     pub fn new(
         config: &SchedulerConfig,
         diffusion: &Diffusion,
-        [count, image_seq_len]: [usize; 2],
+        request: &StepTableRequest,
         class: SchedulerClass,
         last: FinalSigma,
     ) -> Result<Self, SamplerError> {
         let train = diffusion.num_train_timesteps;
+        let count = request.checked_steps(train)?;
         let table = diffusion.sigmas();
         let (least, most) = (table[0], table[train - 1]);
         let is_dpm = class == SchedulerClass::DpmSolverMultistep;
         let sigma_spacing = SigmaSpacing::read(config, is_dpm)?;
-        let flows = diffusion.prediction_type == PredictionType::FlowPrediction
-            || config.flag("use_flow_sigmas", false)?;
+        let flows = runs_on_a_flow(config)?;
         let bounds = match class {
             SchedulerClass::UniPc => [
                 config.number("sigma_max", most, 0.0..=f64::MAX)?,
@@ -60,7 +61,7 @@ impl Walk {
                 (flow_timesteps(&sigmas, train), sigmas)
             }
             (_, true) => {
-                let sigmas = flow_sigmas(config, train, [count, image_seq_len], class)?;
+                let sigmas = flow_sigmas(config, train, count, request, class)?;
                 (flow_timesteps(&sigmas, train), sigmas)
             }
             (Some(sigmas), false) => {
@@ -82,7 +83,8 @@ impl Walk {
                     true => last_timestep(config, diffusion)?,
                     false => train,
                 };
-                let timesteps = solver_timesteps(diffusion, end, count);
+                let listed = request.listed_timesteps();
+                let timesteps = listed.unwrap_or_else(|| solver_timesteps(diffusion, end, count));
                 spacing::check_trained(&timesteps, train)?;
                 let sigmas = timesteps
                     .iter()
@@ -92,6 +94,8 @@ impl Walk {
             }
         };
         let last = match (last, sigmas.last()) {
+            // A list says itself that it ends at 0.
+            _ if request.listed_sigmas().is_some() => 0.0,
             (FinalSigma::Zero, _) => 0.0,
             (FinalSigma::RunMin, Some(sigma)) if is_spaced => *sigma,
             _ => least,
@@ -102,6 +106,12 @@ impl Walk {
             .collect();
         Ok(Self { timesteps, levels })
     }
+}
+
+/// Whether the samples are those of a flow: by what the model predicts, or as `use_flow_sigmas` says.
+pub(super) fn runs_on_a_flow(config: &SchedulerConfig) -> Result<bool, SamplerError> {
+    let predicts = config.prediction_type() == PredictionType::FlowPrediction;
+    Ok(predicts || config.flag("use_flow_sigmas", false)?)
 }
 
 /// The order of step `index` of `count`, of which the first `skipped` do not run: no higher than
@@ -149,18 +159,20 @@ fn flow_timesteps(sigmas: &[f64], train: usize) -> Vec<f64> {
 fn flow_sigmas(
     config: &SchedulerConfig,
     train: usize,
-    [count, image_seq_len]: [usize; 2],
+    count: usize,
+    request: &StepTableRequest,
     class: SchedulerClass,
 ) -> Result<Vec<f64>, SamplerError> {
     /// diffusers keeps UniPC's first sigma this far from 1, whose λ is infinite.
     const FROM_ONE: f64 = 1e-6;
-    let shift = match FlowShift::read(config, image_seq_len)? {
+    let shift = match FlowShift::read(config, request.image_seq_len)? {
         FlowShift::Static(shift) => config.number("flow_shift", shift, 0.001..=1000.0)?,
         FlowShift::Dynamic(shift) => shift,
     };
     let points = spacing::linspace(1.0, 1.0 / train as f64, count + 1);
     let shifted = |sigma: f64| shifted(sigma, shift);
     if class == SchedulerClass::UniPc {
+        let points = request.listed_sigmas().unwrap_or(points);
         let mut sigmas: Vec<f64> = points.into_iter().take(count).map(shifted).collect();
         stretch_to_terminal(config, &mut sigmas)?;
         if let Some(first) = sigmas.first_mut().filter(|first| 1.0 - **first < FROM_ONE) {

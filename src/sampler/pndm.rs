@@ -4,7 +4,8 @@
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::step_table::{Next, NoiseLevel, Prediction, Step, StepTable, StepTableRequest};
-use super::{PredictionType, Sampler, SamplerError, SchedulerConfig};
+use super::{PredictionType, Sampler, SamplerError, SchedulerConfig, schedule};
+use crate::protocol::ScheduleChoices;
 
 /// `pndm`: diffusers' `PNDMScheduler` with `skip_prk_steps`.
 ///
@@ -27,7 +28,14 @@ impl Sampler for Pndm {
         "pndm"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, _config: &SchedulerConfig) -> ScheduleChoices {
+        ScheduleChoices {
+            timestep_spacing: schedule::all_spacings(),
+            ..ScheduleChoices::NONE
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,

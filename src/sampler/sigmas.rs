@@ -137,3 +137,34 @@ pub(super) fn rounded(sigmas: impl IntoIterator<Item = f64>) -> Vec<f64> {
         .map(|sigma| f64::from(sigma as f32))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_of_the_beta_distribution_are_scipys() {
+        // `scipy.stats.beta.ppf(p, 0.6, 0.6)` of scipy 1.17.1.
+        for (probability, quantile) in [
+            (0.0, 0.0),
+            (1e-6, 1.855_882_462_405_304_3e-10),
+            (0.001, 1.855_873_851_745_199e-5),
+            (0.01, 8.612_388_215_429_059e-4),
+            (0.1, 0.039_584_405_588_780_85),
+            (0.25, 0.175_680_378_652_694_98),
+            (0.4, 0.362_700_990_753_214_3),
+            (0.5, 0.5),
+            (0.6, 0.637_299_009_246_785_6),
+            (0.75, 0.824_319_621_347_305),
+            (0.9, 0.960_415_594_411_219_2),
+            (0.99, 0.999_138_761_178_457_1),
+            (1.0, 1.0),
+        ] {
+            let ours = beta_quantile(probability);
+            assert!(
+                (ours - quantile).abs() < 1e-8,
+                "{probability}: {ours}, not {quantile}"
+            );
+        }
+    }
+}

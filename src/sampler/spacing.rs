@@ -69,7 +69,8 @@ impl StepTableRequest {
             let allowed = "a number above 0, up to 1";
             return Err(SamplerError::request("strength", self.strength, allowed));
         }
-        let steps = usize::try_from(self.steps).unwrap_or(usize::MAX);
+        let steps = self.schedule.listed_steps().unwrap_or(self.steps);
+        let steps = usize::try_from(steps).unwrap_or(usize::MAX);
         if steps == 0 || steps > most {
             return Err(SamplerError::request(
                 "steps",

@@ -2,13 +2,18 @@
 
 use super::flow_shift::USUAL_SEQ_LEN;
 use super::{PredictionType, SamplerError};
+use crate::protocol::Schedule;
 
 /// What is asked of a sampler.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StepTableRequest {
     /// `num_inference_steps`: 1 to the number of training timesteps (LCM: to 50). With a
-    /// strength below 1 fewer steps run, as in diffusers' image-to-image pipelines.
+    /// strength below 1 fewer steps run, as in diffusers' image-to-image pipelines. Where the
+    /// schedule is a list, that says how many steps there are instead.
     pub steps: u32,
+    /// Which timesteps and sigmas they have: the scheduler's own, or what [`Schedule::check`] lets the
+    /// sampler have.
+    pub schedule: Schedule,
     /// How much of the image may change, above 0 to 1; 1 is from pure noise.
     pub strength: f64,
     /// How much of each DDIM or TCD step is fresh noise, 0 to 1; the scheduler's own default when
@@ -23,10 +28,11 @@ pub struct StepTableRequest {
 }
 
 impl StepTableRequest {
-    /// All steps from pure noise, the scheduler's own eta, for an image of 1024 × 1024 pixels.
+    /// All steps from pure noise, the scheduler's own schedule and eta, for an image of 1024 × 1024 pixels.
     pub fn new(steps: u32) -> Self {
         Self {
             steps,
+            schedule: Schedule::default(),
             strength: 1.0,
             eta: None,
             keeps_a_step: false,

@@ -4,9 +4,10 @@
 
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
-use super::lcm::distilled_timesteps;
+use super::lcm::timesteps;
 use super::step_table::{Next, Step, StepTable, StepTableRequest};
-use super::{Sampler, SamplerError, SchedulerConfig};
+use super::{Sampler, SamplerError, SchedulerConfig, schedule};
+use crate::protocol::ScheduleChoices;
 
 /// `tcd`: diffusers' `TCDScheduler`. The strength shortens the list of timesteps that the model was
 /// distilled on, as with `lcm`.
@@ -20,7 +21,14 @@ impl Sampler for Tcd {
         "tcd"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, config: &SchedulerConfig) -> ScheduleChoices {
+        ScheduleChoices {
+            largest_timestep: schedule::largest_timestep(config),
+            ..ScheduleChoices::NONE
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -29,9 +37,8 @@ impl Sampler for Tcd {
         diffusion.refuse_flow(self.name())?;
         let train = diffusion.num_train_timesteps;
         let original = config.whole("original_inference_steps", 50.min(train), 1..=train)?;
-        let asked = request.checked_steps(original)?;
+        let timesteps = timesteps(request, train, original)?;
         let eta = request.eta.unwrap_or(ETA);
-        let timesteps = distilled_timesteps(train, original, request.left_of(original)?, asked);
         let prediction = diffusion.prediction_type;
         let steps = timesteps
             .iter()

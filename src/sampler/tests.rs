@@ -70,6 +70,7 @@ fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
                     let config = stable_diffusion(prediction, spacing);
                     let request = StepTableRequest {
                         steps,
+                        schedule: Schedule::default(),
                         strength,
                         eta: Some(0.5),
                         keeps_a_step: false,
@@ -96,6 +97,7 @@ fn a_model_that_knows_the_image_is_led_to_it_by_every_sampler() {
     for name in ["flow-euler", "dpm-solver++", "dpm-solver++-3m", "unipc"] {
         let request = StepTableRequest {
             steps: 6,
+            schedule: Schedule::default(),
             strength: 0.7,
             eta: None,
             keeps_a_step: false,
@@ -116,6 +118,7 @@ fn each_level_is_what_the_step_before_left() {
         let config = stable_diffusion("epsilon", "leading");
         let request = StepTableRequest {
             steps: 10,
+            schedule: Schedule::default(),
             strength: 0.8,
             eta: None,
             keeps_a_step: false,
@@ -216,6 +219,7 @@ fn lcm_runs_the_timesteps_that_it_was_distilled_on() {
     let timesteps = |steps, strength| -> Vec<f64> {
         let request = StepTableRequest {
             steps,
+            schedule: Schedule::default(),
             strength,
             eta: None,
             keeps_a_step: false,
@@ -250,6 +254,7 @@ fn inverse_ddim_undoes_ddim_when_the_noise_is_the_same_everywhere() {
         let config = stable_diffusion("epsilon", spacing);
         let request = StepTableRequest {
             steps: 10,
+            schedule: Schedule::default(),
             strength: 0.5,
             eta: None,
             keeps_a_step: false,
@@ -293,6 +298,7 @@ fn errors_name_the_field_and_what_is_allowed() {
     let offset = config(r#"{"_class_name": "DDIMScheduler", "steps_offset": 1}"#);
     let request = |steps, strength, eta: f64| StepTableRequest {
         steps,
+        schedule: Schedule::default(),
         strength,
         eta: Some(eta),
         keeps_a_step: false,
@@ -709,6 +715,7 @@ fn a_strength_that_leaves_no_step_runs_one_where_that_is_asked_for() {
         for steps in [1, 2, 4] {
             let request = StepTableRequest {
                 steps,
+                schedule: Schedule::default(),
                 strength: 0.01,
                 eta: None,
                 keeps_a_step: true,

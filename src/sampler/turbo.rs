@@ -12,7 +12,7 @@ impl Sampler for Turbo {
         "turbo"
     }
 
-    fn step_table(
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,

@@ -4,9 +4,10 @@
 use super::config::SchedulerClass;
 use super::diffusion::Diffusion;
 use super::euler::reads_sigma_min;
-use super::multistep::{FinalSigma, Walk, lambda, order_of};
+use super::multistep::{FinalSigma, Walk, lambda, order_of, runs_on_a_flow};
 use super::step_table::{HISTORY, Next, NoiseLevel, Step, StepTable, StepTableRequest};
-use super::{Sampler, SamplerError, SchedulerConfig};
+use super::{Sampler, SamplerError, SchedulerConfig, schedule};
+use crate::protocol::{ScheduleChoices, SigmasChoice};
 
 /// `unipc`: diffusers' `UniPCMultistepScheduler`, orders 1 to 3, of the denoised image.
 pub(super) struct UniPc;
@@ -23,7 +24,24 @@ impl Sampler for UniPc {
         "unipc"
     }
 
-    fn step_table(
+    fn schedule_choices(&self, config: &SchedulerConfig) -> ScheduleChoices {
+        match runs_on_a_flow(config) {
+            Ok(false) => ScheduleChoices {
+                timestep_spacing: schedule::all_spacings(),
+                sigmas: schedule::all_sigmas(),
+                ..ScheduleChoices::NONE
+            },
+            // Of the spaced sigmas diffusers makes those of a flow of Karras' alone.
+            Ok(true) => ScheduleChoices {
+                sigmas: vec![SigmasChoice::Karras],
+                largest_sigma: Some(schedule::LARGEST_FLOW_SIGMA),
+                ..ScheduleChoices::NONE
+            },
+            Err(_) => ScheduleChoices::NONE,
+        }
+    }
+
+    fn configured_step_table(
         &self,
         config: &SchedulerConfig,
         request: &StepTableRequest,
@@ -54,13 +72,7 @@ impl Sampler for UniPc {
         };
         let count = request.checked_steps(diffusion.num_train_timesteps)?;
         let skipped = request.skipped(count)?;
-        let Walk { timesteps, levels } = Walk::new(
-            config,
-            &diffusion,
-            [count, request.image_seq_len],
-            class,
-            last,
-        )?;
+        let Walk { timesteps, levels } = Walk::new(config, &diffusion, request, class, last)?;
         let count = timesteps.len();
         let order_at = |i: usize| {
             let order = order_of(solver_order, i, [skipped, count], false, false);

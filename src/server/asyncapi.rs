@@ -175,7 +175,7 @@ fn example(name: &str) -> Option<Value> {
             "settings": {
                 "prompt": "a harbour at night", "negative_prompt": "", "guidance_scale": 1.0,
                 "steps": 2, "strength": 1.0, "seed": 0, "variation": 0.0, "sampler": "lcm",
-                "spread": 16, "live": true, "method": "ddim", "finish": "oil",
+                "timestep_spacing": "default", "sigmas": "default", "spread": 16, "live": true, "method": "ddim", "finish": "oil",
                 "finish_strength": 0.6, "control": "", "control_preprocess": "xdog",
                 "control_scale": 1.0, "control_start": 0.0, "control_end": 1.0,
             },
@@ -183,6 +183,10 @@ fn example(name: &str) -> Option<Value> {
                 "id": "storybook", "family": "sketch", "native_size": 256, "largest_zoom": 2,
                 "device": "cpu", "dtype": "f32", "max_steps": 50, "guidance_free": false,
                 "samplers": ["lcm", "ddim"],
+                "schedules": {
+                    "lcm": {"timestep_spacing": [], "sigmas": [], "largest_timestep": 999},
+                    "ddim": {"timestep_spacing": ["leading", "linspace", "trailing"], "sigmas": []},
+                },
                 "defaults": {
                     "sampler": "lcm", "steps": 2, "guidance_scale": 1.0, "strength": 1.0,
                     "variation": 0.0, "finish": "oil", "finish_strength": 0.6,

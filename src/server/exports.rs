@@ -22,7 +22,7 @@ use crate::canvas::fit_to;
 use crate::picture_file::{
     FilePixels, Notes, OpenRasterError, Parameters, encode_with_notes, write_open_raster,
 };
-use crate::protocol::{CanvasSize, Layer, Role, Settings};
+use crate::protocol::{CanvasSize, Layer, ModelInfo, Role, Settings};
 use crate::room::{ExportLayers, RoomExport, RoomHandle};
 
 /// The calls of this file.
@@ -81,7 +81,7 @@ async fn encode(
     room: RoomHandle,
     request: ExportRequest,
 ) -> Result<Bytes, ApiError> {
-    let model = state.model()?.id.clone();
+    let model = state.model()?.clone();
     // First the turn, then the copy: those that wait hold none.
     let turn = match request.is_large(room.size()) {
         true => export_turn(&state).await?,
@@ -108,7 +108,7 @@ fn write(
     export: RoomExport,
     request: &ExportRequest,
     size: CanvasSize,
-    model: String,
+    model: ModelInfo,
 ) -> Result<Vec<u8>, OpenRasterError> {
     let RoomExport {
         layers,
@@ -136,17 +136,20 @@ fn write(
 }
 
 /// What a room's picture was made with.
-fn parameters(settings: Settings, size: CanvasSize, model: String) -> Parameters {
+fn parameters(settings: Settings, size: CanvasSize, model: ModelInfo) -> Parameters {
+    let choices = model.schedule_choices(&settings.sampler);
+    let schedule = choices.possible(settings.timestep_spacing, settings.sigmas);
     Parameters {
         prompt: settings.prompt,
         negative_prompt: settings.negative_prompt,
         steps: settings.steps,
         sampler: settings.sampler,
+        sigmas: schedule.sigmas(),
         guidance_scale: settings.guidance_scale,
         seed: settings.seed,
         width: size.width,
         height: size.height,
-        model,
+        model: model.id,
         strength: Some(settings.strength),
     }
 }

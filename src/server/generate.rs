@@ -24,14 +24,15 @@ use super::error::ApiError;
 use super::export_request::JPEG_QUALITY;
 use super::images::{codec_turn, decode_error, hold, in_turn, keep_until_sent, limits, read_body};
 use super::origin::{SEED_HEADER, TIMING_HEADER};
+use super::schedule_request::{Sigmas, listed_schedule};
 use super::serving::Client;
 use super::state::AppState;
 use crate::canvas::{Mask, Pixels, decode_image, decode_image_over, fit_to, resize_lanczos};
 use crate::engine::RoomKey;
 use crate::picture_file::{Notes, Origin, Parameters, check_notes, encode_with_notes};
 use crate::protocol::{
-    CanvasSize, ControlPreprocess, Finish, FrameFormat, SEED_LIMIT, Settings, SettingsPatch,
-    TimingsMs, decode_body,
+    CanvasSize, ControlPreprocess, Finish, FrameFormat, SEED_LIMIT, Schedule, Settings,
+    SettingsPatch, TimestepSpacingChoice, TimingsMs, decode_body,
 };
 use crate::room::{PictureRequest, RoomRegistry};
 
@@ -75,6 +76,13 @@ struct ImageRequest {
     variation: Option<f64>,
     /// One of the names in the model's `samplers`.
     sampler: Option<String>,
+    /// Where its timesteps lie, as the model's `schedules` allow.
+    timestep_spacing: Option<TimestepSpacingChoice>,
+    /// How its sigmas are spaced, as the model's `schedules` allow, or in place of `steps` the sigmas
+    /// themselves, which descend to 0.
+    sigmas: Option<Sigmas>,
+    /// In place of `steps` the timesteps themselves, which descend.
+    timesteps: Option<Vec<u32>>,
     /// What the picture looks as if it was made with.
     finish: Option<Finish>,
     /// How much of the finish is seen.
@@ -140,18 +148,23 @@ impl ImageRequest {
         }
     }
 
-    fn patch(&self) -> SettingsPatch {
+    fn patch(&self, listed: Option<&Schedule>) -> SettingsPatch {
+        // A list without steps is refused as the list that it is.
+        let listed_steps = listed.and_then(Schedule::listed_steps);
+        let listed_steps = listed_steps.map(|steps| steps.max(1));
         SettingsPatch {
             prompt: Some(self.prompt.clone()),
             negative_prompt: self.negative_prompt.clone(),
             guidance_scale: self.guidance_scale,
             guidance_rescale: self.guidance_rescale,
             image_guidance_scale: self.image_guidance_scale,
-            steps: self.steps,
+            steps: listed_steps.or(self.steps),
             strength: self.strength,
             seed: Some(self.seed.unwrap_or_else(random_seed)),
             variation: self.variation,
             sampler: self.sampler.clone(),
+            timestep_spacing: self.timestep_spacing,
+            sigmas: self.sigmas.as_ref().and_then(Sigmas::choice),
             finish: self.finish,
             finish_strength: self.finish_strength,
             control: self.control.clone(),
@@ -211,7 +224,13 @@ async fn generate(
     drop(bytes);
     state.options().blocked_words.check(&request.prompt)?;
     let encoding = request.encoding()?;
-    let settings = rooms.generate_settings(&request.patch())?;
+    let is_spaced = request.steps.is_some() || request.timestep_spacing.is_some();
+    let sigmas = request.sigmas.as_ref();
+    let listed = listed_schedule(request.timesteps.as_ref(), sigmas, is_spaced)?;
+    let settings = rooms.generate_settings(&request.patch(listed.as_ref()))?;
+    if let Some(listed) = &listed {
+        rooms.check_schedule(&settings, listed)?;
+    }
     if request.mask.is_some() && request.sketch.is_none() {
         let message = "a mask says where a sketch may change: send a sketch with it";
         return Err(ApiError::invalid_value(message));
@@ -221,7 +240,7 @@ async fn generate(
         return Err(ApiError::invalid_value(message));
     }
     let place = rooms.picture_place()?;
-    let request = request_of(&state, rooms, request, settings).await?;
+    let request = request_of(&state, rooms, request, settings, listed).await?;
     drop(held);
     let notes = notes_of(&request, state.model()?.id.clone());
     check_notes(&notes, encoding.format)
@@ -261,6 +280,7 @@ async fn request_of(
     rooms: RoomRegistry,
     request: ImageRequest,
     settings: Settings,
+    listed: Option<Schedule>,
 ) -> Result<PictureRequest, ApiError> {
     let limits = limits(state);
     let decode = move || -> Result<PictureRequest, ApiError> {
@@ -285,6 +305,7 @@ async fn request_of(
             .transpose()?;
         Ok(PictureRequest {
             settings,
+            listed,
             size,
             sketch: sketch.map(|picture| fit_to(&picture, size)),
             mask: mask.map(|picture| Mask::from_brightness(&fit_to(&picture, size))),
@@ -323,6 +344,7 @@ fn notes_of(request: &PictureRequest, model: String) -> Notes {
         negative_prompt,
         steps,
         sampler,
+        sigmas,
         guidance_scale,
         seed,
         strength,
@@ -337,6 +359,7 @@ fn notes_of(request: &PictureRequest, model: String) -> Notes {
             negative_prompt,
             steps,
             sampler,
+            sigmas,
             guidance_scale,
             seed,
             width: request.size.width,

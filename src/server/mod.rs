@@ -45,6 +45,7 @@ mod reader;
 mod recordings;
 mod room_calls;
 mod routes;
+mod schedule_request;
 mod serving;
 mod shutdown;
 mod state;

@@ -108,6 +108,10 @@ fn example_model() -> Value {
         "id": "storybook", "family": "sketch", "native_size": 256, "largest_zoom": 2,
         "device": "cpu", "dtype": "f32", "max_steps": 50, "guidance_free": false,
         "samplers": ["lcm", "ddim"],
+        "schedules": {
+            "lcm": {"timestep_spacing": [], "sigmas": [], "largest_timestep": 999},
+            "ddim": {"timestep_spacing": ["leading", "linspace", "trailing"], "sigmas": []},
+        },
         "defaults": {
             "sampler": "lcm", "steps": 2, "guidance_scale": 1.0, "strength": 1.0, "variation": 0.0,
             "finish": "oil", "finish_strength": 0.6,

@@ -27,6 +27,8 @@ pub fn snapshots() -> Vec<Vec<u8>> {
         seed: 7,
         variation: 0.1,
         sampler: "lcm".to_owned(),
+        timestep_spacing: impasto::protocol::TimestepSpacingChoice::Default,
+        sigmas: impasto::protocol::SigmasChoice::Default,
         spread: 16,
         live: true,
         method: EditMethod::Ddim,

@@ -116,18 +116,21 @@ def shift_of(scheduler, tokens):
     return config.base_shift + slope * (tokens - config.base_image_seq_len)
 
 
-def timesteps_of(scheduler, steps, strength, tokens=None, pipeline=None):
-    """The timesteps to run: `get_timesteps` of the image-to-image pipeline of that scheduler."""
+def timesteps_of(scheduler, steps, strength, tokens=None, pipeline=None, listed=None):
+    """The timesteps to run: `get_timesteps` of the image-to-image pipeline of that scheduler. `listed`
+    are timesteps or sigmas in place of a number of steps."""
+    given = listed or dict(num_inference_steps=steps)
     if isinstance(scheduler, (diffusers.LCMScheduler, diffusers.TCDScheduler)):
-        scheduler.set_timesteps(steps, strength=strength)
+        scheduler.set_timesteps(**given, strength=strength)
+        # Of a list that a strength cut it keeps the whole number, and adds noise to the last step.
+        scheduler.num_inference_steps = len(scheduler.timesteps)
         return scheduler.timesteps
     if isinstance(scheduler, diffusers.FlowMatchEulerDiscreteScheduler):
-        given = dict(num_inference_steps=steps)
-        if pipeline == "FluxPipeline":
+        if pipeline == "FluxPipeline" and not listed:
             given = dict(sigmas=np.linspace(1.0, 1 / steps, steps))
         scheduler.set_timesteps(**given, mu=tokens and shift_of(scheduler, tokens))
     else:
-        scheduler.set_timesteps(steps)
+        scheduler.set_timesteps(**given)
     timesteps = scheduler.timesteps
     if isinstance(scheduler, diffusers.FlowMatchEulerDiscreteScheduler):
         start = int(max(steps - min(steps * strength, steps), 0))
@@ -145,7 +148,7 @@ def timesteps_of(scheduler, steps, strength, tokens=None, pipeline=None):
     return timesteps[start:]
 
 
-def run(class_name, config, steps, strength, eta=0.0, overrides=None, every=1, tokens=None, pipeline=None):
+def run(class_name, config, steps, strength, eta=0.0, overrides=None, every=1, tokens=None, pipeline=None, listed=None):
     """One case: the scheduler from `config`, as `from_config` reads it, run to the end."""
     scheduler_class = getattr(diffusers, class_name)
     scheduler = scheduler_class.from_config({**config, **(overrides or {})})
@@ -153,7 +156,7 @@ def run(class_name, config, steps, strength, eta=0.0, overrides=None, every=1, t
     module = __import__(scheduler_class.__module__, fromlist=["randn_tensor"])
     module.randn_tensor = draws
 
-    timesteps = timesteps_of(scheduler, steps, strength, tokens, pipeline)
+    timesteps = timesteps_of(scheduler, steps, strength, tokens, pipeline, listed)
     clean = torch.from_numpy(image).reshape(SHAPE)
     if class_name == "DDIMInverseScheduler":
         sample = clean

@@ -63,3 +63,18 @@ test("what the room cannot have is said and left", () => {
   expect(settingsFrom({ prompt: "", negativePrompt: "", sampler: "TCD" }, takes).left).toEqual(["the sampler TCD, which is not here"]);
   expect(settingsFrom({ prompt: "", negativePrompt: "", sampler: "ddim" }, takes).patch.sampler).toBe("ddim");
 });
+
+test("sigmas are taken where the sampler can have them", () => {
+  const schedules = { "dpm-solver++": { timestep_spacing: [], sigmas: ["karras" as const] } };
+  for (const sampler of ["Sampler: DPM++ 2M Karras", "Sampler: DPM++ 2M, Schedule type: Karras"]) {
+    const found = parseParameters(`sea\nSteps: 4, Seed: 1, ${sampler}, CFG scale: 1`);
+    const { patch, left } = settingsFrom(found ?? { prompt: "", negativePrompt: "" }, { ...takes, schedules });
+    expect(patch).toMatchObject({ sampler: "dpm-solver++", sigmas: "karras" });
+    expect(left).toEqual([]);
+  }
+  const beta = parseParameters("sea\nSteps: 4, Seed: 1, Sampler: DPM++ 2M, Schedule type: Beta");
+  const { patch, left } = settingsFrom(beta ?? { prompt: "", negativePrompt: "" }, { ...takes, schedules });
+  expect(patch.sigmas).toBeUndefined();
+  expect(left).toEqual(["beta sigmas, which dpm-solver++ does not have here"]);
+  expect(settingsFrom({ prompt: "", negativePrompt: "", sampler: "lcm", scheduleType: "SGM Uniform" }, { ...takes, schedules }).left).toEqual([]);
+});

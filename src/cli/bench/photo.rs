@@ -207,6 +207,7 @@ mod tests {
                 guidance_free: false,
                 scheduler: None,
                 samplers: Vec::new(),
+                schedules: std::collections::BTreeMap::new(),
                 defaults: Defaults::of_family(Family::Sd, false).with_sampler("ddim"),
                 controls: Vec::new(),
             },

@@ -60,8 +60,14 @@ pub fn measure(
     let plan = Plan::new(args, pipeline.scheduler()).map_err(Failure::usage)?;
     let warm_up = plan.columns.first().and_then(|(_, names)| names.first());
     let warm_up = warm_up.unwrap_or(&BACK);
-    let painter =
-        Painter::new(pipeline, warm_up, guidance_scale, variation).map_err(Failure::usage)?;
+    let painter = Painter::new(
+        pipeline,
+        warm_up,
+        guidance_scale,
+        variation,
+        args.schedule(),
+    )
+    .map_err(Failure::usage)?;
     loading.finish_and_clear();
 
     let clip = ClipFacts {

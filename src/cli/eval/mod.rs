@@ -22,6 +22,7 @@ use clap::Args;
 
 use super::numbers::zero_to_one;
 use super::{Failure, default_clip_folder, find_model};
+use crate::protocol::{Schedule, SigmasChoice, TimestepSpacingChoice};
 use crate::sampler::sampler_by_name;
 use measure::measure;
 use out_folder::OutFolder;
@@ -46,6 +47,14 @@ pub struct EvalArgs {
     /// Samplers, between commas [default: all]
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub samplers: Vec<String>,
+    /// Where the samplers' timesteps lie: leading, linspace or trailing; default is as the model's
+    /// scheduler says. Samplers that cannot have it are told
+    #[arg(long, value_name = "NAME", default_value_t = TimestepSpacingChoice::Default)]
+    pub timestep_spacing: TimestepSpacingChoice,
+    /// How the samplers' sigmas are spaced: karras, exponential or beta; default is as the model's
+    /// scheduler says. Samplers that cannot have it are told
+    #[arg(long, value_name = "NAME", default_value_t = SigmasChoice::Default)]
+    pub sigmas: SigmasChoice,
     /// Numbers of sampling steps, between commas
     #[arg(
         long, value_name = "LIST", value_delimiter = ',', default_value = "1,2,4,8,25,50",
@@ -68,6 +77,16 @@ pub struct EvalArgs {
     /// Prints the JSON on standard output too
     #[arg(long)]
     pub json: bool,
+}
+
+impl EvalArgs {
+    /// The schedule that all samplers are to have.
+    fn schedule(&self) -> Schedule {
+        Schedule::Spaced {
+            timestep_spacing: self.timestep_spacing,
+            sigmas: self.sigmas,
+        }
+    }
 }
 
 /// Paints, judges and writes the scorecard.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::plan::{BACK, INVERSE};
 use crate::canvas::Pixels;
 use crate::pipeline::{GenerateRequest, Pipeline, PipelineError, RenderSettings, Stage};
+use crate::protocol::Schedule;
 
 /// A pipeline and what all its pictures have in common.
 pub struct Painter {
@@ -14,6 +15,7 @@ pub struct Painter {
     size: (u32, u32),
     guidance_scale: f64,
     variation: f64,
+    schedule: Schedule,
 }
 
 /// A picture, and how long it took.
@@ -52,6 +54,7 @@ impl Painter {
         sampler: &str,
         guidance_scale: f64,
         variation: f64,
+        schedule: Schedule,
     ) -> Result<Self, PipelineError> {
         let side = pipeline.model().native_side();
         let mut painter = Self {
@@ -59,6 +62,7 @@ impl Painter {
             size: (side, side),
             guidance_scale,
             variation,
+            schedule,
         };
         let subject = Subject {
             prompt: "",
@@ -80,7 +84,7 @@ impl Painter {
     /// When the sampler refuses, or the device fails.
     pub fn paint(&mut self, sampler: &str, subject: Subject) -> Result<Painted, PipelineError> {
         let request = GenerateRequest {
-            settings: settings(sampler, subject, self.guidance_scale, self.variation),
+            settings: self.settings(sampler, subject),
             size: self.size,
             image: None,
             controls: Vec::new(),
@@ -108,6 +112,19 @@ impl Painter {
             steps_run,
             round_trip_psnr: None,
         })
+    }
+
+    fn settings(&self, sampler: &str, subject: Subject) -> RenderSettings {
+        RenderSettings {
+            prompt: subject.prompt.to_owned(),
+            guidance_scale: self.guidance_scale,
+            steps: subject.steps,
+            seed: subject.seed,
+            variation: self.variation,
+            sampler: sampler.to_owned(),
+            schedule: self.schedule.clone(),
+            ..RenderSettings::default()
+        }
     }
 
     /// Turns a picture into its noise and back, without guidance or LoRAs, both in that number of
@@ -150,23 +167,6 @@ impl Painter {
             step_ms: ms(there) / steps_run.max(1) as f64,
             steps_run,
         })
-    }
-}
-
-fn settings(
-    sampler: &str,
-    subject: Subject,
-    guidance_scale: f64,
-    variation: f64,
-) -> RenderSettings {
-    RenderSettings {
-        prompt: subject.prompt.to_owned(),
-        guidance_scale,
-        steps: subject.steps,
-        seed: subject.seed,
-        variation,
-        sampler: sampler.to_owned(),
-        ..RenderSettings::default()
     }
 }
 

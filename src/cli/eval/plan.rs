@@ -40,7 +40,10 @@ impl Plan {
                 true => own.contains(name),
                 false => args.samplers.iter().any(|asked| asked == name),
             }) {
-                let request = StepTableRequest::new(steps);
+                let request = StepTableRequest {
+                    schedule: args.schedule(),
+                    ..StepTableRequest::new(steps)
+                };
                 match sampler_by_name(name)?.step_table(scheduler, &request) {
                     Ok(_) => possible.push(name),
                     Err(error) => {
@@ -137,6 +140,30 @@ mod tests {
             ("lcm", 100)
         );
         assert!(!plan.inverts());
+    }
+
+    #[test]
+    fn samplers_that_cannot_have_the_schedule_are_noted() {
+        let flags = [
+            "--sigmas",
+            "karras",
+            "--timestep-spacing",
+            "trailing",
+            "--steps",
+            "4",
+        ];
+        let plan = plan(&flags).unwrap();
+        let solvers = [
+            "euler",
+            "dpm-solver++",
+            "dpm-solver++-sde",
+            "dpm-solver++-3m",
+            "unipc",
+            "deis",
+        ];
+        assert_eq!(plan.columns, [(4, solvers.to_vec())]);
+        let lcm = plan.refused.iter().find(|refused| refused.sampler == "lcm");
+        assert!(lcm.unwrap().reason.contains("trailing"));
     }
 
     #[test]

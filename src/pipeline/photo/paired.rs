@@ -10,8 +10,10 @@ use crate::pipeline::blending::{blend, pred_original_sample, step_mask};
 use crate::pipeline::forward::{Conditioning, Network, Rows, image_beside};
 use crate::pipeline::guidance::check_guidance;
 use crate::pipeline::{Pipeline, PipelineError, RenderSettings, Stage, Timings, noise_tensor};
+use crate::protocol::Schedule;
 use crate::sampler::{
-    CROSS_PROMPT, EditFriendlyStep, NoiseLevel, Step, edit_friendly_steps, sampler_by_name,
+    CROSS_PROMPT, EditFriendlyStep, NoiseLevel, Step, StepTableRequest, edit_friendly_steps,
+    sampler_by_name,
 };
 
 /// An edit that runs on the painting UNet with both prompts.
@@ -52,6 +54,11 @@ impl PairedEdit {
         let request = settings.step_table_request(pipeline.image_seq_len(&rect));
         let (steps, clip) = match method {
             EditMethod::EditFriendly => {
+                // It has timesteps of its own, whatever the sampler's are.
+                let request = StepTableRequest {
+                    schedule: Schedule::default(),
+                    ..request
+                };
                 let (steps, clip) = edit_friendly_steps(pipeline.scheduler(), &request)?;
                 (Steps::EditFriendly(steps), clip)
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::protocol::{ErrorCode, ErrorMessage, MAX_LAYERS, MAX_STROKE_POINTS};
+use crate::protocol::{ErrorCode, ErrorMessage, MAX_LAYERS, MAX_STROKE_POINTS, ScheduleRefusal};
 
 /// Why nothing comes of a request. The sentences are for a person.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -33,6 +33,8 @@ pub(in crate::room) enum Refusal {
     Steps(u32),
     #[error("This model has no sampler of that name; choose one of {0}.")]
     UnknownSampler(String),
+    #[error("{0}.")]
+    Schedule(#[from] ScheduleRefusal),
     #[error("No control has that name; choose one of {0}, or an empty name for none.")]
     UnknownControl(String),
     #[error(
@@ -100,6 +102,7 @@ impl Refusal {
             | Self::UnknownSeq
             | Self::TooOld
             | Self::Steps(_)
+            | Self::Schedule(_)
             | Self::OutsideCanvas
             | Self::UnknownControl(_)
             | Self::NoControl

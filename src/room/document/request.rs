@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{
     refusal::Refusal,
-    settings::{check_against_model, check_steps, settings_to_fit},
+    settings::{check_steps, settings_change, settings_to_fit},
     state::Document,
     strokes::{Resent, Verdict},
 };
@@ -97,15 +97,17 @@ impl Document {
         }
     }
 
-    /// Checks settings against what the model can do.
+    /// A change of settings as the room makes it: a sampler that cannot have the schedule which is set
+    /// takes the scheduler's own with it.
     ///
     /// # Errors
-    /// Too many steps, too much guidance, an unknown sampler.
-    pub(in crate::room) fn check_settings(
-        patch: &SettingsPatch,
+    /// Too many steps, an unknown sampler or control, a schedule that the sampler cannot have.
+    pub(in crate::room) fn settings_change(
+        settings: &Settings,
+        patch: SettingsPatch,
         model: &ModelInfo,
-    ) -> Result<(), Refusal> {
-        check_against_model(patch, model)
+    ) -> Result<SettingsPatch, Refusal> {
+        settings_change(patch, settings, model)
     }
 
     /// What has to change so that the settings are ones that a model can have: those that it cannot

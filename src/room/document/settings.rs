@@ -1,7 +1,9 @@
 //! Settings against what the model can do, and which changes need new renders.
 
 use super::{refusal::Refusal, settings_log::SettingsLog};
-use crate::protocol::{ModelInfo, Settings, SettingsPatch};
+use crate::protocol::{
+    ModelInfo, Schedule, Settings, SettingsPatch, SigmasChoice, TimestepSpacingChoice,
+};
 
 /// Checks what only the model knows: steps and the names of samplers and controls.
 ///
@@ -20,6 +22,56 @@ pub(super) fn check_against_model(patch: &SettingsPatch, model: &ModelInfo) -> R
         }
         _ => Ok(()),
     }
+}
+
+/// A change of these settings as the room makes it. A sampler that cannot have the schedule which is
+/// set takes the scheduler's own with it, so that everybody sees that it changed.
+///
+/// # Errors
+/// What the model does not list, and a schedule that is asked for and that the sampler cannot have.
+pub(super) fn settings_change(
+    patch: SettingsPatch,
+    settings: &Settings,
+    model: &ModelInfo,
+) -> Result<SettingsPatch, Refusal> {
+    check_against_model(&patch, model)?;
+    let after = settings.patched(&patch);
+    let choices = model.schedule_choices(&after.sampler);
+    let asked = Schedule::Spaced {
+        timestep_spacing: patch.timestep_spacing.unwrap_or_default(),
+        sigmas: patch.sigmas.unwrap_or_default(),
+    };
+    asked.check(&after.sampler, choices)?;
+    if patch.sampler.is_none() {
+        return Ok(patch);
+    }
+    let Schedule::Spaced {
+        timestep_spacing,
+        sigmas,
+    } = choices.possible(after.timestep_spacing, after.sigmas)
+    else {
+        return Ok(patch);
+    };
+    let other_spacing = (timestep_spacing != after.timestep_spacing).then_some(timestep_spacing);
+    let other_sigmas = (sigmas != after.sigmas).then_some(sigmas);
+    Ok(SettingsPatch {
+        timestep_spacing: patch.timestep_spacing.or(other_spacing),
+        sigmas: patch.sigmas.or(other_sigmas),
+        ..patch
+    })
+}
+
+/// Whether any of the model's samplers can have a spacing of timesteps.
+fn has_spacing(model: &ModelInfo, spacing: TimestepSpacingChoice) -> bool {
+    let mut choices = model.schedules.values();
+    spacing == TimestepSpacingChoice::Default
+        || choices.any(|choices| choices.timestep_spacing.contains(&spacing))
+}
+
+/// Whether any of the model's samplers can have a spacing of sigmas.
+fn has_sigmas(model: &ModelInfo, sigmas: SigmasChoice) -> bool {
+    let mut choices = model.schedules.values();
+    sigmas == SigmasChoice::Default || choices.any(|choices| choices.sigmas.contains(&sigmas))
 }
 
 /// Checks the name of a control; none, which is empty, is always there.
@@ -56,6 +108,8 @@ pub(super) fn settings_to_fit(
     let steps = log.patches().filter_map(|patch| patch.steps);
     let samplers = log.patches().filter_map(|patch| patch.sampler.as_ref());
     let controls = log.patches().filter_map(|patch| patch.control.as_ref());
+    let spacings = log.patches().filter_map(|patch| patch.timestep_spacing);
+    let sigmas = log.patches().filter_map(|patch| patch.sigmas);
     let has_steps = |steps: u32| check_steps(steps, model).is_ok();
     let has_sampler = |name: &String| model.samplers.contains(name);
     let has_control = |name: &String| check_control(name, model).is_ok();
@@ -71,13 +125,27 @@ pub(super) fn settings_to_fit(
         true => &settings.control,
         false => &defaults.control,
     };
+    let fit_spacing = match has_spacing(model, settings.timestep_spacing) {
+        true => settings.timestep_spacing,
+        false => defaults.timestep_spacing,
+    };
+    let fit_sigmas = match has_sigmas(model, settings.sigmas) {
+        true => settings.sigmas,
+        false => defaults.sigmas,
+    };
     let all_steps = steps.chain([base.steps]).all(has_steps);
     let all_samplers = samplers.chain([&base.sampler]).all(has_sampler);
     let all_controls = controls.chain([&base.control]).all(has_control);
+    let mut spacings = spacings.chain([base.timestep_spacing]);
+    let mut sigmas = sigmas.chain([base.sigmas]);
+    let all_spacings = spacings.all(|spacing| has_spacing(model, spacing));
+    let all_sigmas = sigmas.all(|sigmas| has_sigmas(model, sigmas));
     SettingsPatch {
         control: (!all_controls).then(|| fit_control.clone()),
         steps: (!all_steps).then_some(fit_steps),
         sampler: (!all_samplers).then(|| fit_sampler.clone()),
+        timestep_spacing: (!all_spacings).then_some(fit_spacing),
+        sigmas: (!all_sigmas).then_some(fit_sigmas),
         ..SettingsPatch::default()
     }
 }

@@ -30,6 +30,8 @@ fn settings() -> Settings {
         seed: 7,
         variation: 0.0,
         sampler: "lcm".to_owned(),
+        timestep_spacing: crate::protocol::TimestepSpacingChoice::Default,
+        sigmas: crate::protocol::SigmasChoice::Default,
         spread: 6,
         live: true,
         method: EditMethod::Ddim,

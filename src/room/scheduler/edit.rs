@@ -1,23 +1,25 @@
 //! What the engine is to make of a window.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     canvas::{Mask, Window},
     pipeline::{
         ControlPicture, ControlSettings, Edit, Output, PhotoWindow, PromptRegion, RenderSettings,
     },
+    protocol::ScheduleChoices,
     room::document::{Document, WindowPrompts},
 };
 
 /// The edit of a window with so many steps. `repainted` is the window's mask; `photo` the id and the
-/// source prompt of the inverted photo under it.
+/// source prompt of the inverted photo under it; `schedules` what each sampler can have.
 pub(super) fn edit_of_window(
     document: &Document,
     window: &Window,
     repainted: Mask,
     steps: u32,
     photo: Option<(u64, &str)>,
+    schedules: &BTreeMap<String, ScheduleChoices>,
 ) -> Edit {
     let canvas = document.canvas();
     let known = canvas.known(&window.rect, &repainted, &repainted);
@@ -31,7 +33,7 @@ pub(super) fn edit_of_window(
         sketch,
         known: Arc::new(window.seen(known)),
         mask: Arc::new(window.seen_mask(repainted)),
-        settings: render_settings(document, window, steps),
+        settings: render_settings(document, window, steps, schedules),
         output: Output {
             rect: window.rect,
             finish: document.settings().finish,
@@ -46,7 +48,16 @@ pub(super) fn edit_of_window(
     }
 }
 
-fn render_settings(document: &Document, window: &Window, steps: u32) -> RenderSettings {
+fn render_settings(
+    document: &Document,
+    window: &Window,
+    steps: u32,
+    schedules: &BTreeMap<String, ScheduleChoices>,
+) -> RenderSettings {
+    let settings = document.settings();
+    // An undo may bring a sampler back beside a schedule that it cannot have: that rests then.
+    let choices = schedules.get(&settings.sampler);
+    let schedule = choices.map(|own| own.possible(settings.timestep_spacing, settings.sigmas));
     let WindowPrompts { prompt, regions } = document.window_prompts(&window.rect);
     let regions = regions.into_iter().map(|(prompt, mask)| PromptRegion {
         prompt,
@@ -56,7 +67,8 @@ fn render_settings(document: &Document, window: &Window, steps: u32) -> RenderSe
         prompt,
         regions: regions.collect(),
         steps,
+        schedule: schedule.unwrap_or_default(),
         seed: document.noise_seed(),
-        ..RenderSettings::from(document.settings())
+        ..RenderSettings::from(settings)
     }
 }

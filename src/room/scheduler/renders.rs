@@ -129,7 +129,8 @@ impl Scheduler {
                 return;
             }
             let photo = self.photo(document).and(document.photo());
-            let edit = edit_of_window(document, &window, repainted, steps, photo);
+            let schedules = &self.options.schedules;
+            let edit = edit_of_window(document, &window, repainted, steps, photo, schedules);
             let is_alone = !self.jobs.has_begun_one_of(author);
             let Some(queue) = self.queues.get_mut(&author) else {
                 return;

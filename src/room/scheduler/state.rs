@@ -18,7 +18,9 @@ use crate::{
     canvas::{Pixels, WindowRules},
     engine::Command,
     pipeline::hundredths,
-    protocol::{CanvasSize, PhotoInfo, PhotoPart, PictureLayer, RenderNews, StrainLevel},
+    protocol::{
+        CanvasSize, PhotoInfo, PhotoPart, PictureLayer, RenderNews, ScheduleChoices, StrainLevel,
+    },
     room::{document::Document, options::InversionOptions},
 };
 
@@ -31,6 +33,8 @@ pub(in crate::room) struct SchedulerOptions {
     pub(in crate::room) rules: WindowRules,
     /// The most steps of a render.
     pub(in crate::room) max_steps: u32,
+    /// What of the schedule each sampler can have.
+    pub(in crate::room) schedules: BTreeMap<String, ScheduleChoices>,
     /// How long a hand must rest before the picture is refined.
     pub(in crate::room) rest: Duration,
     /// How photos are inverted.

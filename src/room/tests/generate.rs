@@ -96,6 +96,7 @@ fn registry(most: usize, model: ModelInfo) -> (RoomRegistry, Arc<Held>, Jobs) {
 fn request(seed: u64) -> PictureRequest {
     PictureRequest {
         settings: Settings { seed, ..settings() },
+        listed: None,
         size: sides(64, 64),
         sketch: None,
         mask: None,

@@ -40,6 +40,8 @@ pub(super) fn settings() -> Settings {
         seed: 7,
         variation: 0.0,
         sampler: "lcm".to_owned(),
+        timestep_spacing: crate::protocol::TimestepSpacingChoice::Default,
+        sigmas: crate::protocol::SigmasChoice::Default,
         spread: 8,
         live: true,
         method: EditMethod::Ddim,
@@ -65,6 +67,7 @@ pub(super) fn model() -> ModelInfo {
         guidance_free: false,
         scheduler: None,
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
+        schedules: std::collections::BTreeMap::new(),
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
         controls: Vec::new(),
     }
@@ -169,6 +172,7 @@ pub(super) struct RenderSettingsSeen {
     pub(super) window: Rect,
     pub(super) mask: Mask,
     pub(super) steps: u32,
+    pub(super) schedule: Schedule,
     pub(super) seed: u64,
     pub(super) prompt: String,
     /// The prompts of parts of the window, and how much of it they hold, 0 … 255.
@@ -391,6 +395,7 @@ impl World {
                 window: edit.window,
                 mask: edit.mask.as_ref().clone(),
                 steps: edit.settings.steps,
+                schedule: edit.settings.schedule.clone(),
                 seed: edit.settings.seed,
                 prompt: edit.settings.prompt.clone(),
                 regions: edit.settings.regions.iter().map(region_seen).collect(),

@@ -11,6 +11,7 @@ mod people;
 mod photos;
 mod replay;
 mod reverts;
+mod schedule;
 mod simulation;
 mod strain;
 mod tasks;

@@ -147,11 +147,17 @@ fn a_room_that_comes_back_renders_what_it_still_owes() {
 
 #[test]
 fn settings_that_another_model_cannot_have_become_its_defaults() {
+    let spaced = ScheduleChoices {
+        timestep_spacing: vec![TimestepSpacingChoice::Trailing],
+        sigmas: vec![SigmasChoice::Karras],
+        ..ScheduleChoices::NONE
+    };
     let steered = ModelInfo {
         controls: vec![ControlInfo {
             name: "lines".to_owned(),
             class: "T2IAdapter".to_owned(),
         }],
+        schedules: [("ddim".to_owned(), spaced)].into(),
         ..model()
     };
     let mut world = World::with_model(options(), steered);
@@ -159,6 +165,8 @@ fn settings_that_another_model_cannot_have_become_its_defaults() {
     world.join(me, None);
     let patch = SettingsPatch {
         sampler: Some("ddim".to_owned()),
+        timestep_spacing: Some(TimestepSpacingChoice::Trailing),
+        sigmas: Some(SigmasChoice::Karras),
         control: Some("lines".to_owned()),
         prompt: Some("a boat".to_owned()),
         ..SettingsPatch::default()
@@ -175,6 +183,8 @@ fn settings_that_another_model_cannot_have_become_its_defaults() {
     let settings = world.core.document.settings();
     assert_eq!(settings.sampler, "lcm");
     assert_eq!(settings.control, "", "there is none any more");
+    assert_eq!(settings.timestep_spacing, TimestepSpacingChoice::Default);
+    assert_eq!(settings.sigmas, SigmasChoice::Default);
     assert_eq!(settings.prompt, "a boat");
     assert_eq!(world.core.document.seq(), 2, "an op says so");
 }

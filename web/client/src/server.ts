@@ -1,7 +1,17 @@
 import { callPath, roomPath } from "./address.js";
 import { call, CallRefused, type Bearer } from "./calls.js";
 import { FrameCounter, picturesOf, type Recording } from "./recording.js";
-import type { CanvasSize, ControlPreprocess, Finish, FrameFormat, Layer, ModelInfo, Role } from "./protocol/index.js";
+import type {
+  CanvasSize,
+  ControlPreprocess,
+  Finish,
+  FrameFormat,
+  Layer,
+  ModelInfo,
+  Role,
+  SigmasChoice,
+  TimestepSpacingChoice,
+} from "./protocol/index.js";
 
 /** What the server tells of a room. */
 export interface RoomFacts {
@@ -53,6 +63,11 @@ export interface ImageRequest {
   seed?: number;
   variation?: number;
   sampler?: string;
+  timestep_spacing?: TimestepSpacingChoice;
+  /** A spacing, or in place of `steps` the sigmas themselves, which descend to 0. */
+  sigmas?: SigmasChoice | number[];
+  /** In place of `steps` the timesteps themselves, which descend. */
+  timesteps?: number[];
   finish?: Finish;
   finish_strength?: number;
   width?: number;

@@ -1,5 +1,6 @@
-import type { SettingsPatch } from "../../client/src";
-import { samplerNamed } from "./sampler-names";
+import type { ModelInfo, SettingsPatch } from "../../client/src";
+import { scheduleChoices } from "./schedule";
+import { samplerNamed, spacingNamed } from "./sampler-names";
 
 /** What a picture's file says that it was made with; what it does not say is left out. */
 export interface Parameters {
@@ -7,6 +8,8 @@ export interface Parameters {
   negativePrompt: string;
   steps?: number;
   sampler?: string;
+  /** How the sampler's sigmas are spaced. */
+  scheduleType?: string;
   guidanceScale?: number;
   seed?: number;
 }
@@ -14,6 +17,7 @@ export interface Parameters {
 /** What the room takes. */
 export interface Takes {
   samplers: readonly string[];
+  schedules?: ModelInfo["schedules"];
   max_steps: number;
 }
 
@@ -53,6 +57,8 @@ export function parseParameters(text: string): Parameters | undefined {
   };
   const sampler = values.get("sampler");
   if (sampler) parameters.sampler = sampler;
+  const scheduleType = values.get("schedule type");
+  if (scheduleType) parameters.scheduleType = scheduleType;
   for (const [name, field] of [["steps", "steps"], ["cfg scale", "guidanceScale"], ["seed", "seed"]] as const) {
     const number = Number(values.get(name) || Number.NaN);
     if (Number.isFinite(number)) parameters[field] = number;
@@ -88,8 +94,13 @@ export function settingsFrom(found: Parameters, takes: Takes): TakenSettings {
   }
   if (found.sampler !== undefined) {
     const sampler = samplerNamed(found.sampler, takes.samplers);
+    const sigmas = spacingNamed(found.scheduleType ?? found.sampler);
     if (sampler !== undefined) patch.sampler = sampler;
-    else left.push(`the sampler ${found.sampler}, which is not here`);
+    if (sampler !== undefined && sigmas !== undefined && takes.schedules) {
+      if (scheduleChoices(takes, sampler).sigmas.includes(sigmas)) patch.sigmas = sigmas;
+      else left.push(`${sigmas} sigmas, which ${sampler} does not have here`);
+    }
+    if (sampler === undefined) left.push(`the sampler ${found.sampler}, which is not here`);
   }
   return { patch, left };
 }

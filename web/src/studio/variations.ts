@@ -34,7 +34,7 @@ export function sheetSeeds(room: number, random: () => number): number[] {
 
 /** One picture of a sheet, over a sketch and its mask as `data:` URLs; over none where nothing was painted. */
 export function sheetRequest(settings: Settings, seed: number, size: CanvasSize, pictures: { sketch?: string; mask?: string }): ImageRequest {
-  const { prompt, negative_prompt, guidance_scale, guidance_rescale, image_guidance_scale, steps, strength, sampler, finish, finish_strength } = settings;
+  const { prompt, negative_prompt, guidance_scale, guidance_rescale, image_guidance_scale, steps, strength, sampler, timestep_spacing, sigmas, finish, finish_strength } = settings;
   return {
     prompt,
     negative_prompt,
@@ -44,6 +44,9 @@ export function sheetRequest(settings: Settings, seed: number, size: CanvasSize,
     steps,
     strength,
     sampler,
+    // Servers of an older day know nothing of them.
+    ...(timestep_spacing === "default" ? {} : { timestep_spacing }),
+    ...(sigmas === "default" ? {} : { sigmas }),
     finish,
     finish_strength,
     seed,

@@ -2,6 +2,8 @@
 import type { ControlPreprocess } from "./ControlPreprocess.js";
 import type { EditMethod } from "./EditMethod.js";
 import type { Finish } from "./Finish.js";
+import type { SigmasChoice } from "./SigmasChoice.js";
+import type { TimestepSpacingChoice } from "./TimestepSpacingChoice.js";
 
 /**
  * The room's settings in full.
@@ -47,6 +49,14 @@ variation: number,
  * Sampler name.
  */
 sampler: string, 
+/**
+ * Where its timesteps lie.
+ */
+timestep_spacing: TimestepSpacingChoice, 
+/**
+ * How its sigmas are spaced.
+ */
+sigmas: SigmasChoice, 
 /**
  * Canvas pixels beyond the strokes that the model may repaint.
  */

@@ -2,6 +2,8 @@
 import type { ControlPreprocess } from "./ControlPreprocess.js";
 import type { EditMethod } from "./EditMethod.js";
 import type { Finish } from "./Finish.js";
+import type { SigmasChoice } from "./SigmasChoice.js";
+import type { TimestepSpacingChoice } from "./TimestepSpacingChoice.js";
 
 /**
  * Settings that a client wants changed; what is left out stays.
@@ -47,6 +49,14 @@ variation?: number,
  * One of the names in the model's `samplers`.
  */
 sampler?: string, 
+/**
+ * Where the sampler's timesteps lie, as the model's `schedules` allow.
+ */
+timestep_spacing?: TimestepSpacingChoice, 
+/**
+ * How the sampler's sigmas are spaced, as the model's `schedules` allow.
+ */
+sigmas?: SigmasChoice, 
 /**
  * Canvas pixels beyond the strokes that the model may repaint, 0 … 256.
  */

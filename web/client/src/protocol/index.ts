@@ -39,13 +39,16 @@ export type { RenderState } from "./RenderState.js";
 export type { RenderWork } from "./RenderWork.js";
 export type { Role } from "./Role.js";
 export type { RoomNews } from "./RoomNews.js";
+export type { ScheduleChoices } from "./ScheduleChoices.js";
 export type { SequencedOp } from "./SequencedOp.js";
 export type { ServerMessage } from "./ServerMessage.js";
 export type { Settings } from "./Settings.js";
 export type { SettingsPatch } from "./SettingsPatch.js";
+export type { SigmasChoice } from "./SigmasChoice.js";
 export type { StrainLevel } from "./StrainLevel.js";
 export type { StrokeChunk } from "./StrokeChunk.js";
 export type { Switch } from "./Switch.js";
+export type { TimestepSpacingChoice } from "./TimestepSpacingChoice.js";
 export type { Tool } from "./Tool.js";
 export type { Welcome } from "./Welcome.js";
 
