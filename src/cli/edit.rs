@@ -11,6 +11,7 @@ use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_gu
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, read_mask, write_image};
+use super::reference::ReferenceArgs;
 use super::{Failure, LoraFlag};
 use crate::canvas::Mask;
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
@@ -26,6 +27,9 @@ pub struct EditArgs {
     /// LoRA: a file or its folder, and how much of it (1 when left out); may be repeated
     #[arg(long, value_name = "FILE[:WEIGHT]")]
     pub lora: Vec<LoraFlag>,
+    /// What it sees beside the prompt.
+    #[command(flatten)]
+    pub reference: ReferenceArgs,
     /// The photo, as `impasto invert` wrote it
     #[arg(long, value_name = "F.safetensors")]
     pub inversion: PathBuf,
@@ -100,7 +104,9 @@ struct EditPsnr {
 pub fn run(args: EditArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
     let mask = Mask::from_brightness(&read_mask(&args.mask)?);
-    let (mut pipeline, load_ms) = args.model.load(&args.lora, &[])?;
+    let references = args.reference.read()?;
+    let ip_adapters = args.reference.ip_adapters();
+    let (mut pipeline, load_ms) = args.model.load(&args.lora, &[], ip_adapters)?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
@@ -118,6 +124,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
         strength,
         seed: args.seed,
         sampler: sampler.clone(),
+        references,
         ..RenderSettings::default()
     };
     let notes = Notes {

@@ -32,7 +32,9 @@ mod output;
 mod photo;
 mod pictures;
 mod progress;
+mod reference;
 mod settings;
+mod spread;
 mod telemetry;
 
 pub use bundled::{bundled_model_folder, default_clip_folder};

@@ -87,6 +87,9 @@ impl RoomCore {
             }
             RoomCommand::Settings(patch) => {
                 Document::check_settings(&patch, &self.model)?;
+                if let Some(id) = self.document.missing_reference(&patch) {
+                    self.images.get(id).ok_or(Refusal::UnknownImage)?;
+                }
                 Op::Settings(patch)
             }
             RoomCommand::Layer(change) => {
@@ -95,8 +98,10 @@ impl RoomCore {
             }
             RoomCommand::Apply => Op::Apply {},
             RoomCommand::Place(placement) => {
+                // One that was uploaded as a reference is of another size.
                 self.images
                     .get(&placement.image)
+                    .filter(|image| image.size() == self.document.canvas().size())
                     .ok_or(Refusal::UnknownImage)?;
                 self.document.check_placement(&placement)?;
                 Op::Place(placement)

@@ -19,8 +19,8 @@ use crate::{
     canvas::{Mask, Pixels, WindowRules, resize_bicubic, zoom_for},
     engine::{Command, EVENTS_PER_JOB, Event, RenderWork, Request, RoomKey, Work},
     pipeline::{
-        ControlPicture, ControlSettings, Edit, MicroConditioning, Output, RenderSettings,
-        hundredths,
+        ControlPicture, ControlSettings, Edit, MicroConditioning, Output, ReferencePicture,
+        ReferenceSettings, RenderSettings, hundredths,
     },
     protocol::{
         CanvasSize, ClientMessage, ErrorMessage, ModelInfo, Rect, Settings, SettingsPatch,
@@ -47,6 +47,8 @@ pub struct PictureRequest {
     pub mask: Option<Mask>,
     /// What the control of the settings steers by, of that size; the sketch when left out.
     pub control: Option<Pixels>,
+    /// What is seen beside the prompt, of any size.
+    pub reference: Option<Arc<Pixels>>,
 }
 
 /// A picture, and how long its stages took.
@@ -281,7 +283,7 @@ pub(super) fn edit_of(request: &PictureRequest, model: &ModelInfo, rules: Window
         known: sketch.clone(),
         sketch,
         mask: Arc::new(mask),
-        settings: render_settings(&request.settings, seen),
+        settings: render_settings(request, seen),
         output: Output {
             rect: Rect::new(0, 0, width, height),
             finish: request.settings.finish,
@@ -301,10 +303,14 @@ fn zoom_of(size: CanvasSize, model: &ModelInfo, grid: u32) -> u32 {
     (1..=largest).rev().find(fits).unwrap_or(1)
 }
 
-fn render_settings(settings: &Settings, seen: CanvasSize) -> RenderSettings {
+fn render_settings(request: &PictureRequest, seen: CanvasSize) -> RenderSettings {
+    let settings = &request.settings;
     // Unlike a room's window it is a whole picture.
     let size = Some((seen.width, seen.height));
+    let reference = ReferenceSettings::of(settings).zip(request.reference.clone());
+    let references = reference.map(|(settings, picture)| ReferencePicture { settings, picture });
     RenderSettings {
+        references: references.into_iter().collect(),
         micro_conditioning: MicroConditioning {
             original_size: size,
             target_size: size,

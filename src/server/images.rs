@@ -153,7 +153,10 @@ pub async fn keep_image(
     let arranged = move || decode().map(|picture| (picture.size(), request.arrange(picture)));
     let (decoded, turn) = in_turn(turn, arranged).await?;
     let (CanvasSize { width, height }, image) = decoded.map_err(decode_error)?;
-    let id = room.store_image(image).await?;
+    let id = match request {
+        UploadRequest::Reference(_) => room.store_reference(image).await?,
+        UploadRequest::Base(_) | UploadRequest::Layer { .. } => room.store_image(image).await?,
+    };
     // Not before the room has it in the canvas's size: the picture as it came may be far larger.
     drop(turn);
     Ok(KeptImage { id, width, height })

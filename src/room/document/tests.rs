@@ -40,6 +40,11 @@ fn settings() -> Settings {
         control_scale: 1.0,
         control_start: 0.0,
         control_end: 1.0,
+        ip_adapter: String::new(),
+        reference: String::new(),
+        reference_scale: 0.6,
+        reference_start: 0.0,
+        reference_end: 1.0,
     }
 }
 

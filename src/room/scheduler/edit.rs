@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::{
     canvas::{Mask, Window},
     pipeline::{
-        ControlPicture, ControlSettings, Edit, Output, PhotoWindow, PromptRegion, RenderSettings,
+        ControlPicture, ControlSettings, Edit, Output, PhotoWindow, PromptRegion, ReferencePicture,
+        ReferenceSettings, RenderSettings,
     },
     room::document::{Document, WindowPrompts},
 };
@@ -52,9 +53,15 @@ fn render_settings(document: &Document, window: &Window, steps: u32) -> RenderSe
         prompt,
         share: Arc::new(window.seen_mask(mask)),
     });
+    let reference = ReferenceSettings::of(document.settings()).zip(document.reference());
+    let references = reference.map(|(settings, picture)| ReferencePicture {
+        settings,
+        picture: Arc::clone(picture),
+    });
     RenderSettings {
         prompt,
         regions: regions.collect(),
+        references: references.into_iter().collect(),
         steps,
         seed: document.noise_seed(),
         ..RenderSettings::from(document.settings())

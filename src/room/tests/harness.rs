@@ -50,6 +50,11 @@ pub(super) fn settings() -> Settings {
         control_scale: 1.0,
         control_start: 0.0,
         control_end: 1.0,
+        ip_adapter: String::new(),
+        reference: String::new(),
+        reference_scale: 0.6,
+        reference_start: 0.0,
+        reference_end: 1.0,
     }
 }
 
@@ -67,6 +72,7 @@ pub(super) fn model() -> ModelInfo {
         samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
         controls: Vec::new(),
+        ip_adapters: Vec::new(),
     }
 }
 

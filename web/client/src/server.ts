@@ -69,6 +69,13 @@ export interface ImageRequest {
   control_scale?: number;
   control_start?: number;
   control_end?: number;
+  /** The name of one of the model's IP-Adapters; empty for none. */
+  ip_adapter?: string;
+  /** What is seen beside the prompt through it, like the sketch. */
+  reference_image?: string;
+  reference_scale?: number;
+  reference_start?: number;
+  reference_end?: number;
   format?: FrameFormat;
   quality?: number;
 }
