@@ -82,7 +82,7 @@ async fn picture(
 ) -> Result<Response, ApiError> {
     let Query(choice) = choice.map_err(|_| {
         ApiError::invalid_value(
-            "layer is `result`, `sketch`, `mask`, `noise` or `reconstruction`: name one",
+            "layer is `result`, `sketch`, `mask`, `reference`, `noise` or `reconstruction`: name one",
         )
     })?;
     let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;

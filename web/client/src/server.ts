@@ -108,7 +108,7 @@ export interface TimelapseQuery {
 }
 
 /** A picture of a room. */
-export type PictureLayer = Layer | "mask" | "noise" | "reconstruction";
+export type PictureLayer = Layer | "mask" | "reference" | "noise" | "reconstruction";
 /** A picture inside an OpenRaster file. */
 export type FileLayer = Layer | "photo";
 
@@ -240,6 +240,12 @@ export class Server {
   /** Uploads a picture that `place` lays on a layer: it keeps its transparency, and is seen whole. */
   async uploadForLayer(room: string, image: Blob, layer?: FileLayer, within?: PartOfWhole): Promise<ImageKept> {
     const path = callPath(room, `images?${searchOf({ target: "layer", layer, ...within })}`);
+    return (await (await this.#call(path, "POST", image)).json()) as ImageKept;
+  }
+
+  /** Uploads a picture that settings name as `reference`: its middle is kept, square. */
+  async uploadReference(room: string, image: Blob): Promise<ImageKept> {
+    const path = callPath(room, `images?${searchOf({ target: "reference" })}`);
     return (await (await this.#call(path, "POST", image)).json()) as ImageKept;
   }
 
