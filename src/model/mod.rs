@@ -97,7 +97,9 @@ pub use flux::FluxTransformer2DModel;
 pub use flux_config::FluxConfig;
 pub use folder::ModelFolder;
 pub use inspect::{ComponentReport, ModelReport, inspect, inspect_with};
-pub use ip_adapter::{ImageEmbeds, IpAdapter, IpAdapterChoice, IpAdapterKind};
+pub use ip_adapter::{
+    ImageEmbeds, IpAdapter, IpAdapterChoice, IpAdapterKind, IpAdapterReport, inspect_ip_adapter,
+};
 pub use load::{LoadOptions, Model, TextEncoders};
 pub use lora::{Lora, LoraChoice};
 pub use lora_change::WeightChange;

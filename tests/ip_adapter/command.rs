@@ -109,3 +109,29 @@ fn flags_and_files_that_do_not_go_together_are_refused_with_code_2() {
         assert!(told(&output).contains(part), "{}", told(&output));
     }
 }
+
+#[test]
+fn model_check_tells_what_an_adapter_is() {
+    let check = |path: &Path| impasto(&["model", "check", text(path)]);
+    for (name, class) in [
+        ("ip-adapter_sd15", "IPAdapter,"),
+        ("ip-adapter-plus_sdxl_vit-h", "IPAdapterPlus,"),
+    ] {
+        let output = check(&adapter(name));
+        assert!(output.status.success(), "{}", told(&output));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(class) && said.contains("usable"), "{said}");
+    }
+    // Without the image encoder beside it, and without one of its tensors.
+    let cut = tempfile::tempdir().unwrap();
+    let path = cut.path().join("cut.safetensors");
+    let mut tensors = super::tensors(&adapter("ip-adapter_sd15"));
+    let lost = "ip_adapter.5.to_v_ip.weight";
+    tensors.remove(lost).unwrap();
+    candle_core::safetensors::save(&tensors, &path).unwrap();
+    let output = check(&path);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(told(&output).contains(lost), "{}", told(&output));
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(said.contains("image_encoder"), "{said}");
+}

@@ -4,8 +4,10 @@
 
 mod image_encoder;
 mod image_projection;
+mod inspect;
 mod source;
 
+pub use inspect::{IpAdapterReport, inspect_ip_adapter};
 pub use source::{IpAdapterChoice, IpAdapterKind};
 
 use std::path::PathBuf;
@@ -82,7 +84,7 @@ impl IpAdapter {
                 kind: source.kind,
                 image_encoder,
                 image_projection: source.image_projection(&weights)?,
-                layers: source.layers(&weights, unet)?,
+                layers: source.layers(&weights)?,
                 negative_image_embeds: OnceLock::new(),
             });
         }

@@ -205,7 +205,7 @@ impl Source {
     /// When a tensor is missing or has another shape.
     pub fn image_projection(&self, weights: &Weights) -> Result<ImageProjection, ModelError> {
         let own = weights.scope("image_proj");
-        let cross_attention = self.side(&format!("{}.to_k_ip.weight", layer(0)), 1)?;
+        let cross_attention = self.cross_attention()?;
         let seen = self.seen_width()?;
         if self.kind == IpAdapterKind::Base {
             let projection = BaseProjection::load(&own, seen, cross_attention, BASE_TOKENS)?;
@@ -236,16 +236,12 @@ impl Source {
         Ok(ImageProjection::Plus(Box::new(resampler)))
     }
 
-    /// The keys and values of each cross-attention of a UNet that [`Source::check`] has let pass.
+    /// The keys and values of each cross-attention.
     ///
     /// # Errors
     /// When a tensor is missing or has another shape.
-    pub fn layers(
-        &self,
-        weights: &Weights,
-        unet: &UNetConfig,
-    ) -> Result<Arc<[DecoupledAttention]>, ModelError> {
-        let widths = cross_attentions::widths(unet);
+    pub fn layers(&self, weights: &Weights) -> Result<Arc<[DecoupledAttention]>, ModelError> {
+        let widths = self.widths();
         let layers = widths.iter().enumerate();
         layers
             .map(|(number, [inner, cross_attention])| {
@@ -253,6 +249,14 @@ impl Source {
                 DecoupledAttention::load(&weights, *cross_attention, *inner)
             })
             .collect()
+    }
+
+    /// Width of the tokens that the cross-attentions look at.
+    ///
+    /// # Errors
+    /// `IpAdapter` when there are no cross-attentions.
+    pub fn cross_attention(&self) -> Result<usize, ModelError> {
+        self.side(&format!("{}.to_k_ip.weight", layer(0)), 1)
     }
 
     fn side(&self, name: &str, axis: usize) -> Result<usize, ModelError> {
@@ -272,6 +276,17 @@ impl Source {
 /// every second one looks at the prompt.
 fn layer(number: usize) -> String {
     format!("ip_adapter.{}", 2 * number + 1)
+}
+
+/// True where a path is the safetensors file of an IP-Adapter of any kind.
+pub(super) fn is_ip_adapter(path: &Path) -> bool {
+    path.is_file()
+        && SafetensorsFile::open(path).is_ok_and(|file| {
+            let names = file.names();
+            let is_one =
+                |name: &String| name.starts_with("ip_adapter.") || name.starts_with("image_proj.");
+            names.iter().any(is_one)
+        })
 }
 
 /// The only adapter in a folder.

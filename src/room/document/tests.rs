@@ -614,7 +614,10 @@ fn a_reference_whose_picture_is_missing_changes_nothing() {
     };
     let op = SequencedOp::new(1, Uuid::from_u128(1), Op::Settings(patch));
     let refused = document.apply(&op, |_| None).unwrap_err();
-    assert_eq!(refused, ApplyError::MissingImage("gone".to_owned()));
+    assert_eq!(
+        refused,
+        super::apply::ApplyError::MissingImage("gone".to_owned())
+    );
     assert_eq!(document.seq(), 0);
     assert_eq!(document.settings(), &settings());
 }
