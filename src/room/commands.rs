@@ -27,6 +27,10 @@ impl RoomCore {
             | RoomCommand::Undo
             | RoomCommand::Redo
             | RoomCommand::Revert { .. } => self.document.canvas().bounds().area(),
+            // The picture may be as large as the canvas, and is made small.
+            RoomCommand::Settings(patch) if self.document.missing_reference(patch).is_some() => {
+                self.document.canvas().bounds().area()
+            }
             RoomCommand::Settings(_)
             | RoomCommand::Render(_)
             | RoomCommand::CancelInversion
