@@ -36,6 +36,7 @@ mod paste;
 mod photo_patches;
 mod picture_ink;
 mod pixels;
+mod pixels_key;
 mod region_masks;
 mod replay;
 mod resize;
@@ -67,6 +68,7 @@ pub use mask::Mask;
 pub use painting::Painting;
 pub use photo_patches::{PhotoPatch, photo_patches};
 pub use pixels::{BufferLengthError, Pixels};
+pub use pixels_key::PixelsKey;
 pub use resize::{fit_to, resize_bicubic, resize_lanczos, size_within};
 pub use stack::StackLayer;
 pub use state::{

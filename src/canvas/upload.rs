@@ -5,6 +5,9 @@ use super::resize::{fit_to, fit_whole};
 use super::{LayerPixels, Pixels};
 use crate::protocol::{CanvasSize, Rect};
 
+/// The side of a reference picture, in pixels: more than twice what CLIP looks at.
+const REFERENCE_SIDE: u32 = 512;
+
 /// A picture that is brought along: for the base, or with its transparency for a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Upload {
@@ -70,6 +73,19 @@ impl Upload {
                 color,
             },
         }
+    }
+
+    /// The picture as one that is seen beside a prompt: its middle, square and of a moderate size, on
+    /// white paper. One that is so already stays as it is.
+    pub fn into_reference(self) -> Pixels {
+        let picture = self.over(u8::MAX);
+        let side = picture.width().min(picture.height());
+        let side = side.clamp(1, REFERENCE_SIDE);
+        let square = CanvasSize {
+            width: side,
+            height: side,
+        };
+        fit_to(&picture, square)
     }
 
     /// The picture laid over a background of grey, 0 (black) to 255 (white).
@@ -214,6 +230,11 @@ mod tests {
         assert_eq!(same, Upload::from(dot(128)));
         // 255·(127/255) + 10·(128/255) = 132.02
         assert_eq!(same.over(255).pixel(0, 0), [132, 137, 142]);
+        let wide = Upload::from(Pixels::new(900, 600, [1, 2, 3])).into_reference();
+        assert_eq!((wide.width(), wide.height()), (512, 512));
+        assert_eq!(Upload::from(wide.clone()).into_reference(), wide);
+        let small = Upload::from(dot(0)).into_reference();
+        assert_eq!((small.width(), small.pixel(0, 0)), (1, [255; 3]));
         let opaque = Upload::from(Pixels::new(2, 2, [1, 2, 3]));
         assert_eq!(opaque.bytes(), 12);
         assert_eq!(opaque.into_layer().alpha, [255; 4]);

@@ -1,4 +1,4 @@
-//! `--control [NAME=]FOLDER_OR_FILE`.
+//! `--control [NAME=]FOLDER_OR_FILE`, and `--ip-adapter`, which is written so, too.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use crate::model::ControlChoice;
 
-/// A control as it is typed: a folder or a file, and perhaps a name.
+/// A control or an IP-Adapter as it is typed: a folder or a file, and perhaps a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ControlFlag {
     /// What it is called; the folder's or the file's own name, without its ending, when left out.

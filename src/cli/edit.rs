@@ -11,6 +11,7 @@ use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_gu
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, read_mask, write_image};
+use super::reference::ReferenceArgs;
 use super::schedule::ScheduleArgs;
 use super::{Failure, LoraFlag};
 use crate::canvas::Mask;
@@ -27,6 +28,9 @@ pub struct EditArgs {
     /// LoRA: a file or its folder, and how much of it (1 when left out); may be repeated
     #[arg(long, value_name = "FILE[:WEIGHT]")]
     pub lora: Vec<LoraFlag>,
+    /// What it sees beside the prompt.
+    #[command(flatten)]
+    pub reference: ReferenceArgs,
     /// The photo, as `impasto invert` wrote it
     #[arg(long, value_name = "F.safetensors")]
     pub inversion: PathBuf,
@@ -111,7 +115,9 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
         ));
     }
     let mask = Mask::from_brightness(&read_mask(&args.mask)?);
-    let (mut pipeline, load_ms) = args.model.load(&args.lora, &[])?;
+    let references = args.reference.read()?;
+    let ip_adapters = args.reference.ip_adapters();
+    let (mut pipeline, load_ms) = args.model.load(&args.lora, &[], ip_adapters)?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
@@ -133,6 +139,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
         seed: args.seed,
         sampler: sampler.clone(),
         schedule: schedule.clone(),
+        references,
         ..RenderSettings::default()
     };
     let notes = Notes {

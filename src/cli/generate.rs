@@ -14,6 +14,7 @@ use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_gu
 use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
 use super::pictures::{format_of, read_image, read_mask, unwritable, write_image};
+use super::reference::ReferenceArgs;
 use super::schedule::ScheduleArgs;
 use super::{Failure, LoraFlag, bar};
 use crate::canvas::{Mask, Pixels, fit_to};
@@ -40,6 +41,9 @@ pub struct GenerateArgs {
     /// What steers it by a picture.
     #[command(flatten)]
     pub control: ControlArgs,
+    /// What it sees beside the prompt.
+    #[command(flatten)]
+    pub reference: ReferenceArgs,
     /// What the picture should show; weights as in "(red:1.2) apple, [leaves]"
     #[arg(long, value_name = "TEXT")]
     pub prompt: String,
@@ -145,10 +149,14 @@ struct Report<'a> {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let (mut pipeline, load_ms) = args.model.load(&args.lora, &args.control.control)?;
+    let ip_adapters = args.reference.ip_adapters();
+    let (mut pipeline, load_ms) =
+        args.model
+            .load(&args.lora, &args.control.control, ip_adapters)?;
     let model = pipeline.model();
     let image = args.image.as_deref().map(read_image).transpose()?;
     let steering = args.control.read()?;
+    let references = args.reference.read()?;
     let size = picture_size(
         &args,
         image
@@ -215,6 +223,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             schedule,
             eta: args.eta,
             regions: Vec::new(),
+            references,
             micro_conditioning: MicroConditioning {
                 original_size: args.original_size,
                 crop: args.crop,

@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::numbers::zero_to_one;
 use super::pictures::read_image;
+use super::spread::{check_span, spread};
 use super::{ControlFlag, Failure};
 use crate::pipeline::{ControlPicture, ControlSettings};
 use crate::protocol::ControlPreprocess;
@@ -44,23 +45,18 @@ impl ControlArgs {
     /// # Errors
     /// One line, when a picture cannot be read or flags do not go together.
     pub fn read(&self) -> Result<Vec<ControlPicture>, Failure> {
-        let number = self.control.len();
-        let images = spread("--control-image", &self.control_image, None, number)?;
+        let of = ("--control", self.control.len());
+        let images = spread("--control-image", &self.control_image, None, of)?;
         let preprocess = &self.control_preprocess;
         let none = Some(ControlPreprocess::None);
-        let preprocess = spread("--control-preprocess", preprocess, none, number)?;
-        let scales = spread("--control-scale", &self.control_scale, Some(1.0), number)?;
-        let starts = spread("--control-start", &self.control_start, Some(0.0), number)?;
-        let ends = spread("--control-end", &self.control_end, Some(1.0), number)?;
-        let mut pictures = Vec::with_capacity(number);
+        let preprocess = spread("--control-preprocess", preprocess, none, of)?;
+        let scales = spread("--control-scale", &self.control_scale, Some(1.0), of)?;
+        let starts = spread("--control-start", &self.control_start, Some(0.0), of)?;
+        let ends = spread("--control-end", &self.control_end, Some(1.0), of)?;
+        let mut pictures = Vec::with_capacity(of.1);
         for (index, flag) in self.control.iter().enumerate() {
             let (start, end) = (starts[index], ends[index]);
-            if start >= end {
-                return Err(Failure::usage(format!(
-                    "--control-start is {start} and --control-end {end}: no step lies between; \
-                     let it start before it ends"
-                )));
-            }
+            check_span(["--control-start", "--control-end"], start, end)?;
             pictures.push(ControlPicture {
                 settings: ControlSettings {
                     name: flag.name.clone(),
@@ -89,43 +85,5 @@ impl ControlArgs {
                 );
             }
         }
-    }
-}
-
-/// The value of a flag for each of so many controls.
-fn spread<T: Clone>(
-    flag: &str,
-    given: &[T],
-    usual: Option<T>,
-    controls: usize,
-) -> Result<Vec<T>, Failure> {
-    match (given, usual) {
-        (given, _) if given.len() == controls => Ok(given.to_vec()),
-        ([one], _) => Ok(vec![one.clone(); controls]),
-        ([], Some(usual)) => Ok(vec![usual; controls]),
-        _ => Err(Failure::usage(format!(
-            "there are {} {flag} for {controls} --control: give one for all, or one for each",
-            given.len()
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flag_belongs_to_all_controls_or_to_each() {
-        let of = |given: &[f64], controls| spread("--control-scale", given, Some(1.0), controls);
-        assert_eq!(of(&[], 2).unwrap(), [1.0, 1.0]);
-        assert_eq!(of(&[0.5], 2).unwrap(), [0.5, 0.5]);
-        assert_eq!(of(&[0.5, 0.7], 2).unwrap(), [0.5, 0.7]);
-        let refused = of(&[0.5, 0.7], 3).unwrap_err();
-        assert_eq!(refused.code(), 2);
-        assert!(
-            refused.to_string().contains("2 --control-scale for 3"),
-            "{refused}"
-        );
-        assert!(spread::<f64>("--control-image", &[], None, 1).is_err());
     }
 }

@@ -77,7 +77,7 @@ struct InversionPsnr {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: InvertArgs) -> Result<(), Failure> {
     let photo = read_image(&args.image)?;
-    let (mut pipeline, load_ms) = args.model.load(&[], &[])?;
+    let (mut pipeline, load_ms) = args.model.load(&[], &[], Vec::new())?;
     let progress = bar("inverting", args.steps.into());
     let mut inverting = pipeline
         .begin_inversion(&photo, &args.prompt, args.steps, args.refinements)

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ControlFlag, EmbeddingFlag, Failure, LoraFlag, find_model, spinner};
 use crate::engine::device_from_name;
-use crate::model::{LoadOptions, Model, Prediction, Supplied};
+use crate::model::{IpAdapterChoice, LoadOptions, Model, Prediction, Supplied};
 use crate::pipeline::{Pipeline, extra_networks};
 use crate::sampler::sampler_by_name;
 
@@ -105,15 +105,16 @@ pub fn warn_of_extra_networks(prompt: &str) {
 }
 
 impl ModelFlags {
-    /// The pipeline, with these LoRAs and controls, and how long it took to load, in milliseconds.
+    /// The pipeline, with these LoRAs, controls and IP-Adapters, and how long it took to load, in
+    /// milliseconds.
     ///
     /// # Errors
-    /// One line, when there is no such model or device, or the model, a LoRA or a
-    /// control cannot be used.
+    /// One line, when there is no such model or device, or the model or one of these cannot be used.
     pub fn load(
         &self,
         loras: &[LoraFlag],
         controls: &[ControlFlag],
+        ip_adapters: Vec<IpAdapterChoice>,
     ) -> Result<(Pipeline, f64), Failure> {
         let folder = find_model(self.model.as_deref())?;
         let started = Instant::now();
@@ -122,6 +123,7 @@ impl ModelFlags {
         let options = LoadOptions {
             loras: loras.iter().cloned().map(Into::into).collect(),
             controls: controls.iter().cloned().map(Into::into).collect(),
+            ip_adapters,
             supplied: self.supplied.clone().into(),
             ..LoadOptions::on(device)
         };

@@ -32,8 +32,10 @@ mod output;
 mod photo;
 mod pictures;
 mod progress;
+mod reference;
 mod schedule;
 mod settings;
+mod spread;
 mod telemetry;
 
 pub use bundled::{bundled_model_folder, default_clip_folder};

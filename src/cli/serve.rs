@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
+use super::reference::ip_adapter_choices;
 use super::{Failure, ServeFlags, ServeSettings, SuppliedFlags, find_model, spinner, telemetry};
 use crate::engine::{Engine, EngineOptions};
 use crate::pipeline::scheduler_notice;
@@ -87,6 +88,7 @@ async fn serve(
     let latent_parent = settings.data.clone();
     let loras = settings.lora.iter().cloned().map(Into::into).collect();
     let controls = settings.control.iter().cloned().map(Into::into).collect();
+    let ip_adapters = ip_adapter_choices(&settings.ip_adapter, settings.image_encoder.as_deref());
     let supplied = SuppliedFlags {
         vae: settings.vae.clone(),
         tokenizer: settings.tokenizer.clone(),
@@ -101,6 +103,7 @@ async fn serve(
             latent_parent,
             loras,
             controls,
+            ip_adapters,
             supplied: supplied.into(),
             ..EngineOptions::new(model)
         })

@@ -53,6 +53,11 @@ pub struct ServeSettings {
     /// Networks that steer the model.
     #[serde(deserialize_with = "one_or_many")]
     pub control: Vec<ControlFlag>,
+    /// What can show the model reference pictures.
+    #[serde(deserialize_with = "one_or_many")]
+    pub ip_adapter: Vec<ControlFlag>,
+    /// Folder of the CLIP that the IP-Adapters were made for; None for the one beside each.
+    pub image_encoder: Option<PathBuf>,
     /// Folder in which rooms are kept, `none`, or nothing for the user's own:
     /// [`ServeSettings::data_folder`] says which.
     pub data: Option<PathBuf>,
@@ -108,6 +113,8 @@ impl Default for ServeSettings {
             embedding: Vec::new(),
             lora: Vec::new(),
             control: Vec::new(),
+            ip_adapter: Vec::new(),
+            image_encoder: None,
             data: None,
             device: "cpu".to_owned(),
             auth: AuthChoice::Auto,
@@ -161,6 +168,8 @@ impl ServeSettings {
             "embedding",
             "lora",
             "control",
+            "ip_adapter",
+            "image_encoder",
             "data",
             "device",
             "auth",

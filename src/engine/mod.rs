@@ -45,11 +45,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::canvas::WindowRules;
-use crate::model::{ControlChoice, LoadOptions, LoraChoice, MAX_STEPS, Model, Supplied};
+use crate::model::{
+    ControlChoice, IpAdapterChoice, LoadOptions, LoraChoice, MAX_STEPS, Model, Supplied,
+};
 use crate::pipeline::Pipeline;
 use crate::protocol::{
-    ControlInfo, ControlPreprocess, EditMethod, LoraWeight, ModelInfo, Settings, SigmasChoice,
-    TimestepSpacingChoice,
+    ControlInfo, ControlPreprocess, EditMethod, LoraWeight, ModelInfo, REFERENCE_SCALE, Settings,
+    SigmasChoice, TimestepSpacingChoice,
 };
 use crate::sampler::{samplers_for, schedules_for};
 use admission::Admission;
@@ -73,6 +75,8 @@ pub struct EngineOptions {
     pub loras: Vec<LoraChoice>,
     /// What can steer the model, each under a name of its own.
     pub controls: Vec<ControlChoice>,
+    /// What can show the model reference pictures, each under a name of its own.
+    pub ip_adapters: Vec<IpAdapterChoice>,
     /// Prompts whose embeddings are kept.
     pub text_entries: usize,
     /// Renders whose steps go in one batch; when left out as many as suit the device.
@@ -100,6 +104,7 @@ impl EngineOptions {
             device: "cpu".to_owned(),
             loras: Vec::new(),
             controls: Vec::new(),
+            ip_adapters: Vec::new(),
             text_entries: 256,
             batch: None,
             waiting: 1024,
@@ -350,6 +355,7 @@ fn load(options: &EngineOptions) -> Result<(Pipeline, Description, Duration), En
     let load_options = LoadOptions {
         loras: options.loras.clone(),
         controls: options.controls.clone(),
+        ip_adapters: options.ip_adapters.clone(),
         supplied: options.supplied.clone(),
         ..LoadOptions::on(device_from_name(&options.device)?)
     };
@@ -372,8 +378,16 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
             class: control.kind().class().to_owned(),
         })
         .collect();
+    let ip_adapters: Vec<ControlInfo> = model
+        .ip_adapters()
+        .iter()
+        .map(|adapter| ControlInfo {
+            name: adapter.name.clone(),
+            class: adapter.kind().class().to_owned(),
+        })
+        .collect();
     // Who starts a server with controls means to paint with the first of them.
-    let control = controls.first().map(|control| control.name.clone());
+    let first = |all: &[ControlInfo]| all.first().map(|one| one.name.clone()).unwrap_or_default();
     let defaults = Settings {
         prompt: String::new(),
         negative_prompt: String::new(),
@@ -392,11 +406,16 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         method: EditMethod::default(),
         finish: wanted.finish,
         finish_strength: wanted.finish_strength,
-        control: control.unwrap_or_default(),
+        control: first(&controls),
         control_preprocess: ControlPreprocess::default(),
         control_scale: 1.0,
         control_start: 0.0,
         control_end: 1.0,
+        ip_adapter: first(&ip_adapters),
+        reference: String::new(),
+        reference_scale: REFERENCE_SCALE,
+        reference_start: 0.0,
+        reference_end: 1.0,
     };
     let mut samplers = vec![defaults.sampler.clone()];
     samplers.extend(
@@ -418,6 +437,7 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         schedules: schedules_for(pipeline.scheduler()),
         defaults: wanted,
         controls,
+        ip_adapters,
     };
     let grid = model.window_grid();
     let rules = WindowRules {

@@ -6,7 +6,6 @@
 //! there to disk, until they are needed again.
 
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 
 use candle_core::{Device, Tensor};
@@ -15,41 +14,18 @@ use metrics::{counter, gauge};
 use super::keys::RoomKey;
 use super::latent_folder::LatentFolder;
 use super::patches::{Patch, Place};
-use crate::canvas::Pixels;
+use crate::canvas::{Pixels, PixelsKey};
 use crate::pipeline::{Inversion, PipelineError, tensor_bytes};
 use crate::sampler::LatentRect;
 
 /// Windows whose latents are kept for one room.
 const WINDOWS_PER_ROOM: usize = 64;
 
-/// Identifies what a window shows. Where it lies does not matter: latents of the same pixels
-/// are the same.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct WindowKey {
-    size: (u32, u32),
-    content: [u64; 2],
-}
-
-impl WindowKey {
-    pub fn new(pixels: &Pixels) -> Self {
-        let content = [0u8, 1].map(|salt| {
-            let mut hasher = DefaultHasher::new();
-            hasher.write_u8(salt);
-            pixels.data().hash(&mut hasher);
-            hasher.finish()
-        });
-        Self {
-            size: (pixels.width(), pixels.height()),
-            content,
-        }
-    }
-}
-
 /// What one room has.
 #[derive(Default)]
 struct RoomLatents {
     used: u64,
-    windows: HashMap<WindowKey, (u64, Tensor)>,
+    windows: HashMap<PixelsKey, (u64, Tensor)>,
     patches: Vec<Patch>,
 }
 
@@ -86,8 +62,9 @@ impl Residency {
         }
     }
 
-    /// Latents of a window, if they were kept.
-    pub fn get(&mut self, room: RoomKey, key: &WindowKey) -> Option<Tensor> {
+    /// Latents of a window, if they were kept. Where it lies does not matter: latents of the same
+    /// pixels are the same.
+    pub fn get(&mut self, room: RoomKey, key: &PixelsKey) -> Option<Tensor> {
         let now = self.tick();
         let room = self.rooms.get_mut(&room)?;
         room.used = now;
@@ -97,7 +74,7 @@ impl Residency {
     }
 
     /// Keeps latents of a window; the one used longest ago may have to go.
-    pub fn keep(&mut self, room: RoomKey, key: WindowKey, latents: Tensor) {
+    pub fn keep(&mut self, room: RoomKey, key: PixelsKey, latents: Tensor) {
         let now = self.tick();
         let room = self.rooms.entry(room).or_default();
         room.used = now;

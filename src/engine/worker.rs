@@ -15,9 +15,9 @@ use super::inversion_run::InversionRuns;
 use super::keys::RoomKey;
 use super::loras::{LoraChange, weights_of};
 use super::request::{Job, RenderWork};
-use super::residency::{Residency, WindowKey};
+use super::residency::Residency;
 use super::run::Run;
-use crate::canvas::{Pixels, WindowRules};
+use crate::canvas::{Pixels, PixelsKey, WindowRules};
 use crate::kernels::interruptible;
 use crate::pipeline::{
     Edit, GenerateRequest, PhotoWindow, Pipeline, PipelineError, Render, RenderSettings, Stage,
@@ -218,7 +218,7 @@ impl Worker {
 
     /// Latents of the window's pixels, kept from an earlier render where they are the same.
     fn latents(&mut self, room: RoomKey, pixels: &Pixels) -> Result<Tensor, PipelineError> {
-        let key = WindowKey::new(pixels);
+        let key = PixelsKey::new(pixels);
         if let Some(latents) = self.residency.get(room, &key) {
             return Ok(latents);
         }

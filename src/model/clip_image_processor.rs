@@ -11,6 +11,9 @@ use crate::protocol::{CanvasSize, Rect};
 
 /// Pillow's number for bicubic.
 const BICUBIC: u32 = 3;
+/// The defaults of `CLIPImageProcessor` (`OPENAI_CLIP_MEAN`, `OPENAI_CLIP_STD`).
+const OPENAI_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+const OPENAI_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Resizes, crops the middle, scales and normalises, as `preprocessor_config.json` says.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,6 +60,18 @@ impl ClipImageProcessor {
         Self::read(&ConfigFile::read(&own)?)
     }
 
+    /// `CLIPImageProcessor` with its defaults, for pictures of this side: what diffusers' pipelines
+    /// give an image encoder that comes without a `preprocessor_config.json`.
+    pub fn for_side(side: u32) -> Self {
+        Self {
+            size: Some(Size::ShortestEdge(side)),
+            crop: Some(square(side)),
+            rescale_factor: 1.0 / 255.0,
+            image_mean: OPENAI_MEAN,
+            image_std: OPENAI_STD,
+        }
+    }
+
     /// Fields that are absent have `CLIPImageProcessor`'s defaults.
     fn read(file: &ConfigFile) -> std::result::Result<Self, ModelError> {
         let resample = file.or("resample", BICUBIC)?;
@@ -86,10 +101,8 @@ impl ClipImageProcessor {
             processor.rescale_factor = file.or("rescale_factor", 1.0 / 255.0)?;
         }
         if does("do_normalize")? {
-            // OpenAI's, which is what the class has for defaults.
-            processor.image_mean =
-                file.or("image_mean", [0.481_454_66, 0.457_827_5, 0.408_210_73])?;
-            processor.image_std = file.or("image_std", [0.268_629_54, 0.261_302_6, 0.275_777_1])?;
+            processor.image_mean = file.or("image_mean", OPENAI_MEAN)?;
+            processor.image_std = file.or("image_std", OPENAI_STD)?;
         }
         if processor.image_std.contains(&0.0) {
             return Err(file.refuse("image_std", "has a zero: nothing can be divided by it"));

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::clip_encoder::{ClipEncoder, ClipEncoderConfig};
+use super::clip_encoder::{ClipEncoder, ClipEncoderConfig, EncoderStates};
 use super::layers::{ConvShape, conv2d, layer_norm};
 use super::{ConfigFile, ModelError, Weights};
 use crate::kernels::{Conv2d, LayerNorm, Padding, tokens_from_image};
@@ -112,6 +112,22 @@ impl ClipVisionModel {
     /// # Errors
     /// When the pictures have another size.
     pub fn forward(&self, pixel_values: &Tensor) -> Result<Tensor> {
+        let states = self.encode(pixel_values)?;
+        let class = states.last.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?;
+        self.post_layer_norm.forward(&class)
+    }
+
+    /// Normalised pictures `[batch, 3, image_size, image_size]` to the states before the last layer,
+    /// not normalised, of the class token and of the patches, `[batch, 1 + patches, hidden_size]`
+    /// (transformers' `hidden_states[-2]`).
+    ///
+    /// # Errors
+    /// When the pictures have another size.
+    pub fn penultimate_hidden_states(&self, pixel_values: &Tensor) -> Result<Tensor> {
+        Ok(self.encode(pixel_values)?.penultimate)
+    }
+
+    fn encode(&self, pixel_values: &Tensor) -> Result<EncoderStates> {
         let (batch, _, height, width) = pixel_values.dims4()?;
         let side = self.config.image_size;
         if (height, width) != (side, side) {
@@ -125,8 +141,6 @@ impl ClipVisionModel {
         let tokens = Tensor::cat(&[&class, &patches], 1)?;
         let tokens = tokens.broadcast_add(&self.position_embedding)?;
         let tokens = self.pre_layer_norm.forward(&tokens)?;
-        let states = self.encoder.forward(&tokens, None)?;
-        let class = states.last.narrow(1, 0, 1)?.squeeze(1)?.contiguous()?;
-        self.post_layer_norm.forward(&class)
+        self.encoder.forward(&tokens, None)
     }
 }

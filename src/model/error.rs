@@ -178,6 +178,20 @@ pub enum ModelError {
         /// The name.
         name: String,
     },
+    /// An IP-Adapter that cannot be used.
+    #[error("IP-Adapter {} {reason}", path.display())]
+    IpAdapter {
+        /// Its file or folder.
+        path: PathBuf,
+        /// Why, and what to do about it.
+        reason: String,
+    },
+    /// Two IP-Adapters of one name.
+    #[error("two IP-Adapters are called {name:?}: give one of them another name, as in NAME=FILE")]
+    SameIpAdapterName {
+        /// The name.
+        name: String,
+    },
     /// A tokenizer's files do not make a tokenizer.
     #[error("tokenizer {}: {reason}", path.display())]
     Tokenizer {

@@ -13,9 +13,9 @@ use super::lora::Lora;
 use super::text_parts::{TextFolders, TextParts};
 use super::{
     Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, Control, ControlChoice,
-    DEFAULTS_FILE, Defaults, Denoiser, DenoiserConfig, Family, LoraChoice, ModelError, ModelFolder,
-    PromptReading, SchedulerFile, Supplied, T5Config, T5EncoderModel, T5Tokenizer,
-    TextualInversion,
+    DEFAULTS_FILE, Defaults, Denoiser, DenoiserConfig, Family, IpAdapter, IpAdapterChoice,
+    LoraChoice, ModelError, ModelFolder, PromptReading, SchedulerFile, Supplied, T5Config,
+    T5EncoderModel, T5Tokenizer, TextualInversion, UNetConfig,
 };
 
 /// How a model is to be loaded.
@@ -34,6 +34,8 @@ pub struct LoadOptions {
     /// T2I-Adapters and ControlNets that are to steer the painting UNet, each under a name of its
     /// own.
     pub controls: Vec<ControlChoice>,
+    /// IP-Adapters for the painting UNet, each under a name of its own.
+    pub ip_adapters: Vec<IpAdapterChoice>,
     /// What is given beside the model's own files.
     pub supplied: Supplied,
 }
@@ -51,6 +53,7 @@ impl LoadOptions {
             loras: Vec::new(),
             painting_unet: None,
             controls: Vec::new(),
+            ip_adapters: Vec::new(),
             supplied: Supplied::default(),
         }
     }
@@ -72,6 +75,8 @@ pub struct Model {
     base_denoiser: Arc<Denoiser>,
     /// What can steer the painting denoiser, where it is a UNet.
     controls: Vec<Control>,
+    /// What can show it pictures beside the prompt, where it is a UNet.
+    ip_adapters: Vec<IpAdapter>,
     /// Between pixels and latents.
     pub vae: Autoencoder,
     /// Reads prompts.
@@ -196,6 +201,7 @@ impl Model {
             scale: vae.scale(),
         };
         let controls = load_controls(config.as_unet().map(place).as_ref(), options)?;
+        let ip_adapters = load_ip_adapters(config.as_unet(), options)?;
         let embeds_guidance = config.embeds_guidance();
         let defaults = Defaults::of_file(&folder.file(DEFAULTS_FILE), family, embeds_guidance)?;
         let mut model = Self {
@@ -208,6 +214,7 @@ impl Model {
             denoiser,
             base_denoiser,
             controls,
+            ip_adapters,
             vae,
             text_encoder,
             tokenizer,
@@ -267,6 +274,12 @@ impl Model {
     /// What can steer [`Model::denoiser`], in the order in which it was given.
     pub fn controls(&self) -> &[Control] {
         &self.controls
+    }
+
+    /// What can show [`Model::denoiser`] pictures beside the prompt, in the order in which it was
+    /// given.
+    pub fn ip_adapters(&self) -> &[IpAdapter] {
+        &self.ip_adapters
     }
 
     /// The text encoders with the LoRAs.
@@ -417,6 +430,21 @@ fn load_controls(
         controls.push(control);
     }
     Ok(controls)
+}
+
+/// The IP-Adapters of the options. There is no place for them in a transformer.
+fn load_ip_adapters(
+    unet: Option<&UNetConfig>,
+    options: &LoadOptions,
+) -> Result<Vec<IpAdapter>, ModelError> {
+    match (unet, options.ip_adapters.as_slice()) {
+        (_, []) => Ok(Vec::new()),
+        (Some(unet), choices) => IpAdapter::load_all(choices, unet, &options.device, options.dtype),
+        (None, [first, ..]) => Err(ModelError::IpAdapter {
+            path: first.path.clone(),
+            reason: "is for UNets, and this model has a transformer: leave it out".to_owned(),
+        }),
+    }
 }
 
 /// Words that the text encoders are taught beside their own.

@@ -21,6 +21,8 @@ mod component;
 mod config_file;
 mod control;
 mod convert;
+mod cross_attentions;
+mod decoupled_attention;
 mod defaults;
 mod denoiser;
 mod embeddings;
@@ -33,6 +35,7 @@ mod folder;
 #[doc(hidden)]
 pub mod fuzzing;
 mod inspect;
+mod ip_adapter;
 mod joint_attention;
 mod latent_scale;
 mod layers;
@@ -85,6 +88,7 @@ pub use control::{
     T2IAdapter, inspect_control,
 };
 pub use convert::convert;
+pub use decoupled_attention::{DecoupledAttention, ImagePrompt};
 pub use defaults::{DEFAULTS_FILE, Defaults, MAX_STEPS};
 pub use denoiser::{Denoiser, DenoiserConfig};
 pub use error::ModelError;
@@ -93,6 +97,9 @@ pub use flux::FluxTransformer2DModel;
 pub use flux_config::FluxConfig;
 pub use folder::ModelFolder;
 pub use inspect::{ComponentReport, ModelReport, inspect, inspect_with};
+pub use ip_adapter::{
+    ImageEmbeds, IpAdapter, IpAdapterChoice, IpAdapterKind, IpAdapterReport, inspect_ip_adapter,
+};
 pub use load::{LoadOptions, Model, TextEncoders};
 pub use lora::{Lora, LoraChoice};
 pub use lora_change::WeightChange;

@@ -4,7 +4,7 @@
 use candle_core::{DType, Result, Tensor};
 
 use super::layers::{group_norm, is_half, layer_norm, linear};
-use super::{ModelError, Weights};
+use super::{ImagePrompt, ModelError, Weights};
 use crate::kernels::{
     GroupNorm, LayerNorm, Linear, add, attention, geglu, image_from_tokens, tokens_from_image,
 };
@@ -26,6 +26,9 @@ pub struct TransformerShape {
     pub only_cross_attention: bool,
     /// True when attention is computed in f32 whatever the model's number format.
     pub upcast_attention: bool,
+    /// How many cross-attentions of the UNet come before the first of these, in the order of
+    /// `cross_attentions`.
+    pub cross_attentions_before: usize,
 }
 
 /// What the attention layers of a UNet look at beside the image.
@@ -35,6 +38,8 @@ pub struct Context<'a> {
     pub encoder_hidden_states: &'a Tensor,
     /// Added to the scores of the prompt's tokens, `[batch, 1, 1, tokens]`.
     pub bias: Option<&'a Tensor>,
+    /// Pictures beside the prompt.
+    pub image_prompts: &'a [ImagePrompt],
 }
 
 struct Attention {
@@ -66,11 +71,13 @@ impl Attention {
         })
     }
 
-    /// Attention's answer for `tokens`, added to `residual`.
+    /// Attention's answer for `tokens`, added to `residual`. `pictures` are keys and values that are
+    /// looked at besides.
     fn forward_add(
         &self,
         tokens: &Tensor,
         context: Option<Context>,
+        pictures: &[(Tensor, Tensor)],
         residual: &Tensor,
     ) -> Result<Tensor> {
         let seen = context.map_or(tokens, |context| context.encoder_hidden_states);
@@ -78,22 +85,36 @@ impl Attention {
         let query = self.to_q.forward(tokens)?;
         let key = self.to_k.forward(seen)?;
         let value = self.to_v.forward(seen)?;
-        let mixed = if self.upcast {
-            let bias = bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?;
-            let wide = |tensor: Tensor| tensor.to_dtype(DType::F32);
-            attention(
-                &wide(query)?,
-                &wide(key)?,
-                &wide(value)?,
-                self.heads,
-                self.scale,
-                bias.as_ref(),
-            )?
-            .to_dtype(tokens.dtype())?
-        } else {
-            attention(&query, &key, &value, self.heads, self.scale, bias)?
-        };
+        let mut mixed = self.attend(&query, &key, &value, bias)?;
+        for (key, value) in pictures {
+            mixed = add(&mixed, &self.attend(&query, key, value, None)?)?;
+        }
         self.to_out.forward_add(&mixed, residual)
+    }
+
+    fn attend(
+        &self,
+        query: &Tensor,
+        key: &Tensor,
+        value: &Tensor,
+        bias: Option<&Tensor>,
+    ) -> Result<Tensor> {
+        if !self.upcast {
+            return attention(query, key, value, self.heads, self.scale, bias);
+        }
+        let bias = bias.map(|bias| bias.to_dtype(DType::F32)).transpose()?;
+        let wide = |tensor: &Tensor| tensor.to_dtype(DType::F32);
+        let (heads, scale) = (self.heads, self.scale);
+        let (wide_key, wide_value) = (wide(key)?, wide(value)?);
+        attention(
+            &wide(query)?,
+            &wide_key,
+            &wide_value,
+            heads,
+            scale,
+            bias.as_ref(),
+        )?
+        .to_dtype(query.dtype())
     }
 }
 
@@ -127,10 +148,17 @@ struct BasicTransformerBlock {
     norm3: LayerNorm,
     ff: FeedForward,
     only_cross_attention: bool,
+    /// The number of `attn2` among the UNet's cross-attentions.
+    cross_attention: usize,
 }
 
 impl BasicTransformerBlock {
-    fn load(weights: &Weights, shape: TransformerShape) -> std::result::Result<Self, ModelError> {
+    /// Reads the block of this number in its transformer.
+    fn load(
+        weights: &Weights,
+        shape: TransformerShape,
+        number: usize,
+    ) -> std::result::Result<Self, ModelError> {
         const EPS: f64 = 1e-5;
         let inner = shape.channels / shape.heads * shape.heads;
         let first = if shape.only_cross_attention {
@@ -146,6 +174,7 @@ impl BasicTransformerBlock {
             norm3: layer_norm(&weights.scope("norm3"), inner, EPS)?,
             ff: FeedForward::load(&weights.scope("ff"), inner)?,
             only_cross_attention: shape.only_cross_attention,
+            cross_attention: shape.cross_attentions_before + number,
         })
     }
 
@@ -157,9 +186,14 @@ impl BasicTransformerBlock {
         };
         let first = self.only_cross_attention.then_some(first);
         let normed = self.norm1.forward(tokens)?;
-        let tokens = self.attn1.forward_add(&normed, first, tokens)?;
+        let tokens = self.attn1.forward_add(&normed, first, &[], tokens)?;
         let normed = self.norm2.forward(&tokens)?;
-        let tokens = self.attn2.forward_add(&normed, Some(context), &tokens)?;
+        let pictures = context.image_prompts.iter();
+        let pictures = pictures.map(|picture| picture.key_value(self.cross_attention));
+        let pictures = pictures.collect::<Result<Vec<_>>>()?;
+        let tokens = self
+            .attn2
+            .forward_add(&normed, Some(context), &pictures, &tokens)?;
         let normed = self.norm3.forward(&tokens)?;
         self.ff.forward_add(&normed, &tokens)
     }
@@ -189,7 +223,7 @@ impl Transformer2DModel {
             norm: group_norm(&weights.scope("norm"), shape.channels, shape.groups, 1e-6)?,
             proj_in: linear(&weights.scope("proj_in"), shape.channels, inner, true)?,
             transformer_blocks: (0..shape.layers)
-                .map(|number| BasicTransformerBlock::load(&blocks.scope(number), shape))
+                .map(|number| BasicTransformerBlock::load(&blocks.scope(number), shape, number))
                 .collect::<std::result::Result<_, _>>()?,
             proj_out: linear(&weights.scope("proj_out"), inner, shape.channels, true)?,
         })

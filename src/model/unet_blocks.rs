@@ -2,6 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
+use super::cross_attentions::{before_down, before_up};
 use super::resnet::{Downsample2D, ResnetBlock2D, ResnetShape, Upsample2D};
 use super::transformer::{Context, Transformer2DModel, TransformerShape};
 use super::{MidBlockType, ModelError, UNetConfig, Weights};
@@ -30,20 +31,23 @@ struct BlockShape {
 }
 
 impl BlockShape {
+    /// The layer of this number in its block, where each layer has so many transformer blocks.
     fn load(
         &self,
         weights: &Weights,
         number: usize,
         input: usize,
-        transformer_layers: usize,
+        transformer_layers: &[usize],
     ) -> std::result::Result<Layer, ModelError> {
         let resnet = ResnetShape {
             input,
             ..self.resnet
         };
         let attention = self.transformer.map(|shape| {
+            let before: usize = transformer_layers[..number].iter().sum();
             let shape = TransformerShape {
-                layers: transformer_layers,
+                layers: transformer_layers[number],
+                cross_attentions_before: shape.cross_attentions_before + before,
                 ..shape
             };
             Transformer2DModel::load(&weights.scope("attentions").scope(number), shape)
@@ -55,7 +59,12 @@ impl BlockShape {
     }
 }
 
-fn block_shape(config: &UNetConfig, level: usize, attention: bool) -> BlockShape {
+fn block_shape(
+    config: &UNetConfig,
+    level: usize,
+    attention: bool,
+    cross_attentions_before: usize,
+) -> BlockShape {
     let channels = config.block_out_channels[level];
     BlockShape {
         resnet: ResnetShape {
@@ -76,6 +85,7 @@ fn block_shape(config: &UNetConfig, level: usize, attention: bool) -> BlockShape
             groups: config.norm_num_groups,
             only_cross_attention: config.only_cross_attention[level],
             upcast_attention: config.upcast_attention,
+            cross_attentions_before,
         }),
     }
 }
@@ -96,16 +106,17 @@ impl DownBlock {
         config: &UNetConfig,
         level: usize,
     ) -> std::result::Result<Self, ModelError> {
-        let shape = block_shape(config, level, config.down_attention[level]);
+        let before = before_down(config, level);
+        let shape = block_shape(config, level, config.down_attention[level], before);
         let input = config.block_out_channels[level.saturating_sub(1)];
         let output = config.block_out_channels[level];
-        let layers = config.down_transformer_layers[level].iter().enumerate();
+        let transformers = &config.down_transformer_layers[level];
         Ok(Self {
             adapts_layers: config.adapts_layers(level),
-            layers: layers
-                .map(|(number, transformers)| {
+            layers: (0..transformers.len())
+                .map(|number| {
                     let input = if number == 0 { input } else { output };
-                    shape.load(weights, number, input, *transformers)
+                    shape.load(weights, number, input, transformers)
                 })
                 .collect::<std::result::Result<_, _>>()?,
             downsampler: (!config.is_lowest(level))
@@ -164,7 +175,9 @@ impl MidBlock {
             MidBlockType::CrossAttention => true,
         };
         let level = config.block_out_channels.len() - 1;
-        let mut shape = block_shape(config, level, attention);
+        // The bottom is the last in the order of cross-attentions.
+        let before = before_up(config, config.block_out_channels.len());
+        let mut shape = block_shape(config, level, attention, before);
         shape.resnet.output_scale_factor = config.mid_block_scale_factor;
         // diffusers does not hand `only_cross_attention` to this block.
         if let Some(transformer) = &mut shape.transformer {
@@ -174,7 +187,7 @@ impl MidBlock {
         let second =
             attention.then(|| ResnetBlock2D::load(&weights.scope("resnets.1"), shape.resnet));
         Ok(Some(Self {
-            first: shape.load(weights, 0, channels, config.mid_transformer_layers)?,
+            first: shape.load(weights, 0, channels, &[config.mid_transformer_layers])?,
             second: second.transpose()?,
         }))
     }
@@ -204,22 +217,22 @@ impl UpBlock {
     ) -> std::result::Result<Self, ModelError> {
         let levels = config.block_out_channels.len();
         let level = levels - 1 - number;
-        let shape = block_shape(config, level, config.up_attention[number]);
+        let before = before_up(config, number);
+        let shape = block_shape(config, level, config.up_attention[number], before);
         let output = config.block_out_channels[level];
         let below = config.block_out_channels[(level + 1).min(levels - 1)];
         let above = config.block_out_channels[level.saturating_sub(1)];
-        let counts = &config.up_transformer_layers[number];
-        let layers = counts.iter().enumerate();
+        let transformers = &config.up_transformer_layers[number];
         Ok(Self {
-            layers: layers
-                .map(|(index, transformers)| {
+            layers: (0..transformers.len())
+                .map(|index| {
                     let hidden = if index == 0 { below } else { output };
-                    let skip = if index + 1 == counts.len() {
+                    let skip = if index + 1 == transformers.len() {
                         above
                     } else {
                         output
                     };
-                    shape.load(weights, index, hidden + skip, *transformers)
+                    shape.load(weights, index, hidden + skip, transformers)
                 })
                 .collect::<std::result::Result<_, _>>()?,
             upsampler: (level > 0)

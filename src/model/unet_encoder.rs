@@ -7,7 +7,7 @@ use super::embeddings::{TextTimeEmbedding, TimestepEmbedding, Timesteps};
 use super::layers::{ConvShape, conv2d};
 use super::transformer::Context;
 use super::unet_blocks::{DownBlock, MidBlock};
-use super::{Activation, ModelError, UNetConfig, Weights};
+use super::{Activation, ImagePrompt, ModelError, UNetConfig, Weights};
 use crate::kernels::{Conv2d, add};
 
 /// What some UNets want beside latents, timestep and prompt. The default is nothing.
@@ -24,6 +24,9 @@ pub struct AddedConditioning {
     pub encoder_attention_mask: Option<Tensor>,
     /// Guidance scales, `[batch]`, for a transformer that embeds them.
     pub guidance: Option<Tensor>,
+    /// Pictures beside the prompt, for a UNet's cross-attentions: one for each IP-Adapter, or more,
+    /// all with the batch's rows.
+    pub image_prompts: Vec<ImagePrompt>,
 }
 
 /// What all blocks of a network are told: the same for each of them.
@@ -32,6 +35,7 @@ pub(super) struct BlockConditioning {
     pub time: Tensor,
     encoder_hidden_states: Tensor,
     bias: Option<Tensor>,
+    image_prompts: Vec<ImagePrompt>,
 }
 
 impl BlockConditioning {
@@ -40,6 +44,7 @@ impl BlockConditioning {
         Context {
             encoder_hidden_states: &self.encoder_hidden_states,
             bias: self.bias.as_ref(),
+            image_prompts: &self.image_prompts,
         }
     }
 }
@@ -151,8 +156,16 @@ impl UNetEncoder {
                 encoder_hidden_states.dim(0)?
             );
         }
+        let image_prompts = added.image_prompts.iter().map(|prompt| {
+            if prompt.batch()? != batch {
+                candle_core::bail!("the sample has {batch} rows, {prompt:?} others");
+            }
+            prompt.to_dtype(self.dtype)
+        });
+        let image_prompts = image_prompts.collect::<Result<_>>()?;
         let bias = added.encoder_attention_mask.as_ref();
         Ok(BlockConditioning {
+            image_prompts,
             time: self.time(timesteps, &encoder_hidden_states, added)?,
             bias: bias.map(|mask| self.attention_bias(mask)).transpose()?,
             encoder_hidden_states,

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use candle_core::Tensor;
 
 use super::PipelineError;
+use super::step_span::StepSpan;
 use crate::canvas::Pixels;
 use crate::model::{
-    AddedConditioning, AdditionalResiduals, ControlNetModel, ControlNetwork, Model,
+    AddedConditioning, AdditionalResiduals, ControlNetModel, ControlNetwork, ImageEmbeds, Model,
 };
 use crate::protocol::{ControlPreprocess, Settings};
 
@@ -53,39 +54,25 @@ impl ControlSettings {
         })
     }
 
-    /// Whether the step of this number, of so many, lies in the span.
-    fn steers(&self, step: usize, steps: usize) -> bool {
-        let steps = steps as f64;
-        let (begin, end) = (step as f64 / steps, (step + 1) as f64 / steps);
-        begin >= self.start && end <= self.end
+    pub(super) fn span(&self) -> StepSpan {
+        StepSpan {
+            start: self.start,
+            end: self.end,
+        }
     }
 
     pub(super) fn check(&self) -> Result<(), PipelineError> {
-        let refuse = |field: &'static str, value: f64, allowed: &'static str| {
-            Err(PipelineError::Setting {
-                field,
-                value,
-                allowed,
-            })
-        };
-        if !(self.scale.is_finite() && self.scale >= 0.0) {
-            return refuse("control_scale", self.scale, "a number from 0 on");
-        }
-        if !(0.0..=1.0).contains(&self.start) {
-            return refuse("control_start", self.start, "a number from 0 to 1");
-        }
-        if !(0.0..=1.0).contains(&self.end) {
-            return refuse("control_end", self.end, "a number from 0 to 1");
-        }
-        Ok(())
+        let fields = ["control_scale", "control_start", "control_end"];
+        self.span().check(self.scale, fields)
     }
 }
 
 /// What a render is steered by, ready for its steps.
 pub struct Steering {
-    pub(super) settings: ControlSettings,
-    /// Which of the model's controls.
-    pub(super) control: usize,
+    /// How much.
+    pub(super) scale: f64,
+    /// At which steps.
+    pub(super) span: StepSpan,
     pub(super) read: Read,
 }
 
@@ -93,8 +80,14 @@ pub struct Steering {
 pub(super) enum Read {
     /// A T2I-Adapter's features, `[1, channels, height, width]` each, the scale in them.
     Features(Vec<Tensor>),
-    /// What a ControlNet sees of it at each step, `[1, channels, height, width]`.
-    Embedded(Tensor),
+    /// What the ControlNet of this number among the model's controls sees of it at each step, `[1,
+    /// channels, height, width]`.
+    Embedded { control: usize, image: Tensor },
+    /// What the model's IP-Adapter of this number shows to cross-attention.
+    Seen {
+        ip_adapter: usize,
+        embeds: ImageEmbeds,
+    },
 }
 
 impl Steering {
@@ -102,7 +95,7 @@ impl Steering {
     pub(super) fn of_step(all: &[Arc<Self>], step: usize, steps: usize) -> Vec<Arc<Self>> {
         let of_step = all
             .iter()
-            .filter(|one| one.settings.scale != 0.0 && one.settings.steers(step, steps));
+            .filter(|one| one.scale != 0.0 && one.span.holds(step, steps));
         of_step.cloned().collect()
     }
 }
@@ -129,9 +122,9 @@ impl SteeredRows<'_> {
         let mut runs: BTreeMap<usize, Vec<(u32, &Steering, &Tensor)>> = BTreeMap::new();
         for (row, steering) in self.steering.iter().enumerate() {
             for one in steering {
-                if let Read::Embedded(embedded) = &one.read {
-                    let rows = runs.entry(one.control).or_default();
-                    rows.push((row as u32, one.as_ref(), embedded));
+                if let Read::Embedded { control, image } = &one.read {
+                    let rows = runs.entry(*control).or_default();
+                    rows.push((row as u32, one.as_ref(), image));
                 }
             }
         }
@@ -226,7 +219,7 @@ impl SteeredRows<'_> {
         )?;
         let scales: Vec<f32> = rows
             .iter()
-            .map(|(_, steering, _)| steering.settings.scale as f32)
+            .map(|(_, steering, _)| steering.scale as f32)
             .collect();
         let scales = Tensor::from_vec(scales, (rows.len(), 1, 1, 1), device)?;
         let in_place = |residual: &Tensor| -> candle_core::Result<Tensor> {
@@ -248,31 +241,5 @@ impl SteeredRows<'_> {
                 .collect::<Result<_, _>>()?,
             mid_block: found.mid_block.as_ref().map(in_place).transpose()?,
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_step_is_steered_that_lies_in_the_span_with_all_of_it() {
-        let steered = |start: f64, end: f64, steps: usize| -> Vec<usize> {
-            let settings = ControlSettings {
-                name: String::new(),
-                preprocess: ControlPreprocess::None,
-                scale: 1.0,
-                start,
-                end,
-            };
-            (0..steps)
-                .filter(|step| settings.steers(*step, steps))
-                .collect()
-        };
-        assert_eq!(steered(0.0, 1.0, 3), [0, 1, 2]);
-        assert_eq!(steered(0.0, 0.5, 4), [0, 1]);
-        assert_eq!(steered(0.25, 0.75, 4), [1, 2]);
-        assert_eq!(steered(0.3, 1.0, 4), [2, 3]);
-        assert_eq!(steered(0.0, 0.5, 1), [0usize; 0]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{ControlPicture, Output};
+use super::{ControlPicture, Output, ReferencePicture};
 use crate::canvas::{Mask, Pixels};
 use crate::protocol::{EditMethod, Rect, Schedule, Settings};
 use crate::sampler::StepTableRequest;
@@ -46,6 +46,8 @@ pub struct RenderSettings {
     /// Parts with prompts of their own. Each costs a row of the batch; the base network knows of
     /// none.
     pub regions: Vec<PromptRegion>,
+    /// Pictures beside the prompt; the base network sees none.
+    pub references: Vec<ReferencePicture>,
 }
 
 impl Default for RenderSettings {
@@ -67,6 +69,7 @@ impl Default for RenderSettings {
             eta: None,
             micro_conditioning: MicroConditioning::default(),
             regions: Vec::new(),
+            references: Vec::new(),
         }
     }
 }

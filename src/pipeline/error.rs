@@ -53,6 +53,14 @@ pub enum PipelineError {
         /// All names.
         known: String,
     },
+    /// The model has no IP-Adapter of that name.
+    #[error("there is no IP-Adapter {name:?}: {}", known_ip_adapters(.known))]
+    UnknownIpAdapter {
+        /// The name asked for.
+        name: String,
+        /// All names.
+        known: String,
+    },
     /// A control cannot read pictures of that size.
     #[error(
         "width and height must be multiples of {grid} for the control {name:?}, not {width} × \
@@ -173,8 +181,16 @@ pub enum PipelineError {
 }
 
 fn known_controls(known: &str) -> String {
+    known_names(known, "--control")
+}
+
+fn known_ip_adapters(known: &str) -> String {
+    known_names(known, "--ip-adapter")
+}
+
+fn known_names(known: &str, flag: &str) -> String {
     match known {
-        "" => "the model was loaded without any --control".to_owned(),
+        "" => format!("the model was loaded without any {flag}"),
         known => format!("choose one of {known}"),
     }
 }

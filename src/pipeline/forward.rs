@@ -8,6 +8,7 @@ use super::PipelineError;
 use super::control::{SteeredRows, Steering};
 use super::embedding::TextEmbedding;
 use super::guidance::{Guidance, Row, guidance_embedding};
+use super::reference::image_prompts;
 use crate::model::{AddedConditioning, Denoiser, Model};
 use crate::sampler::LatentRect;
 
@@ -42,6 +43,9 @@ pub(super) struct Conditioning {
     /// Prompts of parts of the picture, as long as `prompt`, each with how much it holds,
     /// `[1, 1, height, width]`, at most 1 in all.
     pub regions: Vec<(TextEmbedding, Tensor)>,
+    /// Pictures beside the prompt, ready for the steps; every row sees them, the negative prompt's
+    /// what there is without a picture.
+    pub references: Vec<Arc<Steering>>,
 }
 
 impl Conditioning {
@@ -52,6 +56,7 @@ impl Conditioning {
         rows.extend(self.regions.iter().map(|(text, _)| Row {
             text,
             sees_image: true,
+            is_negative: false,
         }));
         rows
     }
@@ -102,11 +107,12 @@ pub(super) struct Rows {
     pooled: Vec<Tensor>,
     time_ids: Vec<f32>,
     steering: Vec<Vec<Arc<Steering>>>,
+    is_negative: Vec<bool>,
 }
 
 impl Rows {
     /// Adds the rows that the guidance asks for: `sample` beside `image`, at a timestep, all of them
-    /// steered. Says which is the first of them, for [`Conditioning::combine`].
+    /// steered by what does at this step, the references among it. Says which is the first of them, for [`Conditioning::combine`].
     pub fn push(
         &mut self,
         sample: &Tensor,
@@ -128,6 +134,7 @@ impl Rows {
             self.pooled.extend(row.text.pooled.clone());
             self.time_ids.extend(conditioning.time_ids);
             self.steering.push(steering.to_vec());
+            self.is_negative.push(row.is_negative);
         }
         Ok(first)
     }
@@ -142,6 +149,7 @@ impl Rows {
         let text = Tensor::cat(&self.texts, 0)?;
         let mut added = AddedConditioning {
             timestep_cond: guidance_embedding(model, config, &self.scales)?,
+            image_prompts: image_prompts(model, &self.steering, &self.is_negative)?,
             ..AddedConditioning::default()
         };
         if config.takes_pooled_text() {
@@ -201,6 +209,7 @@ mod tests {
                 (embedding(), share(first_share)),
                 (embedding(), share(second_share)),
             ],
+            references: Vec::new(),
         };
         assert_eq!(conditioning.rows().len(), 4);
         let outputs = tensor(&rows.concat(), (5, 1, 1, 3));

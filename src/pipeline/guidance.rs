@@ -12,6 +12,8 @@ pub(super) struct Row<'a> {
     pub text: &'a TextEmbedding,
     /// False for the row that sees zeros where the others see the photo.
     pub sees_image: bool,
+    /// True for what is guided away from.
+    pub is_negative: bool,
 }
 
 /// How the prompt pulls the model's output.
@@ -77,12 +79,21 @@ impl Guidance {
 
     /// The rows that guidance needs, the prompt's among them.
     pub fn rows<'a>(&'a self, prompt: &'a TextEmbedding) -> Vec<Row<'a>> {
-        let row = |text, sees_image| Row { text, sees_image };
+        let prompt = Row {
+            text: prompt,
+            sees_image: true,
+            is_negative: false,
+        };
+        let negative = |text, sees_image| Row {
+            text,
+            sees_image,
+            is_negative: true,
+        };
         match self {
-            Self::Off => vec![row(prompt, true)],
-            Self::ClassifierFree { negative, .. } => vec![row(negative, true), row(prompt, true)],
-            Self::TextAndImage { negative, .. } => {
-                vec![row(prompt, true), row(negative, true), row(negative, false)]
+            Self::Off => vec![prompt],
+            Self::ClassifierFree { negative: text, .. } => vec![negative(text, true), prompt],
+            Self::TextAndImage { negative: text, .. } => {
+                vec![prompt, negative(text, true), negative(text, false)]
             }
         }
     }

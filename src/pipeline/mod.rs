@@ -15,14 +15,17 @@ mod flow_text;
 mod forward;
 mod generate;
 mod guidance;
+mod image_cache;
 mod image_input;
 mod inputs;
 mod output;
 mod photo;
 mod prompt;
+mod reference;
 mod render;
 mod start;
 mod steering;
+mod step_span;
 mod text;
 mod timings;
 mod windows;
@@ -34,6 +37,7 @@ pub use embedding::TextEmbedding;
 pub use error::PipelineError;
 pub use forward::Network;
 pub use generate::{GenerateRequest, GivenNoise};
+pub use image_cache::ImageCache;
 pub use inputs::{
     latent_mask_from_mask, latent_rect_from_window, pixels_from_tensor, tensor_from_pixels,
 };
@@ -43,6 +47,7 @@ pub use photo::{
     MAX_PHOTO_PIXELS, PhotoEdit, Reconstruction, tensor_bytes,
 };
 pub use prompt::{extra_networks, plain_prompt};
+pub use reference::{ReferencePicture, ReferenceSettings};
 pub use render::Render;
 pub use start::{Kept, NoiseSource, RenderInputs, Start};
 pub use text::{TextCache, TextCounts};
@@ -65,6 +70,7 @@ pub struct Pipeline {
     model: Model,
     scheduler: SchedulerConfig,
     text: TextCache,
+    images: ImageCache,
 }
 
 /// What a finished render leaves behind.
@@ -98,6 +104,7 @@ impl Pipeline {
             scheduler: read_scheduler(&model.scheduler)?,
             model,
             text: TextCache::new(text_entries),
+            images: ImageCache::default(),
         })
     }
 
@@ -312,12 +319,17 @@ impl Pipeline {
             let share = region.share.extended(size.0, size.1);
             regions.push((prompt, self.latent_mask(&share)?));
         }
+        let mut references = Vec::with_capacity(settings.references.len());
+        for reference in &settings.references {
+            references.push(Arc::new(self.reference(reference)?));
+        }
         let mut conditioning = Conditioning {
             prompt,
             guidance,
             guidance_scale: settings.guidance_scale,
             time_ids: settings.micro_conditioning.time_ids(size),
             regions,
+            references,
         };
         self.pad_to_longest(prompts_of(&mut conditioning))?;
         Ok(conditioning)
@@ -433,6 +445,7 @@ fn unguided(prompt: TextEmbedding, settings: &RenderSettings, size: (u32, u32)) 
         guidance_scale: 1.0,
         time_ids: settings.micro_conditioning.time_ids(size),
         regions: Vec::new(),
+        references: Vec::new(),
     }
 }
 

@@ -386,16 +386,20 @@ pub(super) fn step_batch(model: &Model, renders: &mut [&mut Render]) -> Result<(
     for render in renders.iter_mut() {
         let Some(step) = render.step() else { continue };
         let image = render.image_input.as_ref();
-        let steering = Steering::of_step(&render.steering, render.next_step, render.steps());
-        let mut push = |path: &Path, steering: &[Arc<Steering>]| {
+        let of_step =
+            |all: &[Arc<Steering>]| Steering::of_step(all, render.next_step, render.steps());
+        let controls = of_step(&render.steering);
+        let mut push = |path: &Path, controls: &[Arc<Steering>]| {
+            let references = of_step(&path.conditioning.references);
+            let steering = [controls, references.as_slice()].concat();
             let sample = match step.input_scale == 1.0 {
                 true => path.sample.clone(),
                 false => (&path.sample * step.input_scale)?,
             };
             let conditioning = &path.conditioning;
-            rows.push(&sample, image, step.timestep, conditioning, steering)
+            rows.push(&sample, image, step.timestep, conditioning, &steering)
         };
-        let row = push(&render.path, &steering)?;
+        let row = push(&render.path, &controls)?;
         let source = render.source.as_ref();
         let source_row = source.map(|path| push(path, &[])).transpose()?;
         network = render.network;

@@ -1,9 +1,11 @@
-//! How a control picture is read, once for all steps of a render.
+//! How a control picture or a reference picture is read, once for all steps of a render.
 
 use candle_core::{DType, Tensor};
 
 use super::control::{ControlPicture, Read, Steering};
+use super::image_cache::ImageCache;
 use super::inputs::tensor_from_pixels;
+use super::reference::ReferencePicture;
 use super::{Pipeline, PipelineError};
 use crate::canvas::{Mask, Pixels, control_picture, resize_lanczos};
 use crate::model::{Control, ControlNetwork, Model};
@@ -43,14 +45,43 @@ impl Pipeline {
             }
             ControlNetwork::ControlNet(network) => {
                 let image = tensor_of_control(&picture, network.conditioning_channels(), model)?;
-                Read::Embedded(network.embed(&image)?)
+                Read::Embedded {
+                    control: number,
+                    image: network.embed(&image)?,
+                }
             }
         };
         Ok(Steering {
-            settings: settings.clone(),
-            control: number,
+            scale: settings.scale,
+            span: settings.span(),
             read,
         })
+    }
+
+    /// What renders are told of a reference picture: from the cache, or from an image encoder.
+    ///
+    /// # Errors
+    /// When the model has no IP-Adapter of that name, a setting is out of its range, or the device
+    /// fails.
+    pub fn reference(
+        &mut self,
+        ReferencePicture { settings, picture }: &ReferencePicture,
+    ) -> Result<Steering, PipelineError> {
+        settings.check()?;
+        let number = find_ip_adapter(&self.model, &settings.ip_adapter)?;
+        Ok(Steering {
+            scale: settings.scale,
+            span: settings.span(),
+            read: Read::Seen {
+                ip_adapter: number,
+                embeds: self.images.embed(&self.model, number, picture)?,
+            },
+        })
+    }
+
+    /// The cache of what IP-Adapters see of pictures.
+    pub fn images(&self) -> &ImageCache {
+        &self.images
     }
 }
 
@@ -64,6 +95,20 @@ fn find<'a>(model: &'a Model, name: &str) -> Result<(usize, &'a Control), Pipeli
             known: names.collect::<Vec<_>>().join(", "),
         }
     })
+}
+
+fn find_ip_adapter(model: &Model, name: &str) -> Result<usize, PipelineError> {
+    let mut adapters = model.ip_adapters().iter();
+    adapters
+        .position(|adapter| adapter.name == name)
+        .ok_or_else(|| {
+            let names = model.ip_adapters().iter();
+            let names = names.map(|adapter| adapter.name.as_str());
+            PipelineError::UnknownIpAdapter {
+                name: name.to_owned(),
+                known: names.collect::<Vec<_>>().join(", "),
+            }
+        })
 }
 
 /// A control picture as networks read it, `[1, channels, height, width]` in 0 … 1.

@@ -67,6 +67,6 @@ impl std::str::FromStr for ControlPreprocess {
 pub struct ControlInfo {
     /// What it is called in settings.
     pub name: String,
-    /// Its kind: `T2IAdapter` or `ControlNetModel`.
+    /// Its kind: `T2IAdapter` or `ControlNetModel`; of an IP-Adapter `IPAdapter` or `IPAdapterPlus`.
     pub class: String,
 }

@@ -44,6 +44,8 @@ pub enum PictureLayer {
     Reconstruction,
     /// The mask, white where strokes let the model repaint, before the spread.
     Mask,
+    /// The reference picture that the settings name: square, and no larger than 512 pixels.
+    Reference,
 }
 
 /// The header of a binary frame; `type` is always `frame`.

@@ -52,6 +52,10 @@ pub struct ModelInfo {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[ts(optional, as = "Option<Vec<ControlInfo>>")]
     pub controls: Vec<ControlInfo>,
+    /// What can show it a reference picture beside the prompt, where the server was started with any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(optional, as = "Option<Vec<ControlInfo>>")]
+    pub ip_adapters: Vec<ControlInfo>,
 }
 
 impl ModelInfo {

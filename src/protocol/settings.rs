@@ -155,6 +155,21 @@ pub struct SettingsPatch {
     /// Up to where it steers, 0 … 1 of the steps.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub control_end: Option<f64>,
+    /// One of the names in the model's `ip_adapters`; empty for none. It sees the reference picture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ip_adapter: Option<String>,
+    /// The id of an uploaded image that is seen beside the prompt; empty for none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// How much of it is seen, 0 … 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_scale: Option<f64>,
+    /// From where on it is seen, 0 … 1 of the steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_start: Option<f64>,
+    /// Up to where it is seen, 0 … 1 of the steps.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference_end: Option<f64>,
     /// True while a value is dragged: the change goes on with the sender's last one, and one undo
     /// takes both back.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -187,7 +202,12 @@ macro_rules! with_settings {
             control_preprocess,
             control_scale,
             control_start,
-            control_end
+            control_end,
+            ip_adapter,
+            reference,
+            reference_scale,
+            reference_start,
+            reference_end
         )
     };
 }
@@ -309,10 +329,33 @@ pub struct Settings {
     /// Up to where it steers, 0 … 1 of the steps.
     #[serde(default = "all_of_it")]
     pub control_end: f64,
+    /// The IP-Adapter that sees the reference picture; empty for none.
+    #[serde(default)]
+    pub ip_adapter: String,
+    /// The id of the uploaded image that is seen beside the prompt; empty for none.
+    #[serde(default)]
+    pub reference: String,
+    /// How much of it is seen.
+    #[serde(default = "usual_reference_scale")]
+    pub reference_scale: f64,
+    /// From where on it is seen, 0 … 1 of the steps.
+    #[serde(default)]
+    pub reference_start: f64,
+    /// Up to where it is seen, 0 … 1 of the steps.
+    #[serde(default = "all_of_it")]
+    pub reference_end: f64,
 }
+
+/// How much of a reference picture is seen beside a prompt, unless something else is asked for: at 1
+/// little is left of the words (diffusers' guide to IP-Adapters).
+pub const REFERENCE_SCALE: f64 = 0.6;
 
 fn all_of_it() -> f64 {
     1.0
+}
+
+fn usual_reference_scale() -> f64 {
+    REFERENCE_SCALE
 }
 
 impl Settings {
@@ -330,6 +373,12 @@ impl Settings {
         }
         if let Some(control) = &patch.control {
             settings.control.clone_from(control);
+        }
+        if let Some(ip_adapter) = &patch.ip_adapter {
+            settings.ip_adapter.clone_from(ip_adapter);
+        }
+        if let Some(reference) = &patch.reference {
+            settings.reference.clone_from(reference);
         }
         settings.guidance_scale = patch.guidance_scale.unwrap_or(settings.guidance_scale);
         settings.guidance_rescale = patch.guidance_rescale.or(settings.guidance_rescale);
@@ -352,6 +401,9 @@ impl Settings {
         settings.control_scale = patch.control_scale.unwrap_or(settings.control_scale);
         settings.control_start = patch.control_start.unwrap_or(settings.control_start);
         settings.control_end = patch.control_end.unwrap_or(settings.control_end);
+        settings.reference_scale = patch.reference_scale.unwrap_or(settings.reference_scale);
+        settings.reference_start = patch.reference_start.unwrap_or(settings.reference_start);
+        settings.reference_end = patch.reference_end.unwrap_or(settings.reference_end);
         settings
     }
 }

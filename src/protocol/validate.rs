@@ -175,6 +175,21 @@ fn validate_settings(patch: &SettingsPatch) -> Checked {
     if let Some(control) = &patch.control {
         text("control", control, MAX_NAME_CHARS)?;
     }
+    for (name, value) in [
+        ("reference_scale", patch.reference_scale),
+        ("reference_start", patch.reference_start),
+        ("reference_end", patch.reference_end),
+    ] {
+        if let Some(value) = value {
+            number(name, value, 0.0, 1.0)?;
+        }
+    }
+    if let Some(ip_adapter) = &patch.ip_adapter {
+        text("ip_adapter", ip_adapter, MAX_NAME_CHARS)?;
+    }
+    if let Some(reference) = &patch.reference {
+        text("reference", reference, MAX_ID_CHARS)?;
+    }
     if patch.steps == Some(0) {
         return refuse("`steps` is 1 or more.");
     }

@@ -27,6 +27,10 @@ impl RoomCore {
             | RoomCommand::Undo
             | RoomCommand::Redo
             | RoomCommand::Revert { .. } => self.document.canvas().bounds().area(),
+            // The picture may be as large as the canvas, and is made small.
+            RoomCommand::Settings(patch) if self.document.missing_reference(patch).is_some() => {
+                self.document.canvas().bounds().area()
+            }
             RoomCommand::Settings(_)
             | RoomCommand::Render(_)
             | RoomCommand::CancelInversion
@@ -86,6 +90,9 @@ impl RoomCore {
                 Op::Stroke(chunk)
             }
             RoomCommand::Settings(patch) => {
+                if let Some(id) = self.document.missing_reference(&patch) {
+                    self.images.get(id).ok_or(Refusal::UnknownImage)?;
+                }
                 let settings = self.document.settings();
                 Op::Settings(Document::settings_change(settings, patch, &self.model)?)
             }
@@ -95,8 +102,10 @@ impl RoomCore {
             }
             RoomCommand::Apply => Op::Apply {},
             RoomCommand::Place(placement) => {
+                // One that was uploaded as a reference is of another size.
                 self.images
                     .get(&placement.image)
+                    .filter(|image| image.size() == self.document.canvas().size())
                     .ok_or(Refusal::UnknownImage)?;
                 self.document.check_placement(&placement)?;
                 Op::Place(placement)

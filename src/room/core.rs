@@ -339,13 +339,15 @@ impl RoomCore {
         }
     }
 
-    /// A picture of the room; none of what is inverted where nothing is.
+    /// A picture of the room; none of what is inverted where nothing is, and no reference where the
+    /// settings name none.
     pub(super) fn picture(&self, layer: PictureLayer) -> Option<Cow<'_, Pixels>> {
         let canvas = self.document.canvas();
         match layer {
             PictureLayer::Result => Some(Cow::Borrowed(canvas.result())),
             PictureLayer::Sketch => Some(Cow::Borrowed(canvas.sketch())),
             PictureLayer::Mask => Some(Cow::Owned(canvas.footprint().to_pixels())),
+            PictureLayer::Reference => self.document.reference().map(|it| Cow::Borrowed(&**it)),
             PictureLayer::Noise | PictureLayer::Reconstruction => {
                 let picture = self.scheduler.photo_picture(&self.document, layer);
                 picture.map(Cow::Borrowed)

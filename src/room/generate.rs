@@ -22,8 +22,8 @@ use crate::{
     canvas::{Mask, Pixels, WindowRules, resize_bicubic, zoom_for},
     engine::{Command, EVENTS_PER_JOB, Event, RenderWork, Request, RoomKey, Work},
     pipeline::{
-        ControlPicture, ControlSettings, Edit, MicroConditioning, Output, RenderSettings,
-        hundredths,
+        ControlPicture, ControlSettings, Edit, MicroConditioning, Output, ReferencePicture,
+        ReferenceSettings, RenderSettings, hundredths,
     },
     protocol::{
         CanvasSize, ClientMessage, ErrorMessage, ModelInfo, Rect, Schedule, Settings,
@@ -52,6 +52,8 @@ pub struct PictureRequest {
     pub mask: Option<Mask>,
     /// What the control of the settings steers by, of that size; the sketch when left out.
     pub control: Option<Pixels>,
+    /// What is seen beside the prompt, of any size.
+    pub reference: Option<Arc<Pixels>>,
 }
 
 /// A picture, and how long its stages took.
@@ -328,9 +330,12 @@ fn zoom_of(size: CanvasSize, model: &ModelInfo, grid: u32) -> u32 {
 fn render_settings(request: &PictureRequest, seen: CanvasSize) -> RenderSettings {
     // Unlike a room's window it is a whole picture.
     let size = Some((seen.width, seen.height));
+    let reference = ReferenceSettings::of(&request.settings).zip(request.reference.clone());
+    let references = reference.map(|(settings, picture)| ReferencePicture { settings, picture });
     let settings = RenderSettings::from(&request.settings);
     RenderSettings {
         schedule: request.listed.clone().unwrap_or(settings.schedule),
+        references: references.into_iter().collect(),
         micro_conditioning: MicroConditioning {
             original_size: size,
             target_size: size,

@@ -203,8 +203,14 @@ impl RoomHandle {
     /// [`RoomError::Closed`].
     pub async fn send(&self, member: MemberId, command: RoomCommand) -> Result<(), RoomError> {
         let arrived = tokio::time::Instant::now().into_std();
-        if let RoomCommand::Place(placement) = &command {
-            self.fetch_image(&placement.image).await?;
+        match &command {
+            RoomCommand::Place(placement) => self.fetch_image(&placement.image).await?,
+            RoomCommand::Settings(patch) => {
+                if let Some(id) = patch.reference.as_deref().filter(|id| !id.is_empty()) {
+                    self.fetch_image(id).await?;
+                }
+            }
+            _ => {}
         }
         let (taken, answer) = oneshot::channel();
         self.post(Message::Command {
@@ -271,10 +277,28 @@ impl RoomHandle {
     /// [`RoomError::ImageTooLarge`], [`RoomError::ImageNotKept`] when the disk does not take it,
     /// [`RoomError::Closed`].
     pub async fn store_image(&self, image: impl Into<Upload>) -> Result<String, RoomError> {
+        let (image, size) = (image.into(), self.shared.size);
+        self.keep_image(move || image.fitted(size)).await
+    }
+
+    /// The same for a picture that is to be seen beside the prompt, made as
+    /// [`Upload::into_reference`] says.
+    ///
+    /// # Errors
+    /// Those of [`RoomHandle::store_image`].
+    pub async fn store_reference(&self, image: impl Into<Upload>) -> Result<String, RoomError> {
         let image = image.into();
-        let (size, store) = (self.shared.size, self.shared.store.clone());
+        self.keep_image(move || Upload::from(image.into_reference()))
+            .await
+    }
+
+    async fn keep_image(
+        &self,
+        fit: impl FnOnce() -> Upload + Send + 'static,
+    ) -> Result<String, RoomError> {
+        let store = self.shared.store.clone();
         let keeping = move || {
-            let fitted = image.fitted(size);
+            let fitted = fit();
             let png = encode_upload(&fitted)?;
             let hash = match store {
                 Some(store) => store.blobs.put(&png)?,
@@ -313,8 +337,7 @@ impl RoomHandle {
             return Ok(());
         }
         match tokio::task::spawn_blocking(move || store.upload(hash)).await {
-            Ok(Ok(image)) if image.size() == self.shared.size => self.give_image(id, image).await,
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(image)) => self.give_image(id, image).await,
             Ok(Err(error)) => {
                 tracing::debug!(%error, "an image to place is not there");
                 Ok(())

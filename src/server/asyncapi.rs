@@ -178,6 +178,8 @@ fn example(name: &str) -> Option<Value> {
                 "timestep_spacing": "default", "sigmas": "default", "spread": 16, "live": true, "method": "ddim", "finish": "oil",
                 "finish_strength": 0.6, "control": "", "control_preprocess": "xdog",
                 "control_scale": 1.0, "control_start": 0.0, "control_end": 1.0,
+                "ip_adapter": "", "reference": "", "reference_scale": 0.6,
+                "reference_start": 0.0, "reference_end": 1.0,
             },
             "model": {
                 "id": "storybook", "family": "sketch", "native_size": 256, "largest_zoom": 2,

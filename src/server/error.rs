@@ -71,6 +71,8 @@ pub enum HttpOnlyCode {
     MethodNotAllowed,
     /// The picture is one of an inverted photo, and there is none.
     NotInverted,
+    /// The room's settings name no reference picture.
+    NoReference,
     /// A room of that name exists already.
     RoomExists,
     /// Nothing keeps the rooms of this server.

@@ -3,6 +3,7 @@
 //! The body is JSON alone. A form in parts would save the third that base64 adds to a sketch, and cost
 //! another parser of what strangers send; most calls have no sketch at all.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Extension;
@@ -116,6 +117,19 @@ struct ImageRequest {
     /// Up to where it steers, of the steps.
     #[schemars(range(min = 0.0, max = 1.0))]
     control_end: Option<f64>,
+    /// One of the names in the model's `ip_adapters`, or an empty one for none; the first when left out.
+    ip_adapter: Option<String>,
+    /// What is seen beside the prompt through it: a PNG, JPEG or WebP like the sketch.
+    reference_image: Option<String>,
+    /// How much of it is seen.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    reference_scale: Option<f64>,
+    /// From where on it is seen, of the steps.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    reference_start: Option<f64>,
+    /// Up to where it is seen, of the steps.
+    #[schemars(range(min = 0.0, max = 1.0))]
+    reference_end: Option<f64>,
     /// The encoding of the answer; `png` when left out.
     format: Option<FrameFormat>,
     /// Quality of a JPEG; 92 when left out.
@@ -172,6 +186,10 @@ impl ImageRequest {
             control_scale: self.control_scale,
             control_start: self.control_start,
             control_end: self.control_end,
+            ip_adapter: self.ip_adapter.clone(),
+            reference_scale: self.reference_scale,
+            reference_start: self.reference_start,
+            reference_end: self.reference_end,
             ..SettingsPatch::default()
         }
     }
@@ -239,6 +257,11 @@ async fn generate(
         let message = "nothing reads a control_image: name one of the model's controls with it";
         return Err(ApiError::invalid_value(message));
     }
+    if request.reference_image.is_some() && settings.ip_adapter.is_empty() {
+        let message = "nothing sees a reference_image: name one of the model's ip_adapters with it, or start \
+             the server with --ip-adapter";
+        return Err(ApiError::invalid_value(message));
+    }
     let place = rooms.picture_place()?;
     let request = request_of(&state, rooms, request, settings, listed).await?;
     drop(held);
@@ -303,7 +326,12 @@ async fn request_of(
         let control = control
             .map(|text| read("control_image", text, None))
             .transpose()?;
+        let reference = request.reference_image.as_deref();
+        let reference = reference
+            .map(|text| read("reference_image", text, None))
+            .transpose()?;
         Ok(PictureRequest {
+            reference: reference.map(Arc::new),
             settings,
             listed,
             size,

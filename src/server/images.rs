@@ -153,7 +153,10 @@ pub async fn keep_image(
     let arranged = move || decode().map(|picture| (picture.size(), request.arrange(picture)));
     let (decoded, turn) = in_turn(turn, arranged).await?;
     let (CanvasSize { width, height }, image) = decoded.map_err(decode_error)?;
-    let id = room.store_image(image).await?;
+    let id = match request {
+        UploadRequest::Reference(_) => room.store_reference(image).await?,
+        UploadRequest::Base(_) | UploadRequest::Layer { .. } => room.store_image(image).await?,
+    };
     // Not before the room has it in the canvas's size: the picture as it came may be far larger.
     drop(turn);
     Ok(KeptImage { id, width, height })
@@ -188,7 +191,8 @@ pub(super) fn decode_error(cause: OpenRasterError) -> ApiError {
 /// A layer of the room as PNG.
 ///
 /// # Errors
-/// 404 for a layer of an inverted photo where nothing is inverted, 503 when the room has closed or
+/// 404 for a layer of an inverted photo where nothing is inverted, and for a reference where there is
+/// none, 503 when the room has closed or
 /// too many pictures are on their way.
 pub async fn encode_picture(
     state: &AppState,
@@ -207,11 +211,17 @@ async fn encode(state: AppState, room: RoomHandle, layer: PictureLayer) -> Resul
     pictures.begins(&(room.key(), Asked::Layer(layer)));
     let held = hold(&state, room.key(), pixel_bytes(room.size()))?;
     let pixels = room.image(layer).await?.ok_or_else(|| {
-        ApiError::http(
-            StatusCode::NOT_FOUND,
-            HttpOnlyCode::NotInverted,
-            "nothing is inverted here: place a photo with the mode `invert`, and wait a moment",
-        )
+        let (code, message) = match layer {
+            PictureLayer::Reference => (
+                HttpOnlyCode::NoReference,
+                "no reference picture is seen here: name one in the room's settings",
+            ),
+            _ => (
+                HttpOnlyCode::NotInverted,
+                "nothing is inverted here: place a photo with the mode `invert`, and wait a moment",
+            ),
+        };
+        ApiError::http(StatusCode::NOT_FOUND, code, message)
     })?;
     let encode = move || encode_image(&pixels, FrameFormat::Png, 100);
     let (encoded, _turn) = in_turn(turn, encode).await?;

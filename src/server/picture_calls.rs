@@ -24,8 +24,7 @@ use crate::protocol::{PictureLayer, Role};
 
 /// The calls of this file.
 pub(super) fn calls() -> Vec<Call> {
-    let upload_summary =
-        "Uploads an image that `place` makes the base of the canvas, or lays on a layer.";
+    let upload_summary = "Uploads an image that `place` makes the base of the canvas or lays on a layer, or a reference.";
     let kept = json!({"image": "5c2f1d9e", "width": 1024, "height": 768});
     let media_types = ["image/png", "image/jpeg", "image/webp", OPEN_RASTER_TYPE];
     vec![
@@ -63,7 +62,7 @@ pub(super) fn calls() -> Vec<Call> {
         .by(Who::Editor)
         .query::<UploadChoice>()
         .takes_files(&media_types)
-        .answers::<ImageKept>(201, "The image is kept until it is placed.", kept),
+        .answers::<ImageKept>(201, "The image is kept until it is placed, or named.", kept),
     ]
 }
 
@@ -83,7 +82,7 @@ async fn picture(
 ) -> Result<Response, ApiError> {
     let Query(choice) = choice.map_err(|_| {
         ApiError::invalid_value(
-            "layer is `result`, `sketch`, `mask`, `noise` or `reconstruction`: name one",
+            "layer is `result`, `sketch`, `mask`, `reference`, `noise` or `reconstruction`: name one",
         )
     })?;
     let handle = authorised(&state, &client, &room, &headers, Role::Viewer).await?;
@@ -137,6 +136,8 @@ enum UploadTarget {
     Base,
     /// It is seen whole, with its transparency.
     Layer,
+    /// `settings` name it as `reference`: its middle is kept, square.
+    Reference,
 }
 
 impl UploadChoice {
@@ -152,6 +153,9 @@ impl UploadChoice {
             });
         }
         match is_placed || is_framed {
+            false if self.target == Some(UploadTarget::Reference) => {
+                Ok(UploadRequest::Reference(self.layer))
+            }
             false => Ok(UploadRequest::Base(self.layer)),
             true => Err(ApiError::invalid_value(
                 "`x`, `y`, `width` and `height` are for layers: say `target=layer`, or leave them out",
@@ -163,7 +167,7 @@ impl UploadChoice {
 /// An image that the room keeps until it is placed.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ImageKept {
-    /// What `place` calls it.
+    /// What `place` and `settings` call it.
     image: String,
     /// Pixels.
     width: u32,
@@ -182,8 +186,8 @@ async fn upload(
     let handle = authorised(&state, &client, &room, &headers, Role::Editor).await?;
     let Query(choice) = choice.map_err(|_| {
         ApiError::invalid_value(
-            "layer is `result`, `sketch` or `photo`, target `base` or `layer`, and the rest are whole \
-             numbers: correct the query, or leave it out",
+            "layer is `result`, `sketch` or `photo`, target `base`, `layer` or `reference`, and the rest \
+             are whole numbers: correct the query, or leave it out",
         )
     })?;
     let request = choice.request()?;

@@ -21,13 +21,15 @@ pub enum UploadRequest {
         /// The layer of an OpenRaster file that it is.
         file_layer: Option<LayerName>,
     },
+    /// A picture that is seen beside the prompt; of an OpenRaster file as with the base.
+    Reference(Option<LayerName>),
 }
 
 impl UploadRequest {
     /// The layer of an OpenRaster file that is meant.
     pub(super) const fn file_layer(&self) -> Option<LayerName> {
         match self {
-            Self::Base(layer) => *layer,
+            Self::Base(layer) | Self::Reference(layer) => *layer,
             Self::Layer { file_layer, .. } => *file_layer,
         }
     }
@@ -53,6 +55,7 @@ impl UploadRequest {
     pub(super) fn arrange(&self, picture: Upload) -> Upload {
         match *self {
             Self::Base(_) => Upload::from(picture.over(u8::MAX)),
+            Self::Reference(_) => Upload::from(picture.into_reference()),
             Self::Layer {
                 place,
                 width,

@@ -39,6 +39,11 @@ pub fn snapshots() -> Vec<Vec<u8>> {
         control_scale: 1.0,
         control_start: 0.0,
         control_end: 1.0,
+        ip_adapter: String::new(),
+        reference: String::new(),
+        reference_scale: 0.6,
+        reference_start: 0.0,
+        reference_end: 1.0,
     };
     let content = snapshot_of_a_room(settings).unwrap();
     assert_eq!(

@@ -32,6 +32,7 @@ impl Default for TestRenderer {
                 schedules: std::collections::BTreeMap::new(),
                 defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
                 controls: Vec::new(),
+                ip_adapters: Vec::new(),
             },
             settings: Settings {
                 prompt: String::new(),
@@ -56,6 +57,11 @@ impl Default for TestRenderer {
                 control_scale: 1.0,
                 control_start: 0.0,
                 control_end: 1.0,
+                ip_adapter: String::new(),
+                reference: String::new(),
+                reference_scale: 0.6,
+                reference_start: 0.0,
+                reference_end: 1.0,
             },
         }
     }

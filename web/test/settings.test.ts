@@ -4,7 +4,7 @@ import { CONTINUES_MS, DRAG_GAP_MS, DRAG_PATIENCE_MS, RoomSettings, SETTLE_MS } 
 import { FakeClock } from "./fakes";
 
 const ROOM: Settings = {
-  prompt: "sea", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8, seed: 7, variation: 1, sampler: "lcm", timestep_spacing: "default", sigmas: "default", spread: 16, live: true, method: "ddim", finish: "none", finish_strength: 1, control: "", control_preprocess: "xdog", control_scale: 1, control_start: 0, control_end: 1,
+  prompt: "sea", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8, seed: 7, variation: 1, sampler: "lcm", timestep_spacing: "default", sigmas: "default", spread: 16, live: true, method: "ddim", finish: "none", finish_strength: 1, control: "", control_preprocess: "xdog", control_scale: 1, control_start: 0, control_end: 1, ip_adapter: "", reference: "", reference_scale: 0.6, reference_start: 0, reference_end: 1,
 };
 let clock: FakeClock;
 let sent: SettingsPatch[];

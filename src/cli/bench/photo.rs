@@ -210,6 +210,7 @@ mod tests {
                 schedules: std::collections::BTreeMap::new(),
                 defaults: Defaults::of_family(Family::Sd, false).with_sampler("ddim"),
                 controls: Vec::new(),
+                ip_adapters: Vec::new(),
             },
             machine: this_machine(),
             ready_seconds: None,

@@ -100,7 +100,7 @@ pub fn run(args: &ProfileArgs) -> Result<(), Failure> {
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or_default());
     let pool = pool.build().map_err(Failure::broken)?;
-    let (mut pipeline, _) = args.model.load(&[], &[])?;
+    let (mut pipeline, _) = args.model.load(&[], &[], Vec::new())?;
     let grid = pipeline.model().window_grid();
     if args.window == 0 || !args.window.is_multiple_of(grid) {
         let message = format!(

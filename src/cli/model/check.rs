@@ -7,14 +7,16 @@ use clap::Args;
 
 use crate::cli::output::print_pretty_json;
 use crate::cli::{Failure, SuppliedFlags, find_model, spinner};
-use crate::model::{ControlReport, Family, ModelReport, inspect_control};
+use crate::model::{
+    ControlReport, Family, IpAdapterReport, ModelReport, inspect_control, inspect_ip_adapter,
+};
 use crate::pipeline::check_model;
 
 /// Flags of `model check`.
 #[derive(Clone, Debug, Args)]
 pub struct CheckArgs {
-    /// A diffusers folder, a single-file checkpoint, or the id of a pulled model; or a T2I-Adapter or
-    /// ControlNet
+    /// A diffusers folder, a single-file checkpoint, or the id of a pulled model; or a T2I-Adapter,
+    /// ControlNet or IP-Adapter
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// What is given beside it.
@@ -36,6 +38,11 @@ pub fn run(args: CheckArgs) -> Result<(), Failure> {
     if let Some(report) = control {
         reading.finish_and_clear();
         return tell_of_control(&report, args.json);
+    }
+    let ip_adapter = inspect_ip_adapter(&folder).map_err(Failure::usage)?;
+    if let Some(report) = ip_adapter {
+        reading.finish_and_clear();
+        return tell_of_ip_adapter(&report, args.json);
     }
     let report = check_model(&folder, &args.supplied.into()).map_err(Failure::usage)?;
     reading.finish_and_clear();
@@ -78,6 +85,35 @@ fn describe_control(report: &ControlReport) -> String {
     lines.extend(problems.map(|problem| format!("  problem: {problem}")));
     if report.problems.is_empty() {
         lines.push("  usable with --control, beside a model of that family".to_owned());
+    }
+    lines.join("\n")
+}
+
+fn tell_of_ip_adapter(report: &IpAdapterReport, json: bool) -> Result<(), Failure> {
+    if json {
+        print_pretty_json(report)?;
+    } else {
+        println!("{}", describe_ip_adapter(report));
+    }
+    verdict(&report.problems)
+}
+
+/// The report of an IP-Adapter for people.
+fn describe_ip_adapter(report: &IpAdapterReport) -> String {
+    let made_for = report.made_for.map(|models| format!(" for {models}"));
+    let mut lines = vec![format!(
+        "{}: {}{}, {} million parameters, {} MiB, {}",
+        report.name,
+        report.class,
+        made_for.unwrap_or_default(),
+        report.parameters / 1_000_000,
+        report.bytes >> 20,
+        report.dtypes.iter().cloned().collect::<Vec<_>>().join(" ")
+    )];
+    let problems = report.problems.iter();
+    lines.extend(problems.map(|problem| format!("  problem: {problem}")));
+    if report.problems.is_empty() {
+        lines.push("  usable with --ip-adapter, beside a model of that family".to_owned());
     }
     lines.join("\n")
 }

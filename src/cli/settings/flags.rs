@@ -52,6 +52,17 @@ pub struct ServeFlags {
     #[arg(long, value_name = "[NAME=]FOLDER_OR_FILE")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub control: Vec<ControlFlag>,
+    /// IP-Adapter through which a room sees a reference picture: its file or the folder that it is in,
+    /// and what it is called [env: IMPASTO_IP_ADAPTER] [default: the file's or folder's name]; may be
+    /// repeated
+    #[arg(long, value_name = "[NAME=]FOLDER_OR_FILE")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ip_adapter: Vec<ControlFlag>,
+    /// Folder of the CLIP that the IP-Adapters were made for [env: IMPASTO_IMAGE_ENCODER] [default:
+    /// image_encoder beside each]
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_encoder: Option<PathBuf>,
     /// Folder in which rooms are kept, for one server at a time; none keeps nothing
     /// [env: IMPASTO_DATA] [default: impasto/rooms where this platform keeps a user's data]
     #[arg(long, value_name = "DIR")]

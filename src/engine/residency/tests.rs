@@ -57,7 +57,7 @@ fn files(residency: &Residency) -> Vec<std::path::PathBuf> {
 fn a_room_keeps_its_newest_windows() {
     let mut residency = Residency::new(Device::Cpu, PLENTY, std::env::temp_dir());
     let latents = Tensor::zeros((1, 1, 1, 1), DType::F32, &Device::Cpu).unwrap();
-    let key = |width: u32| WindowKey::new(&Pixels::new(width + 1, 1, [0; 3]));
+    let key = |width: u32| PixelsKey::new(&Pixels::new(width + 1, 1, [0; 3]));
     for x in 0..WINDOWS_PER_ROOM as u32 {
         residency.keep(RoomKey(1), key(x), latents.clone());
     }
@@ -78,10 +78,10 @@ fn a_room_keeps_its_newest_windows() {
 
 #[test]
 fn other_pixels_are_another_window() {
-    let white = WindowKey::new(&Pixels::new(8, 8, [255; 3]));
-    assert!(white == WindowKey::new(&Pixels::new(8, 8, [255; 3])));
-    assert!(white != WindowKey::new(&Pixels::new(8, 8, [254; 3])));
-    assert!(white != WindowKey::new(&Pixels::new(16, 4, [255; 3])));
+    let white = PixelsKey::new(&Pixels::new(8, 8, [255; 3]));
+    assert!(white == PixelsKey::new(&Pixels::new(8, 8, [255; 3])));
+    assert!(white != PixelsKey::new(&Pixels::new(8, 8, [254; 3])));
+    assert!(white != PixelsKey::new(&Pixels::new(16, 4, [255; 3])));
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn the_room_used_longest_ago_makes_room_and_gets_its_photo_back_to_the_bit() {
 #[test]
 fn windows_go_before_photos() {
     let mut residency = Residency::new(Device::Cpu, 200, std::env::temp_dir());
-    let key = WindowKey::new(&Pixels::new(1, 1, [0; 3]));
+    let key = PixelsKey::new(&Pixels::new(1, 1, [0; 3]));
     residency.keep(RoomKey(1), key, latents(0.0));
     residency.keep_patch(RoomKey(1), 1, part(0, 1.0));
     assert!(residency.get(RoomKey(1), &key).is_some());

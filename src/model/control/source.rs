@@ -212,7 +212,7 @@ fn other_than_a_control(file: &SafetensorsFile) -> Option<&'static str> {
         return Some("is a LoRA: give it with --lora");
     }
     if any("ip_adapter.") || any("image_proj.") {
-        return Some("is an IP-Adapter, which is not supported");
+        return Some("is an IP-Adapter: give it with --ip-adapter");
     }
     if any("task_embedding") || any("control_add_embedding") {
         return Some(

@@ -51,7 +51,8 @@ pub(in crate::model) fn other_than_a_checkpoint(shapes: &Shapes) -> Option<Other
         return other("a T2I-Adapter", steered);
     }
     if any(&["ip_adapter.", "image_proj."]) {
-        return other("an IP-Adapter, which is not supported", base);
+        let way_out = "give the model that it is for with --model, and this with --ip-adapter";
+        return other("an IP-Adapter", way_out);
     }
     if any(&["motion_modules."]) {
         return other("an AnimateDiff motion module, which is not supported", base);

@@ -7,6 +7,7 @@ use candle_core::{DType, Tensor};
 
 use super::{EditMethod, Inversion, put_back};
 use crate::pipeline::blending::{blend, pred_original_sample, step_mask};
+use crate::pipeline::control::Steering;
 use crate::pipeline::forward::{Conditioning, Network, Rows, image_beside};
 use crate::pipeline::guidance::check_guidance;
 use crate::pipeline::{Pipeline, PipelineError, RenderSettings, Stage, Timings, noise_tensor};
@@ -223,12 +224,13 @@ impl PairedEdit {
         let mut firsts = [0; COUNT];
         for (first, (sample, conditioning)) in firsts.iter_mut().zip(samples) {
             let sample = (sample * step.input_scale)?;
+            let references = &conditioning.references;
             *first = rows.push(
                 &sample,
                 self.image_input.as_ref(),
                 step.timestep,
                 conditioning,
-                &[],
+                &Steering::of_step(references, self.next_step, self.steps()),
             )?;
         }
         let outputs = rows.forward(pipeline.model(), Network::Painting)?;

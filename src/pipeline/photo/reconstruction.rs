@@ -55,6 +55,7 @@ impl Pipeline {
             prompt: inversion.prompt().to_owned(),
             negative_prompt: None,
             guidance_scale: 1.0,
+            references: Vec::new(),
             ..settings.clone()
         };
         self.begin_edit_of(inversion, None, method, &settings, Network::Painting)

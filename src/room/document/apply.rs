@@ -26,7 +26,7 @@ pub(in crate::room) enum ApplyError {
         /// `seq` of the op.
         found: u64,
     },
-    /// The picture that it places is not there.
+    /// The picture that it places, or names as a reference, is not there.
     #[error("the image {0:?} of an op is missing")]
     MissingImage(String),
 }
@@ -53,8 +53,8 @@ pub(in crate::room) struct PaintingStroke {
 }
 
 impl Document {
-    /// Applies the next op and says what it changed. `image` is asked for the picture of a `place`,
-    /// by the id that the upload answered.
+    /// Applies the next op and says what it changed. `image` is asked for the picture of a `place`, or
+    /// of a reference that settings name, by the id that the upload answered.
     ///
     /// # Errors
     /// [`ApplyError`]; then nothing has changed.
@@ -93,6 +93,13 @@ impl Document {
         let placed = match &op.op {
             Op::Place(Placement { image: id, .. }) => {
                 Some(image(id).ok_or_else(|| ApplyError::MissingImage(id.clone()))?)
+            }
+            Op::Settings(patch) => {
+                if let Some(id) = self.references.missing(patch) {
+                    let missing = || ApplyError::MissingImage(id.to_owned());
+                    self.references.insert(id, image(id).ok_or_else(missing)?);
+                }
+                None
             }
             _ => None,
         };
@@ -445,6 +452,7 @@ impl Document {
         };
         self.has_old_picture |= folded.iter().any(is_picture);
         folded.extend(self.settings_log.fold(&self.history));
+        self.references.forget_unnamed(&self.settings_log);
         folded.extend(self.fold_layers());
         for entry in self.history.forget(&folded) {
             self.prompts.forget(entry);

@@ -16,6 +16,7 @@ mod picture_key;
 #[cfg(test)]
 mod picture_tests;
 mod prompts;
+mod references;
 mod refusal;
 mod request;
 mod settings;

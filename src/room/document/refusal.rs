@@ -41,6 +41,12 @@ pub(in crate::room) enum Refusal {
         "This server has no control: whoever runs it starts it with `--control`. An empty name is none."
     )]
     NoControl,
+    #[error("No IP-Adapter has that name; choose one of {0}, or an empty name for none.")]
+    UnknownIpAdapter(String),
+    #[error(
+        "This server sees no reference pictures: whoever runs it starts it with `--ip-adapter`. An empty `reference` is none."
+    )]
+    NoIpAdapter,
     #[error("No uploaded image has that id; upload it again.")]
     UnknownImage,
     #[error("`rect` lies outside the canvas.")]
@@ -106,6 +112,8 @@ impl Refusal {
             | Self::OutsideCanvas
             | Self::UnknownControl(_)
             | Self::NoControl
+            | Self::UnknownIpAdapter(_)
+            | Self::NoIpAdapter
             | Self::Oneself
             | Self::TooManyLayers
             | Self::LowestLayer

@@ -110,6 +110,14 @@ impl Document {
         settings_change(patch, settings, model)
     }
 
+    /// The id of a reference that a change of settings names and whose picture is not known yet.
+    pub(in crate::room) fn missing_reference<'a>(
+        &self,
+        patch: &'a SettingsPatch,
+    ) -> Option<&'a str> {
+        self.references.missing(patch)
+    }
+
     /// What has to change so that the settings are ones that a model can have: those that it cannot
     /// become `defaults`, which are its own.
     pub(in crate::room) fn settings_to_fit(

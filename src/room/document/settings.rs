@@ -5,16 +5,22 @@ use crate::protocol::{
     ModelInfo, Schedule, Settings, SettingsPatch, SigmasChoice, TimestepSpacingChoice,
 };
 
-/// Checks what only the model knows: steps and the names of samplers and controls.
+/// Checks what only the model knows: steps and the names of samplers, controls and IP-Adapters.
 ///
 /// # Errors
-/// Too many steps, a sampler or a control that the model does not list.
+/// Too many steps, a sampler, a control or an IP-Adapter that the model does not list.
 pub(super) fn check_against_model(patch: &SettingsPatch, model: &ModelInfo) -> Result<(), Refusal> {
     if let Some(steps) = patch.steps {
         check_steps(steps, model)?;
     }
     if let Some(name) = &patch.control {
         check_control(name, model)?;
+    }
+    if let Some(name) = &patch.ip_adapter {
+        check_ip_adapter(name, model)?;
+    }
+    if patch.reference.as_ref().is_some_and(|id| !id.is_empty()) && model.ip_adapters.is_empty() {
+        return Err(Refusal::NoIpAdapter);
     }
     match &patch.sampler {
         Some(name) if !model.samplers.contains(name) => {
@@ -85,6 +91,20 @@ fn check_control(name: &str, model: &ModelInfo) -> Result<(), Refusal> {
     }
 }
 
+/// Checks the name of an IP-Adapter; none, which is empty, is always there.
+fn check_ip_adapter(name: &str, model: &ModelInfo) -> Result<(), Refusal> {
+    let names = model
+        .ip_adapters
+        .iter()
+        .map(|adapter| adapter.name.as_str());
+    let names: Vec<&str> = names.collect();
+    match names.as_slice() {
+        names if name.is_empty() || names.contains(&name) => Ok(()),
+        [] => Err(Refusal::NoIpAdapter),
+        names => Err(Refusal::UnknownIpAdapter(names.join(", "))),
+    }
+}
+
 /// Checks a number of steps against the model's most.
 ///
 /// # Errors
@@ -113,6 +133,8 @@ pub(super) fn settings_to_fit(
     let has_steps = |steps: u32| check_steps(steps, model).is_ok();
     let has_sampler = |name: &String| model.samplers.contains(name);
     let has_control = |name: &String| check_control(name, model).is_ok();
+    let ip_adapters = log.patches().filter_map(|patch| patch.ip_adapter.as_ref());
+    let has_ip_adapter = |name: &String| check_ip_adapter(name, model).is_ok();
     let fit_steps = match has_steps(settings.steps) {
         true => settings.steps,
         false => defaults.steps,
@@ -133,6 +155,11 @@ pub(super) fn settings_to_fit(
         true => settings.sigmas,
         false => defaults.sigmas,
     };
+    let fit_ip_adapter = match has_ip_adapter(&settings.ip_adapter) {
+        true => &settings.ip_adapter,
+        false => &defaults.ip_adapter,
+    };
+    let all_ip_adapters = ip_adapters.chain([&base.ip_adapter]).all(has_ip_adapter);
     let all_steps = steps.chain([base.steps]).all(has_steps);
     let all_samplers = samplers.chain([&base.sampler]).all(has_sampler);
     let all_controls = controls.chain([&base.control]).all(has_control);
@@ -142,6 +169,7 @@ pub(super) fn settings_to_fit(
     let all_sigmas = sigmas.all(|sigmas| has_sigmas(model, sigmas));
     SettingsPatch {
         control: (!all_controls).then(|| fit_control.clone()),
+        ip_adapter: (!all_ip_adapters).then(|| fit_ip_adapter.clone()),
         steps: (!all_steps).then_some(fit_steps),
         sampler: (!all_samplers).then(|| fit_sampler.clone()),
         timestep_spacing: (!all_spacings).then_some(fit_spacing),

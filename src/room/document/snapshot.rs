@@ -1,13 +1,13 @@
 //! A document as plain data, to be kept and made again, and what is shown of the model between ops.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
 use super::{
     ground::Grounds, history::History, layer_log::LayerLog, picture_key::EntriesHash,
-    prompts::StrokePrompts, settings_log::SettingsLog, state::Document, strokes::Strokes,
-    unrendered::Unrendered,
+    prompts::StrokePrompts, references::References, settings_log::SettingsLog, state::Document,
+    strokes::Strokes, unrendered::Unrendered,
 };
 use crate::{
     canvas::{Canvas, CanvasState, CanvasStateError, Pixels},
@@ -21,6 +21,8 @@ pub(in crate::room) struct DocumentSnapshot {
     pub(in crate::room) facts: Facts,
     /// The pixels.
     pub(in crate::room) canvas: CanvasState,
+    /// The reference pictures that settings name, by id.
+    pub(in crate::room) references: Vec<(String, Arc<Pixels>)>,
 }
 
 /// What a document knows besides its pixels.
@@ -93,6 +95,7 @@ impl Document {
                 unrendered: self.unrendered.clone(),
             },
             canvas: self.canvas.state(),
+            references: self.references.pictures(),
         }
     }
 
@@ -103,7 +106,11 @@ impl Document {
     pub(in crate::room) fn from_snapshot(
         snapshot: DocumentSnapshot,
     ) -> Result<Self, CanvasStateError> {
-        let DocumentSnapshot { facts, canvas } = snapshot;
+        let DocumentSnapshot {
+            facts,
+            canvas,
+            references,
+        } = snapshot;
         Ok(Self {
             canvas: Canvas::from_state(canvas)?,
             settings_log: facts
@@ -117,6 +124,7 @@ impl Document {
             strokes: facts.strokes,
             prompts: facts.prompts,
             photos: facts.photos,
+            references: References::of(references),
             grounds: facts.grounds,
             has_old_picture: facts.has_old_picture,
             seq: facts.seq,

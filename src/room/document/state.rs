@@ -1,6 +1,6 @@
 //! The document itself, and what can be read from it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
     ground::Grounds,
@@ -8,6 +8,7 @@ use super::{
     layer_log::LayerLog,
     picture_key::{EntriesHash, PictureKey, shown_of},
     prompts::{StrokePrompts, WindowPrompts},
+    references::References,
     settings::seed_in_epoch,
     settings_log::SettingsLog,
     strokes::Strokes,
@@ -33,6 +34,7 @@ pub(in crate::room) struct Document {
     pub(super) prompts: StrokePrompts,
     /// The source prompts of the photos that were placed to be inverted, by the op that did.
     pub(super) photos: BTreeMap<u64, String>,
+    pub(super) references: References,
     pub(super) grounds: Grounds,
     /// A picture was laid on a layer for good.
     pub(super) has_old_picture: bool,
@@ -60,6 +62,7 @@ impl Document {
             strokes: Strokes::default(),
             prompts: StrokePrompts::default(),
             photos: BTreeMap::new(),
+            references: References::default(),
             grounds: Grounds::default(),
             has_old_picture: false,
             seq: 0,
@@ -82,6 +85,11 @@ impl Document {
     /// The settings.
     pub(in crate::room) fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// The picture that is seen beside the prompt, where the settings name one.
+    pub(in crate::room) fn reference(&self) -> Option<&Arc<Pixels>> {
+        self.references.get(&self.settings.reference)
     }
 
     /// The seed of the noise at the moment.

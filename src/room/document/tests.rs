@@ -42,6 +42,11 @@ fn settings() -> Settings {
         control_scale: 1.0,
         control_start: 0.0,
         control_end: 1.0,
+        ip_adapter: String::new(),
+        reference: String::new(),
+        reference_scale: 0.6,
+        reference_start: 0.0,
+        reference_end: 1.0,
     }
 }
 
@@ -554,4 +559,67 @@ fn a_snapshot_from_before_grounds_were_kept_says_what_it_can() {
         (applied.origin, applied.layers.len()),
         (Origin::Generated, 2)
     );
+}
+
+#[test]
+fn a_reference_is_there_as_long_as_undo_may_bring_it_back() {
+    let mut document = Document::new(SIZE, settings());
+    let me = Uuid::from_u128(1);
+    let mut seq = 0;
+    let mut act = |document: &mut Document, op: Op| {
+        seq += 1;
+        document.apply(&SequencedOp::new(seq, me, op), image)
+    };
+    let names = |reference: &str| {
+        Op::Settings(SettingsPatch {
+            reference: Some(reference.to_owned()),
+            ..SettingsPatch::default()
+        })
+    };
+    let shown = |document: &Document| document.reference().cloned();
+    let square = |id: &str| image(id).map(|picture| Arc::new(picture.into_reference()));
+    assert_eq!(shown(&document), None);
+    act(&mut document, names("b")).unwrap();
+    assert_eq!(shown(&document), square("b"));
+    assert_eq!(
+        square("b").map(|it| (it.width(), it.height())),
+        Some((64, 64))
+    );
+    act(&mut document, names("d")).unwrap();
+    assert_eq!(shown(&document), square("d"));
+
+    let mut back = Document::from_snapshot(document.snapshot()).unwrap();
+    assert_eq!(back.snapshot(), document.snapshot());
+    act(&mut back, Op::Undo { target: 2 }).unwrap();
+    assert_eq!(shown(&back), square("b"));
+    act(&mut back, Op::Redo { target: 2 }).unwrap();
+    assert_eq!(shown(&back), square("d"));
+    act(&mut back, names("")).unwrap();
+    assert_eq!(shown(&back), None);
+    // So many changes later nothing can bring it back.
+    for number in 0..=2 * crate::canvas::MAX_UNDO_ENTRIES as u64 {
+        let patch = SettingsPatch {
+            seed: Some(100 + number),
+            ..SettingsPatch::default()
+        };
+        act(&mut back, Op::Settings(patch)).unwrap();
+    }
+    assert_eq!(back.snapshot().references, Vec::new());
+}
+
+#[test]
+fn a_reference_whose_picture_is_missing_changes_nothing() {
+    let mut document = Document::new(SIZE, settings());
+    let patch = SettingsPatch {
+        reference: Some("gone".to_owned()),
+        ..SettingsPatch::default()
+    };
+    let op = SequencedOp::new(1, Uuid::from_u128(1), Op::Settings(patch));
+    let refused = document.apply(&op, |_| None).unwrap_err();
+    assert_eq!(
+        refused,
+        super::apply::ApplyError::MissingImage("gone".to_owned())
+    );
+    assert_eq!(document.seq(), 0);
+    assert_eq!(document.settings(), &settings());
 }

@@ -5,7 +5,8 @@ use std::{collections::BTreeMap, sync::Arc};
 use crate::{
     canvas::{Mask, Window},
     pipeline::{
-        ControlPicture, ControlSettings, Edit, Output, PhotoWindow, PromptRegion, RenderSettings,
+        ControlPicture, ControlSettings, Edit, Output, PhotoWindow, PromptRegion, ReferencePicture,
+        ReferenceSettings, RenderSettings,
     },
     protocol::ScheduleChoices,
     room::document::{Document, WindowPrompts},
@@ -63,9 +64,15 @@ fn render_settings(
         prompt,
         share: Arc::new(window.seen_mask(mask)),
     });
+    let reference = ReferenceSettings::of(document.settings()).zip(document.reference());
+    let references = reference.map(|(settings, picture)| ReferencePicture {
+        settings,
+        picture: Arc::clone(picture),
+    });
     RenderSettings {
         prompt,
         regions: regions.collect(),
+        references: references.into_iter().collect(),
         steps,
         schedule: schedule.unwrap_or_default(),
         seed: document.noise_seed(),

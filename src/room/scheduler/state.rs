@@ -248,7 +248,10 @@ impl Scheduler {
         match layer {
             PictureLayer::Noise => photo.noise(),
             PictureLayer::Reconstruction => photo.reconstruction(),
-            PictureLayer::Result | PictureLayer::Sketch | PictureLayer::Mask => None,
+            PictureLayer::Result
+            | PictureLayer::Sketch
+            | PictureLayer::Mask
+            | PictureLayer::Reference => None,
         }
     }
 }

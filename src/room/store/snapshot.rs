@@ -48,6 +48,9 @@ struct Header {
     recording: Recording,
     #[serde(default)]
     layers: Vec<LayerHeader>,
+    /// The ids of reference pictures, and the blobs that they are in.
+    #[serde(default)]
+    references: Vec<(String, String)>,
 }
 
 /// A layer's tiles, whose bytes come after the strokes'.
@@ -189,6 +192,9 @@ pub(in crate::room) fn encode_snapshot(
     let base = pictures.put_shared(&canvas.floor.base)?;
     let sketch = pictures.put_shared(&canvas.floor.sketch)?;
     let result = pictures.put(&canvas.result)?;
+    let references = snapshot.references.iter();
+    let references = references.map(|(id, pixels)| Ok((id.clone(), pictures.put_shared(pixels)?)));
+    let references = references.collect::<Result<_, StoreError>>()?;
     let mut blobs_named = pictures.hashes;
     blobs_named.extend(recording.blobs().map(str::to_owned));
     let header = Header {
@@ -202,6 +208,7 @@ pub(in crate::room) fn encode_snapshot(
         result,
         entries,
         layers,
+        references,
         blobs: blobs_named,
         recording: recording.clone(),
     };
@@ -277,7 +284,10 @@ pub(in crate::room) fn decode_snapshot(
             tiles: tiles.collect::<Result<_, StoreError>>()?,
         });
     }
+    let references = header.references.into_iter();
+    let references = references.map(|(id, hash)| Ok((id, pictures.get(&hash)?)));
     let document = DocumentSnapshot {
+        references: references.collect::<Result<_, StoreError>>()?,
         facts: header.facts,
         canvas: CanvasState {
             size: header.size,

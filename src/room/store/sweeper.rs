@@ -36,7 +36,7 @@ pub(in crate::room) fn needed_blobs(store: &RoomStore) -> Result<HashSet<BlobHas
     Ok(needed)
 }
 
-/// The blob that a record names: of a placed image, or of a recorded picture.
+/// The blob that a record names: of a placed image, a reference, or a recorded picture.
 fn named_blob(bytes: &[u8]) -> Result<Option<BlobHash>, StoreError> {
     // What renders left is read by nobody here.
     if !Record::is_op(bytes) && !Record::is_recorded(bytes) {
@@ -45,6 +45,10 @@ fn named_blob(bytes: &[u8]) -> Result<Option<BlobHash>, StoreError> {
     match Record::decode(bytes)? {
         Record::Op(op) => match op.op {
             Op::Place(placement) => Ok(Some(placement.image.parse()?)),
+            Op::Settings(patch) => {
+                let reference = patch.reference.filter(|id| !id.is_empty());
+                Ok(reference.map(|id| id.parse()).transpose()?)
+            }
             _ => Ok(None),
         },
         Record::Recorded(picture) => Ok(Some(picture.blob.parse()?)),

@@ -101,6 +101,7 @@ fn request(seed: u64) -> PictureRequest {
         sketch: None,
         mask: None,
         control: None,
+        reference: None,
     }
 }
 

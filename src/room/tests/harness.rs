@@ -52,6 +52,11 @@ pub(super) fn settings() -> Settings {
         control_scale: 1.0,
         control_start: 0.0,
         control_end: 1.0,
+        ip_adapter: String::new(),
+        reference: String::new(),
+        reference_scale: 0.6,
+        reference_start: 0.0,
+        reference_end: 1.0,
     }
 }
 
@@ -70,6 +75,7 @@ pub(super) fn model() -> ModelInfo {
         schedules: std::collections::BTreeMap::new(),
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
         controls: Vec::new(),
+        ip_adapters: Vec::new(),
     }
 }
 

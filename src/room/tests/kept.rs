@@ -41,8 +41,16 @@ fn start_with(
     store: &RoomStore,
     change: impl FnOnce(&mut RoomOptions, &mut RegistryLimits),
 ) -> RoomRegistry {
+    start_on(store, model(), change)
+}
+
+fn start_on(
+    store: &RoomStore,
+    model: ModelInfo,
+    change: impl FnOnce(&mut RoomOptions, &mut RegistryLimits),
+) -> RoomRegistry {
     let renderer = Arc::new(Quick {
-        model: model(),
+        model,
         settings: settings(),
     });
     let mut options = RoomOptions {
@@ -290,6 +298,45 @@ async fn a_picture_on_a_layer_comes_back_with_its_transparency() {
     // The upload is there to be laid once more, and covers what was painted over it.
     room.send(joined.member, place).await.unwrap();
     assert!(room.image(PictureLayer::Sketch).await.unwrap() != sketch);
+}
+
+/// From the journal alone, and again from a snapshot.
+#[tokio::test]
+async fn a_reference_comes_back_with_the_settings_that_name_it() {
+    let store = store();
+    let seeing = ModelInfo {
+        ip_adapters: vec![ControlInfo {
+            name: "ip".to_owned(),
+            class: "IPAdapter".to_owned(),
+        }],
+        ..model()
+    };
+    let start = || start_on(&store, seeing.clone(), |_, _| {});
+    let registry = start();
+    let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+    let picture = Pixels::new(900, 700, [10, 200, 30]);
+    let image = room.store_reference(picture).await.unwrap();
+    let named = SettingsPatch {
+        reference: Some(image.clone()),
+        ..SettingsPatch::default()
+    };
+    let named = RoomCommand::Settings(named);
+    room.send(joined.member, named).await.unwrap();
+    paint(&room, &mut joined, "a").await;
+    registry.shut_down().await;
+    for _ in 0..2 {
+        let registry = start();
+        let (room, mut joined) = registry.join("studio", hello(1)).await.unwrap();
+        assert_eq!(joined.welcome.settings.reference, image);
+        let needed = needed_blobs(&store).unwrap();
+        assert!(needed.contains(&image.parse().unwrap()));
+        for blob in needed {
+            assert!(store.blobs.contains(blob).unwrap());
+        }
+        let id = Uuid::new_v4().to_string();
+        paint(&room, &mut joined, &id).await;
+        registry.shut_down().await;
+    }
 }
 
 #[tokio::test]

@@ -266,6 +266,11 @@ export class Room {
     return this.server.uploadForLayer(this.name, image, layer, within);
   }
 
+  /** Uploads a picture that settings name as `reference`. */
+  uploadReference(image: Blob): Promise<ImageKept> {
+    return this.server.uploadReference(this.name, image);
+  }
+
   /** A file of the room's picture to take away. */
   export(query: ExportQuery): Promise<Blob> {
     return this.server.export(this.name, query);

@@ -84,6 +84,13 @@ export interface ImageRequest {
   control_scale?: number;
   control_start?: number;
   control_end?: number;
+  /** The name of one of the model's IP-Adapters; empty for none. */
+  ip_adapter?: string;
+  /** What is seen beside the prompt through it, like the sketch. */
+  reference_image?: string;
+  reference_scale?: number;
+  reference_start?: number;
+  reference_end?: number;
   format?: FrameFormat;
   quality?: number;
 }
@@ -116,7 +123,7 @@ export interface TimelapseQuery {
 }
 
 /** A picture of a room. */
-export type PictureLayer = Layer | "mask" | "noise" | "reconstruction";
+export type PictureLayer = Layer | "mask" | "reference" | "noise" | "reconstruction";
 /** A picture inside an OpenRaster file. */
 export type FileLayer = Layer | "photo";
 
@@ -248,6 +255,12 @@ export class Server {
   /** Uploads a picture that `place` lays on a layer: it keeps its transparency, and is seen whole. */
   async uploadForLayer(room: string, image: Blob, layer?: FileLayer, within?: PartOfWhole): Promise<ImageKept> {
     const path = callPath(room, `images?${searchOf({ target: "layer", layer, ...within })}`);
+    return (await (await this.#call(path, "POST", image)).json()) as ImageKept;
+  }
+
+  /** Uploads a picture that settings name as `reference`: its middle is kept, square. */
+  async uploadReference(room: string, image: Blob): Promise<ImageKept> {
+    const path = callPath(room, `images?${searchOf({ target: "reference" })}`);
     return (await (await this.#call(path, "POST", image)).json()) as ImageKept;
   }
 

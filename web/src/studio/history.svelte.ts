@@ -176,6 +176,7 @@ function settingsLabel(patch: SettingsPatch): string {
   const [first] = fields;
   if (fields.length !== 1 || first === undefined) return "Changed settings";
   const value = patch[first];
+  if (first === "reference") return value === "" ? "Let go of the reference" : "Chose a reference";
   const shown = typeof value === "boolean" ? (value ? "on" : "off") : String(value);
   return `${FIELD_NAMES[first]}: ${shown === "" ? "none" : shown}`;
 }

@@ -34,6 +34,11 @@ export const FIELD_NAMES: Record<Field, string> = {
   control_scale: "Control strength",
   control_start: "Control start",
   control_end: "Control end",
+  ip_adapter: "IP-Adapter",
+  reference: "Reference",
+  reference_scale: "Reference strength",
+  reference_start: "Reference start",
+  reference_end: "Reference end",
 };
 const FIELDS = Object.keys(FIELD_NAMES) as Field[];
 
@@ -62,6 +67,11 @@ const EMPTY: Settings = {
   control_scale: 1,
   control_start: 0,
   control_end: 1,
+  ip_adapter: "",
+  reference: "",
+  reference_scale: 0.6,
+  reference_start: 0,
+  reference_end: 1,
 };
 
 /**

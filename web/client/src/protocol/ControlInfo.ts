@@ -9,6 +9,6 @@ export type ControlInfo = {
  */
 name: string, 
 /**
- * Its kind: `T2IAdapter` or `ControlNetModel`.
+ * Its kind: `T2IAdapter` or `ControlNetModel`; of an IP-Adapter `IPAdapter` or `IPAdapterPlus`.
  */
 class: string, };

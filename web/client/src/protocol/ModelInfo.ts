@@ -62,4 +62,8 @@ defaults: ModelDefaults,
 /**
  * What can steer it by the sketch, where the server was started with any.
  */
-controls?: Array<ControlInfo>, };
+controls?: Array<ControlInfo>, 
+/**
+ * What can show it a reference picture beside the prompt, where the server was started with any.
+ */
+ip_adapters?: Array<ControlInfo>, };

@@ -96,4 +96,24 @@ control_start: number,
 /**
  * Up to where it steers, 0 … 1 of the steps.
  */
-control_end: number, };
+control_end: number, 
+/**
+ * The IP-Adapter that sees the reference picture; empty for none.
+ */
+ip_adapter: string, 
+/**
+ * The id of the uploaded image that is seen beside the prompt; empty for none.
+ */
+reference: string, 
+/**
+ * How much of it is seen.
+ */
+reference_scale: number, 
+/**
+ * From where on it is seen, 0 … 1 of the steps.
+ */
+reference_start: number, 
+/**
+ * Up to where it is seen, 0 … 1 of the steps.
+ */
+reference_end: number, };

@@ -98,6 +98,26 @@ control_start?: number,
  */
 control_end?: number, 
 /**
+ * One of the names in the model's `ip_adapters`; empty for none. It sees the reference picture.
+ */
+ip_adapter?: string, 
+/**
+ * The id of an uploaded image that is seen beside the prompt; empty for none.
+ */
+reference?: string, 
+/**
+ * How much of it is seen, 0 … 1.
+ */
+reference_scale?: number, 
+/**
+ * From where on it is seen, 0 … 1 of the steps.
+ */
+reference_start?: number, 
+/**
+ * Up to where it is seen, 0 … 1 of the steps.
+ */
+reference_end?: number, 
+/**
  * True while a value is dragged: the change goes on with the sender's last one, and one undo
  * takes both back.
  */
