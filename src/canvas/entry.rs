@@ -3,16 +3,20 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::blend::{further_weight, mix_pixel, scale};
 use super::gradient::Ramp;
+use super::ink::{Ink, Row};
 use super::layer_tiles::LayerTile;
 use super::mask::Mask;
 use super::picture_ink::PictureInk;
+use super::smudge::Smudge;
 use super::stroke::Pen;
 use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, tiles_of};
 use super::tip::Tip;
 use super::{Pixels, StackLayer};
-use crate::protocol::{Brush, LOWEST_LAYER, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, MIN_FLOW, Rect, Tool};
+use crate::protocol::{
+    Brush, DEFAULT_SMUDGE_STRENGTH, LOWEST_LAYER, MAX_BRUSH_SIZE, MIN_BRUSH_SIZE, MIN_FLOW, Rect,
+    Tool,
+};
 
 /// Why a stroke cannot begin.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -23,7 +27,7 @@ pub enum CanvasError {
     /// A number of the brush is not finite or out of its range.
     #[error("the brush's {field} is {value}; choose a number from {least} to {most}")]
     InvalidBrush {
-        /// `size`, `hardness`, `opacity`, `angle` or `flow`.
+        /// `size`, `hardness`, `opacity`, `angle`, `flow` or `strength`.
         field: &'static str,
         /// What was asked for.
         value: f32,
@@ -41,18 +45,6 @@ pub enum CanvasError {
     /// A picture for a layer is not as large as the canvas.
     #[error("the picture is not as large as the canvas; fit it first")]
     OtherSize,
-}
-
-/// A brush as numbers that compose.
-#[derive(Clone, Debug)]
-pub(super) struct Ink {
-    pub(super) tool: Tool,
-    pub(super) color: [u8; 3],
-    pub(super) opacity: u8,
-    /// What the colour runs along.
-    pub(super) ramp: Option<Ramp>,
-    /// The colours are a picture's, which lets the model repaint nothing.
-    pub(super) picture: Option<PictureInk>,
 }
 
 /// One thing that can be undone.
@@ -87,6 +79,8 @@ pub(super) struct Stroke {
     pub(super) keeps_alpha: bool,
     /// What lies under the stroke, kept while it is drawn.
     pub(super) under: Option<HashMap<TileIndex, UnderTile>>,
+    /// Of a smudge: what it drags.
+    pub(super) smudge: Option<Smudge>,
 }
 
 /// What a tile of a stroke's layer is without it and without what lies above it.
@@ -106,9 +100,19 @@ impl Entry {
             // What lies under an open stroke does not count: it is bounded on its own, and what is
             // folded when has to be the same in every replay.
             EntryKind::Stroke(stroke) => {
-                let picture = stroke.ink.picture.as_ref();
-                stroke.coverage.bytes() + picture.map_or(0, PictureInk::bytes)
+                let picture = stroke.ink.picture.as_ref().map_or(0, PictureInk::bytes);
+                let coverage = stroke.coverage.bytes();
+                let smudge = stroke.smudge.as_ref();
+                coverage + picture + smudge.map_or(0, |it| it.bytes(coverage))
             }
+        }
+    }
+
+    /// What bringing it up to date costs when something under it changes, beside what it covers.
+    pub(super) fn mixing_cost(&self) -> u64 {
+        match &self.kind {
+            EntryKind::Stroke(stroke) => stroke.smudge.as_ref().map_or(0, Smudge::cost),
+            EntryKind::Image { .. } => 0,
         }
     }
 
@@ -148,6 +152,8 @@ impl Stroke {
         let tip = Tip::of(brush);
         check("angle", tip.angle, -360.0, 360.0)?;
         check("flow", tip.flow, MIN_FLOW, 1.0)?;
+        let strength = brush.strength.unwrap_or(DEFAULT_SMUDGE_STRENGTH);
+        let strength = check("strength", strength, 0.0, 1.0)?;
         let ramp = brush.gradient.as_ref().map(|gradient| {
             Ok(Ramp {
                 kind: gradient.kind,
@@ -163,9 +169,15 @@ impl Stroke {
             ramp: ramp.transpose()?,
             picture: None,
         };
+        let smudges = brush.tool == Tool::Smudge;
+        let pen = Pen {
+            smudges,
+            ..Pen::new(size, hardness, tip)
+        };
         Ok(Self {
             ink,
-            pen: Pen::new(size, hardness, tip),
+            smudge: smudges.then(|| Smudge::new((strength * 255.0).round() as u8, pen.clone())),
+            pen,
             coverage: Coverage::default(),
             layer: layer.id,
             keeps_alpha: layer.keeps_alpha,
@@ -199,18 +211,29 @@ impl Stroke {
             layer: LOWEST_LAYER,
             keeps_alpha: false,
             under: None,
+            smudge: None,
         }
     }
 
     /// The same stroke from here on, with nothing drawn yet.
     pub(super) fn continued(&self) -> Self {
+        let smudge = self.smudge.as_ref();
         Self {
             ink: self.ink.clone(),
+            smudge: smudge.map(|it| Smudge::new(it.strength, self.pen.clone())),
             pen: self.pen.clone(),
             coverage: Coverage::default(),
             layer: self.layer,
             keeps_alpha: self.keeps_alpha,
             under: Some(HashMap::new()),
+        }
+    }
+
+    /// No more points are expected: what was kept to draw them quickly is not needed.
+    pub(super) fn close(&mut self) {
+        self.under = None;
+        if let Some(smudge) = &mut self.smudge {
+            smudge.put_away();
         }
     }
 
@@ -227,124 +250,25 @@ impl Stroke {
             let Some(values) = self.coverage.tile(index) else {
                 continue;
             };
+            let mixed = self.smudge.as_ref().and_then(|it| it.tile(index));
+            if self.ink.tool == Tool::Smudge && mixed.is_none() {
+                continue;
+            }
             let tile = tile_rect(index);
             let part = tile.intersect(rect);
             for y in part.y..part.bottom() {
                 let at = ((y - tile.y) * TILE + part.x - tile.x) as usize;
-                let covered = &values[at..][..part.width as usize];
-                self.ink.compose_row(
-                    (part.x, y),
-                    covered,
-                    base.span(part.x, y, part.width),
-                    sketch.span_mut(part.x, y, part.width),
-                    footprint.span_mut(part.x, y, part.width),
-                );
+                let row = Row {
+                    covered: &values[at..][..part.width as usize],
+                    base: base.span(part.x, y, part.width),
+                    sketch: sketch.span_mut(part.x, y, part.width),
+                    footprint: footprint.span_mut(part.x, y, part.width),
+                };
+                match mixed {
+                    Some(mixed) => self.ink.compose_mixed(&mixed[4 * at..], row),
+                    None => self.ink.compose_row((part.x, y), row),
+                }
             }
-        }
-    }
-}
-
-impl Ink {
-    /// True when the stroke only ever adds to the footprint.
-    pub(super) const fn adds_mask(&self) -> bool {
-        matches!(self.tool, Tool::Brush | Tool::Mask) && self.picture.is_none()
-    }
-
-    /// The colour at a pixel, and how much of what the brush covers of the pixel counts, 0 … 255.
-    pub(super) fn at(&self, (x, y): (u32, u32)) -> ([u8; 3], u8) {
-        if let Some(picture) = &self.picture {
-            return (picture.at(x, y), u8::MAX);
-        }
-        match &self.ramp {
-            Some(ramp) => {
-                let level = ramp.level(x, y);
-                (ramp.color(self.color, level), ramp.left(level))
-            }
-            None => (self.color, u8::MAX),
-        }
-    }
-
-    /// How much of a pixel takes on the colour (or the base, for the eraser)
-    /// where the brush covers `covered` of it; 0 for tools that do not paint.
-    fn paint_weight(&self, covered: u8) -> u8 {
-        match self.tool {
-            Tool::Brush | Tool::Erase => scale(covered, self.opacity),
-            Tool::Mask | Tool::Restore => 0,
-        }
-    }
-
-    /// Takes a pixel at a place from what it was where the brush covered `before` of it to what it is
-    /// where it covers `after`, on a layer of that opacity.
-    pub(super) fn paint_on(
-        &self,
-        place: (u32, u32),
-        (before, after): (u8, u8),
-        opacity: u8,
-        base: &[u8],
-        pixel: &mut [u8],
-    ) {
-        let (color, left) = self.at(place);
-        let weight = |covered| scale(self.paint_weight(scale(covered, left)), opacity);
-        let weight = further_weight(weight(before), weight(after));
-        let is_eraser = self.tool == Tool::Erase;
-        mix_pixel(pixel, if is_eraser { base } else { &color }, weight);
-    }
-
-    /// `place` is that of the row's first pixel.
-    fn compose_row(
-        &self,
-        place: (u32, u32),
-        covered: &[u8],
-        base: &[u8],
-        sketch: &mut [u8],
-        footprint: &mut [u8],
-    ) {
-        if self.opacity == 0 {
-            return;
-        }
-        let (left, y) = place;
-        let from_place = |x| self.at((left + x, y));
-        match self.picture.is_some() || self.ramp.is_some() {
-            true => self.compose_pixels(from_place, covered, base, sketch, footprint),
-            // Compiled for itself: where many paint over one another this is most of what a room does.
-            false => {
-                let one_colour = |_| (self.color, u8::MAX);
-                self.compose_pixels(one_colour, covered, base, sketch, footprint);
-            }
-        }
-    }
-
-    /// The same, where `at` gives the colour at a pixel of the row, and how much of what the brush
-    /// covers of it counts.
-    #[inline(always)]
-    fn compose_pixels(
-        &self,
-        at: impl Fn(u32) -> ([u8; 3], u8),
-        covered: &[u8],
-        base: &[u8],
-        sketch: &mut [u8],
-        footprint: &mut [u8],
-    ) {
-        let pixels = sketch.chunks_exact_mut(3).zip(base.chunks_exact(3));
-        let row = (0..).zip(covered).zip(footprint).zip(pixels);
-        for (((x, covered), mask), (pixel, base)) in row {
-            if *covered == 0 {
-                continue;
-            }
-            let (color, left) = at(x);
-            let covered = scale(*covered, left);
-            let is_eraser = self.tool == Tool::Erase;
-            let towards = if is_eraser { base } else { &color };
-            mix_pixel(pixel, towards, self.paint_weight(covered));
-            let weight = scale(covered, self.opacity);
-            *mask = match self.tool {
-                // A thin glaze still hands its pixels to the model: opacity
-                // is about the paint, the edge of the brush about the mask.
-                Tool::Brush if self.adds_mask() => (*mask).max(covered),
-                Tool::Brush => *mask,
-                Tool::Mask => (*mask).max(weight),
-                Tool::Erase | Tool::Restore => scale(*mask, 255 - weight),
-            };
         }
     }
 }
@@ -363,40 +287,7 @@ fn parse_color(text: &str) -> Result<[u8; 3], CanvasError> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    type ComposeRow = fn(&Ink, (u32, u32), &[u8], &[u8], &mut [u8], &mut [u8]);
-
-    proptest! {
-        #[test]
-        fn rows_of_one_colour_come_out_as_those_of_many(
-            tool in prop::sample::select(vec![Tool::Brush, Tool::Erase, Tool::Mask, Tool::Restore]),
-            opacity in 1..=u8::MAX,
-            covered in prop::collection::vec(prop_oneof![Just(0u8), Just(255), any::<u8>()], 9),
-            [base, sketch] in any::<[[u8; 27]; 2]>(),
-            footprint in any::<[u8; 9]>(),
-        ) {
-            let ink = Ink {
-                tool,
-                color: [200, 30, 7],
-                opacity,
-                ramp: None,
-                picture: None,
-            };
-            let composed = |row: ComposeRow| {
-                let (mut sketch, mut footprint) = (sketch, footprint);
-                row(&ink, (0, 0), &covered, &base, &mut sketch, &mut footprint);
-                (sketch, footprint)
-            };
-            let varied: ComposeRow = |ink, (left, y), covered, base, sketch, footprint| {
-                let from_place = |x| ink.at((left + x, y));
-                ink.compose_pixels(from_place, covered, base, sketch, footprint);
-            };
-            prop_assert_eq!(composed(Ink::compose_row), composed(varied));
-        }
-    }
 
     #[test]
     fn colours_are_six_digits() {

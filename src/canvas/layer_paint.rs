@@ -1,7 +1,9 @@
 //! What a stroke does to a layer above the lowest.
 
 use super::blend::{mix_pixel, scale};
-use super::entry::{Ink, Stroke};
+use super::carried::mix_straight;
+use super::entry::Stroke;
+use super::ink::Ink;
 use super::layer_tiles::LayerTile;
 use super::tile::{TILE, TileIndex, tile_rect};
 use crate::protocol::Tool;
@@ -10,6 +12,10 @@ impl LayerTile {
     /// Draws a stroke that covers `covered` of each pixel of the tile `index`; what does not lie on this
     /// layer only takes the mask away.
     pub(super) fn compose(&mut self, stroke: &Stroke, covered: &[u8], index: TileIndex) {
+        if stroke.ink.tool == Tool::Smudge {
+            let mixed = stroke.smudge.as_ref().and_then(|it| it.tile(index));
+            return self.compose_mixed(stroke, covered, mixed.unwrap_or_default());
+        }
         let tile = tile_rect(index);
         let places = (tile.y..).flat_map(|y| (tile.x..tile.x + TILE).map(move |x| (x, y)));
         let pixels = self.rgba.chunks_exact_mut(4);
@@ -22,6 +28,23 @@ impl LayerTile {
             stroke
                 .ink
                 .compose_on_layer(place, pixel, *covered, stroke.keeps_alpha);
+        }
+    }
+
+    /// Draws a smudge in its own colours, straight RGBA.
+    fn compose_mixed(&mut self, stroke: &Stroke, covered: &[u8], mixed: &[u8]) {
+        let opacity = stroke.ink.opacity;
+        let pixels = self.rgba.chunks_exact_mut(4).zip(mixed.chunks_exact(4));
+        let pixels = pixels.zip(&mut self.footprint).zip(covered);
+        for (((pixel, mixed), mask), covered) in pixels {
+            if *covered == 0 || opacity == 0 {
+                continue;
+            }
+            mix_straight(pixel, mixed, opacity);
+            *mask = (*mask).max(match stroke.keeps_alpha {
+                true => scale(*covered, pixel[3]),
+                false => *covered,
+            });
         }
     }
 }
@@ -67,6 +90,8 @@ impl Ink {
                 *mask = scale(*mask, 255 - weight);
             }
             Tool::Mask => *mask = (*mask).max(weight),
+            // It has colours of its own, see `LayerTile::compose_mixed`.
+            Tool::Smudge => {}
             Tool::Restore => *mask = scale(*mask, 255 - weight),
         }
     }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::entry::{CanvasError, EntryKind, Ink, Stroke};
+use super::entry::{CanvasError, EntryKind, Stroke};
+use super::ink::Ink;
 use super::layers::Canvas;
 use super::picture_ink::PictureInk;
 use super::stroke::Pen;
@@ -89,6 +90,7 @@ impl Stroke {
             layer: layer.id,
             keeps_alpha: layer.keeps_alpha,
             under: None,
+            smudge: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use super::entry::{EntryKind, Stroke, UnderTile};
 use super::layer_tiles::LayerTile;
 use super::layers::{Canvas, Floor};
 use super::stroke::Touched;
-use super::tile::{TileIndex, tiles_of};
+use super::tile::{TileIndex, tile_rect, tiles_of};
 use crate::protocol::{LOWEST_LAYER, Rect, Tool};
 
 /// Tiles that an open stroke remembers of what lies under it.
@@ -68,6 +68,17 @@ impl Canvas {
         tiles.collect()
     }
 
+    /// A tile of a layer as the entries before `end` make it.
+    pub(super) fn layer_tile(
+        &self,
+        layer: u64,
+        tile: TileIndex,
+        end: usize,
+    ) -> Option<Arc<LayerTile>> {
+        let (_, tile) = self.layer_tiles(layer, &tile_rect(tile), end).pop()?;
+        tile
+    }
+
     /// The active strokes from `start` to before `end` that change something of a layer.
     fn strokes_on(&self, layer: u64, start: usize, end: usize) -> Vec<&Stroke> {
         let entries = self.entries.range(start.min(end)..end);
@@ -105,8 +116,7 @@ impl Canvas {
         let under = match known {
             Some(UnderTile::Layer(under)) => under.clone(),
             _ => {
-                let replayed = self.layer_tiles(layer, &touched.part, index).pop();
-                let under = replayed.and_then(|(_, under)| under);
+                let under = self.layer_tile(layer, tile, index);
                 self.remember_under(index, tile, UnderTile::Layer(under.clone()));
                 under
             }
@@ -137,6 +147,14 @@ impl Canvas {
         }
     }
 
+    /// What a stroke covers; nothing for an image.
+    pub(super) fn covers(&self, index: usize) -> Rect {
+        match self.entries.get(index).map(|entry| &entry.kind) {
+            Some(EntryKind::Stroke(stroke)) => stroke.coverage.bounds(),
+            _ => Rect::default(),
+        }
+    }
+
     /// Where an entry changes the picture, switched on or off.
     pub(super) fn reach(&self, index: usize) -> Rect {
         let Some(EntryKind::Stroke(stroke)) = self.entries.get(index).map(|entry| &entry.kind)
@@ -149,7 +167,7 @@ impl Canvas {
         };
         let mut touched = self.stack.iter().filter(|it| stroke.touches(it.id));
         match touched.any(|layer| is_over(layer.id)) {
-            true => stroke.coverage.bounds(),
+            true => self.covers(index),
             false => Rect::default(),
         }
     }

@@ -7,12 +7,15 @@ use super::entry::{CanvasError, Entry, EntryKind, Stroke};
 use super::mask::Mask;
 use super::stack::{Flattened, LayerMap, sketch_of};
 use super::{Pixels, StackLayer, fit_to};
-use crate::protocol::{Brush, CanvasSize, LOWEST_LAYER, MAX_SPREAD, Rect};
+use crate::protocol::{Brush, CanvasSize, LOWEST_LAYER, MAX_SMUDGE_COST, MAX_SPREAD, Rect};
 
 /// The most strokes, images and applied results that can be undone.
 pub const MAX_UNDO_ENTRIES: usize = 100;
 /// The most bytes that undoing may hold, on top of the canvas itself.
 pub const MAX_UNDO_BYTES: usize = 128 << 20;
+/// The most that the smudges which can be undone may cost to be mixed anew, all of them: one undo may
+/// change what lies under each.
+pub(super) const MAX_UNDO_COST: u64 = 2 * MAX_SMUDGE_COST;
 
 /// Strokes that are drawn at the same time without being replayed.
 const OPEN_STROKES: usize = 8;
@@ -170,7 +173,7 @@ impl Canvas {
         self.push(id, EntryKind::Stroke(Box::new(stroke)));
         let open = self.entries.iter_mut().rev().filter_map(Entry::stroke_mut);
         for stroke in open.skip(OPEN_STROKES) {
-            stroke.under = None;
+            stroke.close();
         }
         Ok(())
     }
@@ -199,7 +202,7 @@ impl Canvas {
     pub fn end_stroke(&mut self, id: u64) {
         for entry in self.entries.iter_mut().filter(|entry| entry.id == id) {
             if let Some(stroke) = entry.stroke_mut() {
-                stroke.under = None;
+                stroke.close();
             }
         }
     }

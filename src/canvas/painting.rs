@@ -1,10 +1,14 @@
 //! Points of a stroke on their way onto the canvas, a little at a time.
 
+use std::collections::VecDeque;
+
 use super::Pixels;
 use super::entry::{Entry, EntryKind, UnderTile};
 use super::layers::Canvas;
+use super::smudge::SmudgeWalk;
+use super::smudging::SmudgePoints;
 use super::stack::sketch_of;
-use super::stroke::{TileWalk, Touched};
+use super::stroke::{MIX_COST, TileWalk, Touched};
 use super::tile::{TILE_AREA, tile_rect};
 use crate::protocol::{BlendMode, LOWEST_LAYER, Rect, StrokePoint, Tool};
 
@@ -16,7 +20,13 @@ const STRIP: u32 = 256;
 #[must_use = "points are painted by `Canvas::paint_some`"]
 pub struct Painting {
     id: u64,
-    walk: TileWalk,
+    walk: Walk,
+    /// Smudges over the stroke, by their place among the entries: what lies under them is another now.
+    over: VecDeque<usize>,
+    /// The one of them that is being mixed anew, and the sketch there as it was.
+    mixing: Option<(SmudgeWalk, Pixels)>,
+    /// One of them was.
+    mixed_over: bool,
     /// Where pixels may have changed so far.
     dirty: Rect,
     /// What was drawn on each tile.
@@ -27,6 +37,24 @@ pub struct Painting {
     unreset: Option<Rect>,
     spent: u64,
     is_done: bool,
+}
+
+/// What is left to be drawn of the points themselves.
+#[derive(Debug)]
+enum Walk {
+    Nothing,
+    Tiles(TileWalk),
+    Smudge(Box<SmudgePoints>),
+}
+
+impl Walk {
+    fn is_done(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Tiles(walk) => walk.is_done(),
+            Self::Smudge(points) => points.is_done(),
+        }
+    }
 }
 
 impl Painting {
@@ -47,6 +75,11 @@ impl Painting {
             Some(_) => vec![self.dirty],
             None => self.drawn.clone(),
         }
+    }
+
+    /// True where a smudge over the stroke became another by it.
+    pub const fn has_mixed_over(&self) -> bool {
+        self.mixed_over
     }
 
     /// What it has cost so far, in the unit of [`stroke_cost`](super::stroke_cost). What lies over
@@ -86,26 +119,34 @@ impl Canvas {
     /// Begins what [`Canvas::extend_stroke`] does, for [`Canvas::paint_some`] to go on with. Nothing
     /// is drawn yet. Until it is done nothing else may change the canvas.
     pub fn begin_painting(&mut self, id: u64, points: &[StrokePoint]) -> Painting {
-        let (bounds, size) = (self.bounds, self.size());
-        let stroke = self
-            .part_to_extend(id)
-            .and_then(|index| self.entries[index].stroke_mut());
-        let sweeps = stroke.map(|stroke| {
-            let sweeps = stroke.pen.follow(points, size);
-            (sweeps, stroke.pen.tip.builds_up())
-        });
-        let (sweeps, builds_up) = sweeps.unwrap_or_default();
-        let walk = TileWalk::new(sweeps, builds_up, &bounds);
+        let index = self.part_to_extend(id);
+        let walk = index.and_then(|index| self.begin_walk(index, points));
+        let walk = walk.unwrap_or(Walk::Nothing);
         Painting {
             id,
             is_done: walk.is_done(),
             walk,
+            over: VecDeque::new(),
+            mixing: None,
+            mixed_over: false,
             dirty: Rect::default(),
             drawn: Vec::new(),
             resets: false,
             unreset: None,
             spent: 0,
         }
+    }
+
+    fn begin_walk(&mut self, index: usize, points: &[StrokePoint]) -> Option<Walk> {
+        let (bounds, size) = (self.bounds, self.size());
+        let stroke = self.entries[index].stroke_mut()?;
+        if stroke.smudge.is_some() {
+            let points = self.begin_smudging(index, points)?;
+            return Some(Walk::Smudge(Box::new(points)));
+        }
+        let builds_up = stroke.pen.tip.builds_up();
+        let sweeps = stroke.pen.follow(points, size);
+        Some(Walk::Tiles(TileWalk::new(sweeps, builds_up, &bounds)))
     }
 
     /// Paints until about `budget` is spent, in the unit of [`stroke_cost`](super::stroke_cost), or
@@ -115,12 +156,65 @@ impl Canvas {
         while !painting.is_done && painting.spent < until {
             if !painting.walk.is_done() {
                 self.paint_tile(painting);
+                if painting.walk.is_done() {
+                    self.look_over(painting);
+                }
+            } else if !painting.over.is_empty() {
+                self.mix_over(painting);
             } else if painting.resets {
                 self.reset_strip(painting);
             }
             let is_reset = painting.unreset.is_some_and(|rest| rest.is_empty());
-            painting.is_done = painting.walk.is_done() && (!painting.resets || is_reset);
+            let is_painted = painting.walk.is_done() && painting.over.is_empty();
+            painting.is_done |= is_painted && (!painting.resets || is_reset);
         }
+    }
+
+    /// Looks for smudges over what was drawn.
+    fn look_over(&mut self, painting: &mut Painting) {
+        if let Some(index) = self.part_to_extend(painting.id)
+            && !painting.dirty.is_empty()
+        {
+            let (over, _) = self.smudges_to_mix(&[(index, painting.dirty)]);
+            painting.over = over.into();
+        }
+    }
+
+    /// Goes on with mixing the next smudge over the stroke anew, and shows it when that is done.
+    fn mix_over(&mut self, painting: &mut Painting) {
+        let Some(index) = painting.over.front().copied() else {
+            return;
+        };
+        let bounds = self.covers(index);
+        let mixing = painting.mixing.take().or_else(|| {
+            let before = self.sketch().crop(&bounds);
+            Some((self.begin_mixing(index)?, before))
+        });
+        painting.spent += 1;
+        let Some((mut walk, before)) = mixing else {
+            painting.over.pop_front();
+            return;
+        };
+        if let Some(tile) = self.mix_tile(index, &mut walk, None) {
+            painting.spent += MIX_COST * tile.part.area();
+            painting.mixing = Some((walk, before));
+            return;
+        }
+        painting.over.pop_front();
+        painting.mixed_over = true;
+        let layer = self.mixed(index);
+        match layer {
+            LOWEST_LAYER => self.replay(&bounds, self.entries.len()),
+            layer => self.replay_layer(layer, &bounds),
+        }
+        self.flatten(&bounds);
+        self.show_sketch(&bounds, &before);
+        self.forget_under(index + 1, |tile| {
+            !tile_rect(tile).intersect(&bounds).is_empty()
+        });
+        painting.spent += bounds.area();
+        painting.dirty = painting.dirty.union(&bounds);
+        painting.drawn.push(bounds);
     }
 
     fn paint_tile(&mut self, painting: &mut Painting) {
@@ -139,20 +233,26 @@ impl Canvas {
             return;
         };
         let adds_mask = stroke.ink.adds_mask();
-        let (layer, is_restore) = (stroke.layer, stroke.ink.tool == Tool::Restore);
-        let (touched, spent) = painting.walk.step(&mut stroke.coverage);
+        let (layer, tool) = (stroke.layer, stroke.ink.tool);
+        let (touched, spent) = match &mut painting.walk {
+            Walk::Nothing => (None, 0),
+            Walk::Tiles(walk) => walk.step(&mut stroke.coverage),
+            Walk::Smudge(points) => self.smudge_some(index, points),
+        };
         painting.spent += spent;
         let Some(touched) = touched.filter(|_| is_active) else {
             return;
         };
         let is_top = above == 0;
         let is_layered = layer != LOWEST_LAYER || self.flattened.is_some();
-        let before = is_layered.then(|| self.sketch().crop(&touched.part));
+        // What a smudge makes of the paint under it is shown where that is another.
+        let shows_sketch = is_layered || tool == Tool::Smudge;
+        let before = shows_sketch.then(|| self.sketch().crop(&touched.part));
         match layer {
             LOWEST_LAYER => self.redraw_tile(index, &touched, is_top),
             layer => self.redraw_layer_tile(index, layer, &touched),
         }
-        if is_restore {
+        if tool == Tool::Restore {
             self.restore_other_layers(layer, &touched.part);
         }
         self.flatten(&touched.part);

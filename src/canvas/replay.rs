@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Pixels;
 use super::entry::{Entry, EntryKind};
-use super::layers::{Canvas, MAX_UNDO_BYTES, MAX_UNDO_ENTRIES};
+use super::layers::{Canvas, MAX_UNDO_BYTES, MAX_UNDO_COST, MAX_UNDO_ENTRIES};
 use super::stack::sketch_of;
 use super::tile::TileIndex;
 use crate::protocol::{LOWEST_LAYER, Rect};
@@ -120,19 +120,22 @@ impl Canvas {
     /// What is undone at that moment can no longer be redone.
     pub(super) fn fold(&mut self) {
         let mut bytes: usize = self.entries.iter().map(Entry::bytes).sum();
+        let mut cost: u64 = self.entries.iter().map(Entry::mixing_cost).sum();
         while self.entries.len() > MAX_UNDO_ENTRIES
-            || (bytes > MAX_UNDO_BYTES && self.entries.len() > 1)
+            || ((bytes > MAX_UNDO_BYTES || cost > MAX_UNDO_COST) && self.entries.len() > 1)
         {
             let Some(oldest) = self.entries.pop_front() else {
                 return;
             };
             bytes -= oldest.bytes();
+            cost -= oldest.mixing_cost();
             self.folded.push(oldest.id);
             if !oldest.active {
                 continue;
             }
             match oldest.kind {
-                EntryKind::Stroke(stroke) => {
+                EntryKind::Stroke(mut stroke) => {
+                    self.floor.mix(&mut stroke, &self.stack);
                     if stroke.touches(LOWEST_LAYER) {
                         stroke.compose(
                             &stroke.coverage.bounds(),

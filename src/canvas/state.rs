@@ -1,24 +1,15 @@
 //! A canvas as plain data, to be kept and made again.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::entry::{Entry, EntryKind, Ink, Stroke};
-use super::gradient::Ramp;
+use super::entry::{Entry, EntryKind, Stroke};
 use super::layer_tiles::{LayerTile, LayerTiles};
 use super::layers::Floor;
-use super::picture_ink::PictureInk;
 use super::stack::LayerMap;
-use super::stroke::Pen;
-use super::tile::{Coverage, TILE, TILE_AREA, tile_rect};
-use super::tip::Tip;
+use super::stroke_state::{CanvasStateError, StrokeState};
+use super::tile::{TILE, TILE_AREA, tile_rect};
 use super::{Canvas, Mask, Pixels, StackLayer};
-use crate::protocol::{
-    CanvasSize, LOWEST_LAYER, MAX_BRUSH_SIZE, MAX_CANVAS_SIDE, MAX_SPREAD, MIN_BRUSH_SIZE,
-    MIN_FLOW, Rect, StrokePoint, Tool,
-};
+use crate::protocol::{CanvasSize, LOWEST_LAYER, MAX_CANVAS_SIDE, MAX_SPREAD, Rect};
 
 /// More layers than a room and its history of layers can have.
 const MOST_LAYERS: usize = 1024;
@@ -102,69 +93,6 @@ pub enum EntryStateKind {
     },
 }
 
-/// A stroke and what it covers.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StrokeState {
-    /// All but its tiles.
-    pub facts: StrokeFacts,
-    /// Tiles of [`super::TILE`]² bytes that say how much of each pixel it covers, by column and
-    /// row.
-    pub tiles: Vec<((u32, u32), Vec<u8>)>,
-    /// Of a picture that is laid on a layer: its colours inside the bounds.
-    pub picture: Option<Arc<Pixels>>,
-}
-
-/// What a stroke does, and how far it has come.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct StrokeFacts {
-    /// What it does.
-    pub tool: Tool,
-    /// Red, green, blue.
-    pub color: [u8; 3],
-    /// 0 … 255.
-    pub opacity: u8,
-    /// Diameter at pressure 1, in pixels.
-    pub size: f32,
-    /// 0 … 1.
-    pub hardness: f32,
-    /// The point that it has come to.
-    pub last: Option<StrokePoint>,
-    /// More points may come.
-    pub is_open: bool,
-    /// The smallest rectangle around what it covers.
-    pub bounds: Rect,
-    /// The layer that it lies on.
-    #[serde(default, skip_serializing_if = "is_lowest")]
-    pub layer: u64,
-    /// It changes colours only.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub keeps_alpha: bool,
-    /// The tip, where it is no plain disc.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) tip: Option<TipState>,
-    /// What its colour runs along.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) ramp: Option<Ramp>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_lowest(layer: &u64) -> bool {
-    *layer == LOWEST_LAYER
-}
-
-/// A tip, and how far it is to its next dab.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub(super) struct TipState {
-    tip: Tip,
-    /// In pixels.
-    until_dab: f32,
-}
-
-/// A state that no canvas can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the kept canvas does not fit together: {0}")]
-pub struct CanvasStateError(&'static str);
-
 impl Canvas {
     /// What the canvas is made of.
     pub fn state(&self) -> CanvasState {
@@ -230,6 +158,7 @@ impl Canvas {
             _ => canvas.floor.base.clone(),
         };
         canvas.result = state.result;
+        canvas.mix_all_anew();
         canvas.replay(&bounds, canvas.entries.len());
         canvas.replay_layers(&bounds);
         canvas.flatten(&bounds);
@@ -282,14 +211,6 @@ fn is_canvas_size(size: CanvasSize) -> bool {
     fits(size.width) && fits(size.height)
 }
 
-impl TipState {
-    fn is_valid(&self) -> bool {
-        (MIN_FLOW..=1.0).contains(&self.tip.flow)
-            && self.tip.angle.is_finite()
-            && self.until_dab.is_finite()
-    }
-}
-
 impl Entry {
     fn state(&self) -> EntryState {
         let kind = match &self.kind {
@@ -333,99 +254,6 @@ impl Entry {
             id: state.id,
             active: state.active,
             kind,
-        })
-    }
-}
-
-impl Stroke {
-    fn state(&self) -> StrokeState {
-        let mut tiles: Vec<_> = self
-            .coverage
-            .tiles()
-            .map(|(index, values)| (index, values.to_vec()))
-            .collect();
-        // The same canvas is the same state.
-        tiles.sort_unstable_by_key(|((column, row), _)| (*row, *column));
-        let facts = StrokeFacts {
-            tool: self.ink.tool,
-            color: self.ink.color,
-            opacity: self.ink.opacity,
-            size: self.pen.size,
-            hardness: self.pen.hardness,
-            last: self.pen.last,
-            is_open: self.under.is_some(),
-            bounds: self.coverage.bounds(),
-            tip: (!self.pen.tip.is_plain()).then_some(TipState {
-                tip: self.pen.tip,
-                until_dab: self.pen.until_dab,
-            }),
-            ramp: self.ink.ramp.clone(),
-            layer: self.layer,
-            keeps_alpha: self.keeps_alpha,
-        };
-        let picture = self.ink.picture.as_ref();
-        let picture = picture.map(|picture| picture.pixels().clone());
-        StrokeState {
-            facts,
-            tiles,
-            picture,
-        }
-    }
-
-    fn from_state(state: StrokeState, canvas: &Rect) -> Result<Self, CanvasStateError> {
-        let StrokeState {
-            facts,
-            tiles,
-            picture,
-        } = state;
-        let last = facts.last.iter().flatten();
-        let is_pen = (MIN_BRUSH_SIZE..=MAX_BRUSH_SIZE).contains(&facts.size)
-            && (0.0..=1.0).contains(&facts.hardness)
-            && last.copied().all(f32::is_finite)
-            && facts.tip.is_none_or(|it| it.is_valid());
-        if !is_pen {
-            return Err(CanvasStateError("a stroke has a brush that there is not"));
-        }
-        if !canvas.contains(&facts.bounds) {
-            return Err(CanvasStateError("a stroke lies outside"));
-        }
-        let picture = match picture {
-            Some(pixels) => Some(
-                PictureInk::new(facts.bounds, pixels)
-                    .ok_or(CanvasStateError("a picture on a layer has another size"))?,
-            ),
-            None => None,
-        };
-        let mut coverage = Coverage::default();
-        for (index, values) in tiles {
-            let is_inside = index.0 < canvas.width && index.1 < canvas.height;
-            if values.len() != TILE_AREA || !is_inside || !canvas.contains(&tile_rect(index)) {
-                return Err(CanvasStateError("a tile of a stroke has another size"));
-            }
-            coverage.put(index, values.into_boxed_slice(), &Rect::default());
-        }
-        coverage.extend_bounds(&facts.bounds);
-        Ok(Self {
-            ink: Ink {
-                tool: facts.tool,
-                color: facts.color,
-                opacity: facts.opacity,
-                ramp: facts.ramp,
-                picture,
-            },
-            pen: Pen {
-                last: facts.last,
-                until_dab: facts.tip.map_or(0.0, |it| it.until_dab),
-                ..Pen::new(
-                    facts.size,
-                    facts.hardness,
-                    facts.tip.map_or_else(Tip::default, |it| it.tip),
-                )
-            },
-            coverage,
-            layer: facts.layer,
-            keeps_alpha: facts.keeps_alpha,
-            under: facts.is_open.then(HashMap::new),
         })
     }
 }

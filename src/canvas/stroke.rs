@@ -3,9 +3,11 @@
 use std::ops::Range;
 
 use super::sweep::Sweep;
-use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect};
-use super::tip::Tip;
-use crate::protocol::{Brush, CanvasSize, MAX_BRUSH_SIZE, MAX_STROKE_COST, Rect, StrokePoint};
+use super::tile::{Coverage, TILE, TILE_AREA, TileIndex, tile_rect, whole_tiles};
+use super::tip::{DABS, SMUDGE_DABS, Tip};
+use crate::protocol::{
+    Brush, CanvasSize, MAX_BRUSH_SIZE, MAX_STROKE_COST, Rect, StrokePoint, Tool,
+};
 
 /// How far outside the canvas a point may be; further ones are moved here, so
 /// that no segment has a length without end.
@@ -14,6 +16,11 @@ const MARGIN: f32 = 2.0 * MAX_BRUSH_SIZE;
 /// What a dab costs beside its pixels: so many of them lie in a stroke that its message may say in
 /// few points.
 const DAB_LOOK: u64 = 64;
+/// What mixing a pixel costs: each of its channels is mixed twice and divided.
+pub(super) const MIX_COST: u64 = 4;
+/// What a pixel of a smudge's dab costs, at most: it is mixed and its tile is looked at, and what came
+/// of it is shown.
+const SMUDGE_COST: u64 = MIX_COST + 2;
 
 /// Follows one stroke, chunk after chunk. All that a later point depends on is the last one, so the
 /// cut into chunks changes nothing.
@@ -23,8 +30,19 @@ pub(super) struct Pen {
     pub(super) hardness: f32,
     pub(super) last: Option<StrokePoint>,
     pub(super) tip: Tip,
-    /// The way to the next dab of a tip that builds up, in pixels.
+    /// The way to the next dab, in pixels, where the stroke is dabs.
     pub(super) until_dab: f32,
+    /// It drags the paint that is there: it is dabs, whatever its tip.
+    pub(super) smudges: bool,
+}
+
+/// What a pen does next.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// It is put down and carries nothing from elsewhere. Said of dabs only.
+    Down,
+    /// It covers this.
+    Sweep(Sweep),
 }
 
 impl Pen {
@@ -37,39 +55,50 @@ impl Pen {
             last: None,
             tip,
             until_dab: 0.0,
+            smudges: false,
         }
     }
 
     /// The sweeps that `points` add. Points that are not finite are skipped.
     pub(super) fn follow(&mut self, points: &[StrokePoint], canvas: CanvasSize) -> Vec<Sweep> {
         let mut sweeps = Vec::with_capacity(points.len());
-        self.sweep(points, canvas, |sweep| {
-            sweeps.push(sweep);
+        self.walk(points, canvas, |step| {
+            if let Step::Sweep(sweep) = step {
+                sweeps.push(sweep);
+            }
             true
         });
         sweeps
     }
 
-    /// Goes through the sweeps that `points` add as long as `each` answers true. Points that are not
-    /// finite are skipped.
-    fn sweep(
+    /// Goes through what `points` add as long as `each` answers true. Points that are not finite are
+    /// skipped.
+    pub(super) fn walk(
         &mut self,
         points: &[StrokePoint],
         canvas: CanvasSize,
-        mut each: impl FnMut(Sweep) -> bool,
+        mut each: impl FnMut(Step) -> bool,
     ) {
         let hardness = self.tip.hardness(self.hardness);
         for point in points.iter().filter_map(|point| placed(point, canvas)) {
             let from = self.last.replace(point).unwrap_or(point);
-            let goes_on = if self.tip.builds_up() {
-                self.dab(from, point, hardness, &mut each)
+            let goes_on = if let Some(dabs) = self.dabs() {
+                self.dab(from, point, (hardness, dabs), &mut each)
             } else {
                 let sweep = Sweep::new(from, point, self.size, hardness);
-                sweep.is_none_or(|sweep| each(sweep.with_tip(self.tip)))
+                sweep.is_none_or(|sweep| each(Step::Sweep(sweep.with_tip(self.tip))))
             };
             if !goes_on {
                 return;
             }
+        }
+    }
+
+    /// How many dabs lie in the length of the diameter, where the stroke is dabs.
+    fn dabs(&self) -> Option<f32> {
+        match self.smudges {
+            true => Some(SMUDGE_DABS),
+            false => self.tip.builds_up().then_some(DABS),
         }
     }
 
@@ -78,13 +107,17 @@ impl Pen {
         &mut self,
         from: StrokePoint,
         to: StrokePoint,
-        hardness: f32,
-        each: &mut impl FnMut(Sweep) -> bool,
+        (hardness, dabs): (f32, f32),
+        each: &mut impl FnMut(Step) -> bool,
     ) -> bool {
         if from[2] <= 0.0 && to[2] <= 0.0 {
             // In the air: what is pressed next begins with a dab.
             self.until_dab = 0.0;
             return true;
+        }
+        // Behind a dab there is always some way left to the next one.
+        if self.until_dab == 0.0 && !each(Step::Down) {
+            return false;
         }
         let length = (to[0] - from[0]).hypot(to[1] - from[1]);
         while self.until_dab <= length {
@@ -96,9 +129,9 @@ impl Pen {
             let [x, y, pressure] =
                 [0, 1, 2].map(|axis| from[axis] + (to[axis] - from[axis]) * part);
             let at = [x, y, pressure];
-            self.until_dab += Tip::step(self.size * pressure);
+            self.until_dab += Tip::step(self.size * pressure, dabs);
             let dab = Sweep::new(at, at, self.size, hardness);
-            if !dab.is_none_or(|dab| each(dab.with_tip(self.tip))) {
+            if !dab.is_none_or(|dab| each(Step::Sweep(dab.with_tip(self.tip)))) {
                 return false;
             }
         }
@@ -109,11 +142,23 @@ impl Pen {
     /// What painting `points` costs next, as [`stroke_cost`] counts; more than [`MAX_STROKE_COST`] is
     /// not counted to its end.
     pub(super) fn cost(&self, points: &[StrokePoint], canvas: CanvasSize) -> u64 {
+        self.cost_up_to(MAX_STROKE_COST, points, canvas)
+    }
+
+    /// The same, where more than `most` is not counted to its end.
+    pub(super) fn cost_up_to(&self, most: u64, points: &[StrokePoint], canvas: CanvasSize) -> u64 {
         let bounds = Rect::new(0, 0, canvas.width, canvas.height);
-        let look = if self.tip.builds_up() { DAB_LOOK } else { 1 };
+        let look = if self.dabs().is_some() { DAB_LOOK } else { 1 };
         let mut cost = 0;
-        self.clone().sweep(points, canvas, |sweep| {
+        self.clone().walk(points, canvas, |step| {
+            let Step::Sweep(sweep) = step else {
+                return true;
+            };
             let bounds = sweep.bounds(&bounds);
+            if self.smudges {
+                cost += look + SMUDGE_COST * bounds.area();
+                return cost <= most;
+            }
             let inside = if bounds.is_empty() {
                 0
             } else {
@@ -123,7 +168,7 @@ impl Pen {
             // A sweep costs a look, even where it leaves nothing, and one for each tile of a row
             // that it comes near.
             cost += look + pixels + pixels.div_ceil(u64::from(TILE));
-            cost <= MAX_STROKE_COST
+            cost <= most
         });
         cost
     }
@@ -132,7 +177,8 @@ impl Pen {
 /// What the next points of a stroke cost to paint, before they are accepted: an upper bound of the
 /// pixels that are looked at, each once for every segment of the path that comes near it. So a dab
 /// of a wide brush costs about its area, a long segment about its length times the brush's width,
-/// and the part outside the canvas nothing; [`TILE`]s are counted whole.
+/// and the part outside the canvas nothing; [`TILE`]s are counted whole. Each dab of a smudge counts
+/// as some of its area, since it is mixed.
 ///
 /// `brush` has numbers that are valid, `last` is the point that the stroke has come to, if it has
 /// begun. [`Painting::spent`](super::Painting::spent) counts in the same unit.
@@ -142,7 +188,10 @@ pub fn stroke_cost(
     last: Option<StrokePoint>,
     points: &[StrokePoint],
 ) -> u64 {
-    let mut pen = Pen::new(brush.size, 1.0, Tip::of(brush));
+    let mut pen = Pen {
+        smudges: brush.tool == Tool::Smudge,
+        ..Pen::new(brush.size, 1.0, Tip::of(brush))
+    };
     pen.last = last.and_then(|point| placed(&point, canvas));
     pen.cost(points, canvas)
 }
@@ -156,14 +205,6 @@ fn placed(point: &StrokePoint, canvas: CanvasSize) -> Option<StrokePoint> {
             pressure.clamp(0.0, 1.0),
         ]
     })
-}
-
-/// The tiles around a rectangle, as one.
-fn whole_tiles(rect: &Rect) -> Rect {
-    let (left, top) = (rect.x / TILE * TILE, rect.y / TILE * TILE);
-    let right = rect.right().next_multiple_of(TILE);
-    let bottom = rect.bottom().next_multiple_of(TILE);
-    Rect::new(left, top, right - left, bottom - top)
 }
 
 /// The sweeps of a chunk on their way into a coverage, tile after tile, so that it can be done a

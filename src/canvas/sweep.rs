@@ -72,6 +72,11 @@ impl Sweep {
         })
     }
 
+    /// Where it begins, in canvas pixels.
+    pub(super) const fn start(&self) -> (f32, f32) {
+        (self.x, self.y)
+    }
+
     /// The same way of another tip.
     pub(super) const fn with_tip(self, tip: Tip) -> Self {
         Self { tip, ..self }

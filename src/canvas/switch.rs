@@ -45,10 +45,17 @@ impl Canvas {
         }
         let reached = changed.iter().map(|index| self.reach(*index));
         let dirty = reached.fold(Rect::default(), |dirty, rect| dirty.union(&rect));
+        let changes = changed.iter().map(|index| (*index, self.covers(*index)));
+        let changes: Vec<_> = changes.collect();
+        let (to_mix, mixed) = self.smudges_to_mix(&changes);
+        let dirty = dirty.union(&mixed);
         if dirty.is_empty() {
             return Switched::default();
         }
         let before = self.sketch().crop(&dirty);
+        for index in to_mix {
+            self.mix_anew(index);
+        }
         self.replay(&dirty, self.entries.len());
         self.replay_layers(&dirty);
         self.flatten(&dirty);
@@ -93,6 +100,7 @@ impl Canvas {
         self.base = image_at(after).map_or_else(|| self.floor.base.clone(), |(pixels, _)| pixels);
         let sketch = self.sketch().clone();
         let everywhere = self.bounds;
+        self.mix_all_anew();
         self.replay(&everywhere, self.entries.len());
         self.replay_layers(&everywhere);
         self.flatten(&everywhere);

@@ -34,6 +34,14 @@ pub(super) fn tiles_of(rect: &Rect) -> impl Iterator<Item = TileIndex> + use<> {
     rows.flat_map(move |row| columns.clone().map(move |column| (column, row)))
 }
 
+/// The tiles around a rectangle, as one.
+pub(super) fn whole_tiles(rect: &Rect) -> Rect {
+    let (left, top) = (rect.x / TILE * TILE, rect.y / TILE * TILE);
+    let right = rect.right().next_multiple_of(TILE);
+    let bottom = rect.bottom().next_multiple_of(TILE);
+    Rect::new(left, top, right - left, bottom - top)
+}
+
 /// How much of each pixel a stroke covers, 0 … 255, in tiles that exist only
 /// where the stroke went.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -66,6 +74,16 @@ impl Coverage {
     /// Says that the stroke reaches so far.
     pub(super) fn extend_bounds(&mut self, rect: &Rect) {
         self.bounds = self.bounds.union(rect);
+    }
+
+    /// Raises a tile's values inside `part` to these, where they are larger.
+    pub(super) fn raise(&mut self, index: TileIndex, values: &[u8], part: &Rect) {
+        self.bounds = self.bounds.union(part);
+        let tile = self.tiles.entry(index);
+        let tile = tile.or_insert_with(|| vec![0; TILE_AREA].into_boxed_slice());
+        for (value, raised) in tile.iter_mut().zip(values) {
+            *value = (*value).max(*raised);
+        }
     }
 
     /// Puts a tile's values, of which those in `part` may have been raised.

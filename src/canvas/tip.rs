@@ -11,7 +11,9 @@ use crate::protocol::{Brush, BrushKind};
 /// How many times wider a flat tip is than thick.
 pub(super) const FLATNESS: f32 = 4.0;
 /// Dabs of a brush with flow in the length of its diameter.
-const DABS: f32 = 6.0;
+pub(super) const DABS: f32 = 6.0;
+/// Dabs of a smudge in that length.
+pub(super) const SMUDGE_DABS: f32 = 8.0;
 /// The shortest way from one dab to the next, in pixels.
 const LEAST_STEP: f32 = 1.0;
 /// What the lightest touch of chalk or a pencil leaves of the heaviest one.
@@ -66,9 +68,10 @@ impl Tip {
         }
     }
 
-    /// How far it is from a dab of that diameter to the next one, in pixels.
-    pub(super) fn step(diameter: f32) -> f32 {
-        (diameter / DABS).max(LEAST_STEP)
+    /// How far it is from a dab of that diameter to the next one, in pixels, where `dabs` lie in its
+    /// length.
+    pub(super) fn step(diameter: f32, dabs: f32) -> f32 {
+        (diameter / dabs).max(LEAST_STEP)
     }
 
     /// What one dab covers, 1 … 255: as many as lie over a place leave `flow` of it together.

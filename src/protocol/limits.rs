@@ -25,6 +25,11 @@ pub const MAX_COORDINATE: f32 = 100_000.0;
 /// The most that one message of a stroke may cost to paint, in pixels that are looked at: a brush of
 /// 1024 pixels across the largest canvas sixty times.
 pub const MAX_STROKE_COST: u64 = 1 << 28;
+/// The most that a whole smudge may cost, over all its messages: it is mixed anew whenever what lies
+/// under it changes.
+pub const MAX_SMUDGE_COST: u64 = 2 * MAX_STROKE_COST;
+/// What a smudge carries on when its message does not say.
+pub const DEFAULT_SMUDGE_STRENGTH: f32 = 0.7;
 /// The smallest brush diameter, in canvas pixels.
 pub const MIN_BRUSH_SIZE: f32 = 0.5;
 /// The least flow of a brush.

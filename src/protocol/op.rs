@@ -19,6 +19,8 @@ pub enum Tool {
     Erase,
     /// Takes the mask away and keeps the paint: the model no longer changes these pixels.
     Restore,
+    /// Drags the paint that is there along and mixes it, and lets the model repaint there.
+    Smudge,
 }
 
 /// How a stroke is drawn. Stands in the first message of a stroke.
@@ -60,6 +62,11 @@ pub struct Brush {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub gradient: Option<Gradient>,
+    /// Of `smudge`: 0 … 1, how much of the paint on the tip is carried on from dab to dab; 0.7 when
+    /// left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub strength: Option<f32>,
 }
 
 impl Default for Brush {
@@ -76,6 +83,7 @@ impl Default for Brush {
             angle: None,
             flow: None,
             gradient: None,
+            strength: None,
             layer: None,
         }
     }
@@ -97,6 +105,7 @@ struct StrokeChunkFields {
     angle: Option<f32>,
     flow: Option<f32>,
     gradient: Option<Gradient>,
+    strength: Option<f32>,
     #[ts(optional, type = "number")]
     layer: Option<u64>,
     points: Vec<StrokePoint>,

@@ -5,7 +5,7 @@ use super::{
     MAX_CHAT_CHARS, MAX_CONTROL_SCALE, MAX_COORDINATE, MAX_GUIDANCE_SCALE, MAX_ID_CHARS,
     MAX_NAME_CHARS, MAX_POINTS, MAX_PROMPT_CHARS, MAX_SPREAD, MAX_TOKEN_CHARS, MIN_BRUSH_SIZE,
     MIN_FLOW, MIN_STRENGTH, PlaceMode, Placement, Presence, RenderRequest, SEED_LIMIT,
-    SettingsPatch, StrokeChunk,
+    SettingsPatch, StrokeChunk, Tool,
 };
 
 type Checked = Result<(), ErrorMessage>;
@@ -107,6 +107,19 @@ fn validate_brush(brush: &Brush) -> Checked {
     }
     if let Some(gradient) = &brush.gradient {
         validate_gradient(gradient)?;
+    }
+    if let Some(strength) = brush.strength {
+        number("strength", f64::from(strength), 0.0, 1.0)?;
+    }
+    match brush.tool {
+        Tool::Smudge if brush.gradient.is_some() => {
+            return refuse("A smudge has no colours of its own: leave `gradient` out.");
+        }
+        Tool::Smudge => {}
+        _ if brush.strength.is_some() => {
+            return refuse("`strength` belongs to the tool `smudge`: leave it out.");
+        }
+        _ => {}
     }
     match &brush.prompt {
         Some(prompt) => text("prompt", prompt, MAX_PROMPT_CHARS),

@@ -19,14 +19,16 @@ impl RoomCore {
     /// What a command costs, at most, in pixels that are looked at.
     pub(super) fn cost(&self, client: &Uuid, command: &RoomCommand) -> u64 {
         let pixels = match command {
-            RoomCommand::Stroke(chunk) => self.document.stroke_cost(client, chunk),
+            RoomCommand::Stroke(chunk) => self.document.painting_cost(client, chunk),
             // The whole canvas may be drawn anew.
-            RoomCommand::Apply
-            | RoomCommand::Place(_)
-            | RoomCommand::Layer(_)
-            | RoomCommand::Undo
-            | RoomCommand::Redo
-            | RoomCommand::Revert { .. } => self.document.canvas().bounds().area(),
+            RoomCommand::Apply | RoomCommand::Place(_) | RoomCommand::Layer(_) => {
+                self.document.canvas().bounds().area()
+            }
+            // And what lies under each smudge may be another.
+            RoomCommand::Undo | RoomCommand::Redo | RoomCommand::Revert { .. } => {
+                let canvas = self.document.canvas();
+                canvas.bounds().area() + canvas.smudges_cost()
+            }
             // The picture may be as large as the canvas, and is made small.
             RoomCommand::Settings(patch) if self.document.missing_reference(patch).is_some() => {
                 self.document.canvas().bounds().area()

@@ -10,6 +10,7 @@ import { MockInversion } from "./mock-inversion.mjs";
 import { lay, layersOf, paintedOn, refusalOf } from "./mock-layers.mjs";
 import { MockPeople } from "./mock-people.mjs";
 import { MockRooms } from "./mock-rooms.mjs";
+import { smear } from "./mock-smudge.mjs";
 import { encodePng } from "./png.mjs";
 
 const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
@@ -291,6 +292,7 @@ class MockRoom {
       const isLowest = (entry.layer ?? 0) === 0;
       if (tool === "restore" ? false : !isLowest || !this.shownIds().includes(0)) continue;
       const rgb = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16));
+      if (tool === "smudge") smear(this.sketch, this.width, this.height, entry);
       for (const [at, covered] of entry.cover) {
         const alpha = covered * opacity;
         if (tool === "brush" || tool === "erase") {
@@ -299,7 +301,7 @@ class MockRoom {
             this.sketch[at * 3 + channel] = Math.round(this.sketch[at * 3 + channel] * (1 - alpha) + to * alpha);
           }
         }
-        if (tool === "brush" || tool === "mask") this.mask[at] = Math.max(this.mask[at], Math.round(covered * 255));
+        if (tool === "brush" || tool === "mask" || tool === "smudge") this.mask[at] = Math.max(this.mask[at], Math.round(covered * 255));
         else this.mask[at] = Math.min(this.mask[at], Math.round((1 - covered) * 255));
       }
     }

@@ -150,7 +150,7 @@ export const scenarios = {
   async "shortcuts work on the canvas and not in the prompt"({ browser, url, room }) {
     const { page, context, troubles } = await openRoom(browser, url, room);
     const tool = () => page.evaluate(() => window.impasto.state().tool);
-    for (const [key, name] of [["e", "erase"], ["m", "mask"], ["r", "restore"], ["h", "hand"], ["i", "eyedropper"], ["b", "brush"]]) {
+    for (const [key, name] of [["e", "erase"], ["m", "mask"], ["r", "restore"], ["a", "smudge"], ["h", "hand"], ["i", "eyedropper"], ["b", "brush"]]) {
       await page.keyboard.press(key);
       assert.equal(await tool(), name);
     }

@@ -63,6 +63,33 @@ async function flyout(page) {
 }
 
 export const toolScenarios = {
+  async "a smudge drags the paint that is there, at once and as the server does, and one undo takes it back"({ browser, url, room, shots }) {
+    const { page, context, troubles } = await openRoom(browser, url, room);
+    await page.evaluate(() => window.impasto.settings({ live: false }));
+    const { width: w, height: h } = await size(page);
+    const [x, y] = [Math.round(w / 2), Math.round(h / 2)];
+    await page.evaluate(([left, top, bottom]) => window.impasto.paint([[left, top, 1], [left, bottom, 1]], { size: 60, hardness: 1, color: "#1f1b18" }), [x, h * 0.2, h * 0.8]);
+    await calm(page);
+    const before = await hash(page, "sketch");
+    const [beside] = await coloursAt(page, [[x + 50, y]]);
+    assert.equal(beside, PAPER);
+    await page.keyboard.press("a");
+    await page.getByRole("group", { name: "Brush", exact: true }).getByRole("slider", { name: "Strength" }).waitFor();
+    await dragShape(page, [[x, y], [x + 90, y]]);
+    await calm(page);
+    const [dragged, above] = await coloursAt(page, [[x + 50, y], [x + 50, y - 60]]);
+    assert.notEqual(dragged, PAPER, "the line's paint went along");
+    assert.notEqual(dragged, INK, "and was mixed with the paper");
+    assert.equal(above, PAPER, "where the tip was not nothing changed");
+    assert.ok((await maskAt(page, [[x + 50, y]]))[0] > 0, "the model may repaint there");
+    await page.screenshot({ path: `${shots}/smudge.png` });
+    await page.keyboard.press("Control+z");
+    await calm(page);
+    assert.equal(await hash(page, "sketch"), before);
+    assert.deepEqual(troubles, []);
+    await context.close();
+  },
+
   async "shapes: filled, outlined, regular, from the middle, dropped with Escape"({ browser, url, room, shots }) {
     const { page, context, troubles } = await openRoom(browser, url, room);
     const { width: w, height: h } = await size(page);

@@ -25,6 +25,25 @@ test("a part that unpacks to more than is wanted is given up, whatever it says o
   await expect(archive.part("plain", 2 ** 20)).rejects.toThrow("The part plain of the file unpacks to more than 1 MiB");
 });
 
+test("a part whose size its header does not say is read up to what follows it", async () => {
+  const parts = zipOf([["mimetype", "image/openraster"], ["b", "other"], ["a", "some content that is packed", true]]);
+  const at = parts.lastIndexOf("PK\x03\x04", undefined, "latin1");
+  const packed = parts.readUInt32LE(at + 18);
+  // The sizes stand behind the part instead.
+  const sizes = Buffer.alloc(16);
+  sizes.writeUInt32LE(0x08074b50, 0);
+  parts.copy(sizes, 4, at + 14, at + 26);
+  const end = at + 31 + packed;
+  const streamed = Buffer.concat([parts.subarray(0, end), sizes, parts.subarray(end)]);
+  streamed.writeUInt16LE(8, at + 6);
+  streamed.fill(0, at + 14, at + 26);
+  const directory = streamed.length - 6;
+  streamed.writeUInt32LE(streamed.readUInt32LE(directory) + sizes.length, directory);
+  const archive = await Archive.open(new Blob([streamed]));
+  expect(text(await archive.part("a", 99))).toBe("some content that is packed");
+  expect(text(await archive.part("b", 99))).toBe("other");
+});
+
 test("what is damaged or no archive is told in a sentence", async () => {
   const whole = zipOf([["a", "some content that is packed", true], ["b", "other"]]);
   for (const bytes of [Buffer.from("PK\x03\x04 and nothing else"), Buffer.alloc(0), whole.subarray(0, whole.length - 30)]) {

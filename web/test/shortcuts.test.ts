@@ -7,7 +7,7 @@ const press = (key: string, more: Partial<KeyPress> = {}): KeyPress => ({
 });
 
 test.each([
-  ["b", "brush"], ["e", "erase"], ["m", "mask"], ["r", "restore"], ["i", "eyedropper"], ["h", "hand"], [" ", "hand"],
+  ["b", "brush"], ["e", "erase"], ["m", "mask"], ["r", "restore"], ["a", "smudge"], ["i", "eyedropper"], ["h", "hand"], [" ", "hand"],
   ["[", "smaller"], ["]", "larger"], ["x", "swap"], ["d", "default-colours"], ["c", "before"], ["Enter", "apply"],
   ["Escape", "cancel"], ["?", "help"],
 ])("%s", (key, action) => {

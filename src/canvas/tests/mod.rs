@@ -5,6 +5,7 @@ mod layers;
 mod masks;
 mod photos;
 mod region_masks;
+mod smudges;
 mod strokes;
 mod sweeps;
 mod tips;
@@ -77,6 +78,7 @@ fn any_tool() -> impl Strategy<Value = Tool> {
         1 => Just(Tool::Mask),
         2 => Just(Tool::Erase),
         2 => Just(Tool::Restore),
+        2 => Just(Tool::Smudge),
     ]
 }
 

@@ -286,6 +286,12 @@ fn generated_strokes_for_the_page_are_what_is_painted() {
     });
     let strokes: Vec<_> = strokes.collect();
     let text = serde_json::json!({"side": 192, "every": 3, "strokes": strokes}).to_string();
-    let files = crate::protocol::generated::Files::from([("tips.json".to_owned(), text)]);
+    let files = crate::protocol::generated::Files::from([
+        ("tips.json".to_owned(), text),
+        (
+            "smudges.json".to_owned(),
+            super::smudges::sheet().to_string(),
+        ),
+    ]);
     crate::protocol::generated::write_or_compare("web/test/fixtures", "json", &files);
 }

@@ -138,7 +138,7 @@ impl Document {
         Ok(Begun::Done(changed))
     }
 
-    /// Paints until about `budget` is spent, in the unit of [`Document::stroke_cost`]. Answers what
+    /// Paints until about `budget` is spent, in the unit of [`Document::painting_cost`]. Answers what
     /// the op changed once all is painted.
     pub(in crate::room) fn paint_some(
         &mut self,
@@ -201,6 +201,7 @@ impl Document {
             ..
         } = *stroke;
         let (painted, parts) = (stroke.painting.dirty(), stroke.painting.parts());
+        let mixed_over = stroke.painting.has_mixed_over();
         if done {
             self.canvas.end_stroke(entry);
         }
@@ -214,9 +215,13 @@ impl Document {
             ..Changed::default()
         };
         match tool {
-            Some(Tool::Brush) if self.canvas.shows_as_ink(entry) => changed.ink = painted,
+            Some(Tool::Brush) if !mixed_over && self.canvas.shows_as_ink(entry) => {
+                changed.ink = painted;
+            }
             Some(Tool::Mask) => {}
-            Some(Tool::Brush | Tool::Erase | Tool::Restore) | None => changed.result = painted,
+            Some(Tool::Brush | Tool::Erase | Tool::Restore | Tool::Smudge) | None => {
+                changed.result = painted;
+            }
         }
         changed
     }

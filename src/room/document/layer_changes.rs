@@ -114,7 +114,7 @@ impl Document {
             return Ok(());
         };
         // The mask is no paint: where it lies may be changed all the same.
-        let paints = matches!(brush.tool, Tool::Brush | Tool::Erase);
+        let paints = matches!(brush.tool, Tool::Brush | Tool::Erase | Tool::Smudge);
         self.check_paint_on(brush.layer.unwrap_or(LOWEST_LAYER), paints)
     }
 

@@ -19,6 +19,8 @@ pub(in crate::room) enum Refusal {
         "These points take too long to paint with so wide a brush; send fewer of them in a message."
     )]
     StrokeTooCostly,
+    #[error("The smudge is too long for so wide a brush; lift it and begin another one.")]
+    SmudgeTooCostly,
     #[error("Nothing of yours is left to undo.")]
     NothingToUndo,
     #[error("Nothing of yours is left to redo.")]
@@ -98,9 +100,10 @@ impl Refusal {
     pub(in crate::room) fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownStroke | Self::StrokeEnded => ErrorCode::UnknownStroke,
-            Self::StrokeTooLong | Self::StrokeTooCostly | Self::LayersTooLarge => {
-                ErrorCode::TooLarge
-            }
+            Self::StrokeTooLong
+            | Self::StrokeTooCostly
+            | Self::SmudgeTooCostly
+            | Self::LayersTooLarge => ErrorCode::TooLarge,
             Self::NothingToUndo | Self::NothingToRedo | Self::SamePicture => {
                 ErrorCode::NothingToUndo
             }

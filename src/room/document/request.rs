@@ -11,7 +11,8 @@ use super::{
 use crate::{
     canvas::stroke_cost,
     protocol::{
-        MAX_STROKE_COST, ModelInfo, Op, Rect, RenderRequest, Settings, SettingsPatch, StrokeChunk,
+        MAX_SMUDGE_COST, MAX_STROKE_COST, ModelInfo, Op, Rect, RenderRequest, Settings,
+        SettingsPatch, StrokeChunk,
     },
 };
 
@@ -73,21 +74,34 @@ impl Document {
     /// Checks that a chunk does not cost too much for one message.
     ///
     /// # Errors
-    /// [`Refusal::StrokeTooCostly`].
+    /// [`Refusal::StrokeTooCostly`], [`Refusal::SmudgeTooCostly`].
     pub(in crate::room) fn check_cost(
         &self,
         author: &Uuid,
         chunk: &StrokeChunk,
     ) -> Result<(), Refusal> {
-        match self.stroke_cost(author, chunk) <= MAX_STROKE_COST {
-            true => Ok(()),
-            false => Err(Refusal::StrokeTooCostly),
+        let cost = self.stroke_cost(author, chunk);
+        if cost > MAX_STROKE_COST {
+            return Err(Refusal::StrokeTooCostly);
         }
+        let known = self.strokes.entry(author, &chunk.id);
+        let so_far = known.map_or(0, |entry| self.canvas.smudge_cost(entry));
+        match so_far + cost <= MAX_SMUDGE_COST {
+            true => Ok(()),
+            false => Err(Refusal::SmudgeTooCostly),
+        }
+    }
+
+    /// What a chunk costs the room: what it costs to paint, and what may have to be mixed anew.
+    pub(in crate::room) fn painting_cost(&self, author: &Uuid, chunk: &StrokeChunk) -> u64 {
+        let entry = self.strokes.entry(author, &chunk.id);
+        let mixing = entry.map_or(0, |entry| self.canvas.mixing_cost(entry));
+        self.stroke_cost(author, chunk) + mixing
     }
 
     /// What a chunk costs to paint, at most, in pixels that are looked at; 0 for a stroke that is not
     /// known.
-    pub(in crate::room) fn stroke_cost(&self, author: &Uuid, chunk: &StrokeChunk) -> u64 {
+    fn stroke_cost(&self, author: &Uuid, chunk: &StrokeChunk) -> u64 {
         match &chunk.brush {
             Some(brush) => stroke_cost(self.canvas.size(), brush, None, &chunk.points),
             None => self

@@ -105,7 +105,7 @@ fn action() -> impl Strategy<Value = Action> {
     let rect = (0u32..120, 0u32..60, 1u32..128, 1u32..64)
         .prop_map(|(x, y, width, height)| Rect::new(x, y, width, height));
     prop_oneof![
-        8 => (0u8..4, point.clone(), point, any::<bool>(), any::<bool>(), 0usize..6).prop_map(
+        8 => (0u8..5, point.clone(), point, any::<bool>(), any::<bool>(), 0usize..6).prop_map(
             |(tool, from, to, is_new, done, layer)| {
                 Action::Stroke { tool, from, to, is_new, done, layer }
             }
@@ -202,7 +202,13 @@ impl Studio {
                 let layers = self.document.layers();
                 let layer = layers[layer % layers.len()].id;
                 self.strokes += u32::from(*is_new);
-                let tools = [Tool::Brush, Tool::Mask, Tool::Erase, Tool::Restore];
+                let tools = [
+                    Tool::Brush,
+                    Tool::Mask,
+                    Tool::Erase,
+                    Tool::Restore,
+                    Tool::Smudge,
+                ];
                 let brush = Brush {
                     tool: tools[usize::from(*tool)],
                     size: 14.0,
@@ -363,7 +369,7 @@ fn what_is_folded_away_is_replayed_too() {
     for stroke in 0..150u8 {
         let x = f32::from(stroke) % 120.0;
         let action = Action::Stroke {
-            tool: stroke % 4,
+            tool: stroke % 5,
             from: (x, 10.0),
             to: (x + 9.0, 50.0),
             is_new: true,

@@ -99,6 +99,7 @@ pub fn snapshot_of_a_room(settings: Settings) -> Result<Vec<u8>, StoreError> {
         Op::Apply {},
         Op::Layer(LayerChange::Add(NewLayer::default())),
         stroke("on a layer", Tool::Brush, Some(5), true),
+        stroke("dragged", Tool::Smudge, None, true),
         stroke("two", Tool::Erase, None, false),
     ];
     for (seq, op) in (1..).zip(ops) {

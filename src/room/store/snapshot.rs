@@ -18,7 +18,7 @@ use crate::{
         Pixels, StackLayer, StrokeFacts, StrokeState, TILE,
     },
     journal::{BlobHash, BlobStore},
-    protocol::{CanvasSize, Settings},
+    protocol::{CanvasSize, Settings, StrokePoint},
     room::document::{DocumentSnapshot, Facts},
 };
 
@@ -27,8 +27,10 @@ pub(super) const INLINE: u8 = 1;
 const IN_BLOB: u8 = 2;
 /// Larger snapshots are blobs, so that the journal's queue stays small.
 const INLINE_MOST: usize = 1 << 20;
+/// Bytes of a point of a smudge.
+const POINT_BYTES: usize = size_of::<StrokePoint>();
 
-/// A snapshot but for its pictures and its bytes of coverage.
+/// A snapshot but for its pictures, its bytes of coverage and the points of its smudges.
 #[derive(Serialize, Deserialize)]
 struct Header {
     /// Every blob that the snapshot needs.
@@ -60,6 +62,11 @@ struct LayerHeader {
     tiles: Vec<(u32, u32)>,
 }
 
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_none(count: &usize) -> bool {
+    *count == 0
+}
+
 fn lowest_alone() -> Vec<StackLayer> {
     vec![StackLayer::LOWEST]
 }
@@ -83,6 +90,9 @@ enum KindHeader {
         #[serde(flatten)]
         facts: StrokeFacts,
         tiles: Vec<(u32, u32)>,
+        /// How many points of a smudge follow its tiles.
+        #[serde(default, skip_serializing_if = "is_none")]
+        points: usize,
         /// The colours of a picture that is laid on a layer.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         picture: Option<String>,
@@ -164,10 +174,13 @@ pub(in crate::room) fn encode_snapshot(
             EntryStateKind::Stroke(stroke) => {
                 let tiles = stroke.tiles.iter();
                 tiles.for_each(|(_, values)| coverage.extend_from_slice(values));
+                let places = stroke.points.iter().flatten();
+                coverage.extend(places.flat_map(|value| value.to_le_bytes()));
                 let picture = stroke.picture.as_ref();
                 KindHeader::Stroke {
                     facts: stroke.facts.clone(),
                     tiles: stroke.tiles.iter().map(|(index, _)| *index).collect(),
+                    points: stroke.points.len(),
                     picture: picture.map(|it| pictures.put_shared(it)).transpose()?,
                 }
             }
@@ -257,6 +270,7 @@ pub(in crate::room) fn decode_snapshot(
             KindHeader::Stroke {
                 facts,
                 tiles,
+                points,
                 picture,
             } => {
                 let tiles = tiles.into_iter();
@@ -264,6 +278,7 @@ pub(in crate::room) fn decode_snapshot(
                 EntryStateKind::Stroke(StrokeState {
                     facts,
                     tiles: tiles.collect::<Result<_, StoreError>>()?,
+                    points: points_of(&take(points.checked_mul(POINT_BYTES).ok_or_else(cut_off)?)?),
                     picture: picture.map(|hash| pictures.get(&hash)).transpose()?,
                 })
             }
@@ -367,6 +382,14 @@ impl Glance {
     pub(super) fn result(&self) -> Result<BlobHash, StoreError> {
         Ok(self.result.parse()?)
     }
+}
+
+/// The points of a smudge: three numbers each, little-endian.
+fn points_of(bytes: &[u8]) -> Vec<StrokePoint> {
+    let (numbers, _) = bytes.as_chunks::<4>();
+    let numbers: Vec<f32> = numbers.iter().map(|it| f32::from_le_bytes(*it)).collect();
+    let (points, _) = numbers.as_chunks::<3>();
+    points.to_vec()
 }
 
 fn hash_of(bytes: &[u8]) -> Result<BlobHash, StoreError> {

@@ -45,6 +45,7 @@ impl Dice {
             Tool::Mask,
             Tool::Erase,
             Tool::Restore,
+            Tool::Smudge,
         ];
         let kinds = [
             None,
@@ -65,12 +66,13 @@ impl Dice {
             angle: (self.roll(2) == 0).then_some(30.0),
             flow: [None, None, Some(0.3), Some(0.05)][self.roll(4) as usize],
             gradient: (self.roll(4) == 0).then_some(gradient),
-            tool: tools[self.roll(5) as usize],
+            tool: tools[self.roll(6) as usize],
             size: 4.0 + self.roll(40) as f32,
             hardness: self.roll(11) as f32 / 10.0,
             opacity: 0.3 + self.roll(8) as f32 / 10.0,
             color: format!("#{:06x}", self.roll(1 << 24)),
             prompt: None,
+            strength: (self.roll(2) == 0).then_some(0.9),
             layer: None,
         }
     }

@@ -24,13 +24,18 @@ export interface Brush {
   flow?: number;
   /** The colour runs to another one, or fades out. */
   gradient?: Gradient;
+  /** Of `smudge`: 0 … 1, how much of the paint on the tip is carried on from dab to dab; 0.7 when left out. */
+  strength?: number;
   /** The id of the layer that it is painted on; the lowest when left out. */
   layer?: number;
 }
 
+/** What a smudge carries on when its message does not say. */
+export const DEFAULT_SMUDGE_STRENGTH = 0.7;
+
 /** The brush of a stroke's first message; undefined in later ones. */
 export function brushOf(chunk: StrokeChunk): Brush | undefined {
-  const { tool, size, hardness, opacity, color, kind, angle, flow, gradient, layer } = chunk;
+  const { tool, size, hardness, opacity, color, kind, angle, flow, gradient, strength, layer } = chunk;
   return tool === undefined ||
     size === undefined ||
     hardness === undefined ||
@@ -47,6 +52,7 @@ export function brushOf(chunk: StrokeChunk): Brush | undefined {
         ...(angle === undefined ? {} : { angle }),
         ...(flow === undefined ? {} : { flow }),
         ...(gradient === undefined ? {} : { gradient }),
+        ...(strength === undefined ? {} : { strength }),
         ...(layer === undefined ? {} : { layer }),
       };
 }

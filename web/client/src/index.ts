@@ -1,6 +1,6 @@
 /** A client of Impasto: the websocket of a room, its strokes and frames, and the HTTP calls. */
 export { callPath, newId, roomPath, socketAddress } from "./address.js";
-export { brushOf, rgbOf, type Brush, type StrokePoint } from "./brush.js";
+export { brushOf, DEFAULT_SMUDGE_STRENGTH, rgbOf, type Brush, type StrokePoint } from "./brush.js";
 export { bearerHeaders, call, CallRefused, type Bearer } from "./calls.js";
 export { CHUNK_INTERVAL_MS, CHUNK_POINTS, StrokeChunker } from "./chunker.js";
 export { browserClock, type Clock } from "./clock.js";

@@ -2,6 +2,7 @@ import { type Brush, type Rect, rgbOf, type StrokePoint } from "../../client/src
 import { Coverage, sweepBounds } from "./coverage";
 import { intersect, isEmpty, TILE, tilesIn, union, type Tile } from "./geometry";
 import { levelAt, levelsOf } from "./gradient";
+import { Smudge, type TileColours } from "./smudge";
 import { Way } from "./tip";
 
 /** Who drew it and which of their strokes it is. */
@@ -25,6 +26,7 @@ interface InkStroke {
   coverage: Coverage;
   bounds: Rect;
   done: boolean;
+  smudge: Smudge | undefined;
 }
 
 const NOTHING: Rect = [0, 0, 0, 0];
@@ -46,13 +48,16 @@ export class Ink {
   readonly #undone = new Map<number, { key: string; stroke: InkStroke }>();
   readonly #width: number;
   readonly #height: number;
+  /** What was painted, without ink: what a smudge drags. */
+  readonly #sketch: TileColours;
   /** Where the sketch is to be shown in place of the result. */
   readonly #settled: Coverage;
   readonly #settledSeq = new Map<number, number>();
 
-  constructor(width: number, height: number) {
+  constructor(width: number, height: number, sketch: TileColours = whitePaper) {
     this.#width = width;
     this.#height = height;
+    this.#sketch = sketch;
     this.#settled = new Coverage(width, height);
   }
 
@@ -67,6 +72,7 @@ export class Ink {
       coverage: new Coverage(this.#width, this.#height),
       bounds: NOTHING,
       done: false,
+      smudge: brush.tool === "smudge" ? new Smudge(brush, this.#width, this.#height) : undefined,
     });
   }
 
@@ -92,7 +98,12 @@ export class Ink {
     let dirty = NOTHING;
     for (const point of points) {
       stroke.points.push(point);
-      for (const [from, to] of stroke.way.to(point)) dirty = union(dirty, stroke.coverage.sweep(from, to, stroke.brush));
+      const sweeps = stroke.way.to(point);
+      if (stroke.way.putDown) stroke.smudge?.lift();
+      for (const [from, to] of sweeps) {
+        const dab = stroke.smudge?.dab(to, (tile) => this.#under(tile, key));
+        dirty = union(dirty, dab ? this.#absorb(stroke, dab, to) : stroke.coverage.sweep(from, to, stroke.brush));
+      }
     }
     stroke.bounds = union(stroke.bounds, dirty);
     return dirty;
@@ -216,9 +227,27 @@ export class Ink {
       if (!bytes || stroke.brush.tool === "restore") continue;
       if (!any) out.fill(0);
       any = true;
-      layOver(out, bytes, stroke.brush, stroke.rgb, tile);
+      draw(stroke, bytes, tile, out);
     }
     return any;
+  }
+
+  /** What a stroke drags of a tile: what was painted, with the ink of the strokes before it. */
+  #under(tile: Tile, key: string): Uint8ClampedArray {
+    const colours = this.#sketch(tile);
+    for (const [other, stroke] of this.#strokes) {
+      if (other === key) break;
+      const bytes = stroke.coverage.tiles.get(tile.index);
+      if (bytes && (stroke.brush.tool === "brush" || stroke.smudge)) draw(stroke, bytes, tile, colours);
+    }
+    return colours;
+  }
+
+  /** Adds a dab to what a smudge covers and answers where it lies. */
+  #absorb(stroke: InkStroke, dab: Coverage, at: StrokePoint, clip: Rect = [0, 0, this.#width, this.#height]): Rect {
+    const rect = intersect(sweepBounds(at, at, stroke.brush.size), clip);
+    if (!isEmpty(rect)) stroke.coverage.absorb(dab, rect);
+    return rect;
   }
 
   /** Where a tile shows the sketch instead of the result, as alpha; false where nowhere. */
@@ -256,7 +285,14 @@ export class Ink {
     stroke.points.forEach((point, at) => {
       for (const [from, to] of way.to(point)) {
         if (at < shown || isEmpty(intersect(sweepBounds(from, to, stroke.brush.size), inside))) continue;
-        stroke.coverage.sweep(from, to, stroke.brush, inside);
+        if (!stroke.smudge) {
+          stroke.coverage.sweep(from, to, stroke.brush, inside);
+          continue;
+        }
+        // Each dab of a smudge stands for itself, also where its tip has a flow.
+        const dab = new Coverage(this.#width, this.#height);
+        dab.sweep(from, to, stroke.brush, inside);
+        this.#absorb(stroke, dab, to, inside);
       }
     });
     if (stroke.done && shown === stroke.points.length && stroke.coverage.tiles.size === 0) {
@@ -264,6 +300,16 @@ export class Ink {
     }
     return inside;
   }
+}
+
+function whitePaper(): Uint8ClampedArray {
+  return new Uint8ClampedArray(4 * TILE * TILE).fill(255);
+}
+
+/** Lays the ink of a stroke that covers `bytes` of a tile over what is there. */
+function draw(stroke: InkStroke, bytes: Uint8Array, tile: Tile, out: Uint8ClampedArray): void {
+  if (stroke.smudge) stroke.smudge.paint(tile, bytes, out);
+  else layOver(out, bytes, stroke.brush, stroke.rgb, tile);
 }
 
 function layOver(

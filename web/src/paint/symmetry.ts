@@ -1,5 +1,5 @@
 import type { CanvasSize, StrokePoint } from "../../client/src";
-import { lifted } from "./lifts";
+import { joinedByLifts, lifted } from "./lifts";
 import type { StrokeInHand } from "./painter";
 import type { Spot } from "./shapes";
 
@@ -70,6 +70,30 @@ export function repeated(hand: StrokeInHand, copies: readonly Copy[]): StrokeInH
     },
     commit: () => hand.commit(),
     end: () => hand.end(),
+    cancel: () => hand.cancel(),
+  };
+}
+
+/**
+ * A smudge in hand whose copies follow when it is lifted, each in one go: what
+ * its tip carries would be lost between their parts.
+ */
+export function repeatedAfterwards(hand: StrokeInHand, copies: readonly Copy[]): StrokeInHand {
+  if (copies.length <= 1) return hand;
+  const way: StrokePoint[] = [];
+  return {
+    id: hand.id,
+    add(points) {
+      way.push(...points);
+      hand.add(points);
+    },
+    commit: () => hand.commit(),
+    end() {
+      const [, ...others] = copies.map((copy) => way.map(([x, y, pressure]): StrokePoint => [...copy(x, y), pressure]));
+      const last = way.at(-1);
+      if (last) hand.add(joinedByLifts([[lifted(last)], ...others]));
+      hand.end();
+    },
     cancel: () => hand.cancel(),
   };
 }

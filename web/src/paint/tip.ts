@@ -1,4 +1,4 @@
-import type { Brush, StrokePoint } from "../../client/src";
+import type { Brush, StrokePoint, Tool } from "../../client/src";
 
 /** The parts of a brush that say what its tip is. */
 export type BrushTip = Pick<Brush, "kind" | "angle" | "flow">;
@@ -7,6 +7,8 @@ export type BrushTip = Pick<Brush, "kind" | "angle" | "flow">;
 const FLATNESS = 4;
 /** Dabs of a brush with flow in the length of its diameter. */
 const DABS = 6;
+/** Dabs of a smudge in that length. */
+const SMUDGE_DABS = 8;
 /** The shortest way from one dab to the next, in canvas pixels. */
 const LEAST_STEP = 1;
 /** What the lightest touch of chalk or a pencil leaves of the heaviest one. */
@@ -88,29 +90,34 @@ export class Way {
   /** The way to the next dab, in canvas pixels. */
   #untilDab = 0;
   readonly #size: number;
-  readonly #tip: BrushTip;
+  /** How many dabs lie in the length of the diameter, where the stroke is dabs. */
+  readonly #dabs: number | undefined;
+  /** The last point put the tip down: it was in the air, or nowhere. */
+  putDown = false;
 
-  constructor(brush: BrushTip & { size: number }) {
+  constructor(brush: BrushTip & { size: number; tool?: Tool }) {
     this.#size = brush.size;
-    this.#tip = brush;
+    this.#dabs = brush.tool === "smudge" ? SMUDGE_DABS : buildsUp(brush) ? DABS : undefined;
   }
 
   /** The sweeps that a point adds; a dab is one that ends where it begins. */
   to(point: StrokePoint): [StrokePoint, StrokePoint][] {
     const from = this.#last ?? point;
     this.#last = point;
-    if (!buildsUp(this.#tip)) return [[from, point]];
+    this.putDown = false;
+    if (this.#dabs === undefined) return [[from, point]];
     if (from[2] <= 0 && point[2] <= 0) {
       this.#untilDab = 0;
       return [];
     }
+    this.putDown = this.#untilDab === 0;
     const dabs: [StrokePoint, StrokePoint][] = [];
     const length = Math.hypot(point[0] - from[0], point[1] - from[1]);
     while (this.#untilDab <= length) {
       const part = length > 0 ? this.#untilDab / length : 1;
       const between = (axis: 0 | 1 | 2): number => from[axis] + (point[axis] - from[axis]) * part;
       const dab: StrokePoint = [between(0), between(1), between(2)];
-      this.#untilDab += Math.max(LEAST_STEP, (this.#size * dab[2]) / DABS);
+      this.#untilDab += Math.max(LEAST_STEP, (this.#size * dab[2]) / this.#dabs);
       dabs.push([dab, dab]);
     }
     this.#untilDab -= length;

@@ -45,7 +45,7 @@ export class Picture {
     this.result = surface(size.width, size.height);
     this.sketch = surface(size.width, size.height);
     this.inkSurface = surface(size.width, size.height);
-    this.ink = new Ink(size.width, size.height);
+    this.ink = new Ink(size.width, size.height, ({ rect }) => this.#paper(rect));
     this.revisions = this.#freshRevisions();
     for (const { context } of [this.result, this.sketch]) {
       context.fillStyle = "#ffffff";
@@ -107,6 +107,11 @@ export class Picture {
         context.drawImage(this.#scratch.canvas, 0, 0, width, height, x, y, width, height);
       }
     }
+  }
+
+  /** What was painted in a whole tile, of which some may lie beyond the canvas. */
+  #paper([x, y]: Rect): Uint8ClampedArray {
+    return this.sketch.context.getImageData(x, y, TILE, TILE).data;
   }
 
   /** RGBA bytes of a rectangle, without ink. */

@@ -1,103 +1,110 @@
-const [END_OF_DIRECTORY, ENTRY] = [0x06054b50, 0x02014b50];
+type Zip = typeof import("fflate");
+
+/** Ways in which parts are packed. */
 const [STORED, DEFLATED] = [0, 8];
-/** The end of the directory without its comment, and an entry of the directory without its texts. */
-const [END_LENGTH, ENTRY_LENGTH] = [22, 46];
-/** What stands before a part, without its texts. */
-const HEADER_LENGTH = 30;
 /** Files of more parts are refused: a few hundred layers and what stands beside them. */
 const PARTS_MOST = 512;
+/** So much of a file is unpacked before its size is looked at: it becomes a thousand times as much at most. */
+const SLICE = 2 ** 14;
 
 const DAMAGED = "The file is damaged; save it again.";
 
-/** Where a part lies, and how it is packed. */
-interface Place {
-  method: number;
-  packed: number;
-  /** Where its header begins. */
-  header: number;
-}
-
 /** A zip archive, as OpenRaster files are. A part is unpacked when it is asked for, and no further than is wanted. */
 export class Archive {
-  readonly #bytes: Uint8Array<ArrayBuffer>;
-  readonly #view: DataView;
-  readonly #places = new Map<string, Place>();
+  readonly #bytes: Uint8Array;
+  readonly #names: ReadonlySet<string>;
+  readonly #zip: Zip;
 
-  private constructor(bytes: Uint8Array<ArrayBuffer>) {
+  private constructor(bytes: Uint8Array, names: ReadonlySet<string>, zip: Zip) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer);
+    this.#names = names;
+    this.#zip = zip;
   }
 
   /** Reads the directory of an archive; throws where it is none, or one that nobody should open. */
   static async open(file: Blob): Promise<Archive> {
-    const archive = new Archive(new Uint8Array(await file.arrayBuffer()));
-    try {
-      archive.#readDirectory();
-    } catch (error) {
-      // What lies outside of the file is told by the view.
-      throw error instanceof RangeError ? new Error(DAMAGED) : error;
-    }
-    return archive;
+    const zip = await import("fflate");
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    return new Archive(bytes, namesOf(bytes, zip), zip);
   }
 
   /** True where it has a part of that name. */
   has(name: string): boolean {
-    return this.#places.has(name);
+    return this.#names.has(name);
   }
 
   /** A part that unpacks to `most` bytes at most; throws where there is none, or a larger one. */
   async part(name: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
-    const place = this.#places.get(name);
-    if (!place) throw new Error(`The file has no part ${name}; save it again.`);
-    const { header, packed, method } = place;
-    const ends = header + HEADER_LENGTH > this.#bytes.length;
-    const texts = ends ? 0 : this.#view.getUint16(header + 26, true) + this.#view.getUint16(header + 28, true);
-    const begin = header + HEADER_LENGTH + texts;
-    if (ends || begin + packed > this.#bytes.length) throw new Error(DAMAGED);
-    const content = this.#bytes.subarray(begin, begin + packed);
-    if (method === STORED && packed <= most) return content;
-    if (method === DEFLATED) return inflated(content, name, most);
-    throw method === STORED ? tooLarge(name, most) : new Error("The file is packed in a way that this page cannot read; save it again.");
-  }
-
-  #readDirectory(): void {
-    const view = this.#view;
-    let end = view.byteLength - END_LENGTH;
-    while (end >= 0 && view.getUint32(end, true) !== END_OF_DIRECTORY) end -= 1;
-    if (end < 0) throw new Error(DAMAGED);
-    const parts = view.getUint16(end + 10, true);
-    if (parts > PARTS_MOST) throw new Error(`The file has more than ${PARTS_MOST} parts; merge some of its layers.`);
-    let at = view.getUint32(end + 16, true);
-    for (let left = parts; left > 0; left -= 1) {
-      if (view.getUint32(at, true) !== ENTRY) throw new Error(DAMAGED);
-      const [length, extra, comment] = [28, 30, 32].map((offset) => view.getUint16(at + offset, true)) as [number, number, number];
-      const name = new TextDecoder().decode(this.#bytes.subarray(at + ENTRY_LENGTH, at + ENTRY_LENGTH + length));
-      if (this.#places.has(name)) throw new Error("The file has two parts of one name; save it again.");
-      this.#places.set(name, {
-        method: view.getUint16(at + 10, true),
-        packed: view.getUint32(at + 20, true),
-        header: view.getUint32(at + 42, true),
-      });
-      at += ENTRY_LENGTH + length + extra + comment;
+    if (!this.has(name)) throw new Error(`The file has no part ${name}; save it again.`);
+    const found = { chunks: [] as Uint8Array[], length: 0, begun: false, whole: false, problem: undefined as string | undefined };
+    const unzip = new this.#zip.Unzip((file) => {
+      if (found.begun || nameOf(file.name) !== name) return;
+      found.begun = true;
+      if (file.compression !== STORED && file.compression !== DEFLATED) {
+        found.problem = "The file is packed in a way that this page cannot read; save it again.";
+        return;
+      }
+      // What a header says of the size counts for nothing.
+      file.ondata = (error, data, final) => {
+        found.length += error ? 0 : data.length;
+        if (error) found.problem ??= DAMAGED;
+        else if (found.length > most) found.problem ??= tooLarge(name, most);
+        else found.chunks.push(data);
+        found.whole ||= final;
+      };
+      file.start();
+    });
+    unzip.register(this.#zip.UnzipInflate);
+    try {
+      for (let at = 0; at < this.#bytes.length && !found.whole && found.problem === undefined; at += SLICE) {
+        unzip.push(this.#bytes.subarray(at, at + SLICE));
+      }
+    } catch {
+      found.problem ??= DAMAGED;
     }
+    if (found.problem !== undefined || !found.whole) throw new Error(found.problem ?? DAMAGED);
+    return joined(found.chunks, found.length);
   }
 }
 
-/** Unpacks until all is there, or more than there may be: what a header says of the size counts for nothing. */
-async function inflated(content: Uint8Array<ArrayBuffer>, name: string, most: number): Promise<Uint8Array<ArrayBuffer>> {
-  const reader = new Blob([content]).stream().pipeThrough(new DecompressionStream("deflate-raw")).getReader();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  const read = (): ReturnType<typeof reader.read> => reader.read().catch(() => Promise.reject(new Error(DAMAGED)));
-  for (let next = await read(); !next.done; next = await read()) {
-    length += next.value.length;
-    if (length > most) {
-      // What is still to come is of no interest, and nor is how its end goes.
-      await reader.cancel().catch(() => undefined);
-      throw tooLarge(name, most);
-    }
-    chunks.push(next.value);
+/** The names in an archive's directory, of which nothing is unpacked. */
+function namesOf(bytes: Uint8Array, { unzipSync }: Zip): ReadonlySet<string> {
+  const names = new Set<string>();
+  const directory = { problem: DAMAGED };
+  const refuse = (problem: string): never => {
+    directory.problem = problem;
+    throw new Error(problem);
+  };
+  try {
+    unzipSync(bytes, {
+      filter: (file) => {
+        const name = nameOf(file.name);
+        // Beyond the end of the file nothing has a name.
+        if (name === "") refuse(DAMAGED);
+        if (names.has(name)) refuse("The file has two parts of one name; save it again.");
+        if (names.size === PARTS_MOST) refuse(`The file has more than ${PARTS_MOST} parts; merge some of its layers.`);
+        names.add(name);
+        return false;
+      },
+    });
+  } catch {
+    throw new Error(directory.problem);
   }
+  return names;
+}
+
+/** A name as it is meant: many writers do not say that theirs are UTF-8, and then they are taken for Latin-1. */
+function nameOf(name: string): string {
+  const bytes = Uint8Array.from(name, (letter) => letter.charCodeAt(0));
+  const isUnicode = [...name].some((letter) => letter.charCodeAt(0) > 255);
+  try {
+    return isUnicode ? name : new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    return name;
+  }
+}
+
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(length);
   let at = 0;
   for (const chunk of chunks) {
@@ -107,6 +114,6 @@ async function inflated(content: Uint8Array<ArrayBuffer>, name: string, most: nu
   return whole;
 }
 
-function tooLarge(name: string, most: number): Error {
-  return new Error(`The part ${name} of the file unpacks to more than ${Math.round(most / 2 ** 20)} MiB; make it smaller.`);
+function tooLarge(name: string, most: number): string {
+  return `The part ${name} of the file unpacks to more than ${Math.round(most / 2 ** 20)} MiB; make it smaller.`;
 }

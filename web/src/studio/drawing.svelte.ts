@@ -7,7 +7,7 @@ import { joinedByLifts } from "../paint/lifts";
 import type { StrokeInHand } from "../paint/painter";
 import { isClosed, lineBetween, outline, shapeBetween, snappedEnd, thinned, type Guides, type Spot } from "../paint/shapes";
 import { Stabiliser } from "../paint/stabiliser";
-import { copiesOf, repeated, type Copy } from "../paint/symmetry";
+import { copiesOf, repeated, repeatedAfterwards, type Copy } from "../paint/symmetry";
 import type { Toolbox } from "./toolbox.svelte";
 import { typeset } from "./typeset";
 
@@ -93,7 +93,9 @@ export class Drawing {
       return;
     }
     this.#stabiliser = new Stabiliser(toolbox.steady * LONGEST_STRING * this.#options.pixel());
-    this.#hand = repeated(this.#options.begin(toolbox.brush, held), this.#copies());
+    const { brush } = toolbox;
+    const follow = brush.tool === "smudge" ? repeatedAfterwards : repeated;
+    this.#hand = follow(this.#options.begin(brush, held), this.#copies());
     if (this.held.regular && this.#last) this.#hand.add([[...this.#last, point[2]]]);
     this.move([point]);
   }

@@ -29,6 +29,7 @@ const TOOL_NAMES: Record<Tool, string> = {
   erase: "Erased",
   mask: "Mask",
   restore: "Restored",
+  smudge: "Smudged",
 };
 
 /** What was done in the room since this page joined, newest last. */

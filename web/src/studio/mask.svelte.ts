@@ -134,7 +134,7 @@ function emptyAfter(op: Op, before: boolean | undefined): boolean | undefined {
     case "stroke":
       // Later chunks go on with what the first one began.
       if (op.tool === undefined) return before;
-      if (op.tool === "brush" || op.tool === "mask") return false;
+      if (op.tool === "brush" || op.tool === "mask" || op.tool === "smudge") return false;
       if (op.tool === "restore" && isWhole(op.id)) return true;
       return before === true ? true : undefined;
     case "place":

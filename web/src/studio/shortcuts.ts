@@ -1,6 +1,6 @@
 /** What a key can do. */
 export type Action =
-  | "brush" | "erase" | "mask" | "restore" | "eyedropper" | "hand"
+  | "brush" | "erase" | "mask" | "restore" | "smudge" | "eyedropper" | "hand"
   | "line" | "rectangle" | "ellipse" | "polygon" | "lasso" | "fill" | "bucket" | "gradient" | "text" | "symmetry" | "looser" | "steadier"
   | "smaller" | "larger" | "softer" | "harder" | "swap" | "default-colours"
   | "undo" | "redo" | "fit" | "actual-size" | "zoom-in" | "zoom-out" | "turn" | "turn-left" | "turn-right" | "mirror" | "reference"
@@ -27,6 +27,7 @@ export const SHORTCUTS: readonly Shortcut[] = [
   { action: "erase", key: "e", single: true, label: "Eraser", group: "Tools" },
   { action: "mask", key: "m", single: true, label: "Mask", group: "Tools" },
   { action: "restore", key: "r", single: true, label: "Restore", group: "Tools" },
+  { action: "smudge", key: "a", single: true, label: "Smudge", group: "Tools" },
   { action: "eyedropper", key: "i", single: true, label: "Eyedropper", group: "Tools" },
   { action: "hand", key: "h", single: true, label: "Hand", group: "Tools" },
   { action: "hand", key: " ", single: true, label: "Hand, while held", group: "Tools", shown: "Space" },

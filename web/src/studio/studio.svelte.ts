@@ -20,7 +20,7 @@ import { Viewport } from "./viewport.svelte";
 
 /** What is painted lies on a layer; the mask is one for all of them, and is kept with the lowest. */
 function paints(tool: HandTool): boolean {
-  return tool === "brush" || tool === "erase";
+  return tool === "brush" || tool === "erase" || tool === "smudge";
 }
 
 /** The tool palette, the view and the room: everything that the page shows. */
@@ -324,6 +324,7 @@ export class Studio {
       erase: () => toolbox.take("erase"),
       mask: () => toolbox.take("mask"),
       restore: () => toolbox.take("restore"),
+      smudge: () => toolbox.take("smudge"),
       eyedropper: () => toolbox.take("eyedropper"),
       hand: () => toolbox.take("hand"),
       line: () => toolbox.draw("line"),

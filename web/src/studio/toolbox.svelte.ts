@@ -1,4 +1,4 @@
-import type { Brush, Tool } from "../../client/src";
+import { type Brush, DEFAULT_SMUDGE_STRENGTH, type Tool } from "../../client/src";
 import { isClosed, type Form } from "../paint/shapes";
 import { RADIAL_LIMITS, type Symmetry, type SymmetryMode } from "../paint/symmetry";
 import { Areas } from "./areas.svelte";
@@ -39,6 +39,7 @@ interface Kept {
   size: number;
   hardness: number;
   opacity: number;
+  strength: number;
   color: string;
   second: string;
   singleKeys: boolean;
@@ -59,6 +60,8 @@ export class Toolbox {
   size = $state(32);
   hardness = $state(0.8);
   opacity = $state(1);
+  /** How much of the paint on the tip a smudge carries on, 0 … 1. */
+  strength = $state(DEFAULT_SMUDGE_STRENGTH);
   color = $state(DEFAULT_COLOUR);
   second = $state(DEFAULT_SECOND);
   /** Colours that were painted with, the last one first. */
@@ -92,6 +95,7 @@ export class Toolbox {
     this.size = kept.size ?? this.size;
     this.hardness = kept.hardness ?? this.hardness;
     this.opacity = kept.opacity ?? this.opacity;
+    this.strength = kept.strength ?? this.strength;
     this.color = kept.color ?? this.color;
     this.second = kept.second ?? this.second;
     this.singleKeys = kept.singleKeys ?? this.singleKeys;
@@ -112,11 +116,13 @@ export class Toolbox {
     const prompt = tool === "brush" || tool === "mask" ? this.prompt.trim() : "";
     return {
       tool,
-      size: this.size * (tool === "brush" || tool === "erase" ? this.tips.wider : 1),
+      size: this.size * (tool === "mask" || tool === "restore" ? 1 : this.tips.wider),
       hardness: this.hardness,
-      opacity: this.opacity,
+      // A smudge has a strength instead.
+      opacity: tool === "smudge" ? 1 : this.opacity,
       color: this.color,
       ...this.tips.of(tool),
+      ...(tool === "smudge" ? { strength: this.strength } : {}),
       ...(prompt === "" ? {} : { prompt }),
     };
   }
@@ -137,7 +143,7 @@ export class Toolbox {
 
   /** Draws another form, with the tool in hand or the brush. */
   draw(form: Form): void {
-    if (this.tool === "hand" || this.tool === "eyedropper") this.take("brush");
+    if (this.tool === "hand" || this.tool === "eyedropper" || this.tool === "smudge") this.take("brush");
     this.#lent = undefined;
     this.form = form;
   }
@@ -233,6 +239,7 @@ export class Toolbox {
       size: this.size,
       hardness: this.hardness,
       opacity: this.opacity,
+      strength: this.strength,
       color: this.color,
       second: this.second,
       singleKeys: this.singleKeys,

@@ -6,4 +6,4 @@ import type { Tool } from "./Tool.js";
 /**
  * One message of a stroke.
  */
-export type StrokeChunk = { id: string, tool?: Tool, size?: number, hardness?: number, opacity?: number, color?: string, prompt?: string, kind?: BrushKind, angle?: number, flow?: number, gradient?: Gradient, layer?: number, points: Array<[number, number, number]>, done: boolean, };
+export type StrokeChunk = { id: string, tool?: Tool, size?: number, hardness?: number, opacity?: number, color?: string, prompt?: string, kind?: BrushKind, angle?: number, flow?: number, gradient?: Gradient, strength?: number, layer?: number, points: Array<[number, number, number]>, done: boolean, };

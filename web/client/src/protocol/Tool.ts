@@ -3,4 +3,4 @@
 /**
  * What a stroke does to the sketch and to the mask.
  */
-export type Tool = "brush" | "mask" | "erase" | "restore";
+export type Tool = "brush" | "mask" | "erase" | "restore" | "smudge";
