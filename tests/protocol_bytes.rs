@@ -124,6 +124,7 @@ fn server_messages_are_written_exactly_so() {
         samplers: vec!["lcm".to_owned()],
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
         controls: Vec::new(),
+        safety_checker: false,
     };
     let ada = MemberInfo {
         client,
@@ -214,6 +215,7 @@ fn server_messages_are_written_exactly_so() {
         steps: 2,
         timings_ms: Some([("total".to_owned(), 1.5)].into()),
         message: None,
+        held_back: false,
     };
     let inverting = RenderNews {
         state: RenderState::Progress,
@@ -226,6 +228,7 @@ fn server_messages_are_written_exactly_so() {
         psnr_db: Some(31.5),
         timings_ms: None,
         message: None,
+        held_back: false,
     };
     let presence = Presence {
         x: 1.0,

@@ -11,10 +11,10 @@ use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_gu
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, read_mask, write_image};
-use super::{Failure, LoraFlag};
+use super::{Failure, LoraFlag, SafetyCheckerFlag};
 use crate::canvas::Mask;
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
-use crate::pipeline::{EditMethod, Inversion, RenderSettings, hundredths};
+use crate::pipeline::{EditMethod, Inversion, PipelineError, RenderSettings, hundredths};
 use crate::protocol::TimingsMs;
 
 /// Flags of `edit`.
@@ -26,6 +26,10 @@ pub struct EditArgs {
     /// LoRA: a file or its folder, and how much of it (1 when left out); may be repeated
     #[arg(long, value_name = "FILE[:WEIGHT]")]
     pub lora: Vec<LoraFlag>,
+    /// What looks at the picture before it is written: off, on (the model's own safety checker), or
+    /// the folder of one
+    #[arg(long, value_name = "off|on|FOLDER", default_value_t)]
+    pub safety_checker: SafetyCheckerFlag,
     /// The photo, as `impasto invert` wrote it
     #[arg(long, value_name = "F.safetensors")]
     pub inversion: PathBuf,
@@ -100,7 +104,7 @@ struct EditPsnr {
 pub fn run(args: EditArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
     let mask = Mask::from_brightness(&read_mask(&args.mask)?);
-    let (mut pipeline, load_ms) = args.model.load(&args.lora, &[])?;
+    let (mut pipeline, load_ms) = args.model.load(&args.lora, &[], &args.safety_checker)?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
@@ -146,7 +150,12 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
         .begin_photo_edit(&inversion, &mask, args.method, &settings)
         .map_err(Failure::usage)?;
     let edit = run_steps(&pipeline, edit, "editing")?;
-    let edited = pipeline.finish_photo_edit(edit).map_err(Failure::broken)?;
+    let edited = pipeline
+        .finish_photo_edit(edit)
+        .map_err(|error| match error {
+            PipelineError::HeldBack => Failure::usage(error),
+            _ => Failure::broken(error),
+        })?;
     let mut timings_ms = edited.timings.to_ms();
     let coding = Instant::now();
     write_image(&args.out, &edited.pixels, format, &notes)?;

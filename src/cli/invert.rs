@@ -11,7 +11,7 @@ use super::load::ModelFlags;
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::read_image;
-use super::{Failure, bar};
+use super::{Failure, SafetyCheckerFlag, bar};
 use crate::pipeline::{Inversion, Pipeline, hundredths};
 use crate::protocol::TimingsMs;
 
@@ -77,7 +77,7 @@ struct InversionPsnr {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: InvertArgs) -> Result<(), Failure> {
     let photo = read_image(&args.image)?;
-    let (mut pipeline, load_ms) = args.model.load(&[], &[])?;
+    let (mut pipeline, load_ms) = args.model.load(&[], &[], &SafetyCheckerFlag::default())?;
     let progress = bar("inverting", args.steps.into());
     let mut inverting = pipeline
         .begin_inversion(&photo, &args.prompt, args.steps, args.refinements)

@@ -6,9 +6,11 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::{ControlFlag, EmbeddingFlag, Failure, LoraFlag, find_model, spinner};
+use super::{
+    ControlFlag, EmbeddingFlag, Failure, LoraFlag, SafetyCheckerFlag, find_model, spinner,
+};
 use crate::engine::device_from_name;
-use crate::model::{LoadOptions, Model, Prediction, Supplied};
+use crate::model::{LoadOptions, Model, Prediction, SafetyChecker, Supplied};
 use crate::pipeline::{Pipeline, extra_networks};
 use crate::sampler::sampler_by_name;
 
@@ -105,20 +107,24 @@ pub fn warn_of_extra_networks(prompt: &str) {
 }
 
 impl ModelFlags {
-    /// The pipeline, with these LoRAs and controls, and how long it took to load, in milliseconds.
+    /// The pipeline, with these LoRAs, controls and safety checker, and how long it took to load, in
+    /// milliseconds.
     ///
     /// # Errors
-    /// One line, when there is no such model or device, or the model, a LoRA or a
-    /// control cannot be used.
+    /// One line, when there is no such model or device, or the model, a LoRA, a control or the
+    /// safety checker cannot be used.
     pub fn load(
         &self,
         loras: &[LoraFlag],
         controls: &[ControlFlag],
+        safety_checker: &SafetyCheckerFlag,
     ) -> Result<(Pipeline, f64), Failure> {
         let folder = find_model(self.model.as_deref())?;
         let started = Instant::now();
         let loading = spinner(format!("loading {}", folder.display()));
         let device = device_from_name(&self.device).map_err(Failure::usage)?;
+        let safety_checker = SafetyChecker::chosen(&safety_checker.0, &folder, &device);
+        let safety_checker = safety_checker.map_err(Failure::usage)?;
         let options = LoadOptions {
             loras: loras.iter().cloned().map(Into::into).collect(),
             controls: controls.iter().cloned().map(Into::into).collect(),
@@ -132,6 +138,6 @@ impl ModelFlags {
         }
         let load_ms = started.elapsed().as_secs_f64() * 1000.0;
         let pipeline = Pipeline::new(model, 4).map_err(Failure::usage)?;
-        Ok((pipeline, load_ms))
+        Ok((pipeline.with_safety_checker(safety_checker), load_ms))
     }
 }

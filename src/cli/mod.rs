@@ -32,6 +32,7 @@ mod output;
 mod photo;
 mod pictures;
 mod progress;
+mod safety_checker;
 mod settings;
 mod telemetry;
 
@@ -43,6 +44,7 @@ pub use find_model::{find_model, models_folder};
 pub use load::{PredictionName, SuppliedFlags};
 pub use lora::{LoraFlag, LoraFlagError};
 pub use progress::{bar, bytes_bar, spinner};
+pub use safety_checker::SafetyCheckerFlag;
 pub use settings::{AuthChoice, LogFormat, ServeFlags, ServeSettings};
 
 use clap::{Parser, Subcommand};

@@ -70,6 +70,7 @@ async fn serve(
     let latent_parent = settings.data.clone();
     let loras = settings.lora.iter().cloned().map(Into::into).collect();
     let controls = settings.control.iter().cloned().map(Into::into).collect();
+    let safety_checker = settings.safety_checker.0.clone();
     let supplied = SuppliedFlags {
         vae: settings.vae.clone(),
         tokenizer: settings.tokenizer.clone(),
@@ -84,6 +85,7 @@ async fn serve(
             latent_parent,
             loras,
             controls,
+            safety_checker,
             supplied: supplied.into(),
             ..EngineOptions::new(model)
         })

@@ -10,7 +10,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Provider};
 use serde::{Deserialize, Serialize};
 
-use super::{ControlFlag, EmbeddingFlag, Failure, LoraFlag, PredictionName};
+use super::{ControlFlag, EmbeddingFlag, Failure, LoraFlag, PredictionName, SafetyCheckerFlag};
 use crate::engine::DEFAULT_LATENT_BUDGET;
 use crate::room::{InversionOptions, MEMBERS_MOST};
 use crate::server::{DEFAULT_ROOM_MEMORY, ServerLimits};
@@ -72,6 +72,8 @@ pub struct ServeSettings {
     pub allow_origin: Vec<String>,
     /// A file of words that prompts may not have.
     pub blocked_words: Option<PathBuf>,
+    /// What looks at pictures before anybody sees them.
+    pub safety_checker: SafetyCheckerFlag,
     /// Address in the links that the server hands out.
     pub public_url: Option<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -116,6 +118,7 @@ impl Default for ServeSettings {
             inversion_steps: InversionOptions::default().steps,
             allow_origin: Vec::new(),
             blocked_words: None,
+            safety_checker: SafetyCheckerFlag::default(),
             public_url: None,
             trusted_proxy: Vec::new(),
             sockets: limits.sockets,
@@ -169,6 +172,7 @@ impl ServeSettings {
             "inversion_steps",
             "allow_origin",
             "blocked_words",
+            "safety_checker",
             "public_url",
             "trusted_proxy",
             "sockets",

@@ -45,7 +45,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::canvas::WindowRules;
-use crate::model::{ControlChoice, LoadOptions, LoraChoice, MAX_STEPS, Model, Supplied};
+use crate::model::{
+    ControlChoice, LoadOptions, LoraChoice, MAX_STEPS, Model, SafetyChecker, SafetyCheckerChoice,
+    Supplied,
+};
 use crate::pipeline::Pipeline;
 use crate::protocol::{
     ControlInfo, ControlPreprocess, EditMethod, LoraWeight, ModelInfo, Settings,
@@ -72,6 +75,8 @@ pub struct EngineOptions {
     pub loras: Vec<LoraChoice>,
     /// What can steer the model, each under a name of its own.
     pub controls: Vec<ControlChoice>,
+    /// What looks at pictures before rooms get them.
+    pub safety_checker: SafetyCheckerChoice,
     /// Prompts whose embeddings are kept.
     pub text_entries: usize,
     /// Renders whose steps go in one batch; when left out as many as suit the device.
@@ -99,6 +104,7 @@ impl EngineOptions {
             device: "cpu".to_owned(),
             loras: Vec::new(),
             controls: Vec::new(),
+            safety_checker: SafetyCheckerChoice::Off,
             text_entries: 256,
             batch: None,
             waiting: 1024,
@@ -346,14 +352,18 @@ struct Description {
 
 /// The model, what it is, and how long its first render took.
 fn load(options: &EngineOptions) -> Result<(Pipeline, Description, Duration), EngineError> {
+    let device = device_from_name(&options.device)?;
+    // First, so that one that is not there is told before gigabytes are read.
+    let safety_checker = SafetyChecker::chosen(&options.safety_checker, &options.model, &device)?;
     let load_options = LoadOptions {
         loras: options.loras.clone(),
         controls: options.controls.clone(),
         supplied: options.supplied.clone(),
-        ..LoadOptions::on(device_from_name(&options.device)?)
+        ..LoadOptions::on(device)
     };
     let model = Model::load(&options.model, &load_options)?;
-    let mut pipeline = Pipeline::new(model, options.text_entries)?;
+    let pipeline = Pipeline::new(model, options.text_entries)?;
+    let mut pipeline = pipeline.with_safety_checker(safety_checker);
     let description = describe(&pipeline, &options.device)?;
     let begun = Instant::now();
     worker::warm_up(&mut pipeline, &description.rules)?;
@@ -414,6 +424,7 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         samplers,
         defaults: wanted,
         controls,
+        safety_checker: pipeline.has_safety_checker(),
     };
     let grid = model.window_grid();
     let rules = WindowRules {

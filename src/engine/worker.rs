@@ -330,7 +330,13 @@ impl Worker {
                     record(&rendered.timings);
                     job.rendered(rendered.pixels, rendered.timings.to_ms());
                 }
-                Err(error) => self.fail(&job, &running, spent + begun.elapsed(), &error),
+                Err(error) => {
+                    // What is held back was rendered all the same.
+                    let is_whole = matches!(error, PipelineError::HeldBack);
+                    self.admission
+                        .ended(&running, spent + begun.elapsed(), is_whole);
+                    job.failed(&error);
+                }
             }
         }
         kept
@@ -397,6 +403,9 @@ pub(super) fn warm_up(pipeline: &mut Pipeline, rules: &WindowRules) -> Result<()
         mask: None,
         latents: None,
     };
-    pipeline.generate(request, |_, _| ())?;
-    Ok(())
+    match pipeline.generate(request, |_, _| ()) {
+        // Nobody is shown it.
+        Ok(_) | Err(PipelineError::HeldBack) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -47,13 +47,15 @@ pub const CONNECTIONS_CUT: &str = "impasto_connections_cut_total";
 pub const CONNECTIONS: &str = "impasto_connections";
 
 /// The values of the label `stage`.
-pub const STAGES: [&str; 6] = ["queue", "text", "encode", "denoise", "decode", "codec"];
+pub const STAGES: [&str; 7] = [
+    "queue", "text", "encode", "denoise", "decode", "safety", "codec",
+];
 
 /// The values of the label `state`.
-pub const RENDER_STATES: [&str; 4] = ["started", "done", "superseded", "failed"];
+pub const RENDER_STATES: [&str; 5] = ["started", "done", "superseded", "failed", "held_back"];
 
 /// The values of the label `state` of inversions.
-pub const INVERSION_STATES: [&str; 4] = RENDER_STATES;
+pub const INVERSION_STATES: [&str; 4] = ["started", "done", "superseded", "failed"];
 
 /// The values of the labels `place` and `to`.
 pub const PLACES: [&str; 3] = ["device", "host", "disk"];

@@ -31,6 +31,7 @@ impl Default for TestRenderer {
                 samplers: vec!["lcm".to_owned(), "ddim".to_owned()],
                 defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
                 controls: Vec::new(),
+                safety_checker: false,
             },
             settings: Settings {
                 prompt: String::new(),

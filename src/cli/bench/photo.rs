@@ -209,6 +209,7 @@ mod tests {
                 samplers: Vec::new(),
                 defaults: Defaults::of_family(Family::Sd, false).with_sampler("ddim"),
                 controls: Vec::new(),
+                safety_checker: false,
             },
             machine: this_machine(),
             ready_seconds: None,

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::values::bytes_from_text;
-use crate::cli::{ControlFlag, EmbeddingFlag, LoraFlag, PredictionName};
+use crate::cli::{ControlFlag, EmbeddingFlag, LoraFlag, PredictionName, SafetyCheckerFlag};
 
 /// Flags of `serve`, as they were typed.
 ///
@@ -88,6 +88,11 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_words: Option<PathBuf>,
+    /// What looks at pictures before anybody sees them: off, on (the model's own safety checker), or
+    /// the folder of one [env: IMPASTO_SAFETY_CHECKER] [default: off]
+    #[arg(long, value_name = "off|on|FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safety_checker: Option<SafetyCheckerFlag>,
     /// Address in the links that the server hands out [env: IMPASTO_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -219,6 +219,7 @@ impl Scheduler {
                 Some(self.admit(&job, render, pixels, timings))
             }
             Event::Failed { message, .. } => self.fail(&job, render, message),
+            Event::HeldBack { message, .. } => self.hold_back(&job, render, message),
             // Nobody here cancelled it: the engine did. Ask again after the next op.
             Event::Superseded { .. } => {
                 self.stall(render);
@@ -265,6 +266,24 @@ impl Scheduler {
         self.stall(render);
         let mut news = job.news(RenderState::Failed);
         news.message = Some(message);
+        self.tell(news);
+        None
+    }
+
+    /// The picture is not to be seen. Its window is not dirty again, as one that failed is: it would
+    /// be held back again, before anything else of its author is rendered.
+    fn hold_back(
+        &mut self,
+        job: &Job,
+        render: &RenderJob,
+        message: String,
+    ) -> Option<FinishedRender> {
+        if let Some(queue) = self.queues.get_mut(&render.author) {
+            queue.finished();
+        }
+        let mut news = job.news(RenderState::Failed);
+        news.message = Some(message);
+        news.held_back = true;
         self.tell(news);
         None
     }

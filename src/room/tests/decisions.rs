@@ -201,6 +201,41 @@ fn a_failed_render_is_told_and_waits_for_the_next_op() {
 }
 
 #[test]
+fn a_picture_that_is_held_back_is_told_and_does_not_hold_up_others() {
+    let (mut world, me) = (world(), client(1));
+    let white = |world: &World| world.core.layer(Layer::Result).pixel(20, 20) == [255; 3];
+    world.send(me, dab("a", 20.0, 20.0));
+    world.move_job(0, false);
+    world.hold_back(0);
+    let told = world.news.last().unwrap();
+    assert_eq!((told.state, told.held_back), (RenderState::Failed, true));
+    assert_eq!(told.message.as_deref(), Some(HELD_BACK));
+    // What is to refine it is another picture, and held back as well.
+    world.pass(Duration::from_millis(400));
+    assert_eq!(world.submitted.len(), 2);
+    world.move_job(0, false);
+    world.hold_back(0);
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.submitted.len(), 2);
+    assert!(white(&world));
+    // The next stroke is rendered, and the window that was held back is not asked for again.
+    world.send(me, dab("b", 180.0, 110.0));
+    world.come_to_rest();
+    assert!(white(&world));
+    let others = world.submitted[2..].iter();
+    assert!(others.clone().count() > 0);
+    for (_, seen) in others {
+        assert!(!seen.window.contains(&Rect::new(20, 20, 1, 1)), "{seen:?}");
+    }
+    let painted = world.core.layer(Layer::Result).pixel(180, 110);
+    assert_ne!(painted, [255; 3]);
+    // Who paints there asks again.
+    world.send(me, dab("c", 20.0, 20.0));
+    world.come_to_rest();
+    assert!(!white(&world));
+}
+
+#[test]
 fn apply_moves_on_to_new_noise_and_its_undo_back() {
     let (mut world, me) = (world(), client(1));
     let seed_after = |world: &mut World, id: &str| {

@@ -56,4 +56,8 @@ defaults: ModelDefaults,
 /**
  * What can steer it by the sketch, where the server was started with any.
  */
-controls?: Array<ControlInfo>, };
+controls?: Array<ControlInfo>, 
+/**
+ * True where a safety checker looks at every picture before anybody sees it.
+ */
+safety_checker?: boolean, };
