@@ -302,7 +302,7 @@ async fn before_the_model_is_loaded_there_are_no_pictures() {
 #[tokio::test]
 async fn what_the_operator_does_not_allow_is_held_back_everywhere() {
     let server = TestServer::start_with(|options| {
-        options.blocked_words = BlockedWords::parse("gore\nred cross");
+        options.blocked_words = BlockedWords::parse("gore\nred cross").unwrap();
     })
     .await;
     let answer = ask(&server, json!({"prompt": "a red-cross tent"})).await;

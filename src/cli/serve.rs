@@ -197,7 +197,7 @@ async fn end(
 }
 
 /// # Errors
-/// When the file of blocked words cannot be read.
+/// When the file of blocked words cannot be read, or blocks nothing.
 fn server_options(settings: &ServeSettings) -> Result<ServerOptions, Failure> {
     let mut options = ServerOptions::new(settings.listen);
     options.auth = settings.auth_required();
@@ -212,13 +212,14 @@ fn server_options(settings: &ServeSettings) -> Result<ServerOptions, Failure> {
     options.limits.empty_rooms = (settings.rooms * 3 / 4).max(1);
     options.limits.room_bytes = settings.room_memory;
     if let Some(file) = &settings.blocked_words {
-        let text = std::fs::read_to_string(file).map_err(|error| {
+        let refuse = |what: String| {
             let file = file.display();
-            Failure::usage(format!(
-                "the file of blocked words {file} cannot be read: {error}"
-            ))
-        })?;
-        options.blocked_words = BlockedWords::parse(&text);
+            Failure::usage(format!("the file of blocked words {file} {what}"))
+        };
+        let text = std::fs::read_to_string(file)
+            .map_err(|cause| refuse(format!("cannot be read: {cause}")))?;
+        options.blocked_words = BlockedWords::parse(&text)
+            .map_err(|cause| refuse(format!("cannot be used: {cause}")))?;
     }
     Ok(options)
 }
