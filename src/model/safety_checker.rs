@@ -16,8 +16,6 @@ use crate::protocol::Rect;
 
 /// The class that [`SafetyChecker::load`] can read.
 const CLASS: &str = "StableDiffusionSafetyChecker";
-/// Its folder in a model's.
-const FOLDER: &str = "safety_checker";
 /// Concepts that hold a picture back.
 const CONCEPTS: usize = 17;
 /// Concepts that make the others stricter.
@@ -65,6 +63,11 @@ struct Concepts {
 }
 
 impl SafetyChecker {
+    /// Its folder in a model's.
+    pub const FOLDER: &str = "safety_checker";
+    /// The folder of its image processor, beside it.
+    pub const IMAGE_PROCESSOR_FOLDER: &str = "feature_extractor";
+
     /// The safety checker that is chosen for the model in a folder or a single file; none where the
     /// choice is [`SafetyCheckerChoice::Off`].
     ///
@@ -79,12 +82,13 @@ impl SafetyChecker {
         let folder = match choice {
             SafetyCheckerChoice::Off => return Ok(None),
             SafetyCheckerChoice::At(folder) => folder,
-            SafetyCheckerChoice::Own if model.join(FOLDER).is_dir() => model,
+            SafetyCheckerChoice::Own if has_own(model) => model,
             SafetyCheckerChoice::Own => {
                 return Err(ModelError::Missing {
-                    path: model.join(FOLDER),
+                    path: model.join(Self::FOLDER),
                     hint: "this model comes without a safety checker, so nothing would check its \
-                           pictures: give --safety-checker the folder of one, or off"
+                           pictures: give --safety-checker the folder of one or off, or pull the model \
+                           with --safety-checker where its repository has one"
                         .to_owned(),
                 });
             }
@@ -99,7 +103,7 @@ impl SafetyChecker {
     /// # Errors
     /// One sentence that names the file, and the tensor or field, that is not right.
     pub fn load(folder: &Path, device: &Device) -> std::result::Result<Self, ModelError> {
-        let inner = folder.join(FOLDER);
+        let inner = folder.join(Self::FOLDER);
         let folder = match inner.is_dir() {
             true => inner.as_path(),
             false => folder,
@@ -225,6 +229,12 @@ impl Concepts {
     }
 }
 
+/// Whether a safety checker lies in a model's folder; a folder that was emptied is none.
+fn has_own(model: &Path) -> bool {
+    let folder = model.join(SafetyChecker::FOLDER);
+    folder.join("config.json").is_file()
+}
+
 /// Rounded as Python rounds: a half goes to the even neighbour.
 fn thousandths(score: f32) -> f32 {
     (score * 1000.0).round_ties_even() / 1000.0
@@ -253,7 +263,7 @@ fn check_class(config: &ConfigFile) -> std::result::Result<(), ModelError> {
         Some(class) if class == CLASS => Ok(()),
         class => Err(ModelError::UnknownClass {
             path: config.path().to_owned(),
-            component: FOLDER.to_owned(),
+            component: SafetyChecker::FOLDER.to_owned(),
             class: class.unwrap_or_else(|| "model of an unknown class".to_owned()),
             supported: CLASS.to_owned(),
         }),
@@ -268,7 +278,7 @@ fn load_image_processor(folder: &Path) -> std::result::Result<ClipImageProcessor
     };
     let beside = folder
         .parent()
-        .map(|model| model.join("feature_extractor"))
+        .map(|model| model.join(SafetyChecker::IMAGE_PROCESSOR_FOLDER))
         .filter(|beside| has_one(beside));
     match beside {
         Some(beside) if !has_one(folder) => ClipImageProcessor::load(&beside),
