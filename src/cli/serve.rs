@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 
 use super::{Failure, ServeFlags, ServeSettings, SuppliedFlags, find_model, spinner, telemetry};
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::{EngineOptions, Engines, device_names};
 use crate::pipeline::scheduler_notice;
 use crate::room::{RegistryLimits, RoomOptions, RoomRegistry, RoomStore};
 use crate::server::{BlockedWords, Server, ServerOptions, Switch, end_within, stop_signal};
@@ -51,6 +51,7 @@ async fn serve(
     store: Option<RoomStore>,
 ) -> Result<(), Failure> {
     let options = server_options(&settings)?;
+    let devices = device_names(&settings.device).map_err(Failure::usage)?;
     let server_limits = options.limits.clone();
     // The drain, then blocking work, then a moment for the rest.
     let within = server_limits.drain_timeout + 2 * LAST_WAIT;
@@ -63,7 +64,6 @@ async fn serve(
 
     let started = Instant::now();
     let loading = spinner(format!("loading {}", model.display()));
-    let device = settings.device.clone();
     let threads = settings.threads;
     let latent_budget = settings.latent_budget;
     // Where there is a disk for rooms, latents are not left to a temporary folder that may be memory.
@@ -78,8 +78,7 @@ async fn serve(
         embedding: settings.embedding.clone(),
     };
     let mut start = tokio::task::spawn_blocking(move || {
-        Engine::start(EngineOptions {
-            device,
+        let options = EngineOptions {
             threads,
             latent_budget,
             latent_parent,
@@ -88,26 +87,26 @@ async fn serve(
             safety_checker,
             supplied: supplied.into(),
             ..EngineOptions::new(model)
-        })
-        .map_err(Failure::usage)
+        };
+        Engines::start(&options, &devices).map_err(Failure::usage)
     });
-    let engine = tokio::select! {
-        engine = &mut start => engine.map_err(Failure::broken)?,
+    let engines = tokio::select! {
+        engines = &mut start => engines.map_err(Failure::broken)?,
         () = &mut stop => {
             loading.finish_and_clear();
             return end(&switch, serving).await;
         }
     };
     loading.finish_and_clear();
-    let engine = match engine {
-        Ok(engine) => engine,
+    let engines = match engines {
+        Ok(engines) => engines,
         Err(failure) => {
             end(&switch, serving).await?;
             return Err(failure);
         }
     };
-    let info = engine.handle().model_info().clone();
-    let mut options = RoomOptions::new(engine.handle().default_settings().clone());
+    let info = engines.handle().model_info().clone();
+    let mut options = RoomOptions::new(engines.handle().default_settings().clone());
     options.inversion.steps = settings.inversion_steps;
     options.members_max = settings.members_per_room;
     let limits = RegistryLimits {
@@ -115,7 +114,7 @@ async fn serve(
         rooms_max: server_limits.rooms + ROOMS_OF_THE_OPERATOR,
         ..RegistryLimits::default()
     };
-    let renderer = Arc::new(engine.handle());
+    let renderer = Arc::new(engines.handle());
     let shutdown = CancellationToken::new();
     let rooms = match store {
         None => RoomRegistry::new(renderer.clone(), options, limits, shutdown),
@@ -141,7 +140,7 @@ async fn serve(
 
     let result = tokio::select! {
         () = &mut stop => end(&switch, serving).await,
-        () = device_fails(&engine) => {
+        () = engines.failed() => {
             switch.fail();
             // Tasks that wait for the device do not keep a server alive that cannot paint.
             end_within(within);
@@ -156,18 +155,10 @@ async fn serve(
         },
     };
     sweeper.abort();
-    tokio::task::spawn_blocking(move || engine.shutdown())
+    tokio::task::spawn_blocking(move || engines.shutdown())
         .await
         .map_err(Failure::broken)?;
     result
-}
-
-/// Ends when the device paints nothing any more.
-async fn device_fails(engine: &Engine) {
-    tokio::select! {
-        () = engine.ended() => {}
-        () = engine.stalled() => {}
-    }
 }
 
 /// Deletes what no room needs any more, once a day.

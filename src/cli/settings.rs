@@ -56,7 +56,7 @@ pub struct ServeSettings {
     /// Folder in which rooms are kept, `none`, or nothing for the user's own:
     /// [`ServeSettings::data_folder`] says which.
     pub data: Option<PathBuf>,
-    /// `cpu`, `cuda:N` or `metal`.
+    /// `cpu`, `cuda:N` or `metal`; several with commas between.
     pub device: String,
     /// Whether rooms need an invite.
     pub auth: AuthChoice,

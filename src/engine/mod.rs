@@ -8,12 +8,14 @@ mod admission;
 mod device;
 mod device_guard;
 mod device_shares;
+mod engines;
 mod error;
 mod inversion_run;
 mod keys;
 mod latent_folder;
 mod loras;
 mod patches;
+mod placement;
 mod priority_queue;
 mod request;
 mod residency;
@@ -23,6 +25,7 @@ mod watchdog;
 mod worker;
 
 pub use device::device_from_name;
+pub use engines::{Engines, EnginesHandle, device_names};
 pub use error::EngineError;
 pub use keys::RoomKey;
 pub use priority_queue::Priority;
@@ -178,6 +181,7 @@ impl Engine {
                             options.latent_budget,
                             latent_parent,
                             active_loras,
+                            options.device,
                         );
                         worker.run();
                     }

@@ -42,6 +42,8 @@ pub(super) struct Worker {
     batch: usize,
     text_seen: (u64, u64),
     loras: watch::Sender<Vec<LoraWeight>>,
+    /// The device's name, in the metrics.
+    device: String,
 }
 
 impl Worker {
@@ -53,6 +55,7 @@ impl Worker {
         latent_budget: u64,
         latent_parent: PathBuf,
         loras: watch::Sender<Vec<LoraWeight>>,
+        device: String,
     ) -> Self {
         let residency = Residency::new(
             pipeline.model().device.clone(),
@@ -67,6 +70,7 @@ impl Worker {
             batch: batch.max(1),
             text_seen: (0, 0),
             loras,
+            device,
         }
     }
 
@@ -328,6 +332,8 @@ impl Worker {
                     self.admission
                         .ended(&running, spent + begun.elapsed(), true);
                     record(&rendered.timings);
+                    counter!("impasto_device_renders_total", "device" => self.device.clone())
+                        .increment(1);
                     job.rendered(rendered.pixels, rendered.timings.to_ms());
                 }
                 Err(error) => {

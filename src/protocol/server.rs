@@ -25,7 +25,7 @@ pub struct ModelInfo {
     /// a window is then enlarged. Of 512 pixels a model of 256 that may see them twice as small
     /// sees the whole.
     pub largest_zoom: u32,
-    /// `cpu`, `cuda:0`, `metal`.
+    /// `cpu`, `cuda:0`, `metal`; of a server with several `cuda:0,cuda:1`.
     pub device: String,
     /// `f32`, `f16`, `bf16`.
     pub dtype: String,

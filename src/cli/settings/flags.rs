@@ -57,7 +57,8 @@ pub struct ServeFlags {
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
-    /// cpu, cuda:N or metal [env: IMPASTO_DEVICE] [default: cpu]
+    /// cpu, cuda:N or metal; over several, such as cuda:0,cuda:1, rooms are spread
+    /// [env: IMPASTO_DEVICE] [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,

@@ -25,7 +25,7 @@ native_size: number,
  */
 largest_zoom: number, 
 /**
- * `cpu`, `cuda:0`, `metal`.
+ * `cpu`, `cuda:0`, `metal`; of a server with several `cuda:0,cuda:1`.
  */
 device: string, 
 /**
