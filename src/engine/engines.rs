@@ -190,6 +190,9 @@ impl EnginesHandle {
     /// # Errors
     /// Those of [`EngineHandle::set_loras`]. Devices that had switched already go back.
     pub async fn set_loras(&self, weights: &[LoraWeight]) -> Result<(), EngineError> {
+        if let [engine] = self.engines.as_ref() {
+            return engine.set_loras(weights).await;
+        }
         let turn = self.switching.clone().try_acquire_owned();
         let turn = turn.map_err(|_| EngineError::Switching)?;
         let (engines, weights) = (self.engines.clone(), weights.to_vec());
