@@ -7,11 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use impasto::canvas::{Mask, Pixels};
-use impasto::engine::{Command, Engine, EngineOptions, Event, RenderWork, Request, RoomKey, Work};
+use impasto::engine::{
+    Command, Engine, EngineError, EngineOptions, Engines, Event, RenderWork, Request, RoomKey, Work,
+};
 use impasto::model::{LoadOptions, Model};
 use impasto::pipeline::{
     Edit, GenerateRequest, GivenNoise, Output, Pipeline, RenderInputs, RenderSettings,
 };
+use impasto::protocol::LoraWeight;
 use impasto::protocol::Rect;
 use impasto::sampler::LatentRect;
 use tokio::sync::mpsc;
@@ -464,4 +467,73 @@ async fn models_of_every_family_paint_for_rooms() {
             .await
             .unwrap();
     }
+}
+
+/// On one device the second room would wait for the first one's last step.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rooms_are_spread_over_devices_and_each_works_for_its_own() {
+    let devices = ["cpu".to_owned(), "cpu".to_owned()];
+    let options = EngineOptions::new(bundled());
+    let engines = tokio::task::spawn_blocking(move || Engines::start(&options, &devices));
+    let engines = engines.await.unwrap().unwrap();
+    let handle = engines.handle();
+    assert_eq!(handle.model_info().device, "cpu,cpu");
+    let (sender, mut events) = mpsc::channel(64);
+    let start = |room, ticket, steps| {
+        let mut edit = edit("red apple");
+        edit.settings.steps = steps;
+        let work = RenderWork {
+            author: Uuid::from_u128(1),
+            is_refinement: false,
+            edit,
+        };
+        let work = Work::Render(Box::new(work));
+        let start = Command::Start(Request { ticket, work });
+        handle.send(RoomKey(room), start, &sender).unwrap();
+    };
+    start(1, 1, 50);
+    let started = next_event(&mut events).await;
+    assert!(matches!(started, Event::Started { ticket: 1 }));
+    start(2, 2, 1);
+    let first = loop {
+        match next_event(&mut events).await {
+            Event::Started { .. } => (),
+            Event::Rendered { ticket, pixels, .. } => break (ticket, pixels),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(first.0, 2);
+    // What a room has under way is found where the room is.
+    handle
+        .send(RoomKey(1), Command::Cancel(1), &sender)
+        .unwrap();
+    let cancelled = next_event(&mut events).await;
+    assert!(matches!(cancelled, Event::Superseded { ticket: 1 }));
+    // Both make the same picture.
+    start(1, 3, 1);
+    let again = loop {
+        match next_event(&mut events).await {
+            Event::Started { .. } => (),
+            Event::Rendered { ticket, pixels, .. } => break (ticket, pixels),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(again, (3, first.1));
+
+    handle.set_loras(&[]).await.unwrap();
+    let unknown = LoraWeight {
+        name: "ink".to_owned(),
+        weight: 1.0,
+    };
+    let refused = handle.set_loras(&[unknown]).await;
+    assert!(matches!(refused, Err(EngineError::UnknownLora { .. })));
+    // A room that never had a job, and one that has ended.
+    for room in [1, 9] {
+        handle
+            .send(RoomKey(room), Command::ForgetRoom, &sender)
+            .unwrap();
+    }
+    tokio::task::spawn_blocking(move || engines.shutdown())
+        .await
+        .unwrap();
 }

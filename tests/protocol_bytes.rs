@@ -137,6 +137,7 @@ fn server_messages_are_written_exactly_so() {
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
         controls: Vec::new(),
         ip_adapters: Vec::new(),
+        safety_checker: false,
     };
     let ada = MemberInfo {
         client,
@@ -227,6 +228,7 @@ fn server_messages_are_written_exactly_so() {
         steps: 2,
         timings_ms: Some([("total".to_owned(), 1.5)].into()),
         message: None,
+        held_back: false,
     };
     let inverting = RenderNews {
         state: RenderState::Progress,
@@ -239,6 +241,7 @@ fn server_messages_are_written_exactly_so() {
         psnr_db: Some(31.5),
         timings_ms: None,
         message: None,
+        held_back: false,
     };
     let presence = Presence {
         x: 1.0,

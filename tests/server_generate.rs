@@ -19,7 +19,7 @@ use image::{ImageFormat, Rgb, RgbImage};
 use impasto::server::BlockedWords;
 use reqwest::{Client, Method, Response, StatusCode};
 use serde_json::{Value, json};
-use support::{NEVER_ENDS, TestServer, call};
+use support::{HELD_BACK, NEVER_ENDS, TestServer, call};
 
 /// Far longer than anything here takes: a test that hangs should say so.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -335,9 +335,36 @@ async fn before_the_model_is_loaded_there_are_no_pictures() {
 }
 
 #[tokio::test]
+async fn a_picture_that_may_not_be_shown_is_nowhere_and_that_is_told() {
+    let server = TestServer::start().await;
+    let answer = ask(&server, json!({"prompt": HELD_BACK})).await;
+    assert_eq!(refused(answer).await, (403, "picture_held_back".to_owned()));
+    let mut member = server.join("checked").await;
+    member
+        .send(json!({"type": "settings", "prompt": HELD_BACK}))
+        .await;
+    let stroke = json!({"type": "stroke", "id": "s", "tool": "brush", "size": 40, "hardness": 1,
+        "opacity": 1, "color": "#ff0000", "points": [[40, 40, 1]], "done": true});
+    member.send(stroke).await;
+    let news = loop {
+        let news = member.until("render").await;
+        assert_ne!(news["state"], "done", "{news}");
+        if news["state"] == "failed" {
+            break news;
+        }
+    };
+    assert_eq!(news["held_back"], true);
+    assert_eq!(news["message"], "the picture is held back");
+    // What was painted is there, and nothing that was made of it.
+    let path = "/v1/rooms/checked/image?layer=result";
+    let result = file(call(&server, Method::GET, path, None, None).await).await;
+    assert_eq!(*pixels(&result).get_pixel(40, 40), RED);
+}
+
+#[tokio::test]
 async fn what_the_operator_does_not_allow_is_held_back_everywhere() {
     let server = TestServer::start_with(|options| {
-        options.blocked_words = BlockedWords::parse("gore\nred cross");
+        options.blocked_words = BlockedWords::parse("gore\nred cross").unwrap();
     })
     .await;
     let answer = ask(&server, json!({"prompt": "a red-cross tent"})).await;

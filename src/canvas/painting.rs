@@ -392,9 +392,13 @@ impl Canvas {
         let whole = tile_rect(tile);
         for y in part.y..part.bottom() {
             let at = ((y - whole.y) * whole.width + part.x - whole.x) as usize;
+            let at = at..at + part.width as usize;
+            if before[at.clone()] == after[at.clone()] {
+                continue;
+            }
             let base = self.base.span(part.x, y, part.width);
             let row = self.result.span_mut(part.x, y, part.width);
-            let covered = before[at..].iter().zip(&after[at..]);
+            let covered = before[at.clone()].iter().zip(&after[at]);
             let pixels = row.chunks_exact_mut(3).zip(base.chunks_exact(3));
             for (x, ((before, after), (pixel, base))) in (part.x..).zip(covered.zip(pixels)) {
                 if before != after {

@@ -13,6 +13,8 @@ use crate::protocol::{BrushKind, Rect, StrokePoint};
 const LEAST_DIAMETER: f32 = 0.25;
 /// The farthest that a pixel's centre lies from its tile's, in pixels, and a little more.
 const HALF_TILE: f32 = 45.0;
+/// Pixels of a row that are covered in one go: two registers of AVX2.
+const BLOCK: usize = 16;
 /// Far below what a level of coverage is; covers what rounding adds.
 const SLACK: f32 = 0.1;
 
@@ -261,9 +263,16 @@ fn along(sweep: &Sweep, x: f32, y: f32) -> f32 {
 
 /// `x` and `y` lead from the start of the sweep to the first pixel's centre.
 fn raise_row(row: &mut [u8], x: f32, y: f32, sweep: &Sweep) {
-    with_avx2(|| {
-        let mut covered = [0.0f32; TILE as usize];
-        for (offset, covered) in (0u16..).zip(&mut covered) {
+    with_avx2(|| raise_blocks(row, x, y, sweep));
+}
+
+/// Blocks of one length, so that each is done in whole registers, however short the row.
+#[inline(always)]
+fn raise_blocks(row: &mut [u8], x: f32, y: f32, sweep: &Sweep) {
+    for (block, values) in (0u16..).zip(row.chunks_mut(BLOCK)) {
+        let mut covered = [0.0f32; BLOCK];
+        let first = block * BLOCK as u16;
+        for (offset, covered) in (first..).zip(&mut covered) {
             let px = x + f32::from(offset);
             let along = along(sweep, px, y);
             let (ex, ey) = (px - along * sweep.dx, y - along * sweep.dy);
@@ -274,10 +283,11 @@ fn raise_row(row: &mut [u8], x: f32, y: f32, sweep: &Sweep) {
                 sweep.hardness,
             );
         }
-        for (value, covered) in row.iter_mut().zip(&covered) {
-            *value = (*value).max(level(*covered, 0.5));
+        let levels = covered.map(|covered| level(covered, 0.5));
+        for (value, level) in values.iter_mut().zip(levels) {
+            *value = (*value).max(level);
         }
-    });
+    }
 }
 
 /// How much a disc covers of a pixel at a distance from its middle, 0 … 1: all of it inside

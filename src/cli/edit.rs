@@ -7,16 +7,18 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_guidance};
+use super::load::{
+    LoadExtras, ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_guidance,
+};
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, read_mask, write_image};
 use super::reference::ReferenceArgs;
 use super::schedule::ScheduleArgs;
-use super::{Failure, LoraFlag};
+use super::{Failure, LoraFlag, SafetyCheckerFlag};
 use crate::canvas::Mask;
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
-use crate::pipeline::{EditMethod, Inversion, RenderSettings, hundredths};
+use crate::pipeline::{EditMethod, Inversion, PipelineError, RenderSettings, hundredths};
 use crate::protocol::{Schedule, TimingsMs};
 
 /// Flags of `edit`.
@@ -31,6 +33,10 @@ pub struct EditArgs {
     /// What it sees beside the prompt.
     #[command(flatten)]
     pub reference: ReferenceArgs,
+    /// What looks at the picture before it is written: off, on (the model's own safety checker), or
+    /// the folder of one
+    #[arg(long, value_name = "off|on|FOLDER", default_value_t)]
+    pub safety_checker: SafetyCheckerFlag,
     /// The photo, as `impasto invert` wrote it
     #[arg(long, value_name = "F.safetensors")]
     pub inversion: PathBuf,
@@ -116,8 +122,12 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     }
     let mask = Mask::from_brightness(&read_mask(&args.mask)?);
     let references = args.reference.read()?;
-    let ip_adapters = args.reference.ip_adapters();
-    let (mut pipeline, load_ms) = args.model.load(&args.lora, &[], ip_adapters)?;
+    let (mut pipeline, load_ms) = args.model.load(&LoadExtras {
+        loras: &args.lora,
+        ip_adapters: args.reference.ip_adapters(),
+        safety_checker: args.safety_checker.clone(),
+        ..LoadExtras::default()
+    })?;
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
@@ -169,7 +179,12 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
         .begin_photo_edit(&inversion, &mask, args.method, &settings)
         .map_err(Failure::usage)?;
     let edit = run_steps(&pipeline, edit, "editing")?;
-    let edited = pipeline.finish_photo_edit(edit).map_err(Failure::broken)?;
+    let edited = pipeline
+        .finish_photo_edit(edit)
+        .map_err(|error| match error {
+            PipelineError::HeldBack => Failure::usage(error),
+            _ => Failure::broken(error),
+        })?;
     let mut timings_ms = edited.timings.to_ms();
     let coding = Instant::now();
     write_image(&args.out, &edited.pixels, format, &notes)?;

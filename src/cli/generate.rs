@@ -10,13 +10,15 @@ use clap::Args;
 use serde::Serialize;
 
 use super::generate_control::ControlArgs;
-use super::load::{ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_guidance};
+use super::load::{
+    LoadExtras, ModelFlags, chosen_sampler, warn_of_extra_networks, warn_of_guidance,
+};
 use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
 use super::pictures::{format_of, read_image, read_mask, unwritable, write_image};
 use super::reference::ReferenceArgs;
 use super::schedule::ScheduleArgs;
-use super::{Failure, LoraFlag, bar};
+use super::{Failure, LoraFlag, SafetyCheckerFlag, bar};
 use crate::canvas::{Mask, Pixels, fit_to};
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
 use crate::pipeline::{
@@ -38,6 +40,10 @@ pub struct GenerateArgs {
     /// LoRA: a file or its folder, and how much of it (1 when left out); may be repeated
     #[arg(long, value_name = "FILE[:WEIGHT]")]
     pub lora: Vec<LoraFlag>,
+    /// What looks at the picture before it is written: off, on (the model's own safety checker), or
+    /// the folder of one
+    #[arg(long, value_name = "off|on|FOLDER", default_value_t)]
+    pub safety_checker: SafetyCheckerFlag,
     /// What steers it by a picture.
     #[command(flatten)]
     pub control: ControlArgs,
@@ -149,10 +155,12 @@ struct Report<'a> {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let ip_adapters = args.reference.ip_adapters();
-    let (mut pipeline, load_ms) =
-        args.model
-            .load(&args.lora, &args.control.control, ip_adapters)?;
+    let (mut pipeline, load_ms) = args.model.load(&LoadExtras {
+        loras: &args.lora,
+        controls: &args.control.control,
+        ip_adapters: args.reference.ip_adapters(),
+        safety_checker: args.safety_checker.clone(),
+    })?;
     let model = pipeline.model();
     let image = args.image.as_deref().map(read_image).transpose()?;
     let steering = args.control.read()?;

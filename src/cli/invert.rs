@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::load::ModelFlags;
+use super::load::{LoadExtras, ModelFlags};
 use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::read_image;
@@ -77,7 +77,7 @@ struct InversionPsnr {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: InvertArgs) -> Result<(), Failure> {
     let photo = read_image(&args.image)?;
-    let (mut pipeline, load_ms) = args.model.load(&[], &[], Vec::new())?;
+    let (mut pipeline, load_ms) = args.model.load(&LoadExtras::default())?;
     let progress = bar("inverting", args.steps.into());
     let mut inverting = pipeline
         .begin_inversion(&photo, &args.prompt, args.steps, args.refinements)

@@ -6,9 +6,11 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
-use super::{ControlFlag, EmbeddingFlag, Failure, LoraFlag, find_model, spinner};
+use super::{
+    ControlFlag, EmbeddingFlag, Failure, LoraFlag, SafetyCheckerFlag, find_model, spinner,
+};
 use crate::engine::device_from_name;
-use crate::model::{IpAdapterChoice, LoadOptions, Model, Prediction, Supplied};
+use crate::model::{IpAdapterChoice, LoadOptions, Model, Prediction, SafetyChecker, Supplied};
 use crate::pipeline::{Pipeline, extra_networks};
 use crate::sampler::sampler_by_name;
 
@@ -104,26 +106,36 @@ pub fn warn_of_extra_networks(prompt: &str) {
     }
 }
 
+/// What is loaded beside a model.
+#[derive(Clone, Debug, Default)]
+pub struct LoadExtras<'a> {
+    /// Each with its weight.
+    pub loras: &'a [LoraFlag],
+    /// What can steer it.
+    pub controls: &'a [ControlFlag],
+    /// What can show it reference pictures.
+    pub ip_adapters: Vec<IpAdapterChoice>,
+    /// What looks at its pictures.
+    pub safety_checker: SafetyCheckerFlag,
+}
+
 impl ModelFlags {
-    /// The pipeline, with these LoRAs, controls and IP-Adapters, and how long it took to load, in
+    /// The pipeline, with what is loaded beside the model, and how long it took to load, in
     /// milliseconds.
     ///
     /// # Errors
-    /// One line, when there is no such model or device, or the model or one of these cannot be used.
-    pub fn load(
-        &self,
-        loras: &[LoraFlag],
-        controls: &[ControlFlag],
-        ip_adapters: Vec<IpAdapterChoice>,
-    ) -> Result<(Pipeline, f64), Failure> {
+    /// One line, when there is no such model or device, or one of these cannot be used.
+    pub fn load(&self, extras: &LoadExtras<'_>) -> Result<(Pipeline, f64), Failure> {
         let folder = find_model(self.model.as_deref())?;
         let started = Instant::now();
         let loading = spinner(format!("loading {}", folder.display()));
         let device = device_from_name(&self.device).map_err(Failure::usage)?;
+        let safety_checker = SafetyChecker::chosen(&extras.safety_checker.0, &folder, &device);
+        let safety_checker = safety_checker.map_err(Failure::usage)?;
         let options = LoadOptions {
-            loras: loras.iter().cloned().map(Into::into).collect(),
-            controls: controls.iter().cloned().map(Into::into).collect(),
-            ip_adapters,
+            loras: extras.loras.iter().cloned().map(Into::into).collect(),
+            controls: extras.controls.iter().cloned().map(Into::into).collect(),
+            ip_adapters: extras.ip_adapters.clone(),
             supplied: self.supplied.clone().into(),
             ..LoadOptions::on(device)
         };
@@ -134,6 +146,6 @@ impl ModelFlags {
         }
         let load_ms = started.elapsed().as_secs_f64() * 1000.0;
         let pipeline = Pipeline::new(model, 4).map_err(Failure::usage)?;
-        Ok((pipeline, load_ms))
+        Ok((pipeline.with_safety_checker(safety_checker), load_ms))
     }
 }

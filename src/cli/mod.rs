@@ -33,6 +33,7 @@ mod photo;
 mod pictures;
 mod progress;
 mod reference;
+mod safety_checker;
 mod schedule;
 mod settings;
 mod spread;
@@ -46,6 +47,7 @@ pub use find_model::{find_model, models_folder};
 pub use load::{PredictionName, SuppliedFlags};
 pub use lora::{LoraFlag, LoraFlagError};
 pub use progress::{bar, bytes_bar, spinner};
+pub use safety_checker::SafetyCheckerFlag;
 pub use settings::{AuthChoice, LogFormat, ServeFlags, ServeSettings};
 
 use clap::{Parser, Subcommand};

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::reference::ip_adapter_choices;
 use super::{Failure, ServeFlags, ServeSettings, SuppliedFlags, find_model, spinner, telemetry};
-use crate::engine::{Engine, EngineOptions};
+use crate::engine::{EngineOptions, Engines, device_names};
 use crate::pipeline::scheduler_notice;
 use crate::room::{RegistryLimits, RoomOptions, RoomRegistry, RoomStore};
 use crate::server::{
@@ -69,6 +69,7 @@ async fn serve(
     store: Option<RoomStore>,
 ) -> Result<(), Failure> {
     let options = server_options(&settings)?;
+    let devices = device_names(&settings.device).map_err(Failure::usage)?;
     let server_limits = options.limits.clone();
     // The drain, then blocking work, then a moment for the rest.
     let within = server_limits.drain_timeout + 2 * LAST_WAIT;
@@ -81,7 +82,6 @@ async fn serve(
 
     let started = Instant::now();
     let loading = spinner(format!("loading {}", model.display()));
-    let device = settings.device.clone();
     let threads = settings.threads;
     let latent_budget = settings.latent_budget;
     // Where there is a disk for rooms, latents are not left to a temporary folder that may be memory.
@@ -89,6 +89,7 @@ async fn serve(
     let loras = settings.lora.iter().cloned().map(Into::into).collect();
     let controls = settings.control.iter().cloned().map(Into::into).collect();
     let ip_adapters = ip_adapter_choices(&settings.ip_adapter, settings.image_encoder.as_deref());
+    let safety_checker = settings.safety_checker.0.clone();
     let supplied = SuppliedFlags {
         vae: settings.vae.clone(),
         tokenizer: settings.tokenizer.clone(),
@@ -96,36 +97,36 @@ async fn serve(
         embedding: settings.embedding.clone(),
     };
     let mut start = tokio::task::spawn_blocking(move || {
-        Engine::start(EngineOptions {
-            device,
+        let options = EngineOptions {
             threads,
             latent_budget,
             latent_parent,
             loras,
             controls,
             ip_adapters,
+            safety_checker,
             supplied: supplied.into(),
             ..EngineOptions::new(model)
-        })
-        .map_err(Failure::usage)
+        };
+        Engines::start(&options, &devices).map_err(Failure::usage)
     });
-    let engine = tokio::select! {
-        engine = &mut start => engine.map_err(Failure::broken)?,
+    let engines = tokio::select! {
+        engines = &mut start => engines.map_err(Failure::broken)?,
         () = &mut stop => {
             loading.finish_and_clear();
             return end(&switch, serving).await;
         }
     };
     loading.finish_and_clear();
-    let engine = match engine {
-        Ok(engine) => engine,
+    let engines = match engines {
+        Ok(engines) => engines,
         Err(failure) => {
             end(&switch, serving).await?;
             return Err(failure);
         }
     };
-    let info = engine.handle().model_info().clone();
-    let mut options = RoomOptions::new(engine.handle().default_settings().clone());
+    let info = engines.handle().model_info().clone();
+    let mut options = RoomOptions::new(engines.handle().default_settings().clone());
     options.inversion.steps = settings.inversion_steps;
     options.members_max = settings.members_per_room;
     let limits = RegistryLimits {
@@ -133,7 +134,7 @@ async fn serve(
         rooms_max: server_limits.rooms + ROOMS_OF_THE_OPERATOR,
         ..RegistryLimits::default()
     };
-    let renderer = Arc::new(engine.handle());
+    let renderer = Arc::new(engines.handle());
     let shutdown = CancellationToken::new();
     let rooms = match store {
         None => RoomRegistry::new(renderer.clone(), options, limits, shutdown),
@@ -159,7 +160,7 @@ async fn serve(
 
     let result = tokio::select! {
         () = &mut stop => end(&switch, serving).await,
-        () = device_fails(&engine) => {
+        () = engines.failed() => {
             switch.fail();
             // Tasks that wait for the device do not keep a server alive that cannot paint.
             end_within(within);
@@ -174,18 +175,10 @@ async fn serve(
         },
     };
     sweeper.abort();
-    tokio::task::spawn_blocking(move || engine.shutdown())
+    tokio::task::spawn_blocking(move || engines.shutdown())
         .await
         .map_err(Failure::broken)?;
     result
-}
-
-/// Ends when the device paints nothing any more.
-async fn device_fails(engine: &Engine) {
-    tokio::select! {
-        () = engine.ended() => {}
-        () = engine.stalled() => {}
-    }
 }
 
 /// Deletes what no room needs any more, once a day.
@@ -215,7 +208,7 @@ async fn end(
 }
 
 /// # Errors
-/// When the file of blocked words cannot be read.
+/// When the file of blocked words cannot be read, or blocks nothing.
 fn server_options(settings: &ServeSettings) -> Result<ServerOptions, Failure> {
     let mut options = ServerOptions::new(settings.listen);
     options.auth = settings.auth_required();
@@ -230,13 +223,14 @@ fn server_options(settings: &ServeSettings) -> Result<ServerOptions, Failure> {
     options.limits.empty_rooms = (settings.rooms * 3 / 4).max(1);
     options.limits.room_bytes = settings.room_memory;
     if let Some(file) = &settings.blocked_words {
-        let text = std::fs::read_to_string(file).map_err(|error| {
+        let refuse = |what: String| {
             let file = file.display();
-            Failure::usage(format!(
-                "the file of blocked words {file} cannot be read: {error}"
-            ))
-        })?;
-        options.blocked_words = BlockedWords::parse(&text);
+            Failure::usage(format!("the file of blocked words {file} {what}"))
+        };
+        let text = std::fs::read_to_string(file)
+            .map_err(|cause| refuse(format!("cannot be read: {cause}")))?;
+        options.blocked_words = BlockedWords::parse(&text)
+            .map_err(|cause| refuse(format!("cannot be used: {cause}")))?;
     }
     Ok(options)
 }

@@ -10,7 +10,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::{Figment, Provider};
 use serde::{Deserialize, Serialize};
 
-use super::{ControlFlag, EmbeddingFlag, Failure, LoraFlag, PredictionName};
+use super::{ControlFlag, EmbeddingFlag, Failure, LoraFlag, PredictionName, SafetyCheckerFlag};
 use crate::engine::DEFAULT_LATENT_BUDGET;
 use crate::room::{InversionOptions, MEMBERS_MOST};
 use crate::server::{DEFAULT_ROOM_MEMORY, ServerLimits};
@@ -61,7 +61,7 @@ pub struct ServeSettings {
     /// Folder in which rooms are kept, `none`, or nothing for the user's own:
     /// [`ServeSettings::data_folder`] says which.
     pub data: Option<PathBuf>,
-    /// `cpu`, `cuda:N` or `metal`.
+    /// `cpu`, `cuda:N` or `metal`; several with commas between.
     pub device: String,
     /// Whether rooms need an invite.
     pub auth: AuthChoice,
@@ -77,6 +77,8 @@ pub struct ServeSettings {
     pub allow_origin: Vec<String>,
     /// A file of words that prompts may not have.
     pub blocked_words: Option<PathBuf>,
+    /// What looks at pictures before anybody sees them.
+    pub safety_checker: SafetyCheckerFlag,
     /// Address in the links that the server hands out.
     pub public_url: Option<String>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -123,6 +125,7 @@ impl Default for ServeSettings {
             inversion_steps: InversionOptions::default().steps,
             allow_origin: Vec::new(),
             blocked_words: None,
+            safety_checker: SafetyCheckerFlag::default(),
             public_url: None,
             trusted_proxy: Vec::new(),
             sockets: limits.sockets,
@@ -178,6 +181,7 @@ impl ServeSettings {
             "inversion_steps",
             "allow_origin",
             "blocked_words",
+            "safety_checker",
             "public_url",
             "trusted_proxy",
             "sockets",

@@ -20,6 +20,14 @@ pub enum EngineError {
         /// Why it is not there.
         reason: String,
     },
+    /// Devices that cannot share the rooms of a server.
+    #[error("{list:?} cannot share the rooms ({reason}): name them as in cuda:0,cuda:1")]
+    Devices {
+        /// The names that were asked for.
+        list: String,
+        /// Why.
+        reason: String,
+    },
     /// The operating system gives no thread.
     #[error("the device thread could not be started: {0}")]
     Thread(std::io::Error),

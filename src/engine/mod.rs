@@ -8,12 +8,14 @@ mod admission;
 mod device;
 mod device_guard;
 mod device_shares;
+mod engines;
 mod error;
 mod inversion_run;
 mod keys;
 mod latent_folder;
 mod loras;
 mod patches;
+mod placement;
 mod priority_queue;
 mod request;
 mod residency;
@@ -23,6 +25,7 @@ mod watchdog;
 mod worker;
 
 pub use device::device_from_name;
+pub use engines::{Engines, EnginesHandle, device_names};
 pub use error::EngineError;
 pub use keys::RoomKey;
 pub use priority_queue::Priority;
@@ -46,7 +49,8 @@ use tokio::time::MissedTickBehavior;
 
 use crate::canvas::WindowRules;
 use crate::model::{
-    ControlChoice, IpAdapterChoice, LoadOptions, LoraChoice, MAX_STEPS, Model, Supplied,
+    ControlChoice, IpAdapterChoice, LoadOptions, LoraChoice, MAX_STEPS, Model, SafetyChecker,
+    SafetyCheckerChoice, Supplied,
 };
 use crate::pipeline::Pipeline;
 use crate::protocol::{
@@ -77,6 +81,8 @@ pub struct EngineOptions {
     pub controls: Vec<ControlChoice>,
     /// What can show the model reference pictures, each under a name of its own.
     pub ip_adapters: Vec<IpAdapterChoice>,
+    /// What looks at pictures before rooms get them.
+    pub safety_checker: SafetyCheckerChoice,
     /// Prompts whose embeddings are kept.
     pub text_entries: usize,
     /// Renders whose steps go in one batch; when left out as many as suit the device.
@@ -105,6 +111,7 @@ impl EngineOptions {
             loras: Vec::new(),
             controls: Vec::new(),
             ip_adapters: Vec::new(),
+            safety_checker: SafetyCheckerChoice::Off,
             text_entries: 256,
             batch: None,
             waiting: 1024,
@@ -178,6 +185,7 @@ impl Engine {
                             options.latent_budget,
                             latent_parent,
                             active_loras,
+                            options.device,
                         );
                         worker.run();
                     }
@@ -352,15 +360,19 @@ struct Description {
 
 /// The model, what it is, and how long its first render took.
 fn load(options: &EngineOptions) -> Result<(Pipeline, Description, Duration), EngineError> {
+    let device = device_from_name(&options.device)?;
+    // First, so that one that is not there is told before gigabytes are read.
+    let safety_checker = SafetyChecker::chosen(&options.safety_checker, &options.model, &device)?;
     let load_options = LoadOptions {
         loras: options.loras.clone(),
         controls: options.controls.clone(),
         ip_adapters: options.ip_adapters.clone(),
         supplied: options.supplied.clone(),
-        ..LoadOptions::on(device_from_name(&options.device)?)
+        ..LoadOptions::on(device)
     };
     let model = Model::load(&options.model, &load_options)?;
-    let mut pipeline = Pipeline::new(model, options.text_entries)?;
+    let pipeline = Pipeline::new(model, options.text_entries)?;
+    let mut pipeline = pipeline.with_safety_checker(safety_checker);
     let description = describe(&pipeline, &options.device)?;
     let begun = Instant::now();
     worker::warm_up(&mut pipeline, &description.rules)?;
@@ -438,6 +450,7 @@ fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineErro
         defaults: wanted,
         controls,
         ip_adapters,
+        safety_checker: pipeline.has_safety_checker(),
     };
     let grid = model.window_grid();
     let rules = WindowRules {

@@ -83,8 +83,8 @@ pub struct InversionWork {
     pub priority: Priority,
 }
 
-/// News of a job. Every ticket ends with exactly one of `Rendered` or `Inverted`, `Superseded` and
-/// `Failed`.
+/// News of a job. Every ticket ends with exactly one of `Rendered` or `Inverted`, `Superseded`,
+/// `HeldBack` and `Failed`.
 #[derive(Debug)]
 pub enum Event {
     /// The device began.
@@ -122,6 +122,13 @@ pub enum Event {
         /// The room's number.
         ticket: u64,
     },
+    /// It was rendered, and the safety checker does not let it be shown.
+    HeldBack {
+        /// The room's number.
+        ticket: u64,
+        /// One sentence for a person.
+        message: String,
+    },
     /// It failed.
     Failed {
         /// The room's number.
@@ -140,6 +147,7 @@ impl Event {
             | Self::Rendered { ticket, .. }
             | Self::Inverted { ticket, .. }
             | Self::Superseded { ticket }
+            | Self::HeldBack { ticket, .. }
             | Self::Failed { ticket, .. } => *ticket,
         }
     }
@@ -211,10 +219,14 @@ impl<W: Kind> Job<W> {
         self.send("superseded", Event::Superseded { ticket });
     }
 
+    /// It came to no picture that may be shown.
     pub fn failed(&self, error: &PipelineError) {
         let ticket = self.key.ticket;
         let message = error.to_string();
-        self.send("failed", Event::Failed { ticket, message });
+        match error {
+            PipelineError::HeldBack => self.send("held_back", Event::HeldBack { ticket, message }),
+            _ => self.send("failed", Event::Failed { ticket, message }),
+        }
     }
 
     fn send(&self, state: &'static str, event: Event) {

@@ -47,6 +47,8 @@ pub(super) struct Residency {
     parent: PathBuf,
     /// That folder; made when it is needed.
     folder: Option<LatentFolder>,
+    /// What the metrics have of each place.
+    told: [f64; Place::ALL.len()],
 }
 
 impl Residency {
@@ -59,6 +61,7 @@ impl Residency {
             budget,
             parent,
             folder: None,
+            told: [0.0; Place::ALL.len()],
         }
     }
 
@@ -236,10 +239,13 @@ impl Residency {
         Ok(self.folder.insert(folder).next_file())
     }
 
-    fn report(&self) {
+    fn report(&mut self) {
         for place in Place::ALL {
-            gauge!("impasto_latent_bytes", "place" => place.name())
-                .set(self.bytes_in(place) as f64);
+            // Each device has a residency of its own, and they are told of together.
+            let bytes = self.bytes_in(place) as f64;
+            let told = &mut self.told[place as usize];
+            gauge!("impasto_latent_bytes", "place" => place.name()).increment(bytes - *told);
+            *told = bytes;
         }
     }
 }

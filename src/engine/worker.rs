@@ -43,6 +43,8 @@ pub(super) struct Worker {
     batch: usize,
     text_seen: (u64, u64),
     loras: watch::Sender<Vec<LoraWeight>>,
+    /// The device's name, in the metrics.
+    device: String,
 }
 
 impl Worker {
@@ -54,6 +56,7 @@ impl Worker {
         latent_budget: u64,
         latent_parent: PathBuf,
         loras: watch::Sender<Vec<LoraWeight>>,
+        device: String,
     ) -> Self {
         let residency = Residency::new(
             pipeline.model().device.clone(),
@@ -68,6 +71,7 @@ impl Worker {
             batch: batch.max(1),
             text_seen: (0, 0),
             loras,
+            device,
         }
     }
 
@@ -336,9 +340,17 @@ impl Worker {
                     self.admission
                         .ended(&running, spent + begun.elapsed(), true);
                     record(&rendered.timings);
+                    counter!("impasto_device_renders_total", "device" => self.device.clone())
+                        .increment(1);
                     job.rendered(rendered.pixels, rendered.timings.to_ms());
                 }
-                Err(error) => self.fail(&job, &running, spent + begun.elapsed(), &error),
+                Err(error) => {
+                    // What is held back was rendered all the same.
+                    let is_whole = matches!(error, PipelineError::HeldBack);
+                    self.admission
+                        .ended(&running, spent + begun.elapsed(), is_whole);
+                    job.failed(&error);
+                }
             }
         }
         kept
@@ -409,8 +421,11 @@ pub(super) fn warm_up(pipeline: &mut Pipeline, rules: &WindowRules) -> Result<()
         mask: None,
         latents: None,
     };
-    pipeline.generate(request, |_, _| ())?;
-    Ok(())
+    match pipeline.generate(request, |_, _| ()) {
+        // Nobody is shown it.
+        Ok(_) | Err(PipelineError::HeldBack) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(test)]

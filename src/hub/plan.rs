@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::HubError;
 use super::client::Repository;
 use crate::model::{
-    DEFAULTS_FILE, ModelFolder, PartKind, T5Tokenizer, TOKENIZER_FILES, WEIGHT_STEMS, index_names,
+    DEFAULTS_FILE, ModelFolder, PartKind, SafetyChecker, T5Tokenizer, TOKENIZER_FILES,
+    WEIGHT_STEMS, index_names,
 };
 
 /// The file that says what a diffusers repository is.
@@ -50,12 +51,14 @@ pub(super) fn leads_outside(name: &str) -> bool {
     name.contains(['\\', '\0', ':']) || name.split('/').any(|part| matches!(part, "" | "." | ".."))
 }
 
-/// The names of the files that this pipeline needs. Of each network's weights one variant: the
-/// one that was asked for where it is there, else the one without a name, else any.
+/// The names of the files that this pipeline needs, and those of its safety checker where that is
+/// asked for. Of each network's weights one variant: the one that was asked for where it is there,
+/// else the one without a name, else any.
 pub(super) fn plan(
     repository: &Repository,
     pipeline: &ModelFolder,
     variant: Option<Variant>,
+    safety_checker: bool,
 ) -> Result<Vec<String>, HubError> {
     let names: BTreeSet<&str> = repository
         .files
@@ -71,6 +74,16 @@ pub(super) fn plan(
             return Ok(file);
         }
         Err(repository.lacks(&file))
+    };
+    let network = |folder: &str| -> Result<(Option<Variant>, Vec<String>), HubError> {
+        let config = needed(format!("{folder}/config.json"))?;
+        let (found, files) =
+            weights(&names, folder, variant).ok_or_else(|| HubError::NoWeights {
+                id: repository.id.to_string(),
+                revision: repository.revision.to_string(),
+                component: folder.to_owned(),
+            })?;
+        Ok((found, std::iter::once(config).chain(files).collect()))
     };
     let mut planned = vec![INDEX.to_owned()];
     planned.extend(names.get(DEFAULTS_FILE).map(|name| (*name).to_owned()));
@@ -94,17 +107,17 @@ pub(super) fn plan(
                 planned.extend(files.map(|file| format!("{folder}/{file}")));
             }
             PartKind::Network => {
-                planned.push(needed(format!("{folder}/config.json"))?);
-                let (found, files) =
-                    weights(&names, folder, variant).ok_or_else(|| HubError::NoWeights {
-                        id: repository.id.to_string(),
-                        revision: repository.revision.to_string(),
-                        component: folder.to_owned(),
-                    })?;
+                let (found, files) = network(folder)?;
                 variant_found |= found == variant;
                 planned.extend(files);
             }
         }
+    }
+    if safety_checker {
+        let (_, files) = network(SafetyChecker::FOLDER)?;
+        planned.extend(files);
+        let processor = SafetyChecker::IMAGE_PROCESSOR_FOLDER;
+        planned.push(needed(format!("{processor}/preprocessor_config.json"))?);
     }
     match variant {
         Some(variant) if !variant_found => Err(HubError::NoVariant {

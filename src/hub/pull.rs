@@ -26,6 +26,8 @@ pub struct PullRequest {
     pub revision: Revision,
     /// The number format of its weights; None for the files without a variant.
     pub variant: Option<Variant>,
+    /// Whether the model's safety checker comes with it.
+    pub safety_checker: bool,
     /// Failures in a row, without a byte between them, that are waited out.
     pub retries: u32,
 }
@@ -89,6 +91,7 @@ pub fn pull(
         &repository,
         &pipeline(&repository, &index_text)?,
         request.variant,
+        request.safety_checker,
     )?;
     let files = describe(hub, &repository, &names)?;
 

@@ -25,6 +25,12 @@ pub enum PipelineError {
     /// The device failed, or shapes do not fit.
     #[error("the device could not compute the picture: {0}")]
     Device(#[from] candle_core::Error),
+    /// The safety checker does not let the picture be shown.
+    #[error(
+        "the safety checker holds this picture back, and it is kept nowhere: change the words or \
+         what is painted, and try again"
+    )]
+    HeldBack,
     /// A picture came out in another size than its window.
     #[error(
         "the decoder made a picture of {got:?} values instead of {want:?}; check the model's autoencoder"

@@ -55,7 +55,7 @@ impl Pipeline {
     ///
     /// # Errors
     /// When sizes or settings cannot be used, noise is given for more than one picture, or the
-    /// device fails.
+    /// device fails; `HeldBack` for what the safety checker flags.
     pub fn generate(
         &mut self,
         request: GenerateRequest,
@@ -81,7 +81,8 @@ impl Pipeline {
     /// given. Where the noise between steps comes from the seed, each row has the next seed.
     ///
     /// # Errors
-    /// When sizes or settings cannot be used, or the device fails.
+    /// When sizes or settings cannot be used, or the device fails; `HeldBack` where the safety
+    /// checker flags one of them.
     pub fn generate_batch(
         &mut self,
         request: GenerateRequest,

@@ -61,16 +61,18 @@ use forward::Conditioning;
 use guidance::{Guidance, check_guidance};
 
 use crate::canvas::{Mask, Pixels};
-use crate::model::{Family, LoraChoice, Model, ModelError};
+use crate::model::{Family, LoraChoice, Model, ModelError, SafetyChecker};
 use crate::protocol::ModelDefaults;
 use crate::sampler::{LatentRect, SchedulerConfig, gaussian_noise, sampler_by_name};
 
-/// A model, its scheduler's settings and the text cache: all that an edit needs.
+/// A model, its scheduler's settings, the text cache and perhaps a safety checker: all that an edit
+/// needs.
 pub struct Pipeline {
     model: Model,
     scheduler: SchedulerConfig,
     text: TextCache,
     images: ImageCache,
+    safety_checker: Option<SafetyChecker>,
 }
 
 /// What a finished render leaves behind.
@@ -105,7 +107,22 @@ impl Pipeline {
             model,
             text: TextCache::new(text_entries),
             images: ImageCache::default(),
+            safety_checker: None,
         })
+    }
+
+    /// The same pipeline with a safety checker, or without: what it flags never leaves the pipeline.
+    #[must_use]
+    pub fn with_safety_checker(self, safety_checker: Option<SafetyChecker>) -> Self {
+        Self {
+            safety_checker,
+            ..self
+        }
+    }
+
+    /// True where a safety checker looks at every picture.
+    pub fn has_safety_checker(&self) -> bool {
+        self.safety_checker.is_some()
     }
 
     /// The model.
@@ -392,7 +409,7 @@ impl Pipeline {
     /// Decodes a render whose steps are all done.
     ///
     /// # Errors
-    /// When the device fails.
+    /// `HeldBack` for what the safety checker flags; when the device fails.
     pub fn finish(&self, render: Render) -> Result<Rendered, PipelineError> {
         let (latents, timings) = render.into_latents();
         self.rendered(latents, timings)
@@ -402,6 +419,14 @@ impl Pipeline {
         let stage = timings.start(Stage::Decode);
         let pixels = self.decode(&latents)?;
         timings.finish(stage);
+        if let Some(safety_checker) = &self.safety_checker {
+            let stage = timings.start(Stage::Safety);
+            let is_flagged = safety_checker.is_flagged(&pixels)?;
+            timings.finish(stage);
+            if is_flagged {
+                return Err(PipelineError::HeldBack);
+            }
+        }
         Ok(Rendered {
             pixels,
             latents,

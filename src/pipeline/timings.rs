@@ -17,18 +17,21 @@ pub enum Stage {
     Denoise,
     /// Latents to pixels.
     Decode,
+    /// Looking at the pixels, where a safety checker does.
+    Safety,
     /// Decoded pixels to those that are shown: enlarged, with a finish.
     Finish,
 }
 
 impl Stage {
     /// All stages, in the order in which they happen.
-    pub const ALL: [Stage; 6] = [
+    pub const ALL: [Stage; 7] = [
         Stage::Queue,
         Stage::Text,
         Stage::Encode,
         Stage::Denoise,
         Stage::Decode,
+        Stage::Safety,
         Stage::Finish,
     ];
 
@@ -40,6 +43,7 @@ impl Stage {
             Stage::Encode => "encode",
             Stage::Denoise => "denoise",
             Stage::Decode => "decode",
+            Stage::Safety => "safety",
             Stage::Finish => "finish",
         }
     }

@@ -25,7 +25,7 @@ pub struct ModelInfo {
     /// a window is then enlarged. Of 512 pixels a model of 256 that may see them twice as small
     /// sees the whole.
     pub largest_zoom: u32,
-    /// `cpu`, `cuda:0`, `metal`.
+    /// `cpu`, `cuda:0`, `metal`; of a server with several `cuda:0,cuda:1`.
     pub device: String,
     /// `f32`, `f16`, `bf16`.
     pub dtype: String,
@@ -56,6 +56,10 @@ pub struct ModelInfo {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[ts(optional, as = "Option<Vec<ControlInfo>>")]
     pub ip_adapters: Vec<ControlInfo>,
+    /// True where a safety checker looks at every picture before anybody sees it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(optional, as = "Option<bool>")]
+    pub safety_checker: bool,
 }
 
 impl ModelInfo {
@@ -203,8 +207,8 @@ pub enum RenderWork {
     Invert,
 }
 
-/// Milliseconds by stage: `queue`, `text`, `encode`, `denoise`, `decode`, `total`; of a command that
-/// writes a file, `codec` too.
+/// Milliseconds by stage: `queue`, `text`, `encode`, `denoise`, `decode`, `safety`, `finish`, `total`;
+/// of a command that writes a file, `codec` too.
 pub type TimingsMs = BTreeMap<String, f64>;
 
 /// News of a render.
@@ -242,6 +246,11 @@ pub struct RenderNews {
     /// What went wrong, when failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// True of a render that failed because the safety checker does not let its picture be shown:
+    /// the same again would fail again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(as = "Option<bool>")]
+    pub held_back: bool,
 }
 
 /// What a room does without while the device has too much to do. It takes it back by itself.

@@ -93,6 +93,9 @@ pub enum GenerateError {
     /// The engine does not take it.
     #[error("{0}")]
     Refused(String),
+    /// The safety checker does not let it be shown.
+    #[error("{0}")]
+    HeldBack(String),
     /// The engine began, and could not end it.
     #[error("the picture could not be made: {0}")]
     Failed(String),
@@ -258,6 +261,7 @@ async fn end_of_job(
             Event::Rendered {
                 pixels, timings, ..
             } => return Ok((pixels, timings)),
+            Event::HeldBack { message, .. } => return Err(GenerateError::HeldBack(message)),
             Event::Failed { message, .. } => return Err(GenerateError::Failed(message)),
             Event::Superseded { .. } => return Err(GenerateError::Stopped),
             Event::Started { .. } | Event::Progress { .. } | Event::Inverted { .. } => {}

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 
 use crate::{
     canvas::WindowRules,
-    engine::{Command, EngineError, EngineHandle, Event, RoomKey},
+    engine::{Command, EngineError, EngineHandle, EnginesHandle, Event, RoomKey},
     protocol::{ModelInfo, Settings},
 };
 
@@ -62,9 +62,38 @@ impl Renderer for EngineHandle {
         command: Command,
         events: &mpsc::Sender<Event>,
     ) -> Result<(), RenderRefused> {
-        EngineHandle::send(self, room, command, events).map_err(|error| match error {
-            EngineError::Overloaded => RenderRefused::Full(error.to_string()),
-            _ => RenderRefused::Never(error.to_string()),
-        })
+        Ok(EngineHandle::send(self, room, command, events)?)
+    }
+}
+
+impl Renderer for EnginesHandle {
+    fn model_info(&self) -> &ModelInfo {
+        EnginesHandle::model_info(self)
+    }
+
+    fn default_settings(&self) -> &Settings {
+        EnginesHandle::default_settings(self)
+    }
+
+    fn window_rules(&self) -> WindowRules {
+        EnginesHandle::window_rules(self)
+    }
+
+    fn send(
+        &self,
+        room: RoomKey,
+        command: Command,
+        events: &mpsc::Sender<Event>,
+    ) -> Result<(), RenderRefused> {
+        Ok(EnginesHandle::send(self, room, command, events)?)
+    }
+}
+
+impl From<EngineError> for RenderRefused {
+    fn from(error: EngineError) -> Self {
+        match error {
+            EngineError::Overloaded => Self::Full(error.to_string()),
+            _ => Self::Never(error.to_string()),
+        }
     }
 }

@@ -1,12 +1,26 @@
 //! Words that prompts may not have: a list of the operator's.
 
+use icu_normalizer::ComposingNormalizerBorrowed;
+
 use crate::protocol::{ClientMessage, ErrorCode, ErrorMessage};
 
 /// What people are told; the word is not said again.
 const HELD_BACK: &str = "Nothing was painted: whoever runs this server does not allow a word of that \
                          prompt. Write it without.";
 
-/// Words and phrases that no prompt may have, whatever their letters' case and what stands between them.
+/// A list that would not block what it is meant to.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BlockedWordsError {
+    /// A line of signs alone: no prompt could be told to have it.
+    #[error("line {0} has neither a letter nor a digit: write a word there, or begin it with #")]
+    NoWord(usize),
+    /// Nothing but notes.
+    #[error("it names no word: write one a line")]
+    Empty,
+}
+
+/// Words and phrases that no prompt may have, whatever their letters' case and form and what stands
+/// between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BlockedWords {
     /// Each as its words.
@@ -15,13 +29,25 @@ pub struct BlockedWords {
 
 impl BlockedWords {
     /// One word or phrase a line; what follows a `#` is a note.
-    pub fn parse(text: &str) -> Self {
+    ///
+    /// # Errors
+    /// When a line has no word in it, or all of them are notes.
+    pub fn parse(text: &str) -> Result<Self, BlockedWordsError> {
         let lines = text
+            .trim_start_matches('\u{feff}')
             .lines()
-            .map(|line| line.split('#').next().unwrap_or(""));
-        let phrases = lines.map(words_of).filter(|words| !words.is_empty());
-        Self {
-            phrases: phrases.collect(),
+            .map(|line| line.split('#').next().unwrap_or("").trim());
+        let phrases = lines
+            .enumerate()
+            .filter(|(_, line)| !line.is_empty())
+            .map(|(index, line)| match words_of(line) {
+                words if words.is_empty() => Err(BlockedWordsError::NoWord(index + 1)),
+                words => Ok(words),
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        match phrases.is_empty() {
+            true => Err(BlockedWordsError::Empty),
+            false => Ok(Self { phrases }),
         }
     }
 
@@ -74,8 +100,10 @@ impl BlockedWords {
     }
 }
 
-/// Letters and digits in small letters; everything else stands between words.
+/// Letters and digits in small letters and in one form (Unicode's NFKC); everything else stands between
+/// words.
 fn words_of(text: &str) -> Vec<String> {
+    let text = ComposingNormalizerBorrowed::new_nfkc().normalize(text);
     let words = text.split(|letter: char| !letter.is_alphanumeric());
     let words = words.filter(|word| !word.is_empty());
     words.map(str::to_lowercase).collect()
@@ -87,7 +115,7 @@ mod tests {
     use crate::protocol::{SettingsPatch, decode_client_message};
 
     fn blocked() -> BlockedWords {
-        BlockedWords::parse("# not here\nGore\n\nred  Cross # a sign\nÜbel\n")
+        BlockedWords::parse("# not here\nGore\n\nred  Cross # a sign\nÜbel\n").unwrap()
     }
 
     #[test]
@@ -100,6 +128,10 @@ mod tests {
             "the red-cross",
             "(red) cross!",
             "übel",
+            // A letter and its dots, full width, and a sign that stands for letters.
+            "u\u{308}bel",
+            "ｇｏｒｅ",
+            "Ⓖore",
         ] {
             let error = list.check(prompt).unwrap_err();
             assert_eq!(error.code, ErrorCode::PromptBlocked, "{prompt}");
@@ -114,8 +146,17 @@ mod tests {
         ] {
             assert!(list.check(prompt).is_ok(), "{prompt}");
         }
+        assert!(BlockedWords::default().is_empty());
         assert!(BlockedWords::default().check("gore").is_ok());
-        assert!(BlockedWords::parse("# nothing\n \n").is_empty());
+    }
+
+    #[test]
+    fn a_list_that_blocks_nothing_or_less_than_it_says_is_refused() {
+        let refused = |text| BlockedWords::parse(text).unwrap_err();
+        assert_eq!(refused("# nothing\n \n"), BlockedWordsError::Empty);
+        assert_eq!(refused("gore\n\n!!! # no\n"), BlockedWordsError::NoWord(3));
+        let marked = BlockedWords::parse("\u{feff}# a note\r\ngore\r\n").unwrap();
+        assert_eq!(marked.len(), 1);
     }
 
     #[test]

@@ -79,6 +79,8 @@ pub enum HttpOnlyCode {
     NotKept,
     /// The page that sent the request is not one of this server's.
     ForeignOrigin,
+    /// The safety checker does not let the picture be shown.
+    PictureHeldBack,
     /// The websocket handshake is not one, or offers no subprotocol spoken here.
     UpgradeRequired,
 }
@@ -308,6 +310,11 @@ impl From<GenerateError> for ApiError {
             GenerateError::TooMany(_) | GenerateError::Refused(_) | GenerateError::Stopped => {
                 Self::unavailable(message, RETRY_SECONDS)
             }
+            GenerateError::HeldBack(_) => Self::http(
+                StatusCode::FORBIDDEN,
+                HttpOnlyCode::PictureHeldBack,
+                message,
+            ),
             GenerateError::Failed(_) => Self::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 ErrorCode::Internal,

@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::engine::{EngineError, EngineHandle};
+use crate::engine::{EngineError, EngineHandle, EnginesHandle};
 use crate::protocol::LoraWeight;
 
 /// What the server needs of the engine to switch LoRAs.
@@ -24,5 +24,15 @@ impl LoraControl for EngineHandle {
 
     fn set_loras(&self, weights: Vec<LoraWeight>) -> BoxFuture<'_, Result<(), EngineError>> {
         Box::pin(async move { EngineHandle::set_loras(self, &weights).await })
+    }
+}
+
+impl LoraControl for EnginesHandle {
+    fn loras(&self) -> Vec<LoraWeight> {
+        EnginesHandle::loras(self)
+    }
+
+    fn set_loras(&self, weights: Vec<LoraWeight>) -> BoxFuture<'_, Result<(), EngineError>> {
+        Box::pin(async move { EnginesHandle::set_loras(self, &weights).await })
     }
 }

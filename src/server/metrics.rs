@@ -46,14 +46,21 @@ pub const CONNECTIONS_CUT: &str = "impasto_connections_cut_total";
 /// Open connections, websockets among them.
 pub const CONNECTIONS: &str = "impasto_connections";
 
+/// Rooms with work on a device; label `device`.
+pub const DEVICE_ROOMS: &str = "impasto_device_rooms";
+/// Renders that a device finished; label `device`.
+pub const DEVICE_RENDERS: &str = "impasto_device_renders_total";
+
 /// The values of the label `stage`.
-pub const STAGES: [&str; 6] = ["queue", "text", "encode", "denoise", "decode", "codec"];
+pub const STAGES: [&str; 7] = [
+    "queue", "text", "encode", "denoise", "decode", "safety", "codec",
+];
 
 /// The values of the label `state`.
-pub const RENDER_STATES: [&str; 4] = ["started", "done", "superseded", "failed"];
+pub const RENDER_STATES: [&str; 5] = ["started", "done", "superseded", "failed", "held_back"];
 
 /// The values of the label `state` of inversions.
-pub const INVERSION_STATES: [&str; 4] = RENDER_STATES;
+pub const INVERSION_STATES: [&str; 4] = ["started", "done", "superseded", "failed"];
 
 /// The values of the labels `place` and `to`.
 pub const PLACES: [&str; 3] = ["device", "host", "disk"];
@@ -108,6 +115,8 @@ fn describe() {
     describe_counter!(TEXT_ENCODER_RUNS, "Runs of the text encoder");
     describe_counter!(TEXT_CACHE_HITS, "Prompts whose embedding was at hand");
     describe_counter!(RENDERS, "Renders by state");
+    describe_gauge!(DEVICE_ROOMS, "Rooms with work on a device, by device");
+    describe_counter!(DEVICE_RENDERS, "Renders that were finished, by device");
     describe_counter!(INVERSIONS, "Inversions of parts of photos by state");
     describe_gauge!(
         LATENT_BYTES,

@@ -55,7 +55,7 @@ mod writer;
 
 pub use access::Invites;
 pub use access_error::AccessError;
-pub use blocked_words::BlockedWords;
+pub use blocked_words::{BlockedWords, BlockedWordsError};
 pub use descriptors::allow as allow_open_files;
 pub use error::{ApiError, HttpErrorCode, HttpOnlyCode, ServerError};
 pub use lora_control::LoraControl;

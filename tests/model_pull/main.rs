@@ -123,6 +123,60 @@ fn the_parts_of_flow_models_are_pulled() {
 }
 
 #[test]
+fn a_safety_checker_is_pulled_when_it_is_asked_for_and_then_looks_at_pictures() {
+    let hub = TestHub::with_fixture("sd15");
+    let person = Person::of(&hub);
+    let with_checker = [&PULL[..], &["--safety-checker"]].concat();
+    person.is_refused(&with_checker, 2, &["safety_checker/config.json"]);
+    let checker = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures/safety");
+    let weights = "safety_checker/model.safetensors";
+    let files = [
+        "feature_extractor/preprocessor_config.json",
+        "safety_checker/config.json",
+        weights,
+    ];
+    for file in files {
+        hub.put(file, std::fs::read(checker.join(file)).unwrap());
+    }
+    hub.put(weights, flagging_everything(&checker.join(weights)));
+    person.does(&with_checker);
+    let there = |file: &&str| person.folder().join(file).is_file();
+    assert!(files.iter().all(there));
+    assert_whole(&person.folder(), &hub);
+    let picture = person.models.path().join("sea.png");
+    let on = [
+        "generate",
+        "--model",
+        "tiny/model",
+        "--prompt",
+        "sea",
+        "--steps",
+        "1",
+        "--out",
+        picture.to_str().unwrap(),
+        "--safety-checker",
+        "on",
+    ];
+    person.is_refused(&on, 2, &["holds this picture back"]);
+    assert!(!picture.exists());
+    person.does(&PULL);
+    assert!(!files.iter().any(there));
+    person.is_refused(&on, 2, &["without a safety checker"]);
+}
+
+/// The weights of a safety checker, with thresholds that every picture is over.
+fn flagging_everything(weights: &Path) -> Vec<u8> {
+    let device = candle_core::Device::Cpu;
+    let mut tensors = candle_core::safetensors::load(weights, &device).unwrap();
+    let thresholds = tensors.get_mut("concept_embeds_weights").unwrap();
+    *thresholds = (thresholds.zeros_like().unwrap() - 2.0).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("model.safetensors");
+    candle_core::safetensors::save(&tensors, &file).unwrap();
+    std::fs::read(file).unwrap()
+}
+
+#[test]
 fn what_painting_needs_is_pulled_and_paints() {
     let hub = TestHub::with_fixture("sd15");
     let unet = "unet/diffusion_pytorch_model.safetensors";

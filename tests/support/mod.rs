@@ -11,5 +11,5 @@ mod renderer;
 mod server;
 
 pub use client::{Event, TestClient, ops, stroke};
-pub use renderer::{BREAKS_THE_ROOM, NEVER_ENDS, TestRenderer};
+pub use renderer::{BREAKS_THE_ROOM, HELD_BACK, NEVER_ENDS, TestRenderer};
 pub use server::{TestServer, call};

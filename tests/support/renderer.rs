@@ -33,6 +33,7 @@ impl Default for TestRenderer {
                 defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
                 controls: Vec::new(),
                 ip_adapters: Vec::new(),
+                safety_checker: false,
             },
             settings: Settings {
                 prompt: String::new(),
@@ -72,6 +73,9 @@ pub const BREAKS_THE_ROOM: &str = "break the room";
 
 /// A prompt whose picture is never done.
 pub const NEVER_ENDS: &str = "never ends";
+
+/// A prompt whose picture is made, and may not be shown.
+pub const HELD_BACK: &str = "hold it back";
 
 /// What a pixel becomes.
 pub fn turned([red, green, blue]: [u8; 3]) -> [u8; 3] {
@@ -127,17 +131,23 @@ impl Renderer for TestRenderer {
             tokio::spawn(async move { events.closed().await });
             return Ok(());
         }
+        let may_be_shown = prompt != HELD_BACK;
         tokio::spawn(async move {
             let pixels = work.edit.output.apply(turned_picture(&work.edit.sketch));
             let timings = TimingsMs::from([("denoise".to_owned(), 1.0), ("total".to_owned(), 1.0)]);
             let started = events.send(Event::Started { ticket }).await;
-            let done = events
-                .send(Event::Rendered {
+            let ended = match may_be_shown {
+                true => Event::Rendered {
                     ticket,
                     pixels,
                     timings,
-                })
-                .await;
+                },
+                false => Event::HeldBack {
+                    ticket,
+                    message: "the picture is held back".to_owned(),
+                },
+            };
+            let done = events.send(ended).await;
             // A room that ended meanwhile gets nothing, as with the engine.
             drop((started, done));
         });

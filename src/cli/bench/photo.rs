@@ -211,6 +211,7 @@ mod tests {
                 defaults: Defaults::of_family(Family::Sd, false).with_sampler("ddim"),
                 controls: Vec::new(),
                 ip_adapters: Vec::new(),
+                safety_checker: false,
             },
             machine: this_machine(),
             ready_seconds: None,

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::canvas::{Mask, Pixels};
-use crate::cli::load::ModelFlags;
+use crate::cli::load::{LoadExtras, ModelFlags};
 use crate::cli::machine::{Machine, this_machine};
 use crate::cli::output::print_pretty_json;
 use crate::cli::{Failure, bar};
@@ -100,7 +100,7 @@ pub fn run(args: &ProfileArgs) -> Result<(), Failure> {
     }
     let pool = rayon::ThreadPoolBuilder::new().num_threads(args.threads.unwrap_or_default());
     let pool = pool.build().map_err(Failure::broken)?;
-    let (mut pipeline, _) = args.model.load(&[], &[], Vec::new())?;
+    let (mut pipeline, _) = args.model.load(&LoadExtras::default())?;
     let grid = pipeline.model().window_grid();
     if args.window == 0 || !args.window.is_multiple_of(grid) {
         let message = format!(

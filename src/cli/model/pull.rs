@@ -22,6 +22,10 @@ pub struct PullArgs {
     /// Weights in this number format, where the repository has them [default: those without a variant]
     #[arg(long, value_name = "VARIANT")]
     pub variant: Option<VariantName>,
+    /// The model's safety checker too, for --safety-checker on; without this flag a later pull
+    /// removes it
+    #[arg(long)]
+    pub safety_checker: bool,
     /// The hub
     #[arg(
         long,
@@ -73,6 +77,7 @@ pub fn run(args: &PullArgs) -> Result<(), Failure> {
             VariantName::Bf16 => Variant::Bf16,
             VariantName::Fp32 => Variant::Fp32,
         }),
+        safety_checker: args.safety_checker,
         retries: args.retries,
     };
     let models = models_folder()?;

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde::{Deserialize, Serialize};
 
 use super::values::bytes_from_text;
-use crate::cli::{ControlFlag, EmbeddingFlag, LoraFlag, PredictionName};
+use crate::cli::{ControlFlag, EmbeddingFlag, LoraFlag, PredictionName, SafetyCheckerFlag};
 
 /// Flags of `serve`, as they were typed.
 ///
@@ -68,7 +68,8 @@ pub struct ServeFlags {
     #[arg(long, value_name = "DIR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub data: Option<PathBuf>,
-    /// cpu, cuda:N or metal [env: IMPASTO_DEVICE] [default: cpu]
+    /// cpu, cuda:N or metal; over several, such as cuda:0,cuda:1, rooms are spread
+    /// [env: IMPASTO_DEVICE] [default: cpu]
     #[arg(long, value_name = "DEVICE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,
@@ -99,6 +100,11 @@ pub struct ServeFlags {
     #[arg(long, value_name = "FILE")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked_words: Option<PathBuf>,
+    /// What looks at pictures before anybody sees them: off, on (the model's own safety checker), or
+    /// the folder of one [env: IMPASTO_SAFETY_CHECKER] [default: off]
+    #[arg(long, value_name = "off|on|FOLDER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub safety_checker: Option<SafetyCheckerFlag>,
     /// Address in the links that the server hands out [env: IMPASTO_PUBLIC_URL]
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]

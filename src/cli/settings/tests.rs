@@ -94,6 +94,22 @@ fn loras_come_from_every_source() {
 }
 
 #[test]
+fn pictures_are_checked_by_what_the_last_source_says() {
+    let chosen = |text: &str| text.parse::<SafetyCheckerFlag>().unwrap();
+    let toml = "safety_checker = \"on\"";
+    let settings = resolve(&ServeFlags::default(), Some(toml)).unwrap();
+    assert_eq!(settings.safety_checker, chosen("on"));
+    let flags = ServeFlags {
+        safety_checker: Some(chosen("models/checker")),
+        ..ServeFlags::default()
+    };
+    let settings = resolve(&flags, Some(toml)).unwrap();
+    assert_eq!(settings.safety_checker, chosen("models/checker"));
+    let settings = resolve(&ServeFlags::default(), None).unwrap();
+    assert_eq!(settings.safety_checker, chosen("off"));
+}
+
+#[test]
 fn a_bad_file_is_named_with_its_key() {
     for (toml, word) in [
         ("listen = \"nowhere\"", "listen"),
@@ -109,6 +125,7 @@ fn a_bad_file_is_named_with_its_key() {
         ("trusted_proxy = \"proxy\"", "trusted_proxy"),
         ("room_memory = \"much\"", "4GiB"),
         ("lora = \"ink.safetensors:much\"", "much"),
+        ("safety_checker = true", "safety_checker"),
         ("listen = ", "impasto.toml"),
     ] {
         let failure = resolve(&ServeFlags::default(), Some(toml)).unwrap_err();

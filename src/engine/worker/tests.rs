@@ -21,7 +21,17 @@ fn worker() -> Worker {
     let pipeline = Pipeline::new(model, 8).unwrap();
     let (loras, _) = watch::channel(Vec::new());
     let admission = Arc::new(Admission::new(4));
-    Worker::new(pipeline, admission, 1, 1 << 20, std::env::temp_dir(), loras)
+    let latent_parent = std::env::temp_dir();
+    let device = "cpu".to_owned();
+    Worker::new(
+        pipeline,
+        admission,
+        1,
+        1 << 20,
+        latent_parent,
+        loras,
+        device,
+    )
 }
 
 fn job(ticket: u64, events: &mpsc::Sender<Event>) -> Job<RenderWork> {

@@ -290,7 +290,7 @@ impl Pipeline {
     /// whoever knows what is shown there now.
     ///
     /// # Errors
-    /// When the device fails.
+    /// `HeldBack` for what the safety checker flags; when the device fails.
     pub fn finish_window_edit(&self, edit: PhotoEdit) -> Result<Rendered, PipelineError> {
         let (latents, timings) = edit.into_latents();
         self.rendered(latents, timings)
@@ -299,7 +299,7 @@ impl Pipeline {
     /// Decodes an edit whose steps are all done and puts it into the photo, inside the mask.
     ///
     /// # Errors
-    /// When the device fails.
+    /// `HeldBack` for what the safety checker flags; when the device fails.
     pub fn finish_photo_edit(&self, edit: PhotoEdit) -> Result<EditedPhoto, PipelineError> {
         let inversion = Arc::clone(&edit.inversion);
         let mask = edit.mask.clone();

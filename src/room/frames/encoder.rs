@@ -22,6 +22,10 @@ use crate::{
 /// Quality of lossy frames, 1 … 100.
 const JPEG_QUALITY: u8 = 90;
 
+/// The most pixels of a picture that is encoded where it is asked for: it takes some tenths of a
+/// millisecond, and to hand it to another thread and back takes as long on a busy machine.
+const SMALL: u32 = 96 * 96;
+
 /// A picture that is being encoded, for all who wait for it; none when that fails, which is logged.
 type Encoding = Shared<BoxFuture<'static, Option<Bytes>>>;
 
@@ -53,28 +57,35 @@ impl FrameEncoder {
     }
 }
 
-/// Encodes when one of the places is free.
+/// Encodes when one of the places is free; small pictures at once.
 async fn encode(
     at_once: Arc<Semaphore>,
     pixels: Arc<Pixels>,
     format: FrameFormat,
 ) -> Option<Bytes> {
+    if pixels.width() * pixels.height() <= SMALL {
+        return encode_now(&pixels, format);
+    }
     let permit = at_once.acquire_owned().await.ok()?;
     let encoded = tokio::task::spawn_blocking(move || {
-        let begun = Instant::now();
-        let encoded = encode_image(&pixels, format, JPEG_QUALITY);
-        metrics::histogram!("impasto_stage_seconds", "stage" => "codec").record(begun.elapsed());
+        let encoded = encode_now(&pixels, format);
         drop(permit);
         encoded
     });
-    match encoded.await {
-        Ok(Ok(image)) => Some(image.into()),
-        Ok(Err(error)) => {
-            tracing::error!(%error, "a frame could not be encoded");
-            None
-        }
+    encoded.await.unwrap_or_else(|error| {
+        tracing::error!(%error, "the encoding of a frame broke off");
+        None
+    })
+}
+
+fn encode_now(pixels: &Pixels, format: FrameFormat) -> Option<Bytes> {
+    let begun = Instant::now();
+    let encoded = encode_image(pixels, format, JPEG_QUALITY);
+    metrics::histogram!("impasto_stage_seconds", "stage" => "codec").record(begun.elapsed());
+    match encoded {
+        Ok(image) => Some(image.into()),
         Err(error) => {
-            tracing::error!(%error, "the encoding of a frame broke off");
+            tracing::error!(%error, "a frame could not be encoded");
             None
         }
     }
@@ -183,10 +194,13 @@ mod tests {
     use super::*;
     use crate::protocol::{Layer, Rect};
 
+    /// Larger than what is encoded at once.
+    const SIDE: u32 = 128;
+
     fn image(shade: u8) -> Arc<SharedImage> {
         let plan = FramePlan {
             layer: Layer::Result,
-            rect: Rect::new(0, 0, 64, 64),
+            rect: Rect::new(0, 0, SIDE, SIDE),
             rev: 1,
             step: 1,
             steps: 1,
@@ -195,7 +209,7 @@ mod tests {
             version: 1,
             arrived: None,
         };
-        Arc::new(SharedImage::new(plan, Pixels::new(64, 64, [shade; 3])))
+        Arc::new(SharedImage::new(plan, Pixels::new(SIDE, SIDE, [shade; 3])))
     }
 
     /// One place, and a connection that asks for a frame and then polls nothing any more.

@@ -133,7 +133,10 @@ impl Scheduler {
                 self.tell(news);
                 self.stop_photo(inversion.photo);
             }
-            Event::Inverted { .. } | Event::Superseded { .. } | Event::Rendered { .. } => {
+            Event::Inverted { .. }
+            | Event::Superseded { .. }
+            | Event::Rendered { .. }
+            | Event::HeldBack { .. } => {
                 self.jobs.remove(ticket);
                 self.tell(job.news(RenderState::Superseded));
                 if job.is_live {

@@ -102,6 +102,7 @@ impl Job {
             psnr_db: None,
             timings_ms: None,
             message: None,
+            held_back: false,
         }
     }
 

@@ -178,11 +178,16 @@ impl Scheduler {
                 self.inversion_event(event, document, now);
                 None
             }
-            JobWork::Render(_) => self.render_event(event, now),
+            JobWork::Render(_) => self.render_event(event, document, now),
         }
     }
 
-    fn render_event(&mut self, event: Event, now: Instant) -> Option<FinishedRender> {
+    fn render_event(
+        &mut self,
+        event: Event,
+        document: &Document,
+        now: Instant,
+    ) -> Option<FinishedRender> {
         let ticket = event.ticket();
         if let Event::Started { .. } = event {
             let render = self.jobs.begin_render(ticket)?;
@@ -220,6 +225,11 @@ impl Scheduler {
                 Some(self.admit(&job, render, pixels, timings))
             }
             Event::Failed { message, .. } => self.fail(&job, render, message),
+            Event::HeldBack { message, .. } => {
+                self.hold_back(&job, render, message);
+                self.dispatch(render.author, document, now);
+                None
+            }
             // Nobody here cancelled it: the engine did. Ask again after the next op.
             Event::Superseded { .. } => {
                 self.stall(render);
@@ -268,6 +278,18 @@ impl Scheduler {
         news.message = Some(message);
         self.tell(news);
         None
+    }
+
+    /// The picture is not to be seen. Its window is not dirty again, as one that failed is: it would
+    /// be held back again, before anything else of its author is rendered.
+    fn hold_back(&mut self, job: &Job, render: &RenderJob, message: String) {
+        if let Some(queue) = self.queues.get_mut(&render.author) {
+            queue.finished();
+        }
+        let mut news = job.news(RenderState::Failed);
+        news.message = Some(message);
+        news.held_back = true;
+        self.tell(news);
     }
 
     /// What can be shown of a render; where a newer render or an undo was faster it is rendered

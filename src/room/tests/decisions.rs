@@ -201,6 +201,45 @@ fn a_failed_render_is_told_and_waits_for_the_next_op() {
 }
 
 #[test]
+fn a_picture_that_is_held_back_is_told_and_does_not_hold_up_others() {
+    let (mut world, me) = (world(), client(1));
+    // What is painted, as long as nothing was made of it.
+    let shows_ink = |world: &World, (x, y)| {
+        let pixel = |layer| world.core.layer(layer).pixel(x, y);
+        pixel(Layer::Result) == pixel(Layer::Sketch)
+    };
+    let (held_back, other) = ((20, 20), (180, 110));
+    world.send(me, dab("a", 20.0, 20.0));
+    world.move_job(0, false);
+    world.pass(Duration::from_millis(150));
+    world.send(me, dab("b", 180.0, 110.0));
+    assert_eq!(world.submitted.len(), 1);
+    world.hold_back(0);
+    let told = world.news.last().unwrap();
+    assert_eq!((told.state, told.held_back), (RenderState::Failed, true));
+    assert_eq!(told.message.as_deref(), Some(HELD_BACK));
+    // Nobody has to do anything for the next window.
+    assert_eq!(world.submitted.len(), 2);
+    world.move_job(0, false);
+    world.move_job(0, false);
+    assert!(shows_ink(&world, held_back) && !shows_ink(&world, other));
+    // What refines the first is another picture, and held back as well.
+    world.pass(Duration::from_millis(400));
+    while world.jobs() > 0 {
+        world.move_job(0, false);
+        world.hold_back(0);
+    }
+    let submitted = world.submitted.len();
+    world.pass(Duration::from_secs(5));
+    assert_eq!(world.submitted.len(), submitted);
+    assert!(shows_ink(&world, held_back));
+    // Who paints there asks again.
+    world.send(me, dab("c", 24.0, 20.0));
+    world.come_to_rest();
+    assert!(!shows_ink(&world, held_back));
+}
+
+#[test]
 fn apply_moves_on_to_new_noise_and_its_undo_back() {
     let (mut world, me) = (world(), client(1));
     let seed_after = |world: &mut World, id: &str| {

@@ -209,6 +209,19 @@ async fn an_engine_that_lets_go_or_fails_is_told() {
 }
 
 #[tokio::test]
+async fn a_picture_that_is_held_back_is_none() {
+    let (rooms, _renderer, mut jobs) = registry(1, model());
+    let place = rooms.picture_place().unwrap();
+    let made = tokio::spawn(async move { place.generate(request(1)).await });
+    let (ticket, _, events) = next(&mut jobs).await;
+    let message = HELD_BACK.to_owned();
+    let held_back = Event::HeldBack { ticket, message };
+    events.try_send(held_back).unwrap();
+    let refused = made.await.unwrap().unwrap_err();
+    assert!(matches!(&refused, GenerateError::HeldBack(message) if message == HELD_BACK));
+}
+
+#[tokio::test]
 async fn what_the_mask_leaves_out_keeps_its_bytes() {
     let (rooms, _renderer, mut jobs) = registry(1, model());
     let place = rooms.picture_place().unwrap();

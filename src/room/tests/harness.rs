@@ -76,6 +76,7 @@ pub(super) fn model() -> ModelInfo {
         defaults: Defaults::of_family(Family::Sketch, false).with_sampler("lcm"),
         controls: Vec::new(),
         ip_adapters: Vec::new(),
+        safety_checker: false,
     }
 }
 
@@ -169,6 +170,8 @@ pub(super) struct World {
     cancelled: BTreeSet<Uuid>,
 }
 
+/// Why a picture is not shown, as an engine says it.
+pub(super) const HELD_BACK: &str = "held back";
 /// What a render says whose photo is not inverted where its window lies.
 const NOT_INVERTED: &str = "not inverted";
 
@@ -470,6 +473,18 @@ impl World {
             }
         };
         self.core.engine_event(event, self.now);
+        self.drain();
+    }
+
+    /// The running render of this place comes to a picture that may not be shown.
+    pub(super) fn hold_back(&mut self, place: usize) {
+        let Job {
+            ticket, running, ..
+        } = self.jobs.remove(place);
+        assert!(running);
+        let message = HELD_BACK.to_owned();
+        self.core
+            .engine_event(Event::HeldBack { ticket, message }, self.now);
         self.drain();
     }
 

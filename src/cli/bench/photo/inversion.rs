@@ -142,6 +142,7 @@ mod tests {
             psnr_db,
             timings_ms: None,
             message: None,
+            held_back: false,
         }))
     }
 

@@ -26,7 +26,7 @@ native_size: number,
  */
 largest_zoom: number, 
 /**
- * `cpu`, `cuda:0`, `metal`.
+ * `cpu`, `cuda:0`, `metal`; of a server with several `cuda:0,cuda:1`.
  */
 device: string, 
 /**
@@ -66,4 +66,8 @@ controls?: Array<ControlInfo>,
 /**
  * What can show it a reference picture beside the prompt, where the server was started with any.
  */
-ip_adapters?: Array<ControlInfo>, };
+ip_adapters?: Array<ControlInfo>, 
+/**
+ * True where a safety checker looks at every picture before anybody sees it.
+ */
+safety_checker?: boolean, };

@@ -47,4 +47,9 @@ timings_ms?: Record<string, number>,
 /**
  * What went wrong, when failed.
  */
-message?: string, };
+message?: string, 
+/**
+ * True of a render that failed because the safety checker does not let its picture be shown:
+ * the same again would fail again.
+ */
+held_back?: boolean, };
