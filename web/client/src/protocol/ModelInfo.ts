@@ -54,7 +54,7 @@ samplers: Array<string>,
  * What of the schedule can be chosen with which of them. Those that are not here have one of
  * their own.
  */
-schedules?: { [key in string]?: ScheduleChoices }, 
+schedules?: { [key in string]: ScheduleChoices }, 
 /**
  * What its pictures look best with: a room begins so.
  */
