@@ -5,6 +5,7 @@
 //! back.
 
 mod admission;
+mod description;
 mod device;
 mod device_guard;
 mod device_shares;
@@ -14,6 +15,7 @@ mod inversion_run;
 mod keys;
 mod latent_folder;
 mod loras;
+mod options;
 mod patches;
 mod placement;
 mod priority_queue;
@@ -21,6 +23,7 @@ mod request;
 mod residency;
 mod run;
 mod thread_priority;
+mod warm_up;
 mod watchdog;
 mod worker;
 
@@ -28,6 +31,7 @@ pub use device::device_from_name;
 pub use engines::{Engines, EnginesHandle, device_names};
 pub use error::EngineError;
 pub use keys::RoomKey;
+pub use options::{DEFAULT_LATENT_BUDGET, EngineOptions};
 pub use priority_queue::Priority;
 pub use request::{
     Command, EVENTS_PER_JOB, Event, InversionWork, InvertedPatch, RenderWork, Request, Work,
@@ -38,7 +42,6 @@ pub(crate) use keys::JobKey;
 #[cfg(test)]
 pub(crate) use priority_queue::PriorityQueue;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -48,79 +51,17 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
 use crate::canvas::WindowRules;
-use crate::model::{
-    ControlChoice, IpAdapterChoice, LoadOptions, LoraChoice, MAX_STEPS, Model, SafetyChecker,
-    SafetyCheckerChoice, Supplied,
-};
+use crate::model::{LoadOptions, Model, SafetyChecker};
 use crate::pipeline::Pipeline;
-use crate::protocol::{
-    ControlInfo, ControlPreprocess, EditMethod, LoraWeight, ModelInfo, REFERENCE_SCALE, Settings,
-    SigmasChoice, TimestepSpacingChoice,
-};
-use crate::sampler::{samplers_for, schedules_for};
+use crate::protocol::{LoraWeight, ModelInfo, Settings};
 use admission::Admission;
+use description::{Description, describe};
 use device_guard::DeviceGuard;
 use loras::{KnownLoras, LoraChange};
 use request::Job;
+use warm_up::warm_up;
 use watchdog::Watchdog;
 use worker::Worker;
-
-/// How an engine is started.
-#[derive(Clone, Debug)]
-pub struct EngineOptions {
-    /// A diffusers folder, or a checkpoint in a single file.
-    pub model: PathBuf,
-    /// What is given beside the model's own files.
-    pub supplied: Supplied,
-    /// `cpu`, `cuda:N` or `metal`.
-    pub device: String,
-    /// The LoRAs that this engine may use, each under a name of its own, with the weights that
-    /// they have at first.
-    pub loras: Vec<LoraChoice>,
-    /// What can steer the model, each under a name of its own.
-    pub controls: Vec<ControlChoice>,
-    /// What can show the model reference pictures, each under a name of its own.
-    pub ip_adapters: Vec<IpAdapterChoice>,
-    /// What looks at pictures before rooms get them.
-    pub safety_checker: SafetyCheckerChoice,
-    /// Prompts whose embeddings are kept.
-    pub text_entries: usize,
-    /// Renders whose steps go in one batch; when left out as many as suit the device.
-    pub batch: Option<usize>,
-    /// Renders that may wait, over all rooms.
-    pub waiting: usize,
-    /// Threads that compute on the CPU; one per core when left out.
-    pub threads: Option<usize>,
-    /// Bytes of device memory for what stays there between renders, over all rooms.
-    pub latent_budget: u64,
-    /// Where what has no place in memory goes: a folder is made there for this process. The system's
-    /// temporary folder when left out, which may be in memory itself.
-    pub latent_parent: Option<PathBuf>,
-}
-
-/// Device memory for latents and trajectories, unless something else is asked for: 512 MiB.
-pub const DEFAULT_LATENT_BUDGET: u64 = 512 << 20;
-
-impl EngineOptions {
-    /// Defaults for a model folder on the CPU.
-    pub fn new(model: PathBuf) -> Self {
-        Self {
-            model,
-            supplied: Supplied::default(),
-            device: "cpu".to_owned(),
-            loras: Vec::new(),
-            controls: Vec::new(),
-            ip_adapters: Vec::new(),
-            safety_checker: SafetyCheckerChoice::Off,
-            text_entries: 256,
-            batch: None,
-            waiting: 1024,
-            threads: None,
-            latent_budget: DEFAULT_LATENT_BUDGET,
-            latent_parent: None,
-        }
-    }
-}
 
 /// A running device thread; dropping it stops and joins the thread.
 pub struct Engine {
@@ -352,12 +293,6 @@ impl EngineHandle {
     }
 }
 
-struct Description {
-    info: ModelInfo,
-    rules: WindowRules,
-    defaults: Settings,
-}
-
 /// The model, what it is, and how long its first render took.
 fn load(options: &EngineOptions) -> Result<(Pipeline, Description, Duration), EngineError> {
     let device = device_from_name(&options.device)?;
@@ -375,94 +310,6 @@ fn load(options: &EngineOptions) -> Result<(Pipeline, Description, Duration), En
     let mut pipeline = pipeline.with_safety_checker(safety_checker);
     let description = describe(&pipeline, &options.device)?;
     let begun = Instant::now();
-    worker::warm_up(&mut pipeline, &description.rules)?;
+    warm_up(&mut pipeline, &description.rules)?;
     Ok((pipeline, description, begun.elapsed()))
-}
-
-fn describe(pipeline: &Pipeline, device: &str) -> Result<Description, EngineError> {
-    let (model, wanted) = (pipeline.model(), pipeline.defaults()?);
-    let native_size = model.native_side();
-    let controls: Vec<ControlInfo> = model
-        .controls()
-        .iter()
-        .map(|control| ControlInfo {
-            name: control.name.clone(),
-            class: control.kind().class().to_owned(),
-        })
-        .collect();
-    let ip_adapters: Vec<ControlInfo> = model
-        .ip_adapters()
-        .iter()
-        .map(|adapter| ControlInfo {
-            name: adapter.name.clone(),
-            class: adapter.kind().class().to_owned(),
-        })
-        .collect();
-    // Who starts a server with controls means to paint with the first of them.
-    let first = |all: &[ControlInfo]| all.first().map(|one| one.name.clone()).unwrap_or_default();
-    let defaults = Settings {
-        prompt: String::new(),
-        negative_prompt: String::new(),
-        guidance_scale: wanted.guidance_scale,
-        guidance_rescale: None,
-        image_guidance_scale: None,
-        steps: wanted.steps,
-        strength: wanted.strength,
-        seed: 0,
-        variation: wanted.variation,
-        sampler: wanted.sampler.clone(),
-        timestep_spacing: TimestepSpacingChoice::Default,
-        sigmas: SigmasChoice::Default,
-        spread: 16,
-        live: true,
-        method: EditMethod::default(),
-        finish: wanted.finish,
-        finish_strength: wanted.finish_strength,
-        control: first(&controls),
-        control_preprocess: ControlPreprocess::default(),
-        control_scale: 1.0,
-        control_start: 0.0,
-        control_end: 1.0,
-        ip_adapter: first(&ip_adapters),
-        reference: String::new(),
-        reference_scale: REFERENCE_SCALE,
-        reference_start: 0.0,
-        reference_end: 1.0,
-    };
-    let mut samplers = vec![defaults.sampler.clone()];
-    samplers.extend(
-        samplers_for(pipeline.scheduler())
-            .filter(|name| *name != defaults.sampler)
-            .map(str::to_owned),
-    );
-    let info = ModelInfo {
-        id: model.name.clone(),
-        family: model.family.name().to_owned(),
-        native_size,
-        largest_zoom: model.defaults.largest_zoom,
-        device: device.to_owned(),
-        dtype: model.dtype.as_str().to_owned(),
-        max_steps: MAX_STEPS,
-        guidance_free: model.family.is_guidance_free(),
-        scheduler: Some(pipeline.scheduler().class_name().to_owned()),
-        samplers,
-        schedules: schedules_for(pipeline.scheduler()),
-        defaults: wanted,
-        controls,
-        ip_adapters,
-        safety_checker: pipeline.has_safety_checker(),
-    };
-    let grid = model.window_grid();
-    let rules = WindowRules {
-        zoom: 1,
-        grid,
-        context: 16,
-        minimum: 128.min(native_size),
-        maximum: native_size.max(grid),
-    };
-    Ok(Description {
-        info,
-        rules,
-        defaults,
-    })
 }

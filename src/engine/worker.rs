@@ -17,11 +17,10 @@ use super::loras::{LoraChange, weights_of};
 use super::request::{Job, RenderWork};
 use super::residency::Residency;
 use super::run::Run;
-use crate::canvas::{Pixels, PixelsKey, WindowRules};
+use crate::canvas::{Pixels, PixelsKey};
 use crate::kernels::interruptible;
 use crate::pipeline::{
-    Edit, GenerateRequest, PhotoWindow, Pipeline, PipelineError, Render, RenderSettings, Stage,
-    Timings, latent_rect_from_window,
+    Edit, PhotoWindow, Pipeline, PipelineError, Render, Stage, Timings, latent_rect_from_window,
 };
 use crate::protocol::{EditMethod, LoraWeight};
 
@@ -396,35 +395,6 @@ impl Worker {
 fn record(timings: &Timings) {
     for stage in Stage::ALL {
         histogram!("impasto_stage_seconds", "stage" => stage.name()).record(timings.spent(stage));
-    }
-}
-
-/// One render of a native window, so that the first stroke does not pay for
-/// page faults and kernel selection.
-pub(super) fn warm_up(pipeline: &mut Pipeline, rules: &WindowRules) -> Result<(), EngineError> {
-    let defaults = pipeline.defaults()?;
-    let settings = RenderSettings {
-        guidance_scale: defaults.guidance_scale,
-        steps: 1,
-        // Less would leave none of a single step.
-        strength: 1.0,
-        sampler: defaults.sampler.clone(),
-        ..RenderSettings::default()
-    };
-    let side = rules.maximum;
-    let image = Some(Pixels::new(side, side, [255; 3]));
-    let request = GenerateRequest {
-        settings,
-        size: (side, side),
-        image,
-        controls: Vec::new(),
-        mask: None,
-        latents: None,
-    };
-    match pipeline.generate(request, |_, _| ()) {
-        // Nobody is shown it.
-        Ok(_) | Err(PipelineError::HeldBack) => Ok(()),
-        Err(error) => Err(error.into()),
     }
 }
 

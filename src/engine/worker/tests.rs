@@ -6,7 +6,7 @@ use crate::canvas::Mask;
 use crate::engine::keys::JobKey;
 use crate::engine::request::Event;
 use crate::model::{LoadOptions, Model};
-use crate::pipeline::Output;
+use crate::pipeline::{Output, RenderSettings};
 use crate::protocol::Rect;
 
 const ROOM: RoomKey = RoomKey(1);
