@@ -1,70 +1,31 @@
 //! A whole model from a diffusers folder or a single file.
 
+mod options;
+mod steering;
+mod taught_words;
+mod text;
+
+pub use options::LoadOptions;
+
 use std::path::Path;
 use std::sync::Arc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device};
 
 use super::adaptable::{Adaptable, AdaptableNetworks};
 use super::control::ControlPlace;
 use super::family::Traits;
-use super::fit::{TextWidths, check_latents, check_text, check_tokens};
+use super::fit::{TextWidths, check_latents, check_text};
 use super::lora::Lora;
-use super::text_parts::{TextFolders, TextParts};
+use super::text_parts::TextParts;
 use super::{
-    Autoencoder, ClipTextConfig, ClipTextModel, ClipTokenizer, Component, Control, ControlChoice,
-    DEFAULTS_FILE, Defaults, Denoiser, DenoiserConfig, Family, IpAdapter, IpAdapterChoice,
-    LoraChoice, ModelError, ModelFolder, PromptReading, SchedulerFile, Supplied, T5Config,
-    T5EncoderModel, T5Tokenizer, TextualInversion, UNetConfig,
+    Autoencoder, ClipTextModel, ClipTokenizer, Component, Control, DEFAULTS_FILE, Defaults,
+    Denoiser, DenoiserConfig, Family, IpAdapter, LoraChoice, ModelError, ModelFolder,
+    PromptReading, SchedulerFile, T5EncoderModel, T5Tokenizer,
 };
-
-/// How a model is to be loaded.
-#[derive(Debug, Clone)]
-pub struct LoadOptions {
-    /// Where the tensors live.
-    pub device: Device,
-    /// The number format that the networks compute in, whatever the files hold: f32, f16, or,
-    /// except on the CPU, bf16. Only f32 is fast on the CPU.
-    pub dtype: DType,
-    /// LoRAs that are active at first in the painting UNet and the text encoders.
-    pub loras: Vec<LoraChoice>,
-    /// Another UNet in the model's folder, such as `unet_lcm`, that paints instead of `unet`.
-    /// `unet` then only inverts.
-    pub painting_unet: Option<String>,
-    /// T2I-Adapters and ControlNets that are to steer the painting UNet, each under a name of its
-    /// own.
-    pub controls: Vec<ControlChoice>,
-    /// IP-Adapters for the painting UNet, each under a name of its own.
-    pub ip_adapters: Vec<IpAdapterChoice>,
-    /// What is given beside the model's own files.
-    pub supplied: Supplied,
-}
-
-impl LoadOptions {
-    /// The folder as it is, on a device, in the number format that the device is fast in.
-    pub fn on(device: Device) -> Self {
-        let dtype = match device.is_cpu() {
-            true => DType::F32,
-            false => DType::F16,
-        };
-        Self {
-            device,
-            dtype,
-            loras: Vec::new(),
-            painting_unet: None,
-            controls: Vec::new(),
-            ip_adapters: Vec::new(),
-            supplied: Supplied::default(),
-        }
-    }
-}
-
-impl Default for LoadOptions {
-    /// The CPU, f32, as the folder is.
-    fn default() -> Self {
-        Self::on(Device::Cpu)
-    }
-}
+use steering::{load_controls, load_ip_adapters};
+use taught_words::{TaughtWords, refuse_embeddings};
+use text::{load_t5, load_text};
 
 /// A model ready to run. It holds no state but the choice of its LoRAs: one forward pass does not
 /// change the next.
@@ -126,7 +87,7 @@ impl Model {
     /// # Errors
     /// One sentence that names the file, and the tensor or field, that is not right.
     pub fn load(folder: &Path, options: &LoadOptions) -> Result<Self, ModelError> {
-        check_number_format(options)?;
+        options.check_number_format()?;
         let folder = ModelFolder::open_with(folder, &options.supplied)?;
         for notice in folder.notices() {
             tracing::info!("{}: {notice}", folder.name());
@@ -155,13 +116,8 @@ impl Model {
         if config.as_unet().is_none() {
             refuse_embeddings(&options.supplied)?;
         }
-        let embeddings = options.supplied.embeddings.iter();
-        let taught = Taught {
-            words: embeddings
-                .map(TextualInversion::open)
-                .collect::<Result<_, _>>()?,
-            encoders: if parts.second_clip.is_some() { 2 } else { 1 },
-        };
+        let clip_encoders = if parts.second_clip.is_some() { 2 } else { 1 };
+        let taught = TaughtWords::open(&options.supplied, clip_encoders)?;
         let (first, tokenizer) = load_text(&folder, parts.clip, options, &taught, 0)?;
         let second = parts
             .second_clip
@@ -350,24 +306,6 @@ impl Model {
     }
 }
 
-/// candle multiplies no bf16 matrices on the CPU.
-fn check_number_format(options: &LoadOptions) -> Result<(), ModelError> {
-    let supported: &[DType] = if options.device.is_cpu() {
-        &[DType::F32, DType::F16]
-    } else {
-        &[DType::F32, DType::F16, DType::BF16]
-    };
-    if supported.contains(&options.dtype) {
-        return Ok(());
-    }
-    let names: Vec<&str> = supported.iter().map(DType::as_str).collect();
-    Err(ModelError::NumberFormat {
-        dtype: options.dtype.as_str().to_owned(),
-        device: format!("{:?}", options.device.location()),
-        supported: names.join(" or "),
-    })
-}
-
 fn load_denoiser(
     component: &Component,
     class: &str,
@@ -376,146 +314,4 @@ fn load_denoiser(
     let config = DenoiserConfig::read(class, &component.config_of(class)?)?;
     let weights = component.weights(&options.device, options.dtype)?;
     Adaptable::new(weights, move |weights| Denoiser::load(&config, weights))
-}
-
-fn load_t5(
-    folder: &ModelFolder,
-    [encoder, tokenizer]: TextFolders,
-    options: &LoadOptions,
-) -> Result<(T5EncoderModel, T5Tokenizer), ModelError> {
-    folder.class(encoder, &T5EncoderModel::CLASSES)?;
-    let component = folder.component(encoder)?;
-    let file = component.config()?;
-    let config = T5Config::read(&file)?;
-    let tokenizer = folder.t5_tokenizer(tokenizer)?;
-    check_tokens(&file, config.vocab_size, tokenizer.vocab_size())?;
-    let dtype = T5EncoderModel::dtype(options.dtype, &options.device);
-    let weights = component.weights(&options.device, dtype)?;
-    Ok((T5EncoderModel::load(&config, &weights)?, tokenizer))
-}
-
-/// Words are taught to CLIP's encoders of Stable Diffusion only.
-fn refuse_embeddings(supplied: &Supplied) -> Result<(), ModelError> {
-    match supplied.embeddings.first() {
-        None => Ok(()),
-        Some(choice) => Err(ModelError::Embedding {
-            path: choice.path.clone(),
-            reason: "is for Stable Diffusion 1, 2 or XL, and this model is none of them: leave it \
-                     out"
-            .to_owned(),
-        }),
-    }
-}
-
-/// The controls of the options, under names that differ. There is no place for them in a
-/// transformer.
-fn load_controls(
-    place: Option<&ControlPlace>,
-    options: &LoadOptions,
-) -> Result<Vec<Control>, ModelError> {
-    let mut controls: Vec<Control> = Vec::with_capacity(options.controls.len());
-    for choice in &options.controls {
-        if controls.iter().any(|other| other.name == choice.name) {
-            return Err(ModelError::SameControlName {
-                name: choice.name.clone(),
-            });
-        }
-        let Some(place) = place else {
-            return Err(ModelError::Control {
-                path: choice.path.clone(),
-                reason: "steers UNets, and this model has a transformer: leave it out".to_owned(),
-            });
-        };
-        let control = Control::load(choice, place, &options.device, options.dtype)?;
-        controls.push(control);
-    }
-    Ok(controls)
-}
-
-/// The IP-Adapters of the options. There is no place for them in a transformer.
-fn load_ip_adapters(
-    unet: Option<&UNetConfig>,
-    options: &LoadOptions,
-) -> Result<Vec<IpAdapter>, ModelError> {
-    match (unet, options.ip_adapters.as_slice()) {
-        (_, []) => Ok(Vec::new()),
-        (Some(unet), choices) => IpAdapter::load_all(choices, unet, &options.device, options.dtype),
-        (None, [first, ..]) => Err(ModelError::IpAdapter {
-            path: first.path.clone(),
-            reason: "is for UNets, and this model has a transformer: leave it out".to_owned(),
-        }),
-    }
-}
-
-/// Words that the text encoders are taught beside their own.
-struct Taught {
-    words: Vec<TextualInversion>,
-    /// Text encoders of the model.
-    encoders: usize,
-}
-
-impl Taught {
-    /// The vectors of all words for one text encoder, those of one word after those of another;
-    /// none where there are no words. Tells the tokenizer of them.
-    fn add_to(
-        &self,
-        tokenizer: &mut ClipTokenizer,
-        index: usize,
-        config: &ClipTextConfig,
-    ) -> Result<Option<Tensor>, ModelError> {
-        let width = config.encoder.hidden_size;
-        let mut rows = Vec::new();
-        let mut next = config.vocab_size as u32;
-        for word in &self.words {
-            let vectors = word.for_encoder(index, self.encoders, width)?;
-            let after = next + vectors.dims()[0] as u32;
-            tokenizer.add_word(&word.word, (next..after).collect())?;
-            next = after;
-            rows.push(vectors);
-        }
-        if rows.is_empty() {
-            return Ok(None);
-        }
-        Tensor::cat(&rows, 0)
-            .map(Some)
-            .map_err(|source| ModelError::Prepare {
-                path: self.words[0].path.clone(),
-                tensor: self.words[0].word.clone(),
-                source: Box::new(source),
-            })
-    }
-}
-
-fn load_text(
-    folder: &ModelFolder,
-    [encoder, tokenizer]: TextFolders,
-    options: &LoadOptions,
-    taught: &Taught,
-    index: usize,
-) -> Result<(Adaptable<ClipTextModel>, ClipTokenizer), ModelError> {
-    let class = folder.class(encoder, &ClipTextModel::CLASSES)?;
-    let component = folder.component(encoder)?;
-    let config_file = component.config()?;
-    let config = ClipTextConfig::read(&config_file)?;
-    let (positions, vocabulary) = (config.max_position_embeddings, config.vocab_size);
-    let mut tokenizer = folder.tokenizer(tokenizer, positions)?;
-    check_tokens(&config_file, vocabulary, tokenizer.vocab_size())?;
-    let vectors = taught.add_to(&mut tokenizer, index, &config)?;
-    let weights = component.weights(&options.device, options.dtype)?;
-    let with_projection = class == "CLIPTextModelWithProjection";
-    let path = component.path().to_owned();
-    let model = Adaptable::new(weights, move |weights| {
-        let model = ClipTextModel::load(&config, weights, with_projection)?;
-        let Some(vectors) = &vectors else {
-            return Ok(model);
-        };
-        model
-            .with_vectors(vectors)
-            .map_err(|source| ModelError::Prepare {
-                path: path.clone(),
-                tensor: "the vectors of embeddings".to_owned(),
-                source: Box::new(source),
-            })
-    })?;
-    Ok((model, tokenizer))
 }
