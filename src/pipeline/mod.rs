@@ -6,6 +6,7 @@
 //! renders into one batch.
 
 mod blending;
+mod conditioning;
 mod control;
 mod default_sampler;
 mod edit;
@@ -57,8 +58,7 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use default_sampler::{default_sampler, read_scheduler};
-use forward::Conditioning;
-use guidance::{Guidance, check_guidance};
+use guidance::check_guidance;
 
 use crate::canvas::{Mask, Pixels};
 use crate::model::{Family, LoraChoice, Model, ModelError, SafetyChecker};
@@ -280,24 +280,7 @@ impl Pipeline {
         let step_table = sampler.step_table(&self.scheduler, &request)?;
         let stage = inputs.timings.start(Stage::Text);
         let size = self.pixel_size(&inputs.latent_rect);
-        let (conditioning, source) = match (inputs.network, &inputs.start) {
-            (Network::Painting, Start::Noise | Start::Image(_)) => {
-                (self.conditioning(settings, size)?, None)
-            }
-            (Network::Painting, Start::Inverted { source_prompt, .. }) => {
-                let [source, target] = self.paired_conditioning(source_prompt, settings, size)?;
-                let source = Conditioning {
-                    guidance: target.guidance.clone(),
-                    guidance_scale: target.guidance_scale,
-                    ..source
-                };
-                (target, Some(source))
-            }
-            (Network::Base, _) => {
-                let prompt = self.text.embed_base(&self.model, &settings.prompt)?;
-                (unguided(prompt, settings, size), None)
-            }
-        };
+        let (conditioning, source) = self.render_conditioning(settings, &inputs, size)?;
         inputs.timings.finish(stage);
         let variation = settings.variation;
         Render::new(
@@ -320,81 +303,6 @@ impl Pipeline {
     fn pixel_size(&self, rect: &LatentRect) -> (u32, u32) {
         let scale = self.model.vae.scale() as u32;
         (rect.width * scale, rect.height * scale)
-    }
-
-    /// What the painting UNet is told for a picture of this width and height: all prompts of one
-    /// length.
-    fn conditioning(
-        &mut self,
-        settings: &RenderSettings,
-        size: (u32, u32),
-    ) -> Result<Conditioning, PipelineError> {
-        let (prompt, guidance) = self.embed_prompts(settings)?;
-        let mut regions = Vec::with_capacity(settings.regions.len());
-        for region in &settings.regions {
-            let prompt = self.text.embed(&self.model, &region.prompt)?;
-            let share = region.share.extended(size.0, size.1);
-            regions.push((prompt, self.latent_mask(&share)?));
-        }
-        let mut references = Vec::with_capacity(settings.references.len());
-        for reference in &settings.references {
-            references.push(Arc::new(self.reference(reference)?));
-        }
-        let mut conditioning = Conditioning {
-            prompt,
-            guidance,
-            guidance_scale: settings.guidance_scale,
-            time_ids: settings.micro_conditioning.time_ids(size),
-            regions,
-            references,
-        };
-        self.pad_to_longest(prompts_of(&mut conditioning))?;
-        Ok(conditioning)
-    }
-
-    /// What the painting UNet is told for a source prompt, without guidance, and for the settings,
-    /// both of one length.
-    fn paired_conditioning(
-        &mut self,
-        source_prompt: &str,
-        settings: &RenderSettings,
-        size: (u32, u32),
-    ) -> Result<[Conditioning; 2], PipelineError> {
-        let source = self.text.embed(&self.model, source_prompt)?;
-        let mut source = unguided(source, settings, size);
-        let mut target = self.conditioning(settings, size)?;
-        let mut prompts = prompts_of(&mut target);
-        prompts.push(&mut source.prompt);
-        self.pad_to_longest(prompts)?;
-        Ok([source, target])
-    }
-
-    /// The prompt and the guidance with, where it has one, the negative prompt.
-    fn embed_prompts(
-        &mut self,
-        settings: &RenderSettings,
-    ) -> Result<(TextEmbedding, Guidance), PipelineError> {
-        let (model, text) = (&self.model, &mut self.text);
-        let prompt = text.embed(model, &settings.prompt)?;
-        let takes_sizes = model.denoiser().config().takes_sizes();
-        let zeros = takes_sizes && model.force_zeros_for_empty_prompt;
-        let guidance = Guidance::new(model, settings, || match &settings.negative_prompt {
-            None if zeros => prompt.zeros_like(),
-            negative => text.embed(model, negative.as_deref().unwrap_or_default()),
-        })?;
-        Ok((prompt, guidance))
-    }
-
-    /// Makes prompts that go in one batch as long as the longest of them.
-    fn pad_to_longest(&mut self, prompts: Vec<&mut TextEmbedding>) -> Result<(), PipelineError> {
-        let tokens = prompts.iter().map(|prompt| prompt.tokens()).max();
-        for prompt in prompts {
-            if Some(prompt.tokens()) < tokens {
-                let empty = self.text.embed(&self.model, "")?;
-                *prompt = prompt.padded(tokens.unwrap_or_default(), &empty)?;
-            }
-        }
-        Ok(())
     }
 
     /// Runs one step of every render in the batch as one forward of the network.
@@ -452,26 +360,6 @@ fn check_variation(variation: f64) -> Result<(), PipelineError> {
         value: variation,
         allowed: "a number from 0 to 1",
     })
-}
-
-/// All prompts that a UNet is told in one batch.
-fn prompts_of(conditioning: &mut Conditioning) -> Vec<&mut TextEmbedding> {
-    let mut prompts = vec![&mut conditioning.prompt];
-    prompts.extend(conditioning.guidance.negative_mut());
-    prompts.extend(conditioning.regions.iter_mut().map(|(prompt, _)| prompt));
-    prompts
-}
-
-/// What a UNet is told of one prompt alone.
-fn unguided(prompt: TextEmbedding, settings: &RenderSettings, size: (u32, u32)) -> Conditioning {
-    Conditioning {
-        prompt,
-        guidance: Guidance::Off,
-        guidance_scale: 1.0,
-        time_ids: settings.micro_conditioning.time_ids(size),
-        regions: Vec::new(),
-        references: Vec::new(),
-    }
 }
 
 /// Seeded noise of a rectangle of latents as a tensor, `[1, channels, height, width]`.
