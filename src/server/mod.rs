@@ -27,6 +27,7 @@ mod generate;
 #[cfg(test)]
 mod generated;
 mod identity;
+mod image_request;
 mod images;
 mod invite_calls;
 mod invites;
