@@ -1,5 +1,4 @@
-//! `/v1/rooms` and `/v1/rooms/{room}`: the rooms that there are, what they are called, copies of them,
-//! and their end.
+//! `/v1/rooms` and `/v1/rooms/{room}`: the rooms that there are, what they are called, and their end.
 
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
@@ -12,11 +11,10 @@ use serde_json::{Value, json};
 
 use super::access::{Invites, bearer};
 use super::access_error::AccessError;
-use super::authorise::{FOR_EDITORS, base_url, canvas_of, granted, granted_as};
+use super::authorise::{base_url, canvas_of, granted, granted_as};
 use super::calls::{Call, Who};
 use super::error::ApiError;
 use super::identity::shown_text;
-use super::images;
 use super::links;
 use super::serving::Client;
 use super::state::AppState;
@@ -24,20 +22,15 @@ use crate::protocol::{CanvasSize, ErrorCode, Role};
 use crate::room::{ListedRoom, RoomError, RoomFacts, TITLE_MOST};
 
 /// Bytes of the body of a call here.
-const BODY_BYTES: usize = 16 * 1024;
-const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
-/// Kept by the browser, and asked for anew each time: most rooms rest.
-const ASK_AGAIN: HeaderValue = HeaderValue::from_static("private, no-cache");
+pub(super) const BODY_BYTES: usize = 16 * 1024;
+/// Nothing between server and client keeps it.
+pub(super) const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
 /// The calls of this file.
 pub(super) fn calls() -> Vec<Call> {
     const ROOMS: &str = "/v1/rooms";
     const ROOM: &str = "/v1/rooms/{room}";
-    let duplicate_path = "/v1/rooms/{room}/duplicate";
-    let thumbnail_path = "/v1/rooms/{room}/thumbnail";
     let list_summary = "Every room that is kept or in memory, what changed last first.";
-    let duplicate_summary = "Makes a new room with a copy of all that is on disk of this one.";
-    let thumbnail_summary = "The result, 384 pixels on its longer side at most.";
     let rename_summary = "Gives the room a title; an empty one takes it away.";
     let line = json!({"room": "studio", "changed_at": 1786406400});
     vec![
@@ -67,29 +60,11 @@ pub(super) fn calls() -> Vec<Call> {
         )
         .by(Who::Owner)
         .answers_nothing(204, "The room is deleted."),
-        Call::post(
-            duplicate_path,
-            "duplicateRoom",
-            duplicate_summary,
-            duplicate,
-        )
-        .by(Who::Editor)
-        .json::<Duplicating>(BODY_BYTES, json!({"title": "Harbour, third try"}))
-        .answers::<RoomMade>(201, "The new room, and what opens it.", example_made()),
-        Call::get(
-            thumbnail_path,
-            "readThumbnail",
-            thumbnail_summary,
-            thumbnail,
-        )
-        .by(Who::Viewer)
-        .answers_files(200, "The picture.", &["image/jpeg"])
-        .with_header("ETag", "Changes with the picture, where the room is kept.")
-        .answers_nothing(304, "It is as `If-None-Match` says."),
     ]
 }
 
-fn example_made() -> Value {
+/// A new room, in the API's documents.
+pub(super) fn example_made() -> Value {
     json!({
         "room": "studio", "url": "http://localhost:7860/?room=studio",
         "invites": {"owner": "eyJyb29tIjoi…", "editor": "eyJyb29tIjoi…", "viewer": "eyJyb29tIjoi…"},
@@ -156,7 +131,7 @@ async fn make(
 
 /// A new room, and what opens it.
 #[derive(Debug, Serialize, JsonSchema)]
-struct RoomMade {
+pub(super) struct RoomMade {
     /// Its name.
     room: String,
     /// Its page.
@@ -166,7 +141,12 @@ struct RoomMade {
 }
 
 /// Tells of a new room.
-fn made(state: &AppState, headers: &HeaderMap, room: String, invites: Invites) -> Response {
+pub(super) fn made(
+    state: &AppState,
+    headers: &HeaderMap,
+    room: String,
+    invites: Invites,
+) -> Response {
     let url = links::room_url(&base_url(state, headers), &room);
     let no_store = [(header::CACHE_CONTROL, NO_STORE)];
     let made = Json(RoomMade { room, url, invites });
@@ -245,7 +225,7 @@ struct RoomTold {
 }
 
 /// What there is to know of a room; 404 where there is none.
-async fn facts_of(state: &AppState, room: &str) -> Result<RoomFacts, ApiError> {
+pub(super) async fn facts_of(state: &AppState, room: &str) -> Result<RoomFacts, ApiError> {
     if let Some(facts) = state.rooms()?.facts(room).await? {
         return Ok(facts);
     }
@@ -321,55 +301,6 @@ async fn rename(
     told(&state, &headers, room, grant.role).await
 }
 
-/// Body of `POST /v1/rooms/{room}/duplicate`.
-#[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Duplicating {
-    /// 80 characters at most; `Copy of …` when left out.
-    title: Option<String>,
-}
-
-async fn duplicate(
-    State(state): State<AppState>,
-    Path(room): Path<String>,
-    Extension(client): Extension<Client>,
-    headers: HeaderMap,
-    body: Result<Json<Duplicating>, JsonRejection>,
-) -> Result<Response, ApiError> {
-    state.rooms()?;
-    let operator = state.access().operator(bearer(&headers));
-    operator.map_err(|refused| state.refused_token(client.address, refused))?;
-    granted_as(&state, &client, &room, &headers, Role::Editor, FOR_EDITORS)?;
-    let Json(request) = body.map_err(|rejection| ApiError::bad_body(&rejection, "{title?}"))?;
-    let facts = facts_of(&state, &room).await?;
-    let title = match request.title {
-        Some(title) => title_of(&title)?,
-        None => facts.title.map(|title| copy_title(&title)),
-    };
-    let counted = (!state.access().required()).then_some(client.address);
-    let CanvasSize { width, height } = facts.size;
-    let (copy, invites) = state.make_room(None, Some(width), Some(height), counted)?;
-    to_the_end(copy_into(state.clone(), room, copy.clone(), title)).await?;
-    Ok(made(&state, &headers, copy, invites))
-}
-
-async fn copy_into(
-    state: AppState,
-    from: String,
-    copy: String,
-    title: Option<String>,
-) -> Result<(), ApiError> {
-    let rooms = state.rooms()?;
-    // In a room that nobody has been in there is nothing to copy.
-    if rooms.exists(&from)
-        && let Err(error) = rooms.copy(&from, &copy, title).await
-    {
-        state.access().forget(&copy);
-        return Err(error.into());
-    }
-    state.save_access().await
-}
-
 async fn delete(
     State(state): State<AppState>,
     Path(room): Path<String>,
@@ -397,38 +328,8 @@ async fn delete_for_good(state: AppState, room: String) -> Result<(), ApiError> 
     state.save_access().await
 }
 
-async fn thumbnail(
-    State(state): State<AppState>,
-    Path(room): Path<String>,
-    Extension(client): Extension<Client>,
-    headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    state.rooms()?;
-    granted(&state, &client, &room, &headers)?;
-    let size = canvas_of(&state, &room)?.ok_or(RoomError::Unknown)?;
-    let version = state.rooms()?.picture_version(&room).await?;
-    let tag = version.and_then(|version| HeaderValue::from_str(&format!("\"{version}\"")).ok());
-    let known = headers.get(header::IF_NONE_MATCH);
-    let mut response = match (&tag, known) {
-        (Some(tag), Some(known)) if tag == known => StatusCode::NOT_MODIFIED.into_response(),
-        _ => {
-            let jpeg = images::encode_thumbnail(&state, room, size).await?;
-            client.place.demand(state.options().limits.picture_rate);
-            let kind = [(header::CONTENT_TYPE, HeaderValue::from_static("image/jpeg"))];
-            (kind, jpeg).into_response()
-        }
-    };
-    let caching = if tag.is_some() { ASK_AGAIN } else { NO_STORE };
-    let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, caching);
-    if let Some(tag) = tag {
-        headers.insert(header::ETAG, tag);
-    }
-    Ok(response)
-}
-
 /// Does something whole, also where its client goes away meanwhile: in a task of its own.
-async fn to_the_end(
+pub(super) async fn to_the_end(
     work: impl Future<Output = Result<(), ApiError>> + Send + 'static,
 ) -> Result<(), ApiError> {
     let done = tokio::spawn(work).await;
@@ -436,18 +337,13 @@ async fn to_the_end(
 }
 
 /// A title as it may be shown to others; none where nothing is left of it.
-fn title_of(wanted: &str) -> Result<Option<String>, ApiError> {
+pub(super) fn title_of(wanted: &str) -> Result<Option<String>, ApiError> {
     let title = shown_text(wanted).trim().to_owned();
     if title.chars().count() > TITLE_MOST {
         let message = format!("a title has {TITLE_MOST} characters at most: make it shorter");
         return Err(ApiError::invalid_value(message));
     }
     Ok((!title.is_empty()).then_some(title))
-}
-
-fn copy_title(title: &str) -> String {
-    let copy = format!("Copy of {title}");
-    copy.chars().take(TITLE_MOST).collect()
 }
 
 fn seconds(milliseconds: u64) -> u64 {

@@ -17,13 +17,13 @@ use super::asyncapi::asyncapi;
 use super::calls::{Call, JSON, Who};
 use super::error::{ApiError, HttpOnlyCode};
 use super::openapi::openapi;
-use super::room_calls;
 use super::serving::Client;
 use super::state::AppState;
 use super::websocket::{self, Upgrade};
 use super::{
     assets, connection, exports, generate, invite_calls, loras, metrics, picture_calls, recordings,
 };
+use super::{room_calls, room_copies, thumbnails};
 use crate::protocol::{ModelInfo, SUBPROTOCOL};
 
 /// A Vite application that draws on canvases and speaks to its own server alone.
@@ -42,6 +42,8 @@ pub fn calls() -> Vec<Call> {
         loras::calls(),
         generate::calls(),
         room_calls::calls(),
+        room_copies::calls(),
+        thumbnails::calls(),
         invite_calls::calls(),
         picture_calls::calls(),
         exports::calls(),
