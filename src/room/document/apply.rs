@@ -5,14 +5,11 @@ use uuid::Uuid;
 use super::{
     changed::{Changed, Obsolete, StrokeChange},
     history::EntryKind,
-    settings::picture_settings,
     state::Document,
 };
 use crate::{
     canvas::{MAX_UNDO_ENTRIES, Painting, Upload},
-    protocol::{
-        Op, PlaceMode, Placement, Rect, SequencedOp, SettingsPatch, StrokeChunk, Switch, Tool,
-    },
+    protocol::{Op, PlaceMode, Placement, Rect, SequencedOp, StrokeChunk, Tool},
 };
 
 /// Why an op cannot be applied: it is not one that this document's requests have made.
@@ -249,63 +246,6 @@ impl Document {
         self.entries_hash.change(seq, seq, true);
     }
 
-    fn change_settings(&mut self, seq: u64, author: Uuid, patch: &SettingsPatch) -> Changed {
-        // What the room itself changes, because the model cannot have it, must not come back.
-        if author.is_nil() {
-            self.settings_log.change_for_good(patch);
-            return self.follow_settings();
-        }
-        // Whether strokes are rendered is nothing that is in the picture.
-        self.settings_log.change_for_good(&SettingsPatch {
-            live: patch.live,
-            ..SettingsPatch::default()
-        });
-        let patch = SettingsPatch {
-            live: None,
-            ..patch.changes_to(&self.settings)
-        };
-        if !patch.is_empty() {
-            let leader = self.history.undo_target(&author);
-            let leader = leader.filter(|_| patch.continues);
-            match self.goes_on(leader) {
-                Some(entry) => self.settings_log.extend(entry, &patch),
-                None => {
-                    let kind = EntryKind::Settings;
-                    self.history.push_after(leader, seq, author, kind);
-                    self.settings_log.push(seq, patch);
-                }
-            }
-        }
-        self.follow_settings()
-    }
-
-    /// The change of settings that one goes on with which belongs to `leader`. Only the newest in the
-    /// picture can: in an older one it might come to nothing, because newer ones have the last word.
-    fn goes_on(&self, leader: Option<u64>) -> Option<u64> {
-        let newest = self.settings_log.newest(&self.history)?;
-        let belongs = Some(newest) == leader || self.history.leader(newest) == leader;
-        (leader.is_some() && belongs).then_some(newest)
-    }
-
-    /// The changes of settings that are in the picture may be others.
-    fn follow_settings(&mut self) -> Changed {
-        let settings = self.settings_log.settings(&self.history);
-        let old = std::mem::replace(&mut self.settings, settings);
-        let mut changed = Changed::default();
-        if self.settings.spread != old.spread {
-            let rect = self.canvas.set_dilation(self.settings.spread);
-            changed.result = rect;
-            changed.mask.push(rect);
-        }
-        if picture_settings(&old) != picture_settings(&self.settings) {
-            let everywhere = self.canvas.bounds();
-            changed.stale = everywhere;
-            changed.obsolete = Obsolete::Running;
-            changed.mask.extend(self.canvas.masked_rects(&everywhere));
-        }
-        changed
-    }
-
     fn flatten(&mut self, seq: u64, author: Uuid) -> Changed {
         self.grounds.apply(seq, self.result_ground());
         self.push(seq, author, EntryKind::Apply);
@@ -369,77 +309,12 @@ impl Document {
     }
 
     /// The base is another and the mask is empty: no render that is under way matters.
-    fn other_base(&self) -> Changed {
+    pub(super) fn other_base(&self) -> Changed {
         Changed {
             stale: self.canvas.bounds(),
             base: true,
             obsolete: Obsolete::RunningAndWaiting,
             ..Changed::default()
-        }
-    }
-
-    fn switch(&mut self, switches: Vec<Switch>) -> Changed {
-        let of_settings = self.switch_settings(&switches);
-        let of_layers = self.switch_layers(&switches);
-        let of_canvas = self.switch_on_canvas(&switches);
-        Changed {
-            switches: switches.clone(),
-            ..of_canvas.and(of_settings).and(of_layers)
-        }
-    }
-
-    fn switch_settings(&mut self, switches: &[Switch]) -> Changed {
-        if !self.are_among(switches, EntryKind::Settings) {
-            return Changed::default();
-        }
-        let changed = self.follow_settings();
-        Changed {
-            settings: Some(Box::new(self.settings.clone())),
-            ..changed
-        }
-    }
-
-    fn switch_layers(&mut self, switches: &[Switch]) -> Changed {
-        match self.are_among(switches, EntryKind::Layer) {
-            true => self.follow_layers(),
-            false => Changed::default(),
-        }
-    }
-
-    fn are_among(&self, switches: &[Switch], kind: EntryKind) -> bool {
-        let mut kinds = switches.iter().map(|it| self.history.kind(it.entry));
-        kinds.any(|it| it == Some(kind))
-    }
-
-    fn switch_on_canvas(&mut self, switches: &[Switch]) -> Changed {
-        let base_before = self.canvas.base_id();
-        for Switch { entry, active } in switches {
-            if !active {
-                self.strokes.end(*entry);
-            }
-            self.entries_hash.switch(*entry);
-            if self.history.kind(*entry) == Some(EntryKind::Apply) {
-                self.epoch = match active {
-                    true => self.epoch + 1,
-                    false => self.epoch.saturating_sub(1),
-                };
-            }
-        }
-        let pairs: Vec<(u64, bool)> = switches.iter().map(|it| (it.entry, it.active)).collect();
-        let switched = self.canvas.switch(&pairs);
-        let mut changed = self.other_sketch(&switched.rect);
-        if switched.is_result_back {
-            // What an apply had flattened is there again.
-            changed.mask.clear();
-        }
-        match self.canvas.base_id() == base_before {
-            true => changed,
-            false => Changed {
-                sketch: changed.sketch,
-                result: changed.result,
-                mask: changed.mask,
-                ..self.other_base()
-            },
         }
     }
 

@@ -20,10 +20,12 @@ mod references;
 mod refusal;
 mod request;
 mod settings;
+mod settings_changes;
 mod settings_log;
 mod snapshot;
 mod state;
 mod strokes;
+mod switches;
 #[cfg(test)]
 mod tests;
 mod unrendered;
