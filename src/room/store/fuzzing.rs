@@ -14,7 +14,8 @@ use uuid::Uuid;
 use super::{
     Record, Recording, StoreError,
     pictures::encode_picture,
-    snapshot::{INLINE, decode_snapshot, encode_snapshot},
+    snapshot::{decode_snapshot, encode_snapshot},
+    snapshot_format::INLINE,
 };
 use crate::{
     canvas::Pixels,

@@ -1,10 +1,18 @@
 //! What a room looks like, read without bringing it back: it may run or not, and is not changed.
 
+use serde::Deserialize;
+
 use super::{
-    Record, Recording, RoomStore, StoreError, StoredRoom, opening::read_room,
-    pictures::decode_picture, snapshot::Glance,
+    Record, Recording, RoomStore, StoreError, StoredRoom,
+    opening::read_room,
+    pictures::decode_picture,
+    snapshot_format::{broken, read_header, reader_of},
 };
-use crate::{canvas::Pixels, protocol::Op};
+use crate::{
+    canvas::Pixels,
+    journal::{BlobHash, BlobStore},
+    protocol::{Op, Settings},
+};
 
 /// The room's prompt. Blocks on the disk.
 ///
@@ -85,4 +93,47 @@ pub(in crate::room) fn read_recording(
         Ok(())
     })?;
     Ok(recording)
+}
+
+/// What a glance at a snapshot tells, without its strokes.
+#[derive(Deserialize)]
+struct Glance {
+    facts: GlanceFacts,
+    result: String,
+    #[serde(default)]
+    recording: Recording,
+}
+
+#[derive(Deserialize)]
+struct GlanceFacts {
+    settings: Settings,
+}
+
+impl Glance {
+    /// Reads as little of a snapshot as there is to read. Blocks on the disk.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn at(bytes: &[u8], blobs: &dyn BlobStore) -> Result<Self, StoreError> {
+        let mut reader = reader_of(bytes, blobs)?;
+        serde_json::from_slice(&read_header(&mut reader)?).map_err(broken)
+    }
+
+    /// The room's prompt.
+    fn into_prompt(self) -> String {
+        self.facts.settings.prompt
+    }
+
+    /// The recording up to then.
+    fn into_recording(self) -> Recording {
+        self.recording
+    }
+
+    /// The blob that the result is in.
+    ///
+    /// # Errors
+    /// [`StoreError::Blob`].
+    fn result(&self) -> Result<BlobHash, StoreError> {
+        Ok(self.result.parse()?)
+    }
 }

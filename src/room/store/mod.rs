@@ -16,6 +16,7 @@ mod record;
 mod recorder;
 mod recording;
 mod snapshot;
+mod snapshot_format;
 mod sweeper;
 
 pub(super) use copying::copy_room;

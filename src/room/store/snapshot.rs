@@ -1,103 +1,26 @@
 //! Snapshots of a document as bytes, with their pictures as blobs.
 
-use std::{
-    io::{Cursor, Read, Write},
-    sync::Arc,
-};
-
-use flate2::{Compression, read::DeflateDecoder, write::DeflateEncoder};
-use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 use super::{
     Recording, StoreError,
     pictures::{decode_picture, encode_picture},
+    snapshot_format::{
+        EntryHeader, Header, KindHeader, LayerHeader, cut_off, own_blob, pack, unpack,
+    },
 };
 use crate::{
     canvas::{
         CanvasState, EntryState, EntryStateKind, FloorState, LayerState, LayerTileState, Mask,
-        Pixels, StackLayer, StrokeFacts, StrokeState, TILE,
+        Pixels, StrokeState, TILE,
     },
     journal::{BlobHash, BlobStore},
-    protocol::{CanvasSize, Settings, StrokePoint},
-    room::document::{DocumentSnapshot, Facts},
+    protocol::{CanvasSize, StrokePoint},
+    room::document::DocumentSnapshot,
 };
 
-/// The first byte: the snapshot itself, or the hash of the blob that holds it.
-pub(super) const INLINE: u8 = 1;
-const IN_BLOB: u8 = 2;
-/// Larger snapshots are blobs, so that the journal's queue stays small.
-const INLINE_MOST: usize = 1 << 20;
 /// Bytes of a point of a smudge.
 const POINT_BYTES: usize = size_of::<StrokePoint>();
-
-/// A snapshot but for its pictures, its bytes of coverage and the points of its smudges.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    /// Every blob that the snapshot needs.
-    blobs: Vec<String>,
-    facts: Facts,
-    size: CanvasSize,
-    dilation: u32,
-    /// The lowest layer alone in snapshots from before there were others.
-    #[serde(default = "lowest_alone")]
-    stack: Vec<StackLayer>,
-    base: String,
-    base_id: Option<u64>,
-    sketch: String,
-    result: String,
-    entries: Vec<EntryHeader>,
-    #[serde(default)]
-    recording: Recording,
-    #[serde(default)]
-    layers: Vec<LayerHeader>,
-    /// The ids of reference pictures, and the blobs that they are in.
-    #[serde(default)]
-    references: Vec<(String, String)>,
-}
-
-/// A layer's tiles, whose bytes come after the strokes'.
-#[derive(Serialize, Deserialize)]
-struct LayerHeader {
-    id: u64,
-    tiles: Vec<(u32, u32)>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
-fn is_none(count: &usize) -> bool {
-    *count == 0
-}
-
-fn lowest_alone() -> Vec<StackLayer> {
-    vec![StackLayer::LOWEST]
-}
-
-#[derive(Serialize, Deserialize)]
-struct EntryHeader {
-    id: u64,
-    active: bool,
-    kind: KindHeader,
-}
-
-#[derive(Serialize, Deserialize)]
-enum KindHeader {
-    Image {
-        hash: String,
-        is_apply: bool,
-        #[serde(default = "lowest_alone")]
-        stack: Vec<StackLayer>,
-    },
-    Stroke {
-        #[serde(flatten)]
-        facts: StrokeFacts,
-        tiles: Vec<(u32, u32)>,
-        /// How many points of a smudge follow its tiles.
-        #[serde(default, skip_serializing_if = "is_none")]
-        points: usize,
-        /// The colours of a picture that is laid on a layer.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        picture: Option<String>,
-    },
-}
 
 /// Puts pictures into a store, each once.
 struct PictureWriter<'a> {
@@ -225,12 +148,7 @@ pub(in crate::room) fn encode_snapshot(
         blobs: blobs_named,
         recording: recording.clone(),
     };
-    let bytes = pack(&header, &coverage)?;
-    if bytes.len() <= INLINE_MOST {
-        return Ok([&[INLINE], &bytes[..]].concat());
-    }
-    let hash = blobs.put(&bytes)?;
-    Ok([&[IN_BLOB], &hash.0[..]].concat())
+    pack(&header, &coverage, blobs)
 }
 
 /// The snapshot of these bytes, and the recording up to then. Blocks on the disk.
@@ -335,53 +253,8 @@ pub(in crate::room) fn blobs_of_snapshot(
     for hash in &header.blobs {
         hashes.push(hash.parse()?);
     }
-    if let Some((&IN_BLOB, hash)) = bytes.split_first() {
-        hashes.push(hash_of(hash)?);
-    }
+    hashes.extend(own_blob(bytes)?);
     Ok(hashes)
-}
-
-/// What a glance at a snapshot tells, without its strokes.
-#[derive(Deserialize)]
-pub(super) struct Glance {
-    facts: GlanceFacts,
-    result: String,
-    #[serde(default)]
-    recording: Recording,
-}
-
-#[derive(Deserialize)]
-struct GlanceFacts {
-    settings: Settings,
-}
-
-impl Glance {
-    /// Reads as little of a snapshot as there is to read. Blocks on the disk.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub(super) fn at(bytes: &[u8], blobs: &dyn BlobStore) -> Result<Self, StoreError> {
-        let mut reader = reader_of(bytes, blobs)?;
-        serde_json::from_slice(&read_header(&mut reader)?).map_err(broken)
-    }
-
-    /// The room's prompt.
-    pub(super) fn into_prompt(self) -> String {
-        self.facts.settings.prompt
-    }
-
-    /// The recording up to then.
-    pub(super) fn into_recording(self) -> Recording {
-        self.recording
-    }
-
-    /// The blob that the result is in.
-    ///
-    /// # Errors
-    /// [`StoreError::Blob`].
-    pub(super) fn result(&self) -> Result<BlobHash, StoreError> {
-        Ok(self.result.parse()?)
-    }
 }
 
 /// The points of a smudge: three numbers each, little-endian.
@@ -390,64 +263,4 @@ fn points_of(bytes: &[u8]) -> Vec<StrokePoint> {
     let numbers: Vec<f32> = numbers.iter().map(|it| f32::from_le_bytes(*it)).collect();
     let (points, _) = numbers.as_chunks::<3>();
     points.to_vec()
-}
-
-fn hash_of(bytes: &[u8]) -> Result<BlobHash, StoreError> {
-    Ok(BlobHash(bytes.try_into().map_err(|_| cut_off())?))
-}
-
-fn cut_off() -> StoreError {
-    StoreError::Unreadable("a snapshot is too short".to_owned())
-}
-
-fn broken(error: impl std::fmt::Display) -> StoreError {
-    StoreError::Unreadable(error.to_string())
-}
-
-fn pack(header: &Header, coverage: &[u8]) -> Result<Vec<u8>, StoreError> {
-    let header = serde_json::to_vec(header).map_err(broken)?;
-    let length = u32::try_from(header.len()).map_err(broken)?;
-    let mut packed = DeflateEncoder::new(Vec::new(), Compression::fast());
-    let written = packed
-        .write_all(&length.to_le_bytes())
-        .and_then(|()| packed.write_all(&header))
-        .and_then(|()| packed.write_all(coverage));
-    written.and_then(|()| packed.finish()).map_err(broken)
-}
-
-/// What a snapshot's bytes hold, to be read from its beginning.
-fn reader_of(
-    bytes: &[u8],
-    blobs: &dyn BlobStore,
-) -> Result<DeflateDecoder<Cursor<Vec<u8>>>, StoreError> {
-    let packed = match bytes.split_first() {
-        Some((&INLINE, packed)) => packed.to_vec(),
-        Some((&IN_BLOB, hash)) => blobs.get(hash_of(hash)?)?,
-        Some((kind, _)) => {
-            return Err(StoreError::Unreadable(format!("a snapshot of kind {kind}")));
-        }
-        None => return Err(cut_off()),
-    };
-    Ok(DeflateDecoder::new(Cursor::new(packed)))
-}
-
-/// The header's JSON.
-fn read_header(reader: &mut impl Read) -> Result<Vec<u8>, StoreError> {
-    let mut length = [0; 4];
-    reader.read_exact(&mut length).map_err(broken)?;
-    let length = u32::from_le_bytes(length);
-    let mut header = Vec::new();
-    let read = reader.take(length.into()).read_to_end(&mut header);
-    match read.map_err(broken)? == length as usize {
-        true => Ok(header),
-        false => Err(cut_off()),
-    }
-}
-
-fn unpack(bytes: &[u8], blobs: &dyn BlobStore) -> Result<(Header, Vec<u8>), StoreError> {
-    let mut reader = reader_of(bytes, blobs)?;
-    let header = serde_json::from_slice(&read_header(&mut reader)?).map_err(broken)?;
-    let mut coverage = Vec::new();
-    reader.read_to_end(&mut coverage).map_err(broken)?;
-    Ok((header, coverage))
 }
