@@ -20,6 +20,7 @@ mod people;
 mod schedule;
 mod server;
 mod settings;
+mod settings_patch;
 mod validate;
 
 pub use brush_tip::*;
@@ -36,6 +37,7 @@ pub use people::*;
 pub use schedule::*;
 pub use server::*;
 pub use settings::*;
+pub use settings_patch::*;
 pub use validate::*;
 
 /// The protocol version spoken by this build.
