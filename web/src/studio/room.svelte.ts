@@ -1,74 +1,45 @@
 import {
-  brushOf,
   type ClientMessage,
-  type Clock,
-  Connection,
-  type ErrorMessage,
+  type Connection,
   type ModelInfo,
   newId,
   type OpMessage,
-  type OutboxStore,
   type Phase,
   type Rect,
   type RenderNews,
   type Role,
   type SequencedOp,
   type ServerMessage,
-  type SocketLike,
   type StrainLevel,
   type Welcome,
 } from "../../client/src";
-import { inkKey } from "../paint/ink";
 import { Painter } from "../paint/painter";
 import { miniature } from "../stage/miniature";
 import type { Picture } from "../stage/picture";
 import type { Renderer } from "../stage/renderer";
+import { Answers } from "./answers";
 import { Chat } from "./chat.svelte";
 import { History, pairIds } from "./history.svelte";
 import type { InvertedPhoto } from "./inversion";
 import { LayerThumbnails } from "./layer-thumbnails.svelte";
 import { Layers } from "./layers.svelte";
 import { layerOf, layerThumbnailOf, maskOf } from "./pictures";
-import type { Notices } from "./notices.svelte";
-import { everywhere, inversionOf, isWhole, MaskView } from "./mask.svelte";
+import { everywhere, inversionOf, MaskView } from "./mask.svelte";
 import { People, type Member } from "./people.svelte";
 import { InvertedPhotos } from "./photos.svelte";
+import { PictureOps } from "./picture-ops";
 import { type BusyRegion, Renders } from "./renders.svelte";
 import { Rights } from "./rights.svelte";
+import { connectionOf, sayPhase } from "./room-connection";
+import type { RoomOptions } from "./room-options";
 import { changesPicture, RoomSettings } from "./settings.svelte";
 import { Shown } from "./shown.svelte";
 import { Thumbnails, type Thumbnail } from "./thumbnails.svelte";
 import { UnseenLayers } from "./unseen-layers.svelte";
 
-/** What a room needs from outside. */
-export interface RoomOptions {
-  name: string;
-  url: string;
-  client: string;
-  /** Where what the server has not acknowledged outlives the page; none where storage is closed. */
-  store: OutboxStore | undefined;
-  memberName: () => string;
-  token: string | undefined;
-  clock: Clock;
-  notices: Notices;
-  /** The server let this member in, or an owner gave it another role. */
-  joined: (role: Role) => void;
-  /** Somebody else came. */
-  othersCame: () => void;
-  /** Somebody sees that part of the plane. */
-  saw: (client: string, view: Rect) => void;
-  /** This member placed a photo to be inverted, and the server took it. */
-  photoPlaced: () => void;
-}
-
-/** Who waits for what comes of a message. */
-interface Asked {
-  resolve: (seq: number) => void;
-  reject: (reason: Error) => void;
-}
-
 /** What is said while a setting is dragged, and does not end that. */
 const BESIDE: readonly ClientMessage["type"][] = ["settings", "presence", "ping", "chat", "role", "remove", "admit", "lock"];
+
 /** One room as this member sees it: the picture, the people, the order of things. */
 export class Room {
   readonly name: string;
@@ -102,7 +73,8 @@ export class Room {
   readonly #shown: Shown;
   readonly #photos: InvertedPhotos;
   readonly #connection: Connection;
-  readonly #asked = new Map<OpMessage, Asked>();
+  readonly #answers: Answers;
+  readonly #pictureOps: PictureOps;
   readonly #options: RoomOptions;
 
   constructor(options: RoomOptions) {
@@ -114,26 +86,14 @@ export class Room {
       live: () => this.settings.local.live,
       finalShown: () => this.thumbnails.changed(),
     });
-    this.#connection = new Connection({
-      url: options.url,
-      identity: () => ({
-        client: options.client,
-        name: options.memberName(),
-        ...(options.token === undefined ? {} : { token: options.token }),
-      }),
-      open: (url, subprotocol) => new WebSocket(url, subprotocol) as unknown as SocketLike,
-      clock: options.clock,
-      random: Math.random,
-      store: options.store,
-      handlers: {
-        phase: (phase) => this.#phaseChanged(phase),
-        message: (message) => this.#message(message),
-        frame: (bytes) => this.#shown.push(bytes),
-        accepted: (message, seq) => this.#accepted(message, seq),
-        refused: (message, error) => this.#refused(message, error),
-        lost: (messages) => this.#lost(messages),
-        pending: (count) => (this.pending = count),
-      },
+    this.#connection = connectionOf(options, {
+      phase: (phase) => this.#phaseChanged(phase),
+      message: (message) => this.#message(message),
+      frame: (bytes) => this.#shown.push(bytes),
+      accepted: (message, seq) => this.#answers.accepted(message, seq),
+      refused: (message, error) => this.#answers.refused(message, error),
+      lost: (messages) => this.#answers.lost(messages),
+      pending: (count) => (this.pending = count),
     });
     const own = (): string => this.client;
     this.people = new People({
@@ -171,6 +131,33 @@ export class Room {
       undo: () => this.send({ type: "undo" }),
       newId,
       clock: options.clock,
+    });
+    const { painter, layers, settings, thumbnails, people, history } = this;
+    const shown = this.#shown;
+    this.#answers = new Answers({
+      notices: options.notices,
+      painter,
+      layers,
+      settings,
+      shown,
+      thumbnails,
+      saved: (seq) => (this.saved = Math.max(this.saved, seq)),
+      placePlain: (image) => {
+        this.invertsPhotos = false;
+        this.send({ type: "place", image, mode: "plain" });
+      },
+    });
+    this.#pictureOps = new PictureOps({
+      own,
+      shown,
+      people,
+      settings,
+      painter,
+      history,
+      photos: this.#photos,
+      pending: () => this.pending > 0,
+      again: (type) => this.send({ type }),
+      photoPlaced: () => options.photoPlaced(),
     });
   }
 
@@ -282,11 +269,10 @@ export class Room {
   }
 
   /** Sends what becomes an op; answers its `seq` once the server has it, and rejects where it is refused. */
-  ask(message: OpMessage): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#asked.set(message, { resolve, reject });
-      this.send(message);
-    });
+  async ask(message: OpMessage): Promise<number> {
+    const answer = this.#answers.of(message);
+    this.send(message);
+    return answer;
   }
 
   /** Puts the whole canvas under the mask, or takes all of it out; the paint stays. */
@@ -389,54 +375,7 @@ export class Room {
     this.layers.heard(message, client === this.client);
     this.layerThumbnails.heard(message, this.layers.all);
     this.unseen.heard(message, this.layers.all);
-    const ink = this.picture?.ink;
-    if (!ink || !this.picture) return;
-    switch (op.type) {
-      case "settings": {
-        const { type: _type, ...patch } = op;
-        this.settings.accepted(patch, client === this.client);
-        return;
-      }
-      case "stroke": {
-        this.#shown.paper.painted();
-        this.people.painted(client, op.done ?? false);
-        if (this.painter.isOwn(client, op.id) || isWhole(op.id)) return;
-        const key = inkKey(client, op.id);
-        const brush = brushOf(op);
-        if (brush) ink.begin(key, brush);
-        const dirty = ink.extend(key, op.points);
-        ink.cut(key);
-        ink.acknowledge(key, seq);
-        if (op.done) ink.finish(key);
-        this.refreshInk(dirty);
-        return;
-      }
-      case "undo":
-      case "redo":
-      case "revert":
-        for (const { entry, active } of message.switches ?? []) {
-          this.refreshInk(active ? ink.redo(entry, seq) : ink.undo(entry));
-        }
-        if (message.settings) this.settings.replace(message.settings);
-        // What was done as one step is taken back as one; not where something was done meanwhile.
-        if (client === this.client && op.type !== "revert" && this.pending === 0 && this.history.leavesHalf(message.switches ?? [])) {
-          this.send({ type: op.type });
-        }
-        if (op.type !== "undo") this.#shown.paper.is = false;
-        this.#shown.paper.judgeSoon();
-        return;
-      case "apply":
-      case "place":
-        this.#shown.paper.painted();
-        if (op.type === "place" && op.layer !== undefined) return;
-        if (op.type === "place" && op.mode === "invert") {
-          this.#photos.place(seq);
-          if (client === this.client) this.#options.photoPlaced();
-        }
-        this.refreshInk(ink.resultShown(this.picture.bounds, seq));
-        return;
-      default:
-    }
+    this.#pictureOps.hear(message);
   }
 
   #render(news: RenderNews): void {
@@ -481,65 +420,9 @@ export class Room {
     return picture;
   }
 
-  #accepted(message: OpMessage, seq: number): void {
-    this.#answer(message)?.resolve(seq);
-    this.saved = Math.max(this.saved, seq);
-    if (message.type !== "stroke") return;
-    const sent = this.painter.acknowledge(message.id, seq);
-    if (sent && this.settings.local.live) this.#shown.await(seq, sent.drawnAt);
-  }
-
-  /** Whoever waits for what comes of a message is told once. */
-  #answer(message: OpMessage): Asked | undefined {
-    const asked = this.#asked.get(message);
-    this.#asked.delete(message);
-    return asked;
-  }
-
-  #refused(message: OpMessage, { code, message: reason }: ErrorMessage): void {
-    const { notices } = this.#options;
-    const asked = this.#answer(message);
-    if (asked) {
-      asked.reject(new Error(reason));
-      return;
-    }
-    if (message.type === "place" && message.mode === "invert" && code !== "unknown_image" && code !== "forbidden" && code !== "prompt_blocked") {
-      this.invertsPhotos = false;
-      this.send({ type: "place", image: message.image, mode: "plain" });
-      notices.say("This server does not invert photos: it was placed as it is, to be painted over.");
-      return;
-    }
-    notices.trouble(reason);
-    if (message.type === "stroke") this.painter.refuse(message.id);
-    if (message.type === "layer") this.layers.refused();
-    if (message.type === "settings") {
-      const { type: _type, ...patch } = message;
-      this.settings.refused(patch);
-    }
-    if (message.type === "revert" && code === "invalid_value") this.thumbnails.forgetThrough(message.seq);
-  }
-
-  #lost(messages: readonly OpMessage[]): void {
-    const strokes = new Set(messages.flatMap((message) => (message.type === "stroke" ? [message.id] : [])));
-    for (const id of strokes) this.painter.refuse(id);
-    for (const message of messages) this.#answer(message)?.reject(new Error("The room is closed to you; open it again."));
-    this.#options.notices.trouble(lostWords(strokes.size));
-  }
-
   #phaseChanged(phase: Phase): void {
     const was = this.phase.name;
     this.phase = phase;
-    if (phase.name === "open" && was !== "open") this.#options.notices.speak(`Connected to room ${this.name}.`);
-    if (phase.name === "waiting" && phase.attempt === 1) {
-      this.#options.notices.speak("Connection lost. What you paint is kept and sent when it is back.");
-    }
-    if (phase.name === "refused") this.#options.notices.trouble(phase.message);
+    sayPhase(this.#options, was, phase);
   }
-}
-
-/** What was given up, for a person. */
-function lostWords(strokes: number): string {
-  if (strokes === 0) return "What you did last before the page was closed may not have reached the server: look whether it is there.";
-  const what = strokes === 1 ? "A stroke" : `${strokes} strokes`;
-  return `${what} could not be sent to this room any more.`;
 }
