@@ -165,6 +165,23 @@ impl Sweep {
         }
     }
 
+    fn taper(&self) -> Taper {
+        let thick = self.radius.max(self.radius + self.widening);
+        // The square of how much the radius grows on each pixel of the way.
+        let slope = self.widening * self.widening * self.inverse;
+        if self.widening == 0.0 {
+            Taper::None
+        } else if thick * (1.0 - self.hardness) >= 1.0 {
+            Taper::Soft
+        } else if slope >= 1.0 {
+            let larger_end = if self.widening > 0.0 { 1.0 } else { 0.0 };
+            Taper::Inside { larger_end }
+        } else {
+            let ahead = self.widening * self.inverse / (1.0 - slope).sqrt();
+            Taper::Hard { ahead }
+        }
+    }
+
     /// The way as a flat tip sees it, for which its thickness is its width.
     fn nib(&self) -> Nib {
         let is_flat = self.tip.kind == BrushKind::Flat;
@@ -231,6 +248,19 @@ impl Sweep {
     }
 }
 
+/// Which disc along the way of a round brush counts for a pixel.
+enum Taper {
+    /// The nearest: all are of one size.
+    None,
+    /// The larger end's, in which all others of a brush with a hard edge lie.
+    Inside { larger_end: f32 },
+    /// Of a brush with a hard edge that in which the pixel lies farthest from the edge: by so much of
+    /// the way for each pixel of its distance from the axis it lies ahead of the nearest.
+    Hard { ahead: f32 },
+    /// That in which the pixel lies deepest: see [`along`].
+    Soft,
+}
+
 /// A sweep, seen so that its tip is a disc.
 struct Nib {
     sin: f32,
@@ -266,15 +296,31 @@ fn raise_row(row: &mut [u8], x: f32, y: f32, sweep: &Sweep) {
     with_avx2(|| raise_blocks(row, x, y, sweep));
 }
 
-/// Blocks of one length, so that each is done in whole registers, however short the row.
 #[inline(always)]
 fn raise_blocks(row: &mut [u8], x: f32, y: f32, sweep: &Sweep) {
+    let foot = |px: f32| (px * sweep.dx + y * sweep.dy) * sweep.inverse;
+    match sweep.taper() {
+        Taper::None => raise_along(row, x, y, sweep, |px| foot(px).clamp(0.0, 1.0)),
+        Taper::Inside { larger_end } => raise_along(row, x, y, sweep, |_| larger_end),
+        Taper::Hard { ahead } => raise_along(row, x, y, sweep, |px| {
+            let foot = foot(px);
+            let (ex, ey) = (px - foot * sweep.dx, y - foot * sweep.dy);
+            (foot + ahead * (ex * ex + ey * ey).sqrt()).clamp(0.0, 1.0)
+        }),
+        Taper::Soft => raise_along(row, x, y, sweep, |px| along(sweep, px, y)),
+    }
+}
+
+/// `along` says how far along the way the disc lies that counts for a pixel. Blocks of one length, so
+/// that each is done in whole registers, however short the row.
+#[inline(always)]
+fn raise_along(row: &mut [u8], x: f32, y: f32, sweep: &Sweep, along: impl Fn(f32) -> f32) {
     for (block, values) in (0u16..).zip(row.chunks_mut(BLOCK)) {
         let mut covered = [0.0f32; BLOCK];
         let first = block * BLOCK as u16;
         for (offset, covered) in (first..).zip(&mut covered) {
             let px = x + f32::from(offset);
-            let along = along(sweep, px, y);
+            let along = along(px);
             let (ex, ey) = (px - along * sweep.dx, y - along * sweep.dy);
             let distance = (ex * ex + ey * ey).sqrt();
             *covered = edge(

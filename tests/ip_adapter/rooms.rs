@@ -210,7 +210,9 @@ async fn a_reference_is_undone_and_is_no_picture_for_the_canvas() {
     let studio = Studio::start(&["ip-adapter_sd15"]).await;
     let (mut client, _) = studio.join("studio").await;
     let image = studio.upload("studio", &blue(), "reference").await;
-    client.send(json!({"type": "place", "image": image})).await;
+    client
+        .send(json!({"type": "place", "image": image, "mode": "plain"}))
+        .await;
     let refused = client.until("error").await;
     assert_eq!(refused["code"], "unknown_image", "it is of another size");
 

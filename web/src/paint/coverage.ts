@@ -201,6 +201,9 @@ function sweepTile(bytes: Uint8Array, tile: Rect, part: Rect, capsule: Capsule, 
   let any = false;
   const { dx, dy, inverse, radius, radiusChange } = capsule;
   const taper = radiusChange * inverse;
+  const isHard = Math.max(radius, radius + radiusChange) * (1 - hardness) < 1;
+  const slope = radiusChange * taper;
+  const ahead = taper / Math.sqrt(Math.max(0, 1 - slope));
   for (let y = part[1]; y < part[1] + part[3]; y += 1) {
     const py = y + 0.5 - capsule.y;
     let at = (y - tile[1]) * TILE + part[0] - tile[0];
@@ -208,10 +211,17 @@ function sweepTile(bytes: Uint8Array, tile: Rect, part: Rect, capsule: Capsule, 
       const px = x + 0.5 - capsule.x;
       let along = (px * dx + py * dy) * inverse;
       if (taper !== 0) {
-        // Of all the discs along the way the one counts in which the pixel lies deepest: the least distance / radius.
         const across = (px - along * dx) ** 2 + (py - along * dy) ** 2;
         const width = radius + along * radiusChange;
-        along = width > 0 ? along + (taper * across) / width : radiusChange > 0 ? 1 : 0;
+        if (isHard && slope < 1) {
+          // Of all the discs along the way the one counts in which the pixel lies farthest from the edge.
+          along += ahead * Math.sqrt(across);
+        } else if (isHard || width <= 0) {
+          along = radiusChange > 0 ? 1 : 0;
+        } else {
+          // The one in which it lies deepest: the least distance / radius.
+          along += (taper * across) / width;
+        }
       }
       along = along < 0 ? 0 : along > 1 ? 1 : along;
       const ex = px - along * dx;
