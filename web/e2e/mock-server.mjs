@@ -32,6 +32,8 @@ class MockRoom {
       prompt: "", negative_prompt: "", guidance_scale: 1, steps: 2, strength: 0.8,
       seed: 0, variation: 0.5, sampler: "lcm", spread: 16, live: true, method: "ddim", finish: "oil", finish_strength: 0.6,
       control: "lines", control_preprocess: "xdog", control_scale: 1, control_start: 0, control_end: 1,
+      timestep_spacing: "default", sigmas: "default",
+      ip_adapter: "ip", reference: "", reference_scale: 0.6, reference_start: 0, reference_end: 1,
     };
     this.base = this.settings;
     this.entries = [];
@@ -57,7 +59,9 @@ class MockRoom {
       canvas: { width: this.width, height: this.height }, settings: this.settings, layers: this.layers,
       model: { id: "mock", family: "sketch", native_size: 256, largest_zoom: 2, device: "cpu", dtype: "f32", max_steps: 50, guidance_free: false, samplers: ["lcm", "ddim"],
         defaults: { sampler: "lcm", steps: 2, guidance_scale: 1, strength: 0.8, variation: 0.5, finish: "oil", finish_strength: 0.6, photo: { guidance_scale: 3, strength: 0.7, finish: "none" } },
-        controls: [{ name: "lines", class: "T2IAdapter" }, { name: "depth", class: "ControlNetModel" }] },
+        schedules: { ddim: { timestep_spacing: ["leading", "linspace", "trailing"], sigmas: ["karras"] } },
+        controls: [{ name: "lines", class: "T2IAdapter" }, { name: "depth", class: "ControlNetModel" }],
+        ip_adapters: [{ name: "ip", class: "IPAdapter" }] },
       members: [...this.members].map(([client, member]) => this.people.info(client, member)),
       ...this.people.welcome(),
       ...(this.photo ? { photo: this.photo.info() } : {}),

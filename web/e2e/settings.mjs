@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { hash, openRoom, settle } from "./browser.mjs";
 import { unlabelled } from "./labels.mjs";
 import { violations } from "./layout.mjs";
+import { encodePng } from "./png.mjs";
 
 const local = (page) => page.evaluate(() => window.impasto.state().settings);
 
@@ -84,6 +85,68 @@ export const settingsScenarios = {
     await control.selectOption("");
     assert.ok(await until.isDisabled(), "nothing steers");
     await bea.page.waitForFunction(() => window.impasto.state().settings.control === "");
+    assert.deepEqual([...ada.troubles, ...bea.troubles], []);
+    for (const { context } of [ada, bea]) await context.close();
+  },
+
+  async "a schedule is chosen beside a sampler that can have it, and undone"({ browser, url, room, shots }) {
+    const { page, context, troubles } = await openRoom(browser, url, room);
+    await page.evaluate(() => window.impasto.settings({ live: false, sampler: "ddim" }));
+    await page.waitForFunction(() => window.impasto.state().settings.sampler === "ddim" && window.impasto.state().pending === 0);
+    await page.getByRole("button", { name: "More", exact: true }).click();
+    const spacing = page.getByRole("combobox", { name: "Timestep spacing" });
+    if ((await spacing.count()) === 0) {
+      await context.close();
+      return { skipped: "this server's samplers have schedules of their own" };
+    }
+    await spacing.selectOption("Trailing");
+    await page.waitForFunction(() => window.impasto.state().settings.timestep_spacing === "trailing" && window.impasto.state().pending === 0);
+    await page.screenshot({ path: `${shots}/schedule.png` });
+    assert.deepEqual(await page.evaluate(unlabelled), []);
+    await page.keyboard.press("Control+z");
+    await page.waitForFunction(() => window.impasto.state().settings.timestep_spacing === "default");
+    assert.equal(await spacing.inputValue(), "default");
+    await page.getByRole("combobox", { name: "Sampler" }).selectOption("lcm");
+    await spacing.waitFor({ state: "detached" });
+    assert.deepEqual(troubles, []);
+    await context.close();
+  },
+
+  async "the model sees a reference, more or less of it, and lets go of it, where the server has an adapter"({ browser, url, room, shots }) {
+    const ada = await openRoom(browser, url, room);
+    const { page } = ada;
+    await page.getByRole("button", { name: "More", exact: true }).click();
+    await page.getByRole("combobox", { name: "Sampler" }).waitFor();
+    const seen = page.getByRole("group", { name: "Reference that the model sees" });
+    if ((await seen.count()) === 0) {
+      await ada.context.close();
+      return { skipped: "this server has no IP-Adapter" };
+    }
+    const bea = await openRoom(browser, url, room, { colorScheme: "light" });
+    const strength = page.getByRole("slider", { name: "Reference strength" });
+    assert.ok(await strength.isDisabled(), "there is nothing to see yet");
+    const teal = encodePng(new Uint8Array(64 * 64 * 3).fill(120), 64, [0, 0, 64, 64]);
+    const chooser = page.waitForEvent("filechooser");
+    await page.getByRole("button", { name: "Choose what the model sees" }).click();
+    await (await chooser).setFiles({ name: "look.png", mimeType: "image/png", buffer: Buffer.from(teal) });
+    await seen.getByRole("img").waitFor();
+    await bea.page.waitForFunction(() => window.impasto.state().settings.reference !== "");
+    await strength.evaluate((input) => {
+      input.value = "0.3";
+      input.dispatchEvent(new Event("input", { bubbles: true }));
+    });
+    await bea.page.waitForFunction(() => window.impasto.state().settings.reference_scale === 0.3);
+    await bea.page.getByRole("button", { name: "More", exact: true }).click();
+    await bea.page.getByRole("group", { name: "Reference that the model sees" }).getByRole("img").waitFor();
+    await page.screenshot({ path: `${shots}/reference-seen.png` });
+    await bea.page.screenshot({ path: `${shots}/reference-seen-light.png` });
+    for (const { page } of [ada, bea]) {
+      assert.deepEqual(await page.evaluate(unlabelled), []);
+      assert.deepEqual(await violations(page), [], "axe, a reference");
+    }
+    await page.getByRole("button", { name: "Let go of what the model sees" }).click();
+    await bea.page.waitForFunction(() => window.impasto.state().settings.reference === "");
+    assert.ok(await strength.isDisabled());
     assert.deepEqual([...ada.troubles, ...bea.troubles], []);
     for (const { context } of [ada, bea]) await context.close();
   },
