@@ -25,6 +25,42 @@ test("what another server has and this one has not is said in a sentence, and le
   ]);
 });
 
+test("a style's schedule comes with its sampler, as far as this server's sampler can have it", () => {
+  const schedules = { ddim: { timestep_spacing: ["trailing" as const], sigmas: [] }, lcm: { timestep_spacing: [], sigmas: [] } };
+  const here = { ...MODEL, schedules };
+  const spaced: Style = { ...INK, sampler: "ddim", timestep_spacing: "trailing", sigmas: "default" };
+  const patchOf = (style: Style, model: Parameters<typeof taken>[3] = here): unknown => taken(style, undefined, "", model, []);
+  const settings = { prompt: "ink", sampler: "ddim", timestep_spacing: "trailing", sigmas: "default" };
+  expect(patchOf(spaced)).toEqual({ patch: settings, missing: [] });
+  // What the sampler cannot have is said, and is not left as another style set it.
+  expect(patchOf({ ...spaced, sigmas: "karras" })).toEqual({
+    patch: settings,
+    missing: ["With the sampler ddim this server has no sigmas karras: they are as the model's scheduler says."],
+  });
+  expect(patchOf({ ...spaced, sampler: "lcm" })).toEqual({
+    patch: { ...settings, sampler: "lcm", timestep_spacing: "default" },
+    missing: ["With the sampler lcm this server has no timestep spacing trailing: it is as the model's scheduler says."],
+  });
+  // It is the sampler's: without it, or without one, nothing of it is sent.
+  expect(patchOf({ ...spaced, sampler: "heun" })).toEqual({
+    patch: { prompt: "ink" },
+    missing: ["This server has no sampler heun: the one that is set stays."],
+  });
+  expect(patchOf({ ...INK, sigmas: "karras" })).toEqual({ patch: { prompt: "ink" }, missing: [] });
+  // A server of an older day knows no schedule; a style of an older day says none.
+  expect(patchOf(spaced, MODEL)).toEqual({
+    patch: { prompt: "ink", sampler: "ddim" },
+    missing: ["With the sampler ddim this server has no timestep spacing trailing: it is as the model's scheduler says."],
+  });
+  expect(patchOf({ ...INK, sampler: "ddim" })).toEqual({ patch: { prompt: "ink", sampler: "ddim" }, missing: [] });
+});
+
+test("a schedule is read from a file, and what is none is left out", () => {
+  const spaced: Style = { ...INK, sampler: "ddim", timestep_spacing: "trailing", sigmas: "karras" };
+  expect(stylesIn([spaced])).toEqual([spaced]);
+  expect(stylesIn([{ ...spaced, timestep_spacing: "even", sigmas: [14.6, 0] }])).toEqual([{ ...INK, sampler: "ddim" }]);
+});
+
 test("a file of styles is read as far as it holds any", () => {
   const read = stylesIn({ styles: [OIL, { name: "" }, 7, { name: "Odd", steps: "many", finish: "gold", guidance_scale: 99, after: 3 }] });
   expect(read).toEqual([OIL, { name: "Odd", before: "", after: "" }]);

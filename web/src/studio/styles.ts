@@ -1,5 +1,6 @@
-import type { Finish, ModelInfo, SettingsPatch } from "../../client/src";
+import type { Finish, ModelInfo, SettingsPatch, SigmasChoice, TimestepSpacingChoice } from "../../client/src";
 import { FINISHES } from "./finishes";
+import { schedulePossible, SIGMAS_NAMES, SPACING_NAMES } from "./schedule";
 import { recall, remember } from "./storage";
 
 /** A LoRA of a server, and how much of it is in the model. */
@@ -17,6 +18,10 @@ export interface Style {
   after: string;
   negative_prompt?: string;
   sampler?: string;
+  /** The sampler's; nothing without one. Styles of an older day say nothing of it. */
+  timestep_spacing?: TimestepSpacingChoice;
+  /** The same. */
+  sigmas?: SigmasChoice;
   steps?: number;
   guidance_scale?: number;
   finish?: Finish;
@@ -63,7 +68,7 @@ export function taken(
   style: Style,
   before: Style | undefined,
   prompt: string,
-  model: Pick<ModelInfo, "samplers" | "max_steps"> | undefined,
+  model: Pick<ModelInfo, "samplers" | "max_steps" | "schedules"> | undefined,
   loras: readonly LoraWeight[],
 ): Taken {
   const missing: string[] = [];
@@ -76,7 +81,12 @@ export function taken(
   if (steps !== undefined) patch.steps = Math.min(steps, model?.max_steps ?? steps);
   if (sampler !== undefined && model && !model.samplers.includes(sampler)) {
     missing.push(`This server has no sampler ${sampler}: the one that is set stays.`);
-  } else if (sampler !== undefined) patch.sampler = sampler;
+  } else if (sampler !== undefined) {
+    patch.sampler = sampler;
+    const schedule = scheduleTaken(style, sampler, model);
+    Object.assign(patch, schedule.patch);
+    missing.push(...schedule.missing);
+  }
   for (const { name, weight } of style.loras ?? []) {
     const here = loras.find((known) => known.name === name);
     if (!here) missing.push(`This server has no LoRA ${name}: the style is taken without it.`);
@@ -84,6 +94,27 @@ export function taken(
       missing.push(`The LoRA ${name} weighs ${here.weight} here and not ${weight}: whoever runs the server sets it.`);
     }
   }
+  return { patch, missing };
+}
+
+/** What of a style's schedule its sampler can have here; the scheduler's own for the rest. */
+function scheduleTaken({ timestep_spacing, sigmas }: Style, sampler: string, model: Pick<ModelInfo, "schedules"> | undefined): Taken {
+  const asked: SettingsPatch = { ...(timestep_spacing && { timestep_spacing }), ...(sigmas && { sigmas }) };
+  if (!model) return { patch: asked, missing: [] };
+  const possible = schedulePossible(model, { sampler, timestep_spacing: timestep_spacing ?? "default", sigmas: sigmas ?? "default" });
+  const missing: string[] = [];
+  if (timestep_spacing && possible.timestep_spacing !== timestep_spacing) {
+    missing.push(`With the sampler ${sampler} this server has no timestep spacing ${timestep_spacing}: it is as the model's scheduler says.`);
+  }
+  if (sigmas && possible.sigmas !== sigmas) {
+    missing.push(`With the sampler ${sampler} this server has no sigmas ${sigmas}: they are as the model's scheduler says.`);
+  }
+  // Servers of an older day would not know the fields.
+  if (!model.schedules) return { patch: {}, missing };
+  const patch: SettingsPatch = {
+    ...(timestep_spacing && { timestep_spacing: possible.timestep_spacing }),
+    ...(sigmas && { sigmas: possible.sigmas }),
+  };
   return { patch, missing };
 }
 
@@ -107,10 +138,14 @@ function styleOf(value: unknown): Style | undefined {
   };
   const name = text("name", NAME_MOST)?.trim();
   if (!name) return undefined;
+  const choice = <Choice extends string>(names: Record<Choice, string>, field: string): Choice | undefined =>
+    (Object.keys(names) as Choice[]).find((value) => value === known[field]);
   const finish = FINISHES.find(({ value }) => value === known.finish)?.value;
   const optional = {
     negative_prompt: text("negative_prompt", AFFIX_MOST),
     sampler: text("sampler", 64),
+    timestep_spacing: choice(SPACING_NAMES, "timestep_spacing"),
+    sigmas: choice(SIGMAS_NAMES, "sigmas"),
     steps: number("steps", 1, 1000),
     guidance_scale: number("guidance_scale", 0, 30),
     finish,
