@@ -113,8 +113,8 @@ struct EditPsnr {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: EditArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let schedule = args.schedule.schedule(args.steps)?;
-    if args.method == EditMethod::EditFriendly && schedule != Schedule::default() {
+    let listed = args.schedule.listed(args.steps)?;
+    if args.method == EditMethod::EditFriendly && args.schedule.asks() {
         return Err(Failure::usage(
             "--method edit-friendly has timesteps of its own: leave --timestep-spacing, --sigmas and \
              --timesteps out, or choose another method",
@@ -131,6 +131,14 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
+    let schedule = match (listed, args.method) {
+        (Some(listed), _) => listed,
+        (None, EditMethod::EditFriendly) => Schedule::default(),
+        (None, EditMethod::Ddim | EditMethod::InfEdit) => {
+            let wanted = pipeline.default_schedule(&sampler);
+            args.schedule.spaced(wanted.map_err(Failure::usage)?)
+        }
+    };
     let wanted = pipeline.model().defaults.clone();
     let steps = schedule
         .listed_steps()

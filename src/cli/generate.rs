@@ -182,7 +182,14 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let guidance_scale = args.guidance_scale.unwrap_or(wanted.guidance_scale);
     warn_of_guidance(guidance_scale, model);
     warn_of_extra_networks(&args.prompt);
-    let schedule = args.schedule.schedule(args.steps)?;
+    let schedule = match args.schedule.listed(args.steps)? {
+        Some(listed) => listed,
+        None => args.schedule.spaced(
+            pipeline
+                .default_schedule(&sampler)
+                .map_err(Failure::usage)?,
+        ),
+    };
     let steps = schedule
         .listed_steps()
         .or(args.steps)

@@ -11,14 +11,14 @@ use crate::protocol::{Schedule, SigmasChoice, TimestepSpacingChoice};
 #[derive(Clone, Debug, Args)]
 pub struct ScheduleArgs {
     /// Where the sampler's timesteps lie: leading, linspace or trailing; default is as the model's
-    /// scheduler says
-    #[arg(long, value_name = "NAME", default_value_t = TimestepSpacingChoice::Default)]
-    pub timestep_spacing: TimestepSpacingChoice,
+    /// scheduler says [default: what the model wants with its own sampler]
+    #[arg(long, value_name = "NAME")]
+    pub timestep_spacing: Option<TimestepSpacingChoice>,
     /// How the sampler's sigmas are spaced: karras, exponential or beta; or in place of --steps the
     /// sigmas themselves, descending to 0, with commas between: "14.6,3.9,1,0"; default is as the
-    /// model's scheduler says
-    #[arg(long, value_name = "NAME_OR_LIST", default_value = SigmasChoice::Default.name())]
-    pub sigmas: SigmasFlag,
+    /// model's scheduler says [default: what the model wants with its own sampler]
+    #[arg(long, value_name = "NAME_OR_LIST")]
+    pub sigmas: Option<SigmasFlag>,
     /// In place of --steps the timesteps themselves, descending, with commas between: "999,599,199"
     #[arg(
         long, value_name = "LIST", value_delimiter = ',',
@@ -51,30 +51,45 @@ impl FromStr for SigmasFlag {
 }
 
 impl ScheduleArgs {
-    /// The schedule that was asked for, beside a number of steps.
+    /// The list that was given in place of a number of steps, where one was.
     ///
     /// # Errors
     /// One line, when flags do not go together.
-    pub fn schedule(&self, steps: Option<u32>) -> Result<Schedule, Failure> {
-        let timestep_spacing = self.timestep_spacing;
+    pub fn listed(&self, steps: Option<u32>) -> Result<Option<Schedule>, Failure> {
         match (&self.timesteps, &self.sigmas) {
-            (Some(list), _) => Ok(Schedule::Timesteps(list.clone())),
-            (None, SigmasFlag::Choice(sigmas)) => Ok(Schedule::Spaced {
-                timestep_spacing,
-                sigmas: *sigmas,
-            }),
-            (None, SigmasFlag::List(list)) => {
-                let is_alone =
-                    steps.is_none() && timestep_spacing == TimestepSpacingChoice::Default;
-                match is_alone {
-                    true => Ok(Schedule::Sigmas(list.clone())),
+            (Some(list), _) => Ok(Some(Schedule::Timesteps(list.clone()))),
+            (None, Some(SigmasFlag::List(list))) => {
+                match steps.is_none() && self.timestep_spacing.is_none() {
+                    true => Ok(Some(Schedule::Sigmas(list.clone()))),
                     false => Err(Failure::usage(
                         "a list of --sigmas says what every step is: leave --steps and \
                          --timestep-spacing out",
                     )),
                 }
             }
+            (None, Some(SigmasFlag::Choice(_)) | None) => Ok(None),
         }
+    }
+
+    /// How steps are spaced where no list was given; `wanted` is what the model wants with the
+    /// sampler, field by field, where nothing was asked for.
+    pub fn spaced(&self, wanted: (TimestepSpacingChoice, SigmasChoice)) -> Schedule {
+        let sigmas = match &self.sigmas {
+            Some(SigmasFlag::Choice(sigmas)) => *sigmas,
+            Some(SigmasFlag::List(_)) | None => wanted.1,
+        };
+        Schedule::Spaced {
+            timestep_spacing: self.timestep_spacing.unwrap_or(wanted.0),
+            sigmas,
+        }
+    }
+
+    /// Whether anything but the scheduler's own was asked for.
+    pub fn asks(&self) -> bool {
+        let default = SigmasFlag::Choice(SigmasChoice::Default);
+        self.timesteps.is_some()
+            || self.timestep_spacing.unwrap_or_default() != TimestepSpacingChoice::Default
+            || self.sigmas.as_ref().is_some_and(|asked| *asked != default)
     }
 }
 
@@ -95,8 +110,31 @@ mod tests {
     fn schedule(flags: &[&str]) -> Result<Schedule, String> {
         let flags = Flags::try_parse_from(["impasto"].iter().chain(flags));
         let flags = flags.map_err(|error| error.to_string())?;
-        let schedule = flags.schedule.schedule(flags.steps);
-        schedule.map_err(|failure| failure.to_string())
+        let listed = flags.schedule.listed(flags.steps);
+        let listed = listed.map_err(|failure| failure.to_string())?;
+        Ok(listed.unwrap_or_else(|| flags.schedule.spaced(Default::default())))
+    }
+
+    #[test]
+    fn what_the_model_wants_is_taken_field_by_field_where_nothing_is_asked_for() {
+        let wanted = (TimestepSpacingChoice::Trailing, SigmasChoice::Karras);
+        let spaced = |flags: &[&str]| {
+            let flags = Flags::try_parse_from(["impasto"].iter().chain(flags)).unwrap();
+            (flags.schedule.spaced(wanted), flags.schedule.asks())
+        };
+        let schedule = |timestep_spacing, sigmas| Schedule::Spaced {
+            timestep_spacing,
+            sigmas,
+        };
+        assert_eq!(spaced(&[]), (schedule(wanted.0, wanted.1), false));
+        assert_eq!(
+            spaced(&["--sigmas", "default"]),
+            (schedule(wanted.0, SigmasChoice::Default), false)
+        );
+        assert_eq!(
+            spaced(&["--timestep-spacing", "leading"]),
+            (schedule(TimestepSpacingChoice::Leading, wanted.1), true)
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use super::plan::{BACK, INVERSE, Plan};
 use super::prompts::Prompt;
 use super::report::{ClipFacts, DEFINITIONS, ModelFacts, Picture, PromptFacts, Scorecard};
 use super::rows::{Distances, rows};
+use super::schedules::Schedules;
 use super::scores::{
     Distance, Moments, ObjectScore, clip_score, distractors, ten_thousandths, thousandths,
 };
@@ -57,17 +58,13 @@ pub fn measure(
     };
     // The empty prompt stays beside all others.
     let pipeline = Pipeline::new(model, prompts.len() + 1).map_err(Failure::usage)?;
-    let plan = Plan::new(args, pipeline.scheduler()).map_err(Failure::usage)?;
+    let schedules =
+        Schedules::of(&pipeline, args.timestep_spacing, args.sigmas).map_err(Failure::usage)?;
+    let plan = Plan::new(args, pipeline.scheduler(), &schedules).map_err(Failure::usage)?;
     let warm_up = plan.columns.first().and_then(|(_, names)| names.first());
     let warm_up = warm_up.unwrap_or(&BACK);
-    let painter = Painter::new(
-        pipeline,
-        warm_up,
-        guidance_scale,
-        variation,
-        args.schedule(),
-    )
-    .map_err(Failure::usage)?;
+    let painter = Painter::new(pipeline, warm_up, guidance_scale, variation, schedules)
+        .map_err(Failure::usage)?;
     loading.finish_and_clear();
 
     let clip = ClipFacts {

@@ -2,6 +2,7 @@
 
 use super::EvalArgs;
 use super::report::Refusal;
+use super::schedules::Schedules;
 use crate::sampler::{
     SamplerError, SchedulerConfig, StepTableRequest, sampler_by_name, sampler_names, samplers_for,
 };
@@ -24,7 +25,11 @@ impl Plan {
     ///
     /// # Errors
     /// When a sampler is unknown, or nothing is left to paint.
-    pub fn new(args: &EvalArgs, scheduler: &SchedulerConfig) -> Result<Self, SamplerError> {
+    pub fn new(
+        args: &EvalArgs,
+        scheduler: &SchedulerConfig,
+        schedules: &Schedules,
+    ) -> Result<Self, SamplerError> {
         let mut steps = args.steps.clone();
         steps.sort_unstable();
         steps.dedup();
@@ -41,7 +46,7 @@ impl Plan {
                 false => args.samplers.iter().any(|asked| asked == name),
             }) {
                 let request = StepTableRequest {
-                    schedule: args.schedule(),
+                    schedule: schedules.get(name),
                     ..StepTableRequest::new(steps)
                 };
                 match sampler_by_name(name)?.step_table(scheduler, &request) {
@@ -98,6 +103,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Schedule;
     use clap::Parser;
 
     #[derive(Parser)]
@@ -113,7 +119,11 @@ mod tests {
             r#"{"_class_name": "LCMScheduler", "beta_schedule": "scaled_linear"}"#,
         )
         .unwrap();
-        Plan::new(&flags.args, &scheduler)
+        let asked = Schedule::Spaced {
+            timestep_spacing: flags.args.timestep_spacing.unwrap_or_default(),
+            sigmas: flags.args.sigmas.unwrap_or_default(),
+        };
+        Plan::new(&flags.args, &scheduler, &Schedules::all(&asked))
     }
 
     #[test]
