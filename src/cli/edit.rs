@@ -14,7 +14,7 @@ use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, read_mask, write_image};
 use super::reference::ReferenceArgs;
-use super::schedule::ScheduleArgs;
+use super::schedule::{ScheduleArgs, ScheduleFacts};
 use super::{Failure, LoraFlag, SafetyCheckerFlag};
 use crate::canvas::Mask;
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
@@ -87,6 +87,8 @@ struct Report<'a> {
     height: u32,
     method: &'static str,
     sampler: Option<&'a str>,
+    #[serde(flatten)]
+    schedule: ScheduleFacts,
     steps: u32,
     strength: f64,
     seed: u64,
@@ -220,6 +222,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
             height: edited.pixels.height(),
             method: args.method.name(),
             sampler: (args.method != EditMethod::EditFriendly).then_some(&sampler),
+            schedule: ScheduleFacts::from(&schedule),
             steps,
             strength,
             seed: args.seed,

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use clap::Args;
+use serde::Serialize;
 
 use super::Failure;
 use crate::protocol::{Schedule, SigmasChoice, TimestepSpacingChoice};
@@ -28,7 +29,8 @@ pub struct ScheduleArgs {
 }
 
 /// How sigmas are spaced, or what they are.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
 pub enum SigmasFlag {
     /// By its name.
     Choice(SigmasChoice),
@@ -93,9 +95,48 @@ impl ScheduleArgs {
     }
 }
 
+/// What `--json` says of a schedule: its fields as flags and requests call them, and nothing where it
+/// is the scheduler's own.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct ScheduleFacts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestep_spacing: Option<TimestepSpacingChoice>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sigmas: Option<SigmasFlag>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timesteps: Option<Vec<u32>>,
+}
+
+impl From<&Schedule> for ScheduleFacts {
+    fn from(schedule: &Schedule) -> Self {
+        match schedule {
+            Schedule::Spaced {
+                timestep_spacing,
+                sigmas,
+            } => Self {
+                timestep_spacing: Some(*timestep_spacing)
+                    .filter(|spacing| *spacing != TimestepSpacingChoice::Default),
+                sigmas: Some(*sigmas)
+                    .filter(|sigmas| *sigmas != SigmasChoice::Default)
+                    .map(SigmasFlag::Choice),
+                timesteps: None,
+            },
+            Schedule::Timesteps(list) => Self {
+                timesteps: Some(list.clone()),
+                ..Self::default()
+            },
+            Schedule::Sigmas(list) => Self {
+                sigmas: Some(SigmasFlag::List(list.clone())),
+                ..Self::default()
+            },
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
+    use serde_json::json;
 
     use super::*;
 
@@ -134,6 +175,27 @@ mod tests {
         assert_eq!(
             spaced(&["--timestep-spacing", "leading"]),
             (schedule(TimestepSpacingChoice::Leading, wanted.1), true)
+        );
+    }
+
+    #[test]
+    fn reports_name_a_schedule_that_is_not_the_default() {
+        let told = |flags: &[&str]| {
+            let schedule = schedule(flags).unwrap();
+            serde_json::to_value(ScheduleFacts::from(&schedule)).unwrap()
+        };
+        assert_eq!(told(&["--steps", "4"]), json!({}));
+        assert_eq!(
+            told(&["--timestep-spacing", "trailing", "--sigmas", "beta"]),
+            json!({"timestep_spacing": "trailing", "sigmas": "beta"})
+        );
+        assert_eq!(
+            told(&["--timesteps", "999,1"]),
+            json!({"timesteps": [999, 1]})
+        );
+        assert_eq!(
+            told(&["--sigmas", "14.5,0"]),
+            json!({"sigmas": [14.5, 0.0]})
         );
     }
 

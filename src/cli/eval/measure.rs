@@ -20,6 +20,7 @@ use super::scores::{
 };
 use crate::canvas::{Pixels, encode_image, fit_to, pixel_rms};
 use crate::cli::machine::this_machine;
+use crate::cli::schedule::ScheduleFacts;
 use crate::cli::{Failure, bar, spinner};
 use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model, ModelError};
@@ -61,6 +62,10 @@ pub fn measure(
     let schedules =
         Schedules::of(&pipeline, args.timestep_spacing, args.sigmas).map_err(Failure::usage)?;
     let plan = Plan::new(args, pipeline.scheduler(), &schedules).map_err(Failure::usage)?;
+    let told = plan.samplers().into_iter();
+    let told = told.map(|name| (name, ScheduleFacts::from(&schedules.get(name))));
+    let told = told.filter(|(_, facts)| *facts != ScheduleFacts::default());
+    let told = told.collect();
     let warm_up = plan.columns.first().and_then(|(_, names)| names.first());
     let warm_up = warm_up.unwrap_or(&BACK);
     let painter = Painter::new(pipeline, warm_up, guidance_scale, variation, schedules)
@@ -109,6 +114,7 @@ pub fn measure(
         guidance_scale,
         variation,
         seeds: args.seeds,
+        schedules: told,
         definitions: DEFINITIONS.to_vec(),
         rows: rows(&pictures, &distances, &counts),
         across_samplers: distances.sampler_pairs(),

@@ -1,5 +1,7 @@
 //! What is painted: which samplers, at which numbers of steps.
 
+use std::collections::BTreeSet;
+
 use super::EvalArgs;
 use super::report::Refusal;
 use super::schedules::Schedules;
@@ -69,6 +71,14 @@ impl Plan {
             Some(error) if plan.columns.is_empty() => Err(error),
             _ => Ok(plan),
         }
+    }
+
+    /// All samplers that paint.
+    pub fn samplers(&self) -> BTreeSet<&'static str> {
+        let columns = self.columns.iter();
+        columns
+            .flat_map(|(_, names)| names.iter().copied())
+            .collect()
     }
 
     /// The largest number of steps.
