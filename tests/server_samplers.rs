@@ -6,11 +6,14 @@
     reason = "a test that cannot go on fails"
 )]
 
+#[path = "support/fixtures.rs"]
+mod fixtures;
 mod support;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use fixtures::copy_folder;
 use impasto::engine::{Engine, EngineOptions};
 use impasto::room::{RegistryLimits, RoomOptions, RoomRegistry};
 use reqwest::{Client, StatusCode};
@@ -202,6 +205,67 @@ async fn a_picture_has_the_schedule_that_is_asked_for_where_its_sampler_can() {
             assert!(message.contains(part), "{message}");
         }
     }
+    tokio::task::spawn_blocking(|| engine.shutdown())
+        .await
+        .unwrap();
+}
+
+/// What its `impasto.json` says is the schedule of rooms and pictures until somebody asks for another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_says_the_schedule_of_its_sampler() {
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("model");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parity/fixtures");
+    copy_folder(&fixtures.join("pipelines/sd15"), &folder);
+    let wants = r#"{"sampler": "euler", "timestep_spacing": "trailing", "sigmas": "karras"}"#;
+    std::fs::write(folder.join("impasto.json"), wants).unwrap();
+    let (server, engine) = started(folder.to_str().unwrap()).await;
+
+    let mut client = server.connect("schedule").await;
+    client.hello(json!({})).await;
+    let welcome = client.until("welcome").await;
+    for told in [&welcome["model"]["defaults"], &welcome["settings"]] {
+        let schedule = [&told["sampler"], &told["timestep_spacing"], &told["sigmas"]];
+        assert_eq!(schedule, ["euler", "trailing", "karras"], "{welcome}");
+    }
+
+    let picture = async |asked: Value| {
+        let mut request = json!({
+            "prompt": "a boat", "width": 64, "height": 64, "seed": 3, "format": "png",
+        });
+        for (field, value) in asked.as_object().unwrap() {
+            request[field] = value.clone();
+        }
+        let (status, picture) = made(&server, request).await;
+        assert_eq!(status, StatusCode::OK, "{asked}");
+        picture
+    };
+    let unasked = picture(json!({"steps": 4})).await;
+    let asked =
+        json!({"steps": 4, "sampler": "euler", "timestep_spacing": "trailing", "sigmas": "karras"});
+    assert!(unasked == picture(asked).await);
+    let own = json!({"steps": 4, "timestep_spacing": "default", "sigmas": "default"});
+    assert!(unasked != picture(own).await);
+    // Both could be had with this sampler, but were not meant for it.
+    let other = json!({"steps": 4, "sampler": "deis"});
+    let others_own =
+        json!({"steps": 4, "sampler": "deis", "timestep_spacing": "default", "sigmas": "default"});
+    let both =
+        json!({"steps": 4, "sampler": "deis", "timestep_spacing": "trailing", "sigmas": "karras"});
+    let other = picture(other).await;
+    assert!(other == picture(others_own).await);
+    assert!(other != picture(both).await);
+    // Of a list nobody spaces the sigmas, and the file says none.
+    let listed = picture(json!({"sampler": "euler", "timesteps": [999, 600, 300, 100]})).await;
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    assert!(!listed.to_lowercase().contains("karras"));
+    assert!(
+        String::from_utf8_lossy(&unasked)
+            .to_lowercase()
+            .contains("karras")
+    );
+
+    drop(client);
     tokio::task::spawn_blocking(|| engine.shutdown())
         .await
         .unwrap();

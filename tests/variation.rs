@@ -120,6 +120,12 @@ fn a_folder_says_what_it_wants() {
         (r#"{"variations": 1}"#, "`variations`", "variation"),
         (r#"{"strength": 2}"#, "`strength`", "to 1"),
         (r#"{"sampler": "nobody"}"#, "nobody", "lcm"),
+        (r#"{"sigmas": "cosine"}"#, "`sigmas`", "karras"),
+        (
+            r#"{"sigmas": "karras"}"#,
+            "impasto.json: `sigmas`",
+            "use default",
+        ),
     ] {
         std::fs::write(&wants, text).unwrap();
         let (code, said) = generate(folder.path(), &[]);

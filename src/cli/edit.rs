@@ -14,7 +14,7 @@ use super::output::{add_codec, print_json};
 use super::photo::run_steps;
 use super::pictures::{format_of, read_mask, write_image};
 use super::reference::ReferenceArgs;
-use super::schedule::ScheduleArgs;
+use super::schedule::{ScheduleArgs, ScheduleFacts};
 use super::{Failure, LoraFlag, SafetyCheckerFlag};
 use crate::canvas::Mask;
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
@@ -87,6 +87,8 @@ struct Report<'a> {
     height: u32,
     method: &'static str,
     sampler: Option<&'a str>,
+    #[serde(flatten)]
+    schedule: ScheduleFacts,
     steps: u32,
     strength: f64,
     seed: u64,
@@ -113,8 +115,8 @@ struct EditPsnr {
 /// One line, when a flag, a file or the model cannot be used.
 pub fn run(args: EditArgs) -> Result<(), Failure> {
     let format = format_of(&args.out)?;
-    let schedule = args.schedule.schedule(args.steps)?;
-    if args.method == EditMethod::EditFriendly && schedule != Schedule::default() {
+    let listed = args.schedule.listed(args.steps)?;
+    if args.method == EditMethod::EditFriendly && args.schedule.asks() {
         return Err(Failure::usage(
             "--method edit-friendly has timesteps of its own: leave --timestep-spacing, --sigmas and \
              --timesteps out, or choose another method",
@@ -131,6 +133,14 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
     let inversion = Inversion::load(&args.inversion, &pipeline.model().device);
     let inversion = Arc::new(inversion.map_err(Failure::usage)?);
     let sampler = chosen_sampler(args.sampler.as_deref(), &pipeline)?;
+    let schedule = match (listed, args.method) {
+        (Some(listed), _) => listed,
+        (None, EditMethod::EditFriendly) => Schedule::default(),
+        (None, EditMethod::Ddim | EditMethod::InfEdit) => {
+            let wanted = pipeline.default_schedule(&sampler);
+            args.schedule.spaced(wanted.map_err(Failure::usage)?)
+        }
+    };
     let wanted = pipeline.model().defaults.clone();
     let steps = schedule
         .listed_steps()
@@ -212,6 +222,7 @@ pub fn run(args: EditArgs) -> Result<(), Failure> {
             height: edited.pixels.height(),
             method: args.method.name(),
             sampler: (args.method != EditMethod::EditFriendly).then_some(&sampler),
+            schedule: ScheduleFacts::from(&schedule),
             steps,
             strength,
             seed: args.seed,

@@ -17,7 +17,7 @@ use super::numbers::zero_to_one;
 use super::output::{add_codec, print_json};
 use super::pictures::{format_of, read_image, read_mask, unwritable, write_image};
 use super::reference::ReferenceArgs;
-use super::schedule::ScheduleArgs;
+use super::schedule::{ScheduleArgs, ScheduleFacts};
 use super::{Failure, LoraFlag, SafetyCheckerFlag, bar};
 use crate::canvas::{Mask, Pixels, fit_to};
 use crate::picture_file::{Notes, Origin, Parameters, check_notes};
@@ -145,6 +145,8 @@ struct Report<'a> {
     steps: u32,
     seed: u64,
     sampler: &'a str,
+    #[serde(flatten)]
+    schedule: ScheduleFacts,
     load_ms: f64,
     timings_ms: TimingsMs,
 }
@@ -182,7 +184,15 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
     let guidance_scale = args.guidance_scale.unwrap_or(wanted.guidance_scale);
     warn_of_guidance(guidance_scale, model);
     warn_of_extra_networks(&args.prompt);
-    let schedule = args.schedule.schedule(args.steps)?;
+    let schedule = match args.schedule.listed(args.steps)? {
+        Some(listed) => listed,
+        None => args.schedule.spaced(
+            pipeline
+                .default_schedule(&sampler)
+                .map_err(Failure::usage)?,
+        ),
+    };
+    let schedule_facts = ScheduleFacts::from(&schedule);
     let steps = schedule
         .listed_steps()
         .or(args.steps)
@@ -288,6 +298,7 @@ pub fn run(args: GenerateArgs) -> Result<(), Failure> {
             steps,
             seed: args.seed,
             sampler: &sampler,
+            schedule: schedule_facts,
             load_ms,
             timings_ms,
         };

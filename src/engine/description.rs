@@ -5,8 +5,7 @@ use crate::canvas::WindowRules;
 use crate::model::MAX_STEPS;
 use crate::pipeline::Pipeline;
 use crate::protocol::{
-    ControlInfo, ControlPreprocess, EditMethod, ModelInfo, REFERENCE_SCALE, Settings, SigmasChoice,
-    TimestepSpacingChoice,
+    ControlInfo, ControlPreprocess, EditMethod, ModelInfo, REFERENCE_SCALE, Settings,
 };
 use crate::sampler::{samplers_for, schedules_for};
 
@@ -53,8 +52,8 @@ pub(super) fn describe(pipeline: &Pipeline, device: &str) -> Result<Description,
         seed: 0,
         variation: wanted.variation,
         sampler: wanted.sampler.clone(),
-        timestep_spacing: TimestepSpacingChoice::Default,
-        sigmas: SigmasChoice::Default,
+        timestep_spacing: wanted.timestep_spacing,
+        sigmas: wanted.sigmas,
         spread: 16,
         live: true,
         method: EditMethod::default(),

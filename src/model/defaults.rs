@@ -3,18 +3,24 @@
 
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{ConfigFile, Family, ModelError};
-use crate::protocol::{Finish, MAX_GUIDANCE_SCALE, MIN_STRENGTH, ModelDefaults, PhotoDefaults};
+use crate::protocol::{
+    Finish, MAX_GUIDANCE_SCALE, MIN_STRENGTH, ModelDefaults, PhotoDefaults, SigmasChoice,
+    TimestepSpacingChoice,
+};
 
 /// The file in a model's folder that says what the model wants; beside a single file it is called
 /// after that, as in `dream.impasto.json`. It may be absent.
 pub const DEFAULTS_FILE: &str = "impasto.json";
 
 /// The fields of [`DEFAULTS_FILE`], and those of its `photo`.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 11] = [
     "sampler",
+    TimestepSpacingChoice::FIELD,
+    SigmasChoice::FIELD,
     "steps",
     "guidance_scale",
     "strength",
@@ -34,6 +40,10 @@ pub const MAX_STEPS: u32 = 50;
 pub struct Defaults {
     /// The sampler's name; the one of the folder's scheduler when left out.
     pub sampler: Option<String>,
+    /// Where that sampler's timesteps lie. Whether it can have that is known where samplers are.
+    pub timestep_spacing: TimestepSpacingChoice,
+    /// How that sampler's sigmas are spaced; the same.
+    pub sigmas: SigmasChoice,
     /// Sampling steps, 1 … 50.
     pub steps: u32,
     /// Classifier-free guidance scale, 0 … 30.
@@ -63,6 +73,8 @@ impl Defaults {
     pub fn of_family(family: Family, embeds_guidance: bool) -> Self {
         let usual = Self {
             sampler: None,
+            timestep_spacing: TimestepSpacingChoice::Default,
+            sigmas: SigmasChoice::Default,
             steps: 12,
             guidance_scale: 7.5,
             strength: 0.7,
@@ -156,6 +168,11 @@ impl Defaults {
         let file = ConfigFile::read(path)?;
         known_fields(&file, &FIELDS)?;
         self.sampler = file.optional("sampler")?.or(self.sampler);
+        let spacings = TimestepSpacingChoice::ALL.map(TimestepSpacingChoice::name);
+        self.timestep_spacing = choice(&file, TimestepSpacingChoice::FIELD, &spacings)?
+            .unwrap_or(self.timestep_spacing);
+        let sigmas = SigmasChoice::ALL.map(SigmasChoice::name);
+        self.sigmas = choice(&file, SigmasChoice::FIELD, &sigmas)?.unwrap_or(self.sigmas);
         self.steps = file.or("steps", self.steps)?;
         if !(1..=MAX_STEPS).contains(&self.steps) {
             return Err(file.refuse("steps", format!("is a whole number from 1 to {MAX_STEPS}")));
@@ -208,6 +225,8 @@ impl Defaults {
     pub fn with_sampler(&self, sampler: &str) -> ModelDefaults {
         ModelDefaults {
             sampler: sampler.to_owned(),
+            timestep_spacing: self.timestep_spacing,
+            sigmas: self.sigmas,
             steps: self.steps,
             guidance_scale: self.guidance_scale,
             strength: self.strength,
@@ -248,13 +267,20 @@ fn range(
 }
 
 fn finish(file: &ConfigFile) -> Result<Option<Finish>, ModelError> {
-    let Some(value) = file.optional::<Value>("finish")? else {
+    choice(file, "finish", &Finish::ALL.map(Finish::name))
+}
+
+/// A field that is one of these names, where it is there.
+fn choice<T: DeserializeOwned>(
+    file: &ConfigFile,
+    field: &str,
+    names: &[&str],
+) -> Result<Option<T>, ModelError> {
+    let Some(value) = file.optional::<Value>(field)? else {
         return Ok(None);
     };
-    serde_json::from_value(value).map(Some).map_err(|_| {
-        let names = Finish::ALL.map(Finish::name);
-        file.refuse("finish", format!("is one of {}", names.join(", ")))
-    })
+    let read = serde_json::from_value(value).map(Some);
+    read.map_err(|_| file.refuse(field, format!("is one of {}", names.join(", "))))
 }
 
 #[cfg(test)]
@@ -300,6 +326,28 @@ mod tests {
     }
 
     #[test]
+    fn a_schedule_comes_with_the_sampler_and_clients_are_told() {
+        let text = r#"{"sampler": "euler", "timestep_spacing": "trailing", "sigmas": "karras"}"#;
+        let read = read(text, Family::Sd).unwrap();
+        let trailing = TimestepSpacingChoice::Trailing;
+        assert_eq!(
+            (read.timestep_spacing, read.sigmas),
+            (trailing, SigmasChoice::Karras)
+        );
+        let told = serde_json::to_value(read.with_sampler("euler")).unwrap();
+        assert_eq!(told["timestep_spacing"], "trailing");
+        assert_eq!(told["sigmas"], "karras");
+        // Clients of an older day are told nothing that they do not know.
+        let usual = Defaults::of_family(Family::Sd, false).with_sampler("euler");
+        let told = serde_json::to_value(&usual).unwrap();
+        assert!(told.get("timestep_spacing").is_none() && told.get("sigmas").is_none());
+        assert_eq!(
+            serde_json::from_value::<ModelDefaults>(told).unwrap(),
+            usual
+        );
+    }
+
+    #[test]
     fn a_model_that_looks_distilled_without_guidance_may_want_some() {
         let text = r#"{"guidance_scale": 1.5, "photo": {"guidance_scale": 2}}"#;
         let read = read(text, Family::SdxlTurbo).unwrap();
@@ -325,6 +373,18 @@ mod tests {
             ),
             (r#"{"strength": 0}"#, Family::Sd, "`strength`", "to 1"),
             (r#"{"steps": 0}"#, Family::Sd, "`steps`", "1 to 50"),
+            (
+                r#"{"timestep_spacing": "even"}"#,
+                Family::Sd,
+                "`timestep_spacing`",
+                "default, leading, linspace, trailing",
+            ),
+            (
+                r#"{"sigmas": [14.6, 0]}"#,
+                Family::Sd,
+                "`sigmas`",
+                "default, karras, exponential, beta",
+            ),
             (
                 r#"{"finish": "pastel"}"#,
                 Family::Sd,

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use crate::model::{Defaults, ModelError, ModelReport, SchedulerFile, Supplied, inspect_with};
+use crate::protocol::{Schedule, SigmasChoice, TimestepSpacingChoice};
 use crate::sampler::{Sampler, SamplerError, SchedulerConfig, StepTableRequest, sampler_by_name};
 
 /// A folder's scheduler, with the settings that its pipeline corrects.
@@ -27,6 +28,31 @@ pub(super) fn default_sampler(
         Some(name) => sampler_by_name(name),
         None => sampler_by_name(scheduler.default_sampler()?),
     }
+}
+
+/// What of the schedule the model wants with a sampler: what its `impasto.json` says, which is meant
+/// for the sampler that it paints with; of others the scheduler's own.
+///
+/// # Errors
+/// When that sampler cannot have what the file says.
+pub(super) fn default_schedule(
+    wanted: &Defaults,
+    sampler: &dyn Sampler,
+    scheduler: &SchedulerConfig,
+) -> Result<(TimestepSpacingChoice, SigmasChoice), SamplerError> {
+    let own = default_sampler(wanted, scheduler);
+    if !own.is_ok_and(|own| own.name() == sampler.name()) {
+        return Ok(Default::default());
+    }
+    let (timestep_spacing, sigmas) = (wanted.timestep_spacing, wanted.sigmas);
+    let schedule = Schedule::Spaced {
+        timestep_spacing,
+        sigmas,
+    };
+    schedule
+        .check(sampler.name(), &sampler.schedule_choices(scheduler))
+        .map_err(SamplerError::DefaultSchedule)?;
+    Ok((timestep_spacing, sigmas))
 }
 
 /// Looks into a folder without loading its weights: [`inspect_with`], and whether rooms can paint
@@ -75,6 +101,7 @@ fn first_step(
     };
     let sampler = default_sampler(wanted, &scheduler)?;
     sampler.step_table(&scheduler, &StepTableRequest::new(1))?;
+    default_schedule(wanted, sampler, &scheduler)?;
     Ok(Some(sampler.name()))
 }
 
@@ -90,5 +117,39 @@ pub fn scheduler_notice(class: &str, default: &str) -> Option<String> {
             "The model's scheduler is {class}, which is not supported; rooms begin with {default}, \
              as the model's defaults say."
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Family;
+
+    #[test]
+    fn a_models_schedule_is_its_own_samplers_and_has_to_be_possible() {
+        let config = r#"{"_class_name": "EulerDiscreteScheduler"}"#;
+        let scheduler = SchedulerConfig::from_json(config).unwrap();
+        let wanted = |sampler: Option<&str>| Defaults {
+            sampler: sampler.map(str::to_owned),
+            timestep_spacing: TimestepSpacingChoice::Trailing,
+            sigmas: SigmasChoice::Karras,
+            ..Defaults::of_family(Family::Sd, false)
+        };
+        let schedule = |wanted: &Defaults, name: &str| {
+            let sampler = sampler_by_name(name).unwrap();
+            default_schedule(wanted, sampler, &scheduler).map_err(|error| error.to_string())
+        };
+        let both = (TimestepSpacingChoice::Trailing, SigmasChoice::Karras);
+        // The scheduler's own sampler is meant where the file names none.
+        for wanted in [wanted(None), wanted(Some("euler"))] {
+            assert_eq!(schedule(&wanted, "euler"), Ok(both));
+            assert_eq!(schedule(&wanted, "dpm-solver++"), Ok(Default::default()));
+        }
+        let impossible = wanted(Some("ddim"));
+        assert_eq!(schedule(&impossible, "euler"), Ok(Default::default()));
+        let refused = schedule(&impossible, "ddim").unwrap_err();
+        for part in ["impasto.json", "`sigmas`", "karras", "ddim", "use default"] {
+            assert!(refused.contains(part), "{refused}");
+        }
     }
 }

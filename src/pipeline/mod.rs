@@ -57,12 +57,12 @@ pub use timings::{Stage, Timings, hundredths};
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
-use default_sampler::{default_sampler, read_scheduler};
+use default_sampler::{default_sampler, default_schedule, read_scheduler};
 use guidance::check_guidance;
 
 use crate::canvas::{Mask, Pixels};
 use crate::model::{Family, LoraChoice, Model, ModelError, SafetyChecker};
-use crate::protocol::ModelDefaults;
+use crate::protocol::{ModelDefaults, SigmasChoice, TimestepSpacingChoice};
 use crate::sampler::{LatentRect, SchedulerConfig, gaussian_noise, sampler_by_name};
 
 /// A model, its scheduler's settings, the text cache and perhaps a safety checker: all that an edit
@@ -140,11 +140,26 @@ impl Pipeline {
     ///
     /// # Errors
     /// When no sampler has the name that the model's `impasto.json` gives, or its scheduler is of a
-    /// class that there is not.
+    /// class that there is not; when the sampler cannot have the schedule that the file gives.
     pub fn defaults(&self) -> Result<ModelDefaults, PipelineError> {
         let wanted = &self.model.defaults;
         let sampler = default_sampler(wanted, &self.scheduler)?;
+        default_schedule(wanted, sampler, &self.scheduler)?;
         Ok(wanted.with_sampler(sampler.name()))
+    }
+
+    /// Where timesteps lie and how sigmas are spaced when nobody chose: as the model's `impasto.json`
+    /// says for the sampler that the model paints with, as its scheduler says for others.
+    ///
+    /// # Errors
+    /// When no sampler has this name, or the model's cannot have the schedule that the file gives.
+    pub fn default_schedule(
+        &self,
+        sampler: &str,
+    ) -> Result<(TimestepSpacingChoice, SigmasChoice), PipelineError> {
+        let sampler = sampler_by_name(sampler)?;
+        let schedule = default_schedule(&self.model.defaults, sampler, &self.scheduler)?;
+        Ok(schedule)
     }
 
     /// The cache of text embeddings.

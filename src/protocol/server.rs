@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     ChatLine, ControlInfo, Finish, MemberInfo, MemberNews, PaintLayer, Rect, RemovedMember, Role,
-    RoomNews, ScheduleChoices, SequencedOp, Settings,
+    RoomNews, ScheduleChoices, SequencedOp, Settings, SigmasChoice, TimestepSpacingChoice,
 };
 
 /// The model that a server paints with; also the body of `GET /v1/model`.
@@ -70,11 +70,23 @@ impl ModelInfo {
     }
 }
 
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// What a model's pictures look best with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema, TS)]
 pub struct ModelDefaults {
     /// Sampler name.
     pub sampler: String,
+    /// Where that sampler's timesteps lie; `default` where it is left out.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[ts(optional, as = "Option<TimestepSpacingChoice>")]
+    pub timestep_spacing: TimestepSpacingChoice,
+    /// How that sampler's sigmas are spaced; `default` where it is left out.
+    #[serde(default, skip_serializing_if = "is_default")]
+    #[ts(optional, as = "Option<SigmasChoice>")]
+    pub sigmas: SigmasChoice,
     /// Sampling steps.
     pub steps: u32,
     /// Classifier-free guidance scale.

@@ -27,7 +27,7 @@ use crate::{
     },
     protocol::{
         CanvasSize, ClientMessage, ErrorMessage, ModelInfo, Rect, Schedule, Settings,
-        SettingsPatch, TimingsMs, validate_client_message,
+        SettingsPatch, SigmasChoice, TimestepSpacingChoice, TimingsMs, validate_client_message,
     },
 };
 
@@ -109,7 +109,8 @@ const fn square(side: u32) -> u64 {
 }
 
 impl RoomRegistry {
-    /// The settings of a picture: the model's defaults with a patch over them.
+    /// The settings of a picture: the model's defaults with a patch over them. The schedule among the
+    /// defaults is that of the default sampler: another has its scheduler's own.
     ///
     /// # Errors
     /// [`GenerateError::Settings`], as a room would refuse them.
@@ -117,8 +118,13 @@ impl RoomRegistry {
         let renderer = &self.shared.renderer;
         validate_client_message(&ClientMessage::Settings(patch.clone()))
             .map_err(GenerateError::Settings)?;
-        let defaults = renderer.default_settings();
-        Document::settings_change(defaults, patch.clone(), renderer.model_info())
+        let mut defaults = renderer.default_settings().clone();
+        let other = patch.sampler.as_ref();
+        if other.is_some_and(|sampler| *sampler != defaults.sampler) {
+            defaults.timestep_spacing = TimestepSpacingChoice::Default;
+            defaults.sigmas = SigmasChoice::Default;
+        }
+        Document::settings_change(&defaults, patch.clone(), renderer.model_info())
             .map(|patch| defaults.patched(&patch))
             .map_err(|refusal| GenerateError::Settings(refusal.to_message(None)))
     }

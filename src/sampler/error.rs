@@ -48,6 +48,9 @@ pub enum SamplerError {
     /// The sampler cannot have the schedule that was asked for.
     #[error(transparent)]
     Schedule(#[from] ScheduleRefusal),
+    /// The sampler that the model wants cannot have the schedule that it wants.
+    #[error("impasto.json: {0}")]
+    DefaultSchedule(ScheduleRefusal),
     /// A field of the request is out of range for this model and sampler.
     #[error("`{field}` cannot be {value}; use {allowed}")]
     Request {

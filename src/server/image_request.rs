@@ -13,7 +13,7 @@ use super::export_request::JPEG_QUALITY;
 use super::schedule_request::Sigmas;
 use crate::protocol::{
     ControlPreprocess, Finish, FrameFormat, SEED_LIMIT, Schedule, Settings, SettingsPatch,
-    TimestepSpacingChoice,
+    SigmasChoice, TimestepSpacingChoice,
 };
 
 /// Base64 with or without its padding.
@@ -151,6 +151,15 @@ impl ImageRequest {
         // A list without steps is refused as the list that it is.
         let listed_steps = listed.and_then(Schedule::listed_steps);
         let listed_steps = listed_steps.map(|steps| steps.max(1));
+        let sigmas = self.sigmas.as_ref().and_then(Sigmas::choice);
+        // What the model wants spaced says nothing of a list.
+        let (timestep_spacing, sigmas) = match listed {
+            Some(_) => (
+                Some(TimestepSpacingChoice::Default),
+                Some(SigmasChoice::Default),
+            ),
+            None => (self.timestep_spacing, sigmas),
+        };
         SettingsPatch {
             prompt: Some(self.prompt.clone()),
             negative_prompt: self.negative_prompt.clone(),
@@ -162,8 +171,8 @@ impl ImageRequest {
             seed: Some(self.seed.unwrap_or_else(random_seed)),
             variation: self.variation,
             sampler: self.sampler.clone(),
-            timestep_spacing: self.timestep_spacing,
-            sigmas: self.sigmas.as_ref().and_then(Sigmas::choice),
+            timestep_spacing,
+            sigmas,
             finish: self.finish,
             finish_strength: self.finish_strength,
             control: self.control.clone(),

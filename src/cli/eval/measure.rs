@@ -14,11 +14,13 @@ use super::plan::{BACK, INVERSE, Plan};
 use super::prompts::Prompt;
 use super::report::{ClipFacts, DEFINITIONS, ModelFacts, Picture, PromptFacts, Scorecard};
 use super::rows::{Distances, rows};
+use super::schedules::Schedules;
 use super::scores::{
     Distance, Moments, ObjectScore, clip_score, distractors, ten_thousandths, thousandths,
 };
 use crate::canvas::{Pixels, encode_image, fit_to, pixel_rms};
 use crate::cli::machine::this_machine;
+use crate::cli::schedule::ScheduleFacts;
 use crate::cli::{Failure, bar, spinner};
 use crate::engine::device_from_name;
 use crate::model::{LoadOptions, Model, ModelError};
@@ -57,17 +59,17 @@ pub fn measure(
     };
     // The empty prompt stays beside all others.
     let pipeline = Pipeline::new(model, prompts.len() + 1).map_err(Failure::usage)?;
-    let plan = Plan::new(args, pipeline.scheduler()).map_err(Failure::usage)?;
+    let schedules =
+        Schedules::of(&pipeline, args.timestep_spacing, args.sigmas).map_err(Failure::usage)?;
+    let plan = Plan::new(args, pipeline.scheduler(), &schedules).map_err(Failure::usage)?;
+    let told = plan.samplers().into_iter();
+    let told = told.map(|name| (name, ScheduleFacts::from(&schedules.get(name))));
+    let told = told.filter(|(_, facts)| *facts != ScheduleFacts::default());
+    let told = told.collect();
     let warm_up = plan.columns.first().and_then(|(_, names)| names.first());
     let warm_up = warm_up.unwrap_or(&BACK);
-    let painter = Painter::new(
-        pipeline,
-        warm_up,
-        guidance_scale,
-        variation,
-        args.schedule(),
-    )
-    .map_err(Failure::usage)?;
+    let painter = Painter::new(pipeline, warm_up, guidance_scale, variation, schedules)
+        .map_err(Failure::usage)?;
     loading.finish_and_clear();
 
     let clip = ClipFacts {
@@ -112,6 +114,7 @@ pub fn measure(
         guidance_scale,
         variation,
         seeds: args.seeds,
+        schedules: told,
         definitions: DEFINITIONS.to_vec(),
         rows: rows(&pictures, &distances, &counts),
         across_samplers: distances.sampler_pairs(),

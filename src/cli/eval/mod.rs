@@ -13,6 +13,7 @@ mod plan;
 mod prompts;
 mod report;
 mod rows;
+mod schedules;
 mod scores;
 mod wording;
 
@@ -22,7 +23,7 @@ use clap::Args;
 
 use super::numbers::zero_to_one;
 use super::{Failure, default_clip_folder, find_model};
-use crate::protocol::{Schedule, SigmasChoice, TimestepSpacingChoice};
+use crate::protocol::{SigmasChoice, TimestepSpacingChoice};
 use crate::sampler::sampler_by_name;
 use measure::measure;
 use out_folder::OutFolder;
@@ -48,13 +49,15 @@ pub struct EvalArgs {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub samplers: Vec<String>,
     /// Where the samplers' timesteps lie: leading, linspace or trailing; default is as the model's
-    /// scheduler says. Samplers that cannot have it are told
-    #[arg(long, value_name = "NAME", default_value_t = TimestepSpacingChoice::Default)]
-    pub timestep_spacing: TimestepSpacingChoice,
+    /// scheduler says. Samplers that cannot have it are told [default: what the model wants with its
+    /// own sampler]
+    #[arg(long, value_name = "NAME")]
+    pub timestep_spacing: Option<TimestepSpacingChoice>,
     /// How the samplers' sigmas are spaced: karras, exponential or beta; default is as the model's
-    /// scheduler says. Samplers that cannot have it are told
-    #[arg(long, value_name = "NAME", default_value_t = SigmasChoice::Default)]
-    pub sigmas: SigmasChoice,
+    /// scheduler says. Samplers that cannot have it are told [default: what the model wants with its
+    /// own sampler]
+    #[arg(long, value_name = "NAME")]
+    pub sigmas: Option<SigmasChoice>,
     /// Numbers of sampling steps, between commas
     #[arg(
         long, value_name = "LIST", value_delimiter = ',', default_value = "1,2,4,8,25,50",
@@ -77,16 +80,6 @@ pub struct EvalArgs {
     /// Prints the JSON on standard output too
     #[arg(long)]
     pub json: bool,
-}
-
-impl EvalArgs {
-    /// The schedule that all samplers are to have.
-    fn schedule(&self) -> Schedule {
-        Schedule::Spaced {
-            timestep_spacing: self.timestep_spacing,
-            sigmas: self.sigmas,
-        }
-    }
 }
 
 /// Paints, judges and writes the scorecard.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::plan::{BACK, INVERSE};
+use super::schedules::Schedules;
 use crate::canvas::Pixels;
 use crate::pipeline::{GenerateRequest, Pipeline, PipelineError, RenderSettings, Stage};
-use crate::protocol::Schedule;
 
 /// A pipeline and what all its pictures have in common.
 pub struct Painter {
@@ -15,7 +15,7 @@ pub struct Painter {
     size: (u32, u32),
     guidance_scale: f64,
     variation: f64,
-    schedule: Schedule,
+    schedules: Schedules,
 }
 
 /// A picture, and how long it took.
@@ -54,7 +54,7 @@ impl Painter {
         sampler: &str,
         guidance_scale: f64,
         variation: f64,
-        schedule: Schedule,
+        schedules: Schedules,
     ) -> Result<Self, PipelineError> {
         let side = pipeline.model().native_side();
         let mut painter = Self {
@@ -62,7 +62,7 @@ impl Painter {
             size: (side, side),
             guidance_scale,
             variation,
-            schedule,
+            schedules,
         };
         let subject = Subject {
             prompt: "",
@@ -122,7 +122,7 @@ impl Painter {
             seed: subject.seed,
             variation: self.variation,
             sampler: sampler.to_owned(),
-            schedule: self.schedule.clone(),
+            schedule: self.schedules.get(sampler),
             ..RenderSettings::default()
         }
     }

@@ -1,7 +1,10 @@
 //! What is painted: which samplers, at which numbers of steps.
 
+use std::collections::BTreeSet;
+
 use super::EvalArgs;
 use super::report::Refusal;
+use super::schedules::Schedules;
 use crate::sampler::{
     SamplerError, SchedulerConfig, StepTableRequest, sampler_by_name, sampler_names, samplers_for,
 };
@@ -24,7 +27,11 @@ impl Plan {
     ///
     /// # Errors
     /// When a sampler is unknown, or nothing is left to paint.
-    pub fn new(args: &EvalArgs, scheduler: &SchedulerConfig) -> Result<Self, SamplerError> {
+    pub fn new(
+        args: &EvalArgs,
+        scheduler: &SchedulerConfig,
+        schedules: &Schedules,
+    ) -> Result<Self, SamplerError> {
         let mut steps = args.steps.clone();
         steps.sort_unstable();
         steps.dedup();
@@ -41,7 +48,7 @@ impl Plan {
                 false => args.samplers.iter().any(|asked| asked == name),
             }) {
                 let request = StepTableRequest {
-                    schedule: args.schedule(),
+                    schedule: schedules.get(name),
                     ..StepTableRequest::new(steps)
                 };
                 match sampler_by_name(name)?.step_table(scheduler, &request) {
@@ -64,6 +71,14 @@ impl Plan {
             Some(error) if plan.columns.is_empty() => Err(error),
             _ => Ok(plan),
         }
+    }
+
+    /// All samplers that paint.
+    pub fn samplers(&self) -> BTreeSet<&'static str> {
+        let columns = self.columns.iter();
+        columns
+            .flat_map(|(_, names)| names.iter().copied())
+            .collect()
     }
 
     /// The largest number of steps.
@@ -98,6 +113,7 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::protocol::Schedule;
     use clap::Parser;
 
     #[derive(Parser)]
@@ -113,7 +129,11 @@ mod tests {
             r#"{"_class_name": "LCMScheduler", "beta_schedule": "scaled_linear"}"#,
         )
         .unwrap();
-        Plan::new(&flags.args, &scheduler)
+        let asked = Schedule::Spaced {
+            timestep_spacing: flags.args.timestep_spacing.unwrap_or_default(),
+            sigmas: flags.args.sigmas.unwrap_or_default(),
+        };
+        Plan::new(&flags.args, &scheduler, &Schedules::all(&asked))
     }
 
     #[test]

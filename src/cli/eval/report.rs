@@ -1,11 +1,14 @@
 //! What a scorecard says.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::prompts::Prompt;
 use super::scores::{Moments, ObjectScore, Variance};
 use crate::cli::bench::Spread;
 use crate::cli::machine::Machine;
+use crate::cli::schedule::ScheduleFacts;
 use crate::model::Family;
 
 /// The whole scorecard: `scorecard.json`.
@@ -29,6 +32,9 @@ pub struct Scorecard {
     pub variation: f64,
     /// Pictures of each prompt, sampler and number of steps: seeds 0 to one less.
     pub seeds: u32,
+    /// The schedules of samplers that have another than the model's scheduler gives them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub schedules: BTreeMap<&'static str, ScheduleFacts>,
     /// The prompts, with what their objects are compared with.
     pub prompts: Vec<PromptFacts>,
     /// What the numbers mean.

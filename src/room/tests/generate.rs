@@ -78,9 +78,14 @@ type Jobs = mpsc::Receiver<HeldJob>;
 
 fn registry(most: usize, model: ModelInfo) -> (RoomRegistry, Arc<Held>, Jobs) {
     let (jobs, received) = mpsc::channel(4);
+    let settings = Settings {
+        timestep_spacing: model.defaults.timestep_spacing,
+        sigmas: model.defaults.sigmas,
+        ..settings()
+    };
     let renderer = Arc::new(Held {
         model,
-        settings: settings(),
+        settings,
         told: Mutex::default(),
         jobs,
     });
@@ -277,6 +282,41 @@ fn settings_are_refused_as_a_room_refuses_them() {
         };
         assert_eq!(refusal.code, code, "{json}");
     }
+}
+
+#[test]
+fn a_picture_has_the_models_schedule_where_nothing_is_asked_for_and_with_its_sampler() {
+    let trailing = TimestepSpacingChoice::Trailing;
+    let choices = ScheduleChoices {
+        timestep_spacing: vec![trailing],
+        sigmas: vec![SigmasChoice::Karras],
+        ..ScheduleChoices::NONE
+    };
+    let mut spaced = model();
+    spaced.schedules = ["lcm", "ddim"]
+        .map(|name| (name.to_owned(), choices.clone()))
+        .into();
+    spaced.defaults.timestep_spacing = trailing;
+    spaced.defaults.sigmas = SigmasChoice::Karras;
+    let (rooms, ..) = registry(1, spaced);
+    let schedule = |json: &str| {
+        let patch = serde_json::from_str(json).unwrap();
+        let settings = rooms.generate_settings(&patch).unwrap();
+        (settings.timestep_spacing, settings.sigmas)
+    };
+    let own = (TimestepSpacingChoice::Default, SigmasChoice::Default);
+    assert_eq!(schedule("{}"), (trailing, SigmasChoice::Karras));
+    let named = r#"{"sampler":"lcm"}"#;
+    assert_eq!(schedule(named), (trailing, SigmasChoice::Karras));
+    assert_eq!(
+        schedule(r#"{"sigmas":"default"}"#),
+        (trailing, SigmasChoice::Default)
+    );
+    assert_eq!(schedule(r#"{"sampler":"ddim"}"#), own);
+    assert_eq!(
+        schedule(r#"{"sampler":"ddim","sigmas":"karras"}"#),
+        (TimestepSpacingChoice::Default, SigmasChoice::Karras)
+    );
 }
 
 #[test]
