@@ -61,6 +61,9 @@ impl ReferenceSettings {
     }
 }
 
+/// How much a row sees of a picture, and the picture's tokens.
+type Seen<'a> = (f64, &'a Tensor);
+
 /// What the rows of one forward see of pictures, through each adapter. `is_negative` says which of
 /// them are the negative prompt's.
 pub(super) fn image_prompts(
@@ -70,7 +73,7 @@ pub(super) fn image_prompts(
 ) -> Result<Vec<ImagePrompt>, PipelineError> {
     // By adapter, and by which of the row's pictures through that adapter: scale and tokens of each
     // row that has one.
-    let mut seen: BTreeMap<(usize, usize), Vec<Option<(f64, &Tensor)>>> = BTreeMap::new();
+    let mut seen: BTreeMap<(usize, usize), Vec<Option<Seen>>> = BTreeMap::new();
     let all = steering.len();
     for (row, (steering, is_negative)) in steering.iter().zip(is_negative).enumerate() {
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
