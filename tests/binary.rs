@@ -162,6 +162,10 @@ struct Painter {
     rev: u64,
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one is looked at, and none is kept"
+)]
 enum Heard {
     Message(ServerMessage),
     Frame,
