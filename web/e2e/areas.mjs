@@ -185,7 +185,7 @@ export const areaScenarios = {
       await page.getByRole("radiogroup", { name: "Brush tip" }).waitFor();
       await page.waitForTimeout(200);
       await page.screenshot({ path: `${shots}/tips-${device}.png` });
-      const panel = await page.locator(".tip .flyout").boundingBox();
+      const panel = await page.locator(".flyout").boundingBox();
       const { width, height } = options.viewport;
       assert.ok(panel.x >= 0 && panel.y >= 0 && panel.x + panel.width <= width + 1 && panel.y + panel.height <= height + 1, `${device}: ${JSON.stringify(panel)}`);
       assert.deepEqual(await violations(page), [], `axe, tips on ${device}`);

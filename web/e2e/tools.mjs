@@ -283,7 +283,7 @@ export const toolScenarios = {
         await page.waitForTimeout(300);
         // Above everything else, from its first word to its last slider.
         const covered = await page.evaluate(() => {
-          const panel = document.querySelector(".shapes .flyout");
+          const panel = document.querySelector(".flyout");
           return [...panel.querySelectorAll("h2, button, label")].filter((element) => {
             const { left, top, width, height } = element.getBoundingClientRect();
             return !panel.contains(document.elementFromPoint(left + width / 2, top + height / 2));
